@@ -1,0 +1,43 @@
+"""What an effect is: a table of parameters, a function from values to cells, and a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.state import STATE
+from ..rig.parameters import Parameter
+
+
+@dataclass(frozen=True)
+class Block:
+    """A compiled mono effect.
+
+    The control thread turns parameter values (dB, Hz, ms) into *cells*, plain float32 numbers that the kernel works with
+    (gains, coefficients). The engine glides each cell linearly over 20 ms and hands the kernel one row per cell, one value
+    per frame, so a kernel knows neither units nor smoothing and its sound does not depend on the block size.
+
+    Parameters
+    ----------
+    type : str
+        The name in set lists.
+    parameters : tuple of Parameter
+    cells : callable
+        ``cells(values, sample_rate) -> sequence of float``; always the same length.
+    kernel : callable or None
+        Decorated with `kernels.jit.kernel`; None for blocks that `plan` builds from layers (model, cab).
+    state : numpy.dtype
+        Record that begins with the common header; zero is its initial value.
+    tail : callable
+        ``tail(values, sample_rate) -> int``, frames that ring on after the input ends.
+    """
+
+    type: str
+    parameters: tuple[Parameter, ...]
+    cells: Callable[[Mapping, float], list[float]]
+    kernel: object = None
+    state: np.dtype = STATE
+    tail: Callable[[Mapping, float], int] = lambda values, sample_rate: 0
+    summary: str = ""

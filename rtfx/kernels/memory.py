@@ -1,0 +1,152 @@
+"""Pointers inside compiled functions: typed views of raw addresses, atomics, calls through addresses, memory moves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .jit import external, inline, intrinsic
+
+
+def _carray():
+    import numba
+
+    return numba.carray
+
+
+carray = external(_carray)
+
+
+@intrinsic
+def pointer(context, address):
+    """Return the integer address as ``void *``, for `carray`."""
+    from numba.core import cgutils, types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def address_of(context, pointer):
+    """Return a pointer as an integer address."""
+    from llvmlite import ir
+    from numba.core import types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(pointer), codegen
+
+
+@inline
+def floats(address, count):
+    """Return `count` float32 at `address` as an array."""
+    return carray(pointer(address), count, np.float32)
+
+
+@inline
+def integers(address, count):
+    """Return `count` int64 at `address` as an array."""
+    return carray(pointer(address), count, np.int64)
+
+
+@inline
+def records(address, count, dtype):
+    """Return `count` records of a NumPy dtype at `address`; take one by ``[0]``."""
+    return carray(pointer(address), count, dtype)
+
+
+def _atomic(kind):
+    """Build the codegen of one atomic operation on an int64 at an address."""
+    from llvmlite import ir
+
+    i64 = ir.IntType(64)
+
+    def codegen(context, builder, signature, arguments):
+        place = builder.inttoptr(arguments[0], i64.as_pointer())
+        if kind == "load":
+            return builder.load_atomic(place, "acquire", 8, typ=i64)
+        if kind == "store":
+            builder.store_atomic(arguments[1], place, "release", 8)
+            return context.get_dummy_value()
+        return builder.atomic_rmw("xchg", place, arguments[1], "acq_rel")
+
+    return codegen
+
+
+@intrinsic
+def load_acquire(context, address):
+    """Read an int64 that another thread writes with `store_release` or `exchange`."""
+    from numba.core import types
+
+    return types.int64(types.int64), _atomic("load")
+
+
+@intrinsic
+def store_release(context, address, value):
+    """Write an int64; everything written before it is visible to who reads it with `load_acquire`."""
+    from numba.core import types
+
+    return types.void(types.int64, types.int64), _atomic("store")
+
+
+@intrinsic
+def exchange(context, address, value):
+    """Swap in an int64 and return the old one; acquire and release."""
+    from numba.core import types
+
+    return types.int64(types.int64, types.int64), _atomic("exchange")
+
+
+@intrinsic
+def call_process(context, function, state, source, target, frames):
+    """Call a kernel through its address."""
+    from llvmlite import ir
+    from numba.core import types
+
+    i64 = ir.IntType(64)
+
+    def codegen(context, builder, signature, arguments):
+        function_type = ir.FunctionType(i64, [i64] * 4)
+        return builder.call(builder.inttoptr(arguments[0], function_type.as_pointer()), arguments[1:])
+
+    return types.int64(*[types.int64] * 5), codegen
+
+
+def _move(context, builder, signature, arguments):
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    byte = ir.IntType(8).as_pointer()
+    target, source = (builder.inttoptr(a, byte) for a in arguments[:2])
+    cgutils.raw_memmove(builder, target, source, arguments[2], ir.Constant(ir.IntType(64), 1))
+    return context.get_dummy_value()
+
+
+@intrinsic
+def move_bytes(context, target, source, count):
+    """``memmove(target, source, count)`` in bytes."""
+    from numba.core import types
+
+    return types.void(types.int64, types.int64, types.int64), _move
+
+
+@intrinsic
+def clear_bytes(context, target, count):
+    """``memset(target, 0, count)`` in bytes."""
+    from llvmlite import ir
+    from numba.core import cgutils, types
+
+    def codegen(context, builder, signature, arguments):
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        cgutils.memset(builder, place, arguments[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@inline
+def row(header_parameters, header_stride, index, frames):
+    """Return parameter row `index` as float32 array of `frames` values."""
+    return carray(pointer(header_parameters + 4 * np.int64(header_stride) * index), frames, np.float32)
