@@ -2,6 +2,7 @@
 
 import math
 
+LOG2E = math.log2(math.e)
 SILENCE_DB = -150.0  # below the noise floor of 24-bit audio: printed instead of minus infinity
 
 

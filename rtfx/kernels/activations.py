@@ -1,0 +1,105 @@
+"""Activations on vectors, each with its error bound; coefficients are minimax fits over the stated range.
+
+Two families of tanh, each a numerical class of its own: by exp2 (absolute error 1.5e-7, cheapest in throughput) and by a
+rational of odd and even parts (absolute error 3.3e-7, relative 5e-7 near zero, shortest chain of dependent operations).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from ..units import LOG2E
+from .simd import I32, Emitter, features, vector
+
+# 2**f on [-0.5, 0.5] with value 1 at 0 exactly: relative error 9e-8
+EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
+ROUND = 1.5 * 2.0**23  # adding it rounds a float32 to the nearest integer, which then stands in the low bits
+# tanh(x) = x P(x^2) / Q(x^2) on [-7.9, 7.9]
+TANH_P = (0.9999997346973913, 0.13181790610445762, 0.0032581343824394766, 1.6632676719362028e-05, 7.604329154571827e-09)
+TANH_Q = (1.0, 0.4651501260908389, 0.024976089751944444, 0.0002894888578788743, 5.48114727759199e-07)
+TANH_LIMIT = 7.9
+# sin(r) / r in r^2, |r| <= pi/2: relative error 6e-9
+SIN = (1.0, -0.16666659712791443, 0.008333064615726471, -0.00019809475634247065, 2.605481540740584e-06)
+PI_PARTS = (3.140625, 0.0009675025939941406, 1.509957990978376e-07)  # sum is pi; products with k < 2**13 stay exact
+
+
+def exp2(e: Emitter, x, low: float = -126.0, high: float = 126.0):
+    """Return 2**x for x clamped to [low, high]: relative error 2e-7."""
+    width = x.type.count
+    x = e.at_least(e.at_most(x, high), low)
+    shifted = e.add(x, e.const(ROUND, width))
+    whole = e.sub(shifted, e.const(ROUND, width))
+    mantissa = e.polynomial(e.sub(x, whole), EXP2)
+    if width == 16 and "avx512f" in features():
+        return _scale(e, mantissa, whole)
+    power = e.b.shl(e.bits(shifted), e.integers(23, width))
+    return e.from_bits(e.b.add(e.bits(mantissa), power))
+
+
+def _scale(e: Emitter, mantissa, whole):
+    """Return mantissa * 2**whole by one AVX-512 instruction; equal to the integer form, bit for bit."""
+    kind = vector(16)
+    mask = ir.IntType(16)
+    function = ir.FunctionType(kind, [kind, kind, kind, mask, I32])
+    scale = cgutils.get_or_insert_function(e.b.module, function, "llvm.x86.avx512.mask.scalef.ps.512")
+    current_rounding = ir.Constant(I32, 4)
+    return e.b.call(scale, [mantissa, whole, mantissa, ir.Constant(mask, 0xFFFF), current_rounding])
+
+
+def tanh_of_scaled(e: Emitter, y):
+    """Return tanh(x) for ``y = 2 log2(e) x``: 1 - 2 / (2**y + 1)."""
+    one, two = e.const(1.0, y.type.count), e.const(2.0, y.type.count)
+    return e.sub(one, e.div(two, e.add(exp2(e, y), one)))
+
+
+def sigmoid_of_scaled(e: Emitter, y):
+    """Return sigmoid(x) for ``y = -log2(e) x``: 1 / (1 + 2**y)."""
+    one = e.const(1.0, y.type.count)
+    return e.div(one, e.add(exp2(e, y), one))
+
+
+def rational_tanh(e: Emitter, x):
+    """Return tanh(x) as a quotient; one division."""
+    x = e.at_least(e.at_most(x, TANH_LIMIT), -TANH_LIMIT)
+    square = e.mul(x, x)
+    return e.div(e.mul(x, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
+
+
+def sine(e: Emitter, x):
+    """Return sin(x): absolute error 2e-7 up to |x| = 8192, the range reduced by multiples of pi in three parts."""
+    width = x.type.count
+    shifted = e.fma(x, e.const(1.0 / math.pi, width), e.const(ROUND, width))
+    whole = e.sub(shifted, e.const(ROUND, width))
+    rest = x
+    for part in PI_PARTS:
+        rest = e.fma(whole, e.const(-part, width), rest)
+    value = e.mul(rest, e.polynomial(e.mul(rest, rest), SIN))
+    odd = e.b.shl(e.bits(shifted), e.integers(31, width))  # parity of the multiple becomes the sign
+    return e.from_bits(e.b.xor(e.bits(value), odd))
+
+
+def _leaky(e, x, slope):
+    return e.where_positive(x, x, e.mul(x, slope))
+
+
+def _elu(e, x, slope):
+    width = x.type.count
+    grown = e.sub(exp2(e, e.mul(x, e.const(LOG2E, width))), e.const(1.0, width))
+    return e.where_positive(x, x, e.mul(slope, grown))
+
+
+# kind -> (code, factor on the input that a preceding layer folds into its weights, emitter(e, x, slope))
+TABLE: dict[str, tuple[int, float, Callable]] = {
+    "": (0, 1.0, lambda e, x, slope: x),
+    "tanh": (1, 2.0 * LOG2E, lambda e, x, slope: tanh_of_scaled(e, x)),
+    "sigmoid": (2, -LOG2E, lambda e, x, slope: sigmoid_of_scaled(e, x)),
+    "relu": (3, 1.0, lambda e, x, slope: e.where_positive(x, x, e.const(0.0, x.type.count))),
+    "leaky_relu": (4, 1.0, _leaky),
+    "elu": (5, 1.0, _elu),
+    "sine": (6, 1.0, lambda e, x, slope: sine(e, e.mul(x, slope))),
+}
+BY_CODE = {code: (factor, emit) for code, factor, emit in TABLE.values()}

@@ -1,0 +1,167 @@
+"""The code of one recurrent cell in LLVM IR: accumulate, gate, store; see `recurrent` for shapes and equations."""
+
+from __future__ import annotations
+
+from . import simd
+from .activations import exp2, rational_tanh
+from .recurrent import EXPONENTIAL, GATES, LSTM, CellShape, UnitTile
+
+
+def emit(builder, shape: CellShape, state, source, target, frames):
+    """Emit the loop over the block's samples."""
+    cell = Cell(simd.Emitter(builder), shape, state)
+    e, b = cell.e, builder
+    x, y = e.pointer(source), e.pointer(target)
+    with e.loop(frames) as t:
+        inputs = [e.scalar(x, b.add(t, b.mul(e.index(i), cell.in_stride))) for i in range(shape.inputs)]
+        cell.step(inputs)
+        if shape.outputs:
+            for o in range(shape.outputs):
+                b.store(cell.dense(o), b.gep(y, [b.add(t, b.mul(e.index(o), cell.out_stride))]))
+        else:
+            cell.scatter(y, t)
+    cell.save()
+
+
+class Cell:
+    """One layer's registers and the code of one time step."""
+
+    def __init__(self, e: simd.Emitter, shape: CellShape, state):
+        self.e, self.b, self.shape = e, e.b, shape
+        record = simd.Record(e, state, shape.state)
+        self.in_stride, self.out_stride = record.load("in_stride"), record.load("out_stride")
+        self.weights = e.pointer(record.load("weights"))
+        self.stored_h, self.stored_c = e.pointer(record.place("h")), e.pointer(record.place("c"))
+        self.tiles = shape.tiles
+        self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
+        self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
+        self.columns: list[list[tuple[int, int]]] = []  # per tile: (offset in a row, width) of each vector
+        offset = 0
+        for tile in self.tiles:
+            self.columns.append([(offset + sum(tile.widths[:i]), width) for i, width in enumerate(tile.widths)])
+            offset += sum(tile.widths)
+
+    def _restore(self, base, tile: UnitTile):
+        slot = self.e.slot(tile.units)
+        self.b.store(self.e.load(base, tile.first, tile.units), slot)
+        return slot
+
+    def save(self):
+        """Write the state back to memory at the block's end."""
+        for tile, h, c in zip(self.tiles, self.h, self.c, strict=True):
+            self.e.store(self.b.load(h), self.stored_h, tile.first)
+            self.e.store(self.b.load(c), self.stored_c, tile.first)
+
+    def weight(self, row: int, column: int, width: int):
+        return self.e.load(self.weights, row * self.shape.row + column, width)
+
+    def step(self, inputs):
+        """Advance h and c by one sample."""
+        old = [self.b.load(slot) for slot in self.h]
+        sums = [[[self._affine(0, inputs, *column)] for column in columns] for columns in self.columns]
+        first = self.shape.input_rows
+        for tile, h in zip(self.tiles, old, strict=True):
+            for k in range(tile.real):
+                self.e.keep_order()
+                self._accumulate(sums, first + tile.first + k, h, k, (tile.first + k) % self.shape.chains)
+        new = []
+        for j in range(len(self.tiles)):
+            self.e.keep_order()
+            gates = self._split(j, [self._total(chains) for chains in sums[j]])
+            new.append(self._lstm(j, gates) if self.shape.cell == LSTM else self._gru(j, gates, old[j], inputs))
+        for slot, value in zip(self.h, new, strict=True):
+            self.b.store(value, slot)
+
+    def _affine(self, row: int, inputs, column: int, width: int):
+        """Return bias plus input part of one vector; rows from `row` on."""
+        total = self.weight(row, column, width)
+        for i, x in enumerate(inputs):
+            total = self.e.fma(self.weight(row + 1 + i, column, width), self.e.splat(x, width), total)
+        return total
+
+    def _accumulate(self, sums, row: int, h, k: int, chain: int):
+        """Add hidden unit k's contribution to every gate of every tile; one broadcast per width."""
+        broadcasts: dict = {}
+        for columns, vectors in zip(self.columns, sums, strict=True):
+            for (column, width), chains in zip(columns, vectors, strict=True):
+                if width not in broadcasts:
+                    broadcasts[width] = self.e.shuffle(h, [k] * width)
+                w = self.weight(row, column, width)
+                if len(chains) <= chain:
+                    chains.append(self.e.mul(w, broadcasts[width]))
+                else:
+                    chains[chain] = self.e.fma(w, broadcasts[width], chains[chain])
+
+    def _total(self, chains):
+        return chains[0] if len(chains) == 1 else self.e.add(chains[0], chains[1])
+
+    def _split(self, j: int, vectors):
+        """Return the gate sums of tile j as one vector per gate."""
+        units = self.tiles[j].units
+        gates = []
+        for vector in vectors:
+            width = vector.type.count
+            if width == units:
+                gates.append(vector)
+            else:
+                gates += [self.e.shuffle(vector, range(g * units, (g + 1) * units)) for g in range(width // units)]
+        return gates
+
+    def _lstm(self, j: int, gates):
+        e, b = self.e, self.b
+        c = b.load(self.c[j])
+        width = c.type.count
+        one, half = e.const(1.0, width), e.const(0.5, width)
+        if self.shape.maths == EXPONENTIAL:
+            # c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do): two divisions in place of five
+            ei, ef, eg, eo = [exp2(e, gate, -120.0, 38.0) for gate in gates]
+            di, df, dg, do = e.add(one, ei), e.add(one, ef), e.add(one, eg), e.add(one, eo)
+            both = e.mul(di, dg)
+            c = e.div(e.fma(c, both, e.mul(e.sub(one, eg), df)), e.mul(both, df))
+            b.store(c, self.c[j])
+            ec = exp2(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
+            return e.div(e.sub(one, ec), e.mul(e.add(one, ec), do))
+        ti, tf, tg, to = [rational_tanh(e, gate) for gate in gates]
+        halved = e.mul(c, half)
+        c = e.fma(e.fma(ti, half, half), tg, e.fma(tf, halved, halved))
+        b.store(c, self.c[j])
+        return e.mul(e.fma(to, half, half), rational_tanh(e, c))
+
+    def _gru(self, j: int, gates, h, inputs):
+        e = self.e
+        update, reset, recurrent = gates
+        width = h.type.count
+        one, half = e.const(1.0, width), e.const(0.5, width)
+        tile = self.tiles[j]
+        column = self.columns[j][0][0] + (GATES[self.shape.cell] - 1) * tile.units
+        candidate = self._affine(1 + self.shape.inputs, inputs, column, width)
+        if self.shape.maths == EXPONENTIAL:
+            eu, er = exp2(e, update, -120.0, 60.0), exp2(e, reset, -120.0, 60.0)
+            en = exp2(e, e.add(candidate, e.div(recurrent, e.add(one, er))), -120.0, 60.0)
+            top = e.fma(h, e.add(one, en), e.mul(eu, e.sub(one, en)))
+            return e.div(top, e.mul(e.add(one, eu), e.add(one, en)))
+        tu, tr = rational_tanh(e, update), rational_tanh(e, reset)
+        n = rational_tanh(e, e.fma(tr, recurrent, e.add(candidate, recurrent)))
+        u = e.fma(tu, half, half)
+        return e.fma(e.sub(one, u), n, e.mul(u, h))
+
+    def dense(self, output: int):
+        """Return output `output` of the dense layer behind the cell, a scalar."""
+        base = (self.shape.input_rows + self.shape.hidden) * self.shape.row
+        sums: dict[int, object] = {}
+        for tile, slot in zip(self.tiles, self.h, strict=True):
+            w = self.e.load(self.weights, base + output * self.shape.padded + tile.first, tile.units)
+            h = self.b.load(slot)
+            sums[tile.units] = self.e.fma(w, h, sums[tile.units]) if tile.units in sums else self.e.mul(w, h)
+        total = self.e.scalar(self.weights, base + self.shape.outputs * self.shape.padded + output)
+        for vector in sums.values():
+            total = self.e.add(total, self.e.sum_lanes(vector))
+        return total
+
+    def scatter(self, y, t):
+        """Write every hidden unit to its own row at time t."""
+        for tile, slot in zip(self.tiles, self.h, strict=True):
+            h = self.b.load(slot)
+            for k in range(tile.real):
+                row = self.b.mul(self.e.index(tile.first + k), self.out_stride)
+                self.b.store(self.e.lane(h, k), self.b.gep(y, [self.b.add(row, t)]))

@@ -1,0 +1,149 @@
+"""Causal dilated convolution with its activation, vectorised over time: one register tile, emitted as LLVM IR.
+
+``y[o, t] = f(b[o] + sum_k sum_i W[o, i, k] x[i, t - (taps - 1 - k) dilation])``; a dense layer is one tap. The source row
+must hold (taps - 1) dilation frames of history before the block. Frames past the block's end are computed into padding of
+the buffer, up to `OVERHANG`, in place of a scalar tail.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import Kernel, intrinsic, kernel
+from .memory import floats, records
+from .state import state_dtype
+
+OVERHANG = 64  # floats that a tile may read and write past a block's end
+STATE = state_dtype(("dilation", np.int64))
+
+
+class Tile(NamedTuple):
+    """`lanes` frames a vector, `vectors` of them side by side, `group` outputs at a time."""
+
+    lanes: int
+    vectors: int
+    group: int
+
+
+class ConvShape(NamedTuple):
+    """What a conv kernel is compiled for."""
+
+    inputs: int
+    outputs: int
+    taps: int
+    activation: int  # code of activations.TABLE
+
+    def groups(self, tile: Tile) -> list[range]:
+        """Return the outputs of each pass, as even as they come."""
+        count = -(-self.outputs // tile.group)
+        edges = [self.outputs * g // count for g in range(count + 1)]
+        return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def pack(shape: ConvShape, tile: Tile, weight: np.ndarray, bias: np.ndarray, factor: float, slope: float) -> np.ndarray:
+    """Return the weights as the tile reads them.
+
+    Parameters
+    ----------
+    weight : (outputs, inputs, taps) float64
+    bias : (outputs,) float64
+    factor : float
+        The activation's input factor, folded in.
+    slope : float
+        The activation's constant.
+
+    Returns
+    -------
+    float32 array: slope, biases, then ``[group][tap][input][output of group]``.
+    """
+    blocks = [weight[list(group)].transpose(2, 1, 0).ravel() * factor for group in shape.groups(tile)]
+    return np.concatenate([[slope], bias * factor, *blocks]).astype(np.float32)
+
+
+@intrinsic
+def conv_tile(context, state, source, target, frames, inputs, outputs, taps, activation, lanes, vectors, group):
+    """Run the layer over the block, tile by tile."""
+    from numba.core import types
+
+    from .simd import literals
+
+    values = literals(inputs, outputs, taps, activation, lanes, vectors, group)
+    shape, tile = ConvShape(*values[:4]), Tile(*values[4:])
+
+    def codegen(context, builder, signature, arguments):
+        _emit(builder, shape, tile, *arguments[:4])
+        return context.get_constant(types.int64, 0)
+
+    literal = (inputs, outputs, taps, activation, lanes, vectors, group)
+    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+
+
+def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
+    from . import simd
+    from .activations import BY_CODE
+
+    e = simd.Emitter(builder)
+    b = builder
+    header = simd.Record(e, state, STATE)
+    in_stride, out_stride = header.load("in_stride"), header.load("out_stride")
+    dilation = header.load("dilation")
+    weights = e.pointer(header.load("weights"))
+    x, y = e.pointer(source), e.pointer(target)
+    slope = e.broadcast(weights, 0, tile.lanes)
+    activate = BY_CODE[shape.activation][1]
+    with e.loop(frames, tile.lanes * tile.vectors) as time:
+        times = [b.add(time, e.index(v * tile.lanes)) for v in range(tile.vectors)]
+        offset = 1 + shape.outputs
+        for outputs in shape.groups(tile):
+            width = len(outputs)
+            sums = {(j, v): e.slot(tile.lanes) for j in range(width) for v in range(tile.vectors)}
+            for (j, _), slot in sums.items():
+                b.store(e.broadcast(weights, 1 + outputs[j], tile.lanes), slot)
+            with e.loop(shape.taps) as tap:
+                age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
+                with e.loop(shape.inputs) as i:
+                    row = b.sub(b.mul(i, in_stride), age)
+                    frames_in = [e.load(x, b.add(row, t), tile.lanes) for t in times]
+                    first = b.add(e.index(offset), b.mul(b.add(b.mul(tap, e.index(shape.inputs)), i), e.index(width)))
+                    for j in range(width):
+                        w = e.broadcast(weights, b.add(first, e.index(j)), tile.lanes)
+                        for v, value in enumerate(frames_in):
+                            b.store(e.fma(w, value, b.load(sums[j, v])), sums[j, v])
+            for (j, v), slot in sums.items():
+                place = b.add(b.mul(e.index(outputs[j]), out_stride), times[v])
+                e.store(activate(e, b.load(slot), slope), y, place)
+            offset += shape.taps * shape.inputs * width
+
+
+def conv_kernel(shape: ConvShape, tile: Tile) -> Kernel:
+    """Return the kernel of one shape with one tile."""
+    inputs, outputs, taps, activation = shape
+    lanes, vectors, group = tile
+
+    def conv(state, source, target, frames):
+        return conv_tile(state, source, target, frames, inputs, outputs, taps, activation, lanes, vectors, group)
+
+    return kernel(conv)
+
+
+def plain_conv_kernel(shape: ConvShape) -> Kernel:
+    """Return the same layer, without activation, as a plain loop over `pack` with one group: the tile's self-check."""
+    inputs, outputs, taps, activation = shape
+
+    def plain_conv(state, source, target, frames):
+        s = records(state, 1, STATE)[0]
+        weights = floats(s.weights, 1 + outputs + outputs * inputs * taps)
+        for o in range(outputs):
+            y = floats(target + 4 * o * s.out_stride, frames)
+            for t in range(frames):
+                total = weights[1 + o]
+                for k in range(taps):
+                    for i in range(inputs):
+                        x = floats(source + 4 * (i * s.in_stride + t - (taps - 1 - k) * s.dilation), 1)
+                        total += weights[1 + outputs + (k * inputs + i) * outputs + o] * x[0]
+                y[t] = total
+        return 0
+
+    return kernel(plain_conv)

@@ -1,0 +1,103 @@
+"""Frame by frame arithmetic on rows, vectorised over time: copy, activations, affine, PReLU, sums, gains, softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..units import LOG2E
+from .jit import Kernel, intrinsic, kernel
+from .state import STATE
+
+# operation codes: activations.TABLE's codes from 0 (copy), then these
+AFFINE, PRELU, ADD, GAIN, SOFTMAX = 16, 17, 18, 19, 20
+
+
+def pack(*vectors) -> np.ndarray:
+    """Return the constants of one operation: one value per row and vector, float32."""
+    return np.concatenate([np.ravel(v) for v in vectors]).astype(np.float32) if vectors else np.zeros(0, np.float32)
+
+
+@intrinsic
+def rows_block(context, state, source, target, frames, operation, rows, lanes):
+    """Apply one operation to `rows` rows."""
+    from numba.core import types
+
+    from .simd import literals
+
+    literal = (operation, rows, lanes)
+    values = literals(*literal)
+
+    def codegen(context, builder, signature, arguments):
+        _emit(builder, *values, *arguments[:4])
+        return context.get_constant(types.int64, 0)
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+
+
+def _emit(builder, operation: int, rows: int, lanes: int, state, source, target, frames):
+    from . import simd
+    from .activations import BY_CODE, exp2
+
+    e, b = simd.Emitter(builder), builder
+    header = simd.Record(e, state, STATE)
+    in_stride, out_stride, extra_stride = (header.load(name) for name in ("in_stride", "out_stride", "extra_stride"))
+    constants = e.pointer(header.load("weights"))
+    x, y = e.pointer(source), e.pointer(target)
+
+    def place(row, stride, t):
+        return b.add(b.mul(e.index(row), stride), t)
+
+    def each_row(value):
+        """Emit ``y[row, t] = value(row, x[row, t], t)``."""
+        with e.loop(frames, lanes) as t, e.loop(rows) as row:
+            e.store(value(row, e.load(x, place(row, in_stride, t), lanes), t), y, place(row, out_stride, t))
+
+    if operation == AFFINE:
+        each_row(
+            lambda row, v, t: e.fma(
+                e.broadcast(constants, row, lanes), v, e.broadcast(constants, b.add(row, e.index(rows)), lanes)
+            )
+        )
+    elif operation == PRELU:
+        each_row(lambda row, v, t: e.where_positive(v, v, e.mul(e.broadcast(constants, row, lanes), v)))
+    elif operation == ADD:
+        other = e.pointer(header.load("extra"))
+        each_row(lambda row, v, t: e.add(v, e.load(other, place(row, extra_stride, t), lanes)))
+    elif operation == GAIN:
+        gains = e.pointer(header.load("extra"))
+        each_row(lambda row, v, t: e.mul(v, e.load(gains, t, lanes)))
+    elif operation == SOFTMAX:
+        _softmax(e, rows, lanes, frames, lambda r, t: e.load(x, place(r, in_stride, t), lanes), y, out_stride, exp2)
+    else:
+        factor, activate = BY_CODE[operation]
+        slope = e.broadcast(constants, 0, lanes) if operation else None
+        scale = e.const(factor, lanes)
+        each_row(lambda row, v, t: activate(e, e.mul(v, scale) if factor != 1.0 else v, slope))
+
+
+def _softmax(e, rows, lanes, frames, load, y, out_stride, exp2):
+    """Subtract the largest feature first: the sum is then between 1 and `rows` and nothing overflows."""
+    b = e.b
+    largest, total = e.slot(lanes), e.slot(lanes)
+    with e.loop(frames, lanes) as t:
+        b.store(load(e.index(0), t), largest)
+        with e.loop(rows) as row:
+            value, best = load(row, t), b.load(largest)
+            b.store(b.select(b.fcmp_ordered(">", value, best), value, best), largest)
+        b.store(e.const(0.0, lanes), total)
+        with e.loop(rows) as row:
+            power = exp2(e, e.mul(e.sub(load(row, t), b.load(largest)), e.const(LOG2E, lanes)))
+            b.store(e.add(b.load(total), power), total)
+            e.store(power, y, b.add(b.mul(row, out_stride), t))
+        with e.loop(rows) as row:
+            place = b.add(b.mul(row, out_stride), t)
+            e.store(e.div(e.load(y, place, lanes), b.load(total)), y, place)
+
+
+def rows_kernel(operation: int, rows: int, lanes: int) -> Kernel:
+    """Return the kernel of one operation on `rows` rows."""
+
+    def elementwise(state, source, target, frames):
+        return rows_block(state, source, target, frames, operation, rows, lanes)
+
+    return kernel(elementwise)

@@ -1,0 +1,184 @@
+"""LSTM and GRU layers, vectorised over the gates, with the dense layer behind them: one sample after the other.
+
+All gate accumulators of all tiles live in registers at once, the recurrent sum is fully unrolled over the hidden units with
+one broadcast each, the state stays in registers over the block. Hidden sizes are cut exactly in tiles of 16, 8 and 4 units.
+
+The cells, with z = W x + U h + b (Hochreiter and Schmidhuber 1997; Cho et al. 2014 in the form with two biases)::
+
+    LSTM  i, f, o = sigmoid(z_i, z_f, z_o), g = tanh(z_g);  c = f c + i g;  h = o tanh(c)
+    GRU   u, r = sigmoid(z_u, z_r), n = tanh(W_n x + b_n + r (U_n h + b_hn));  h = (1 - u) n + u h
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..units import LOG2E
+from .jit import Kernel, intrinsic, kernel
+from .state import state_dtype
+
+LSTM, GRU = 0, 1
+GATES = (4, 3)
+RATIONAL, EXPONENTIAL = 0, 1  # numerical classes of the gates
+UNROLL_LIMIT = 128  # hidden units; beyond, the plain loop is used: unrolled code would not fit the instruction cache
+
+# units of a tile and lanes -> widths of its vectors; a vector may hold several gates side by side
+_VECTORS = {
+    (LSTM, 16, 16): (16, 16, 16, 16),
+    (LSTM, 8, 16): (16, 16),
+    (LSTM, 4, 16): (16,),
+    (LSTM, 8, 8): (8, 8, 8, 8),
+    (LSTM, 4, 8): (8, 8),
+    (LSTM, 4, 4): (4, 4, 4, 4),
+    (GRU, 16, 16): (16, 16, 16),
+    (GRU, 8, 16): (16, 8),
+    (GRU, 4, 16): (8, 4),
+    (GRU, 8, 8): (8, 8, 8),
+    (GRU, 4, 8): (8, 4),
+    (GRU, 4, 4): (4, 4, 4),
+}
+
+
+class UnitTile(NamedTuple):
+    """`units` hidden units from `first`, of which `real` exist; gate lanes in vectors of `widths`."""
+
+    first: int
+    units: int
+    real: int
+    widths: tuple[int, ...]
+
+
+class CellShape(NamedTuple):
+    """What a recurrent kernel is compiled for; `outputs` 0 writes the hidden state itself."""
+
+    cell: int
+    inputs: int
+    hidden: int
+    outputs: int
+    maths: int
+    lanes: int
+
+    @property
+    def tiles(self) -> list[UnitTile]:
+        """Return the cut of the hidden units."""
+        lanes = self.lanes if self.hidden > 12 else min(self.lanes, 8)
+        tiles, first = [], 0
+        while first < self.hidden:
+            rest = self.hidden - first
+            units = 16 if lanes == 16 and rest > 12 else 8 if lanes >= 8 and rest > 4 else 4
+            tiles.append(UnitTile(first, units, min(units, rest), _VECTORS[self.cell, units, lanes]))
+            first += units
+        return tiles
+
+    @property
+    def padded(self) -> int:
+        """Hidden units with the last tile's padding."""
+        return sum(tile.units for tile in self.tiles)
+
+    @property
+    def row(self) -> int:
+        """Floats of one row of gate weights."""
+        return GATES[self.cell] * self.padded
+
+    @property
+    def input_rows(self) -> int:
+        """Rows before the recurrent ones: bias and inputs, for the GRU's candidate once more."""
+        return (1 + self.inputs) * (1 if self.cell == LSTM else 2)
+
+    @property
+    def chains(self) -> int:
+        """Independent accumulators per vector: two hide the latency of short sums."""
+        return 2 if self.hidden <= 12 else 1
+
+    @property
+    def state(self) -> np.dtype:
+        """Return the record: header, hidden state, cell state."""
+        return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)))
+
+
+def gate_factors(shape: CellShape) -> np.ndarray:
+    """Return the factor folded into each gate's weights, LSTM i f g o, GRU z r n."""
+    if shape.maths == EXPONENTIAL:
+        factors = (-LOG2E, -LOG2E, -2 * LOG2E, -LOG2E) if shape.cell == LSTM else (-LOG2E, -LOG2E, -2 * LOG2E)
+    else:
+        factors = (0.5, 0.5, 1.0, 0.5) if shape.cell == LSTM else (0.5, 0.5, 1.0)
+    return np.array(factors)
+
+
+def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> np.ndarray:
+    """Return the weights as the kernel reads them.
+
+    Parameters
+    ----------
+    w_ih, w_hh : (gates hidden, inputs) and (gates hidden, hidden) float64
+        PyTorch's rows: LSTM i, f, g, o; GRU r, z, n.
+    b_ih, b_hh : (gates hidden,) float64
+    dense_weight, dense_bias : (outputs, hidden) and (outputs,) float64
+
+    Returns
+    -------
+    float32 array: rows of gate lanes (bias, inputs, for the GRU the candidate's own bias and inputs, recurrent), then the
+    dense rows, then the dense biases.
+    """
+    gates, hidden = GATES[shape.cell], shape.hidden
+    factors = np.repeat(gate_factors(shape), hidden)
+
+    def ordered(tensor):  # gates first axis; GRU r, z, n -> z, r, n
+        parts = tensor.reshape(gates, hidden, -1)
+        return (parts[[1, 0, 2]] if shape.cell == GRU else parts).reshape(gates * hidden, -1)
+
+    inputs, recurrent = ordered(w_ih).T * factors, ordered(w_hh).T
+    bias_in, bias_hidden = ordered(b_ih).T * factors, ordered(b_hh).T
+    if shape.cell == LSTM:
+        rows = np.concatenate([bias_in + bias_hidden * factors, inputs, recurrent * factors])
+    else:
+        # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1 + t) n_h / 2
+        own = factors.copy()
+        if shape.maths == RATIONAL:
+            own[2 * hidden :] *= 0.5
+        gate = np.arange(3 * hidden) < 2 * hidden
+        shared = np.where(gate, bias_in + bias_hidden * own, bias_hidden * own)
+        candidate = np.concatenate([np.where(gate, 0.0, bias_in), np.where(gate, 0.0, inputs)])
+        rows = np.concatenate([shared, np.where(gate, inputs, 0.0), candidate, recurrent * own])
+    lanes = [_tile_lanes(rows.reshape(-1, gates, hidden), tile) for tile in shape.tiles]
+    dense = np.zeros((shape.outputs, shape.padded))
+    if shape.outputs:
+        dense[:, :hidden] = dense_weight
+    return np.concatenate([np.concatenate(lanes, axis=1).ravel(), dense.ravel(), np.ravel(dense_bias)]).astype(np.float32)
+
+
+def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:
+    """Return (rows, gates units): the tile's lanes of each row, padding zero."""
+    lanes = np.zeros((rows.shape[0], rows.shape[1], tile.units))
+    lanes[:, :, : tile.real] = rows[:, :, tile.first : tile.first + tile.real]
+    return lanes.reshape(rows.shape[0], -1)
+
+
+@intrinsic
+def cell_block(context, state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes):
+    """Run the layer over the block, sample by sample."""
+    from numba.core import types
+
+    from .cell import emit
+    from .simd import literals
+
+    literal = (cell, inputs, hidden, outputs, maths, lanes)
+    shape = CellShape(*literals(*literal))
+
+    def codegen(context, builder, signature, arguments):
+        emit(builder, shape, *arguments[:4])
+        return context.get_constant(types.int64, 0)
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+
+
+def cell_kernel(shape: CellShape) -> Kernel:
+    """Return the kernel of one shape."""
+    cell, inputs, hidden, outputs, maths, lanes = shape
+
+    def recurrent(state, source, target, frames):
+        return cell_block(state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes)
+
+    return kernel(recurrent)

@@ -1,0 +1,203 @@
+"""Vectors in LLVM IR: what a register tile is written with.
+
+An intrinsic that emits a whole tile compiles ten times faster than the same arithmetic spelled as Numba source, and leaves
+nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+
+F32 = ir.FloatType()
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+
+
+@cache
+def features() -> frozenset[str]:
+    """Return the instruction sets that Numba compiles for, like ``{"avx2", "fma"}``; NUMBA_CPU_FEATURES overrides."""
+    forced = os.environ.get("NUMBA_CPU_FEATURES")
+    if forced is not None:
+        return frozenset(f[1:] for f in forced.split(",") if f.startswith("+"))
+    import llvmlite.binding as llvm
+
+    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+
+
+def lanes() -> int:
+    """Return how many float32 a register holds: 16 (AVX-512), 8 (AVX) or 4 (SSE, NEON)."""
+    return 16 if "avx512f" in features() else 8 if "avx" in features() else 4
+
+
+def vector(width: int) -> ir.Type:
+    """Return the IR type of `width` float32."""
+    return ir.VectorType(F32, width)
+
+
+class Emitter:
+    """Arithmetic on vectors of any width; widths follow from the operands."""
+
+    def __init__(self, builder: ir.IRBuilder):
+        self.b = builder
+
+    # addresses and memory; an offset counts floats and is an int or an i64 value
+    def pointer(self, address):
+        """Return an i64 address as ``float *``."""
+        return self.b.inttoptr(address, F32.as_pointer())
+
+    def index(self, offset):
+        return ir.Constant(I64, offset) if isinstance(offset, int) else offset
+
+    def load(self, base, offset, width: int):
+        """Load `width` float32 from ``base + offset``, aligned or not."""
+        place = self.b.gep(base, [self.index(offset)])
+        value = self.b.load(self.b.bitcast(place, vector(width).as_pointer()))
+        value.align = 4
+        return value
+
+    def store(self, value, base, offset):
+        """Store a vector at ``base + offset``."""
+        place = self.b.gep(base, [self.index(offset)])
+        self.b.store(value, self.b.bitcast(place, value.type.as_pointer())).align = 4
+
+    def scalar(self, base, offset):
+        """Load one float32."""
+        return self.b.load(self.b.gep(base, [self.index(offset)]))
+
+    def broadcast(self, base, offset, width: int):
+        """Load one float32 into every lane."""
+        return self.splat(self.scalar(base, offset), width)
+
+    def slot(self, width: int):
+        """Return a stack slot for a vector; LLVM promotes it to a register."""
+        return cgutils.alloca_once(self.b, vector(width))
+
+    # lanes
+    def const(self, value: float, width: int):
+        return ir.Constant(vector(width), [float(np.float32(value))] * width)
+
+    def integers(self, value: int, width: int):
+        return ir.Constant(ir.VectorType(I32, width), [value] * width)
+
+    def splat(self, scalar, width: int):
+        start = self.b.insert_element(ir.Constant(vector(width), ir.Undefined), scalar, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(start, ir.Constant(vector(width), ir.Undefined), self.integers(0, width))
+
+    def shuffle(self, x, picks: Sequence[int]):
+        """Return the lanes `picks` of `x`."""
+        mask = ir.Constant(ir.VectorType(I32, len(picks)), list(picks))
+        return self.b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
+
+    def concatenate(self, x, y):
+        n = x.type.count
+        return self.b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, 2 * n), list(range(2 * n))))
+
+    def lane(self, x, k: int):
+        """Return lane `k` as a scalar."""
+        return self.b.extract_element(x, ir.Constant(I32, k))
+
+    # arithmetic
+    def add(self, x, y):
+        return self.b.fadd(x, y)
+
+    def sub(self, x, y):
+        return self.b.fsub(x, y)
+
+    def mul(self, x, y):
+        return self.b.fmul(x, y)
+
+    def div(self, x, y):
+        return self.b.fdiv(x, y)
+
+    def fma(self, x, y, z):
+        """Return ``x y + z``: fused where the processor can, so `llvm.fmuladd`, never a library call."""
+        return self.call("fmuladd", x, y, z)
+
+    def call(self, name: str, *arguments):
+        """Call a vector intrinsic of LLVM that maps float32 to float32."""
+        kind = arguments[0].type
+        function = ir.FunctionType(kind, [kind] * len(arguments))
+        full = f"llvm.{name}.v{kind.count}f32"
+        return self.b.call(cgutils.get_or_insert_function(self.b.module, function, full), arguments)
+
+    def at_most(self, x, limit: float):
+        """Return min(x, limit); NaN passes."""
+        bound = self.const(limit, x.type.count)
+        return self.b.select(self.b.fcmp_ordered("<", bound, x), bound, x)
+
+    def at_least(self, x, limit: float):
+        """Return max(x, limit); NaN passes."""
+        bound = self.const(limit, x.type.count)
+        return self.b.select(self.b.fcmp_ordered(">", bound, x), bound, x)
+
+    def where_positive(self, x, yes, no):
+        """Return `yes` where x >= 0, else `no`."""
+        return self.b.select(self.b.fcmp_ordered(">=", x, self.const(0.0, x.type.count)), yes, no)
+
+    def bits(self, x):
+        return self.b.bitcast(x, ir.VectorType(I32, x.type.count))
+
+    def from_bits(self, x):
+        return self.b.bitcast(x, vector(x.type.count))
+
+    def polynomial(self, x, coefficients: Sequence[float]):
+        """Evaluate sum c[k] x**k: pairs, then Horner in x squared; half the latency of Horner for one more product."""
+        c = [self.const(value, x.type.count) for value in coefficients]
+        pairs = [self.fma(x, c[i + 1], c[i]) if i + 1 < len(c) else c[i] for i in range(0, len(c), 2)]
+        result = pairs[-1]
+        square = self.mul(x, x) if len(pairs) > 1 else None
+        for pair in pairs[-2::-1]:
+            result = self.fma(square, result, pair)
+        return result
+
+    def sum_lanes(self, x):
+        """Return the sum of all lanes as a scalar, always added in the same order."""
+        while x.type.count > 1:
+            half = x.type.count // 2
+            x = self.add(self.shuffle(x, range(half)), self.shuffle(x, range(half, 2 * half)))
+        return self.lane(x, 0)
+
+    def keep_order(self):
+        """Stop LLVM from moving code across this point; without it equal broadcasts merge and accumulators spill."""
+        self.b.fence("seq_cst", "singlethread")
+
+    # control
+    @contextmanager
+    def loop(self, count, step: int = 1, start=0) -> Iterator:
+        """Emit a loop; yields the running i64 index."""
+        with cgutils.for_range_slice(self.b, self.index(start), self.index(count), self.index(step)) as (i, _):
+            yield i
+
+
+class Record:
+    """Fields of a block's state by name, from its NumPy dtype."""
+
+    def __init__(self, emitter: Emitter, address, dtype: np.dtype):
+        self.e = emitter
+        self.address = address
+        self.dtype = dtype
+
+    def place(self, name: str, item: int = 0):
+        """Return the address of a field, or of item `item` of an array field."""
+        kind, offset = self.dtype.fields[name][:2]
+        offset += item * kind.base.itemsize
+        return self.e.b.add(self.address, ir.Constant(I64, offset))
+
+    def load(self, name: str, item: int = 0):
+        """Load an integer field as i64."""
+        size = self.dtype.fields[name][0].base.itemsize
+        place = self.e.b.inttoptr(self.place(name, item), ir.IntType(8 * size).as_pointer())
+        value = self.e.b.load(place)
+        return value if size == 8 else self.e.b.sext(value, I64)
+
+
+def literals(*kinds) -> list[int]:
+    """Return the values of literal integer types."""
+    return [kind.literal_value for kind in kinds]
