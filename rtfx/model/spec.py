@@ -1,138 +1,50 @@
-"""ModelSpec: what a model file says, as a graph of a few kinds of node.
-
-Nodes are listed in the order in which they can be computed; a node names its sources by their index in that list. All
-tensors are float64 and in PyTorch's axis order, whatever the file's was. A signal is ``(features, frames)``.
-
-==========  =======================================================================================================
-node        y
-==========  =======================================================================================================
-Input       the audio input, a knob (0 to 1, constant but for glides), or the sample period in seconds
-Dense       W x + b                                             W (out, in), b (out,)
-Conv1d      b + sum_k W[:, :, k] x[t - (taps-1-k) dilation]     W (out, in/groups, taps): tap 0 is the oldest
-Lstm        h                                                   gates i, f, g, o; W_ih (4H, in), W_hh (4H, H), b (4H,)
-Gru         h, reset after the product (two biases)             gates r, z, n; W_ih (3H, in), W_hh (3H, H), b_ih, b_hh
-Activation  f(x), element by element (softmax: over features)   kind in ACTIVATIONS
-PRelu       x if x >= 0 else alpha x                            alpha (features,)
-Affine      scale x + shift                                     scale, shift (features,)
-Add         the sum of all sources
-Concat      the features of all sources, one after the other
-==========  =======================================================================================================
-"""
+"""ModelSpec: what a model file says: a graph of nodes (nodes.py), its rate, its knobs and what a host should know."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
+from .check import check
+from .nodes import (
+    ACTIVATIONS,
+    RECURRENT,
+    ROLES,
+    Activation,
+    Add,
+    Affine,
+    Concat,
+    Conv1d,
+    Dense,
+    Gru,
+    Input,
+    Lstm,
+    Node,
+    PRelu,
+    tensors,
+)
 
-from ..errors import NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture
+__all__ = [
+    "ACTIVATIONS",
+    "RECURRENT",
+    "ROLES",
+    "UNKNOWN_RATE",
+    "Activation",
+    "Add",
+    "Affine",
+    "Concat",
+    "Conv1d",
+    "Dense",
+    "Gru",
+    "Input",
+    "Knob",
+    "Lstm",
+    "ModelSpec",
+    "Node",
+    "PRelu",
+    "tensors",
+]
 
-ACTIVATIONS = ("tanh", "relu", "leaky_relu", "sigmoid", "softmax", "elu", "sine")
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One node; `sources` are indices of earlier nodes, `width` its number of features."""
-
-    sources: tuple[int, ...]
-
-    @property
-    def width(self) -> int:
-        """Features of the output, where the node alone decides them; 0: as wide as its first source."""
-        return 0
-
-
-@dataclass(frozen=True, eq=False)
-class Input(Node):
-    """A signal from outside; `role` is audio, knob or sample_period."""
-
-    role: str = "audio"
-    name: str = "audio"
-    channels: int = 1
-
-    @property
-    def width(self) -> int:
-        return self.channels
-
-
-@dataclass(frozen=True, eq=False)
-class Dense(Node):
-    weight: np.ndarray
-    bias: np.ndarray
-
-    @property
-    def width(self) -> int:
-        return self.weight.shape[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Conv1d(Node):
-    weight: np.ndarray
-    bias: np.ndarray
-    dilation: int = 1
-    groups: int = 1
-
-    @property
-    def width(self) -> int:
-        return self.weight.shape[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Lstm(Node):
-    weight_ih: np.ndarray
-    weight_hh: np.ndarray
-    bias: np.ndarray
-    h0: np.ndarray | None = None
-    c0: np.ndarray | None = None
-
-    @property
-    def width(self) -> int:
-        return self.weight_hh.shape[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Gru(Node):
-    weight_ih: np.ndarray
-    weight_hh: np.ndarray
-    bias_ih: np.ndarray
-    bias_hh: np.ndarray
-    h0: np.ndarray | None = None
-
-    @property
-    def width(self) -> int:
-        return self.weight_hh.shape[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Activation(Node):
-    """`slope` is leaky_relu's negative slope, elu's alpha, sine's factor on x."""
-
-    kind: str = "tanh"
-    slope: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class PRelu(Node):
-    alpha: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Affine(Node):
-    scale: np.ndarray
-    shift: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Add(Node):
-    pass
-
-
-@dataclass(frozen=True, eq=False)
-class Concat(Node):
-    pass
-
-
-RECURRENT = (Lstm, Gru)
+UNKNOWN_RATE = "the file does not state a sample rate: the stream's is used; --model-rate sets another"
 
 
 @dataclass(frozen=True)
@@ -157,7 +69,7 @@ class ModelSpec:
     sample_rate : float or None
         Hz; None where the file does not say and nothing can be inferred.
     rate_source : str
-        "file", "family" (inferred, a warning says so) or "unknown".
+        "file", "family" (inferred, a warning says so), "unknown", or "any": no rate is stated because none is needed.
     kind : str
         "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
     prewarm : str or int
@@ -182,7 +94,7 @@ class ModelSpec:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self):
-        check(self)
+        check(self.nodes, [knob.name for knob in self.knobs], (self.name or self.family)[:60])
 
     @property
     def widths(self) -> list[int]:
@@ -222,6 +134,11 @@ class ModelSpec:
         return history[-1] + 1
 
     @property
+    def latency_frames(self) -> int:
+        """Delay of the model itself: none, since every kind of node is causal."""
+        return 0
+
+    @property
     def prewarm_frames(self) -> int:
         """Zeros run through the model before the first audible frame."""
         if isinstance(self.prewarm, int):
@@ -236,60 +153,5 @@ class ModelSpec:
     @property
     def macs_per_sample(self) -> int:
         """Multiply-adds per frame, biases and activations not counted."""
-        return sum(
-            t.size for node in self.nodes for name, t in tensors(node).items() if name.startswith("weight") or name == "scale"
-        )
-
-
-def tensors(node: Node) -> dict[str, np.ndarray]:
-    """Return the node's arrays by field name."""
-    return {name: value for name, value in vars(node).items() if isinstance(value, np.ndarray)}
-
-
-def check(spec: ModelSpec) -> None:
-    """Raise unless every source exists, every shape fits and every weight is finite."""
-    widths: list[int] = []
-    for index, node in enumerate(spec.nodes):
-        where = f"{spec.name or spec.family}: node {index} ({type(node).__name__.lower()})"
-        if any(not 0 <= s < index for s in node.sources) or bool(node.sources) == isinstance(node, Input):
-            raise ShapeMismatch(f"{where} has sources {node.sources}, expected earlier nodes")
-        for name, tensor in tensors(node).items():
-            if not np.isfinite(tensor).all():
-                raise NonFiniteWeights(f"{where}: {name} holds NaN or infinity: re-export the model")
-        if isinstance(node, Activation) and node.kind not in ACTIVATIONS:
-            raise UnsupportedArchitecture(f"{where}: unknown activation {node.kind!r}, known: {', '.join(ACTIVATIONS)}")
-        incoming = [widths[s] for s in node.sources]
-        for name, expected in _expected_shapes(node, incoming).items():
-            found = getattr(node, name).shape
-            if found != expected:
-                raise ShapeMismatch(f"{where}: {name} has shape {found}, expected {expected}")
-        if isinstance(node, Add) and len(set(incoming)) != 1:
-            raise ShapeMismatch(f"{where} adds signals of {incoming} features, expected equal widths")
-        widths.append(sum(incoming) if isinstance(node, Concat) else node.width or incoming[0])
-    if not any(isinstance(node, Input) and node.role == "audio" for node in spec.nodes):
-        raise ShapeMismatch(f"{spec.name or spec.family}: no audio input, expected one")
-
-
-def _expected_shapes(node: Node, incoming: list[int]) -> dict[str, tuple[int, ...]]:
-    """Shapes that the node's tensors must have, given the widths of its sources."""
-    if isinstance(node, Dense):
-        return {"weight": (node.width, incoming[0]), "bias": (node.width,)}
-    if isinstance(node, Conv1d):
-        if node.groups < 1 or incoming[0] % node.groups or node.width % node.groups:
-            raise ShapeMismatch(f"conv1d: {node.groups} groups do not divide {incoming[0]} inputs and {node.width} outputs")
-        if node.dilation < 1:
-            raise ShapeMismatch(f"conv1d: dilation is {node.dilation}, expected at least 1")
-        return {"weight": (node.width, incoming[0] // node.groups, node.weight.shape[2]), "bias": (node.width,)}
-    if isinstance(node, Lstm):
-        h = node.width
-        shapes = {"weight_ih": (4 * h, incoming[0]), "weight_hh": (4 * h, h), "bias": (4 * h,)}
-        return shapes | {name: (h,) for name in ("h0", "c0") if getattr(node, name) is not None}
-    if isinstance(node, Gru):
-        h = node.width
-        shapes = {"weight_ih": (3 * h, incoming[0]), "weight_hh": (3 * h, h), "bias_ih": (3 * h,), "bias_hh": (3 * h,)}
-        return shapes | ({"h0": (h,)} if node.h0 is not None else {})
-    if isinstance(node, PRelu):
-        return {"alpha": (incoming[0],)}
-    if isinstance(node, Affine):
-        return {"scale": (incoming[0],), "shift": (incoming[0],)}
-    return {}
+        tables = [(name, t) for node in self.nodes for name, t in tensors(node).items()]
+        return sum(t.size for name, t in tables if name.startswith("weight") or name == "scale")

@@ -1,0 +1,36 @@
+"""How large a model may be: checked before anything of that size is allocated."""
+
+from __future__ import annotations
+
+from ..errors import ResourceLimit
+from .nodes import Conv1d
+from .spec import ModelSpec
+
+FILE_BYTES = 64 << 20  # the largest public model files are below 1 MB
+NODES = 1024
+WIDTH = 4096  # features of one signal
+WEIGHTS = 1 << 24
+RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
+HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
+
+
+def at_most(found: int, limit: int, what: str) -> int:
+    """Return `found`, or raise ResourceLimit naming both figures."""
+    if found > limit:
+        raise ResourceLimit(f"{what}: {found}, at most {limit}: use a smaller model")
+    return found
+
+
+def check_limits(spec: ModelSpec) -> ModelSpec:
+    """Return `spec` unchanged, or raise ResourceLimit naming the figure found and the one allowed."""
+    at_most(len(spec.nodes), NODES, "number of nodes")
+    at_most(max(spec.widths), WIDTH, "widest signal in features")
+    at_most(spec.parameter_count, WEIGHTS, "number of weights")
+    convolutions = [node for node in spec.nodes if isinstance(node, Conv1d)]
+    lookback = sum((node.weight.shape[2] - 1) * node.dilation for node in convolutions)
+    at_most(1 + lookback, RECEPTIVE_FIELD, "receptive field in frames")
+    widths = spec.widths
+    history = sum((node.weight.shape[2] - 1) * node.dilation * widths[node.sources[0]] for node in convolutions)
+    at_most(history, HISTORY_FLOATS, "past samples to keep")
+    at_most(spec.prewarm_frames, RECEPTIVE_FIELD, "frames of prewarm")
+    return spec

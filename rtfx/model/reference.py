@@ -1,0 +1,197 @@
+"""Plain NumPy evaluation of a ModelSpec: what every kernel is measured against.
+
+It shares no code with kernels or plan and favours the equation over speed: convolutions are one matrix product a tap,
+recurrent cells a loop over frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ..errors import UnsupportedInput, UsageError, did_you_mean
+from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Node, PRelu
+from .spec import ModelSpec
+
+
+def evaluate(
+    spec: ModelSpec,
+    x: np.ndarray,
+    knobs: Mapping[str, float] | None = None,
+    sample_rate: float | None = None,
+    cold: bool = False,
+    dtype: type = np.float64,
+) -> np.ndarray:
+    """Return the bare output of the model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    x : numpy.ndarray
+        Audio, ``(channels, frames)``, or ``(frames,)`` for a model of one input.
+    knobs : mapping, optional
+        Values by name, constant over the signal; the defaults for those not named.
+    sample_rate : float, optional
+        Hz; needed by models that take the sample period.
+    cold : bool
+        Start from the stored state or zeros; else `spec.prewarm_frames` zeros are run first.
+    dtype : type
+        numpy.float64, or numpy.float32 for the plain float32 evaluation that accuracy bounds are derived from.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(outputs, frames)`` of `dtype`.
+
+    Raises
+    ------
+    UsageError
+        An unknown knob, or no sample rate where one is needed.
+    UnsupportedInput
+        Another number of channels than the model has inputs.
+    """
+    x = np.atleast_2d(np.asarray(x, dtype))
+    if x.ndim != 2 or x.shape[0] != spec.inputs:
+        raise UnsupportedInput(f"{spec.name}: audio of shape {x.shape}, expected ({spec.inputs}, frames)")
+    values = {knob.name: knob.default for knob in spec.knobs}
+    for name, value in (knobs or {}).items():
+        if name not in values:
+            known = ", ".join(values) or "none"
+            raise UsageError(f"{spec.name} has no knob {name!r}{did_you_mean(name, values)}, its knobs: {known}")
+        values[name] = float(value)
+    frames = x.shape[1]
+    if not cold:
+        x = np.concatenate([np.zeros((x.shape[0], spec.prewarm_frames), dtype), x], axis=1)
+    signals: list[np.ndarray] = []
+    channel = 0
+    for node in spec.nodes:
+        if isinstance(node, Input) and node.role == "audio":
+            signals.append(x[channel : channel + node.channels])
+            channel += node.channels
+        elif isinstance(node, Input):
+            signals.append(np.full((1, x.shape[1]), _constant(node, values, sample_rate), dtype))
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                signals.append(_EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
+    return signals[-1][:, signals[-1].shape[1] - frames :]
+
+
+def _constant(node: Input, values: Mapping[str, float], sample_rate: float | None) -> float:
+    """Return the value of a knob, or the sample period in seconds."""
+    if node.role == "knob":
+        return values[node.name]
+    if sample_rate is None:
+        raise UsageError("the model takes the sample period as an input: name the sample rate")
+    return 1.0 / sample_rate
+
+
+def _dense(node: Dense, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    return node.weight.astype(x.dtype) @ x + node.bias.astype(x.dtype)[:, None]
+
+
+def _conv1d(node: Conv1d, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    outputs, inputs, taps = node.weight.shape  # inputs: of one group
+    frames, groups, history = x.shape[1], node.groups, (taps - 1) * node.dilation
+    padded = np.concatenate([np.zeros((x.shape[0], history), x.dtype), x], axis=1).reshape(groups, inputs, -1)
+    weight = node.weight.astype(x.dtype).reshape(groups, outputs // groups, inputs, taps)
+    y = np.repeat(node.bias.astype(x.dtype)[:, None], frames, axis=1).reshape(groups, outputs // groups, frames)
+    for tap in range(taps):
+        start = tap * node.dilation
+        y += weight[..., tap] @ padded[:, :, start : start + frames]
+    return y.reshape(outputs, frames)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    half = x.dtype.type(0.5)
+    return half * np.tanh(half * x) + half
+
+
+def _lstm(node: Lstm, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    hidden = node.width
+    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias.astype(x.dtype)[:, None]).T.copy()
+    weight_hh = node.weight_hh.astype(x.dtype)
+    h, c = _initial(node.h0, hidden, x.dtype), _initial(node.c0, hidden, x.dtype)
+    y = np.empty((x.shape[1], hidden), x.dtype)
+    for t, from_input in enumerate(driven):
+        z = from_input + weight_hh @ h
+        gates = _sigmoid(z)  # i, f, unused, o
+        c = gates[hidden : 2 * hidden] * c + gates[:hidden] * np.tanh(z[2 * hidden : 3 * hidden])
+        h = gates[3 * hidden :] * np.tanh(c)
+        y[t] = h
+    return y.T
+
+
+def _gru(node: Gru, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    hidden = node.width
+    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias_ih.astype(x.dtype)[:, None]).T.copy()
+    weight_hh, bias_hh = node.weight_hh.astype(x.dtype), node.bias_hh.astype(x.dtype)
+    h = _initial(node.h0, hidden, x.dtype)
+    y = np.empty((x.shape[1], hidden), x.dtype)
+    for t, from_input in enumerate(driven):
+        recurrent = weight_hh @ h + bias_hh
+        gates = _sigmoid(from_input[: 2 * hidden] + recurrent[: 2 * hidden])  # r, z
+        n = np.tanh(from_input[2 * hidden :] + gates[:hidden] * recurrent[2 * hidden :])
+        h = n + gates[hidden:] * (h - n)
+        y[t] = h
+    return y.T
+
+
+def _initial(stored: np.ndarray | None, hidden: int, dtype: np.dtype) -> np.ndarray:
+    return np.zeros(hidden, dtype) if stored is None else stored.astype(dtype)
+
+
+def _activation(node: Activation, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    return _FUNCTIONS[node.kind](x, x.dtype.type(node.slope))
+
+
+def _softmax(x: np.ndarray, slope: np.floating) -> np.ndarray:
+    e = np.exp(x - x.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+_FUNCTIONS: dict[str, Callable[[np.ndarray, np.floating], np.ndarray]] = {
+    "tanh": lambda x, slope: np.tanh(x),
+    "relu": lambda x, slope: np.maximum(x, 0),
+    "leaky_relu": lambda x, slope: np.where(x >= 0, x, slope * x),
+    "sigmoid": lambda x, slope: _sigmoid(x),
+    "softmax": _softmax,
+    "elu": lambda x, slope: np.where(x >= 0, x, slope * np.expm1(np.minimum(x, 0))),
+    "sine": lambda x, slope: np.sin(slope * x),
+}
+
+
+def _prelu(node: PRelu, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    return np.where(x >= 0, x, node.alpha.astype(x.dtype)[:, None] * x)
+
+
+def _affine(node: Affine, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    return node.scale.astype(x.dtype)[:, None] * x + node.shift.astype(x.dtype)[:, None]
+
+
+def _add(node: Add, sources: list[np.ndarray]) -> np.ndarray:
+    return np.sum(sources, axis=0)
+
+
+def _concat(node: Concat, sources: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(sources)
+
+
+_EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
+    Dense: _dense,
+    Conv1d: _conv1d,
+    Lstm: _lstm,
+    Gru: _gru,
+    Activation: _activation,
+    PRelu: _prelu,
+    Affine: _affine,
+    Add: _add,
+    Concat: _concat,
+}

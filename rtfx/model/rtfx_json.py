@@ -1,0 +1,212 @@
+"""Reads and writes rtfx JSON, the versioned file form of ModelSpec.
+
+One JSON object; every key is known or refused, numbers are finite and keep all their digits, so that reading what was
+written gives the same bits::
+
+    {"format": "rtfx", "version": 1,
+     "name": str, "kind": "amp" | "pedal" | "amp+cab" | "unknown",
+     "sample_rate": Hz | null (unknown) | "any" (right at every rate),
+     "knobs": [{"name": str, "minimum": 0, "maximum": 1, "default": 0.5, "unit": ""}],
+     "prewarm": "auto" | frames, "dc_block": bool, "level_db": dB, "metadata": {any JSON},
+     "nodes": [{"op": "input", "role": "audio" | "knob" | "sample_period", "name": str, "channels": 1},
+               {"op": "concat", "sources": [0, 1]},
+               {"op": "gru", "sources": [2], "weight_ih": [[...]], "weight_hh": [[...]], "bias_ih": [], "bias_hh": []},
+               {"op": "dense", "sources": [3], "weight": [[...]], "bias": [...]}]}
+
+`op` is the class of a node in lower case, its other keys are the fields of that class (nodes.py), tensors as nested
+lists in PyTorch's axis and gate order. `sources` are indices of earlier nodes; every node is used; the last is the
+output. A knob has one input node of the same name. Only `format`, `version` and `nodes` must be there; fields that have
+a default may be left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import (
+    MissingKey,
+    ModelError,
+    NotAModelFile,
+    ResourceLimit,
+    ShapeMismatch,
+    UnsupportedVersion,
+    did_you_mean,
+)
+from .limits import RECEPTIVE_FIELD, WIDTH, at_most
+from .nodes import ROLES, Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Node, PRelu
+from .spec import UNKNOWN_RATE, Knob, ModelSpec
+from .values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+
+VERSION = 1
+KINDS = ("amp", "pedal", "amp+cab", "unknown")
+KEYS = (
+    "format", "version", "name", "kind", "sample_rate", "knobs", "prewarm", "dc_block", "level_db", "metadata", "nodes",
+)  # fmt: skip
+RATES = (1000.0, 1e6)  # Hz
+OPS: dict[str, type[Node]] = {
+    kind.__name__.lower(): kind for kind in (Input, Dense, Conv1d, Lstm, Gru, Activation, PRelu, Affine, Add, Concat)
+}
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in an rtfx file.
+
+    Parameters
+    ----------
+    data : dict
+        The parsed file.
+    path : Path
+        Its stem is the name of a model that has none.
+
+    Raises
+    ------
+    ModelError
+        An unknown version, key or op, a missing key, a wrong type or shape, a node that nothing uses.
+    """
+    version = required(data, "version")
+    if version != VERSION or isinstance(version, bool):
+        raise UnsupportedVersion(f"version is {shown(version)}, expected {VERSION}: update rtfx or re-export the model")
+    _only(data, KEYS, "the file")
+    nodes = [_node(entry, f"nodes[{i}]") for i, entry in enumerate(listed(required(data, "nodes"), "nodes"))]
+    if not nodes:
+        raise ShapeMismatch("nodes is empty, expected at least an input")
+    unused = set(range(len(nodes) - 1)) - {source for node in nodes for source in node.sources}
+    if unused:
+        raise ShapeMismatch(f"nodes[{min(unused)}] is used by no other node, expected every node but the last to be")
+    knobs = [_knob(entry, f"knobs[{i}]") for i, entry in enumerate(listed(data.get("knobs", []), "knobs"))]
+    rate, rate_source, warnings = _rate(data.get("sample_rate"))
+    prewarm = data.get("prewarm", "auto")
+    if prewarm != "auto":
+        prewarm = at_most(integer(prewarm, "prewarm", minimum=0), RECEPTIVE_FIELD, "frames of prewarm")
+    if not isinstance(data.get("dc_block", True), bool):
+        raise NotAModelFile(f"dc_block is {shown(data['dc_block'])}, expected true or false")
+    return ModelSpec(
+        family="rtfx",
+        nodes=tuple(nodes),
+        name=string(data.get("name", ""), "name") or path.stem,
+        sample_rate=rate,
+        rate_source=rate_source,
+        knobs=tuple(knobs),
+        kind=one_of(data.get("kind", "unknown"), KINDS, "kind"),
+        prewarm=prewarm,
+        dc_block=data.get("dc_block", True),
+        level_db=number(data.get("level_db", 0.0), "level_db"),
+        metadata=mapping(data.get("metadata", {}), "metadata"),
+        warnings=warnings,
+    )
+
+
+def save(spec: ModelSpec, path: str | Path) -> Path:
+    """Write `spec` as rtfx JSON, one node a line, and return the path; an existing file is replaced in one step.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be written, or the metadata cannot be said in JSON.
+    """
+    path = Path(path)
+    head = {
+        "format": "rtfx",
+        "version": VERSION,
+        "name": spec.name,
+        "kind": spec.kind,
+        "sample_rate": "any" if spec.rate_source == "any" else spec.sample_rate,
+        "knobs": [dataclasses.asdict(knob) for knob in spec.knobs],
+        "prewarm": spec.prewarm,
+        "dc_block": spec.dc_block,
+        "level_db": spec.level_db,
+        "metadata": spec.metadata,
+    }
+    try:
+        lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n" for key, value in head.items()]
+        nodes = ",\n".join("  " + json.dumps(_entry(node), allow_nan=False) for node in spec.nodes)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text("{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n", encoding="utf-8")
+        os.replace(partial, path)
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not written: {error}") from error
+    return path
+
+
+def _entry(node: Node) -> dict[str, Any]:
+    """Return the JSON object of a node; fields that are None are left out."""
+    entry: dict[str, Any] = {"op": type(node).__name__.lower()}
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if value is None or (field.name == "sources" and not value):
+            continue
+        entry[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+    return entry
+
+
+def _only(data: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    """Raise if `data` has a key that means nothing here."""
+    for key in data:
+        if key not in allowed:
+            raise NotAModelFile(f"{where} has an unknown key {shown(key)}{did_you_mean(key[:60], allowed)}")
+
+
+def _node(entry: Any, where: str) -> Node:
+    """Return the node of one entry of ``nodes``."""
+    op = one_of(required(mapping(entry, where), "op", where), OPS, f"{where}.op")
+    kind = OPS[op]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    _only(entry, ("op", *fields), f"{where} ({op})")
+    values: dict[str, Any] = {"sources": ()}
+    for name, field in fields.items():
+        if name in entry:
+            values[name] = _field(op, name, entry[name], f"{where}.{name}")
+        elif field.default is dataclasses.MISSING and name != "sources":
+            raise MissingKey(f"{where} ({op}) has no key {name!r}")
+    return kind(**values)
+
+
+def _field(op: str, name: str, value: Any, where: str) -> Any:
+    """Return one field of a node."""
+    if name == "sources":
+        return tuple(integer(source, f"{where}[{i}]", minimum=0) for i, source in enumerate(listed(value, where)))
+    if name == "role":
+        return one_of(value, ROLES, where)
+    if name in ("name", "kind"):
+        return string(value, where)
+    if name == "channels":
+        return at_most(integer(value, where), WIDTH, where)
+    if name in ("dilation", "groups"):
+        return at_most(integer(value, where), RECEPTIVE_FIELD, where)
+    if name == "slope":
+        return number(value, where)
+    return tensor(value, where, axes=1 if not name.startswith("weight") else 3 if op == "conv1d" else 2)
+
+
+def _knob(entry: Any, where: str) -> Knob:
+    """Return one entry of ``knobs``."""
+    _only(mapping(entry, where), ("name", "minimum", "maximum", "default", "unit"), where)
+    values: dict[str, Any] = {"name": string(required(entry, "name", where), f"{where}.name")}
+    for key in ("minimum", "maximum", "default"):
+        if key in entry:
+            values[key] = number(entry[key], f"{where}.{key}")
+    knob = Knob(**values, unit=string(entry.get("unit", ""), f"{where}.unit"))
+    if not knob.name or not knob.minimum <= knob.default <= knob.maximum or knob.minimum == knob.maximum:
+        raise NotAModelFile(
+            f"{where} runs from {knob.minimum:g} to {knob.maximum:g}, default {knob.default:g}: expected a name, "
+            "minimum < maximum and a default between"
+        )
+    return knob
+
+
+def _rate(value: Any) -> tuple[float | None, str, tuple[str, ...]]:
+    """Return the rate, its source and warnings."""
+    if value == "any":
+        return None, "any", ()
+    if value is None:
+        return None, "unknown", (UNKNOWN_RATE,)
+    rate = number(value, "sample_rate")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ResourceLimit(f"sample_rate is {rate:g}, expected {RATES[0]:g} to {RATES[1]:g} Hz, null or 'any'")
+    return rate, "file", ()

@@ -1,0 +1,111 @@
+"""Typed values out of parsed JSON: a wrong type, shape or number is an error that names its place in the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import (
+    MissingKey,
+    ModelError,
+    NonFiniteWeights,
+    NotAModelFile,
+    ShapeMismatch,
+    UnsupportedArchitecture,
+    did_you_mean,
+)
+
+LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32: larger weights would be infinite there
+
+
+def shown(value: Any) -> str:
+    """Return `value` as messages show it: short, on one line, containers by their type."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def required(data: dict, key: str, where: str = "") -> Any:
+    """Return ``data[key]`` or raise MissingKey."""
+    if key not in data:
+        raise MissingKey(f"{where or 'the file'} has no key {key!r}: re-export the model")
+    return data[key]
+
+
+def number(value: Any, where: str) -> float:
+    """Return a finite JSON number as float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise NotAModelFile(f"{where} is {shown(value)}, expected a number")
+    if not abs(value) <= LARGEST:
+        raise NonFiniteWeights(f"{where} is {shown(value)}, expected a finite float32 number")
+    return float(value)
+
+
+def integer(value: Any, where: str, minimum: int = 1) -> int:
+    """Return a JSON integer of at least `minimum`; 3.0 counts as 3."""
+    whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    if isinstance(value, bool) or not (isinstance(value, int) or whole) or value < minimum:
+        raise ShapeMismatch(f"{where} is {shown(value)}, expected an integer of at least {minimum}")
+    return int(value)
+
+
+def string(value: Any, where: str) -> str:
+    """Return a JSON string."""
+    if not isinstance(value, str):
+        raise NotAModelFile(f"{where} is {shown(value)}, expected a string")
+    return value
+
+
+def listed(value: Any, where: str) -> list:
+    """Return a JSON list."""
+    if not isinstance(value, list):
+        raise NotAModelFile(f"{where} is {shown(value)}, expected a list")
+    return value
+
+
+def mapping(value: Any, where: str) -> dict:
+    """Return a JSON object."""
+    if not isinstance(value, dict):
+        raise NotAModelFile(f"{where} is {shown(value)}, expected an object")
+    return value
+
+
+def one_of(value: Any, choices: Iterable[str], where: str, error: type[ModelError] = UnsupportedArchitecture) -> str:
+    """Return `value` if it is among `choices`."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        hint = did_you_mean(value[:60], choices) if isinstance(value, str) else ""
+        raise error(f"{where} is {shown(value)}{hint}, expected one of: {', '.join(map(repr, choices))}")
+    return value
+
+
+def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: int | None = None) -> np.ndarray:
+    """Return nested JSON lists of finite numbers as a float64 array.
+
+    Parameters
+    ----------
+    shape : tuple of int, optional
+        The only shape accepted.
+    axes : int, optional
+        The number of axes, where the sizes are not known beforehand.
+    """
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError) as error:
+        raise ShapeMismatch(f"{where} is a ragged list, expected a full array: re-export the model") from error
+    if array.dtype.kind not in "iuf" and array.size:
+        raise ShapeMismatch(f"{where} holds something else than numbers: re-export the model")
+    if shape is not None and array.shape != shape:
+        raise ShapeMismatch(f"{where} has shape {array.shape}, expected {shape}: is the declared size right?")
+    if axes is not None and array.ndim != axes:
+        raise ShapeMismatch(f"{where} has shape {array.shape}, expected {axes} axes")
+    array = array.astype(np.float64)
+    if not (np.abs(array) <= LARGEST).all():
+        raise NonFiniteWeights(f"{where} holds NaN, infinity or a number beyond float32: re-export the model")
+    return array
