@@ -13,7 +13,9 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from ..units import LOG2E
-from .simd import I32, Emitter, features, vector
+from .codes import CODES
+from .processor import features
+from .simd import I32, Emitter, vector
 
 # 2**f on [-0.5, 0.5] with value 1 at 0 exactly: relative error 9e-8
 EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
@@ -92,14 +94,14 @@ def _elu(e, x, slope):
     return e.where_positive(x, x, e.mul(slope, grown))
 
 
-# kind -> (code, factor on the input that a preceding layer folds into its weights, emitter(e, x, slope))
-TABLE: dict[str, tuple[int, float, Callable]] = {
-    "": (0, 1.0, lambda e, x, slope: x),
-    "tanh": (1, 2.0 * LOG2E, lambda e, x, slope: tanh_of_scaled(e, x)),
-    "sigmoid": (2, -LOG2E, lambda e, x, slope: sigmoid_of_scaled(e, x)),
-    "relu": (3, 1.0, lambda e, x, slope: e.where_positive(x, x, e.const(0.0, x.type.count))),
-    "leaky_relu": (4, 1.0, _leaky),
-    "elu": (5, 1.0, _elu),
-    "sine": (6, 1.0, lambda e, x, slope: sine(e, e.mul(x, slope))),
+EMITTERS: dict[str, Callable] = {
+    "": lambda e, x, slope: x,
+    "tanh": lambda e, x, slope: tanh_of_scaled(e, x),
+    "sigmoid": lambda e, x, slope: sigmoid_of_scaled(e, x),
+    "relu": lambda e, x, slope: e.where_positive(x, x, e.const(0.0, x.type.count)),
+    "leaky_relu": _leaky,
+    "elu": _elu,
+    "sine": lambda e, x, slope: sine(e, e.mul(x, slope)),
 }
-BY_CODE = {code: (factor, emit) for code, factor, emit in TABLE.values()}
+# code -> (input factor, emitter(e, scaled x, slope))
+BY_CODE = {code: (factor, EMITTERS[kind]) for kind, (code, factor) in CODES.items()}

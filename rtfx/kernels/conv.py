@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import Kernel, intrinsic, kernel
-from .memory import floats, records
 from .state import state_dtype
 
 OVERHANG = 64  # floats that a tile may read and write past a block's end
@@ -33,7 +32,7 @@ class ConvShape(NamedTuple):
     inputs: int
     outputs: int
     taps: int
-    activation: int  # code of activations.TABLE
+    activation: int  # code of codes.CODES
 
     def groups(self, tile: Tile) -> list[range]:
         """Return the outputs of each pass, as even as they come."""
@@ -126,24 +125,3 @@ def conv_kernel(shape: ConvShape, tile: Tile) -> Kernel:
         return conv_tile(state, source, target, frames, inputs, outputs, taps, activation, lanes, vectors, group)
 
     return kernel(conv)
-
-
-def plain_conv_kernel(shape: ConvShape) -> Kernel:
-    """Return the same layer, without activation, as a plain loop over `pack` with one group: the tile's self-check."""
-    inputs, outputs, taps, activation = shape
-
-    def plain_conv(state, source, target, frames):
-        s = records(state, 1, STATE)[0]
-        weights = floats(s.weights, 1 + outputs + outputs * inputs * taps)
-        for o in range(outputs):
-            y = floats(target + 4 * o * s.out_stride, frames)
-            for t in range(frames):
-                total = weights[1 + o]
-                for k in range(taps):
-                    for i in range(inputs):
-                        x = floats(source + 4 * (i * s.in_stride + t - (taps - 1 - k) * s.dilation), 1)
-                        total += weights[1 + outputs + (k * inputs + i) * outputs + o] * x[0]
-                y[t] = total
-        return 0
-
-    return kernel(plain_conv)

@@ -8,7 +8,7 @@ from ..units import LOG2E
 from .jit import Kernel, intrinsic, kernel
 from .state import STATE
 
-# operation codes: activations.TABLE's codes from 0 (copy), then these
+# operation codes: codes.CODES's codes from 0 (copy), then these
 AFFINE, PRELU, ADD, GAIN, SOFTMAX = 16, 17, 18, 19, 20
 
 

@@ -12,12 +12,12 @@ HEADER = [
     ("version", np.uint16),
     ("inputs", np.uint16),
     ("outputs", np.uint16),
-    ("spare", np.uint16),
+    ("first_parameter", np.uint16),
     ("in_stride", np.int32),  # floats between rows
     ("out_stride", np.int32),
     ("extra_stride", np.int32, (2,)),
     ("extra", np.int64, (2,)),  # addresses of further inputs: conditions, mixes
-    ("parameters", np.int64),  # address of the parameter rows: one value per frame, glides included
+    ("parameters", np.int64),  # address of the block's first parameter row: one value per frame, glides included
     ("weights", np.int64),
     ("clock", np.uint32),  # stream frame of the block's first frame, modulo 2**32
     ("parameter_stride", np.int32),

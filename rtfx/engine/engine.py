@@ -1,0 +1,193 @@
+"""The engine seen from the control thread: publishes rigs, takes finished ones back, reads meters and counters."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..effects.limiter import release_factor
+from ..kernels.jit import kernel
+from ..kernels.memory import load_acquire, store_release
+from ..plan.layout import allocate
+from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
+from .process import CALLBACK_KERNEL, DRIVE
+from .rig import EXCHANGE, EngineRig
+
+FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
+START_SECONDS, STOP_SECONDS = 0.300, 0.020
+
+
+def _load(address):
+    """Read an int64 with acquire. [control thread]"""
+    return load_acquire(address)
+
+
+def _store(address, value):
+    """Write an int64 with release. [control thread]"""
+    store_release(address, value)
+    return 0
+
+
+LOAD = kernel(_load, "int64(int64)")
+STORE = kernel(_store, "int64(int64, int64)")
+
+
+class Engine:
+    """The memory of one running engine. All methods are for the control thread unless they say otherwise.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Hz, fixed as long as the engine lives.
+    inputs, outputs : int
+        Rows fed to rigs and mixed from them.
+    device_inputs, device_outputs : int
+        Channels of the interleaved blocks the callback gets; 0: none.
+    source : (frames, channels) float32, optional
+        Plays in place of the device's input.
+    loops : bool
+        The source starts again at its end.
+    record_frames : int
+        Length of the recorder's ring; 0: no recorder.
+    live : bool
+        Fade in over 300 ms at the start.
+    """
+
+    def __init__(
+        self,
+        sample_rate: float,
+        inputs: int = 1,
+        outputs: int = 1,
+        device_inputs: int = 1,
+        device_outputs: int = 1,
+        source: np.ndarray | None = None,
+        loops: bool = False,
+        record_frames: int = 0,
+        live: bool = True,
+        limiter: bool = True,
+        in_gain: float = 1.0,
+        out_gain: float = 1.0,
+        muted: bool = False,
+    ):
+        self.memory = allocate(ENGINE.itemsize)
+        self.address = self.memory.ctypes.data
+        self.record = self.memory.view(ENGINE)[0]
+        e = self.record
+        e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
+        e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
+        self.ring = np.zeros((max(record_frames, 1), outputs), np.float32)
+        if record_frames:
+            e["record"], e["record_frames"] = self.ring.ctypes.data, record_frames
+        self.source = None
+        if source is not None:
+            self.source = np.ascontiguousarray(source, np.float32)
+            e["source"], (e["source_frames"], e["source_channels"]) = self.source.ctypes.data, self.source.shape
+            e["source_loops"] = int(loops)
+        e["fade_frames"] = max(round(FADE_SECONDS * sample_rate), 1)
+        e["quick_frames"] = max(round(QUICK_SECONDS * sample_rate), 1)
+        e["start_frames"] = round(START_SECONDS * sample_rate) if live else 0
+        e["stop_frames"] = round(STOP_SECONDS * sample_rate)
+        e["stop_frame"], e["fault_block"] = -1, -1
+        e["limit"], e["limiter_release"] = int(limiter), release_factor(sample_rate)
+        for name, value in (("in_gain", in_gain), ("out_gain", out_gain), ("wet", 1.0), ("open", float(not muted))):
+            for field in ("target", "goal", "value"):
+                e[name][field] = value
+        self.rigs: dict[int, EngineRig] = {}
+        self.poison = False
+        self.graveyard: list[EngineRig] = []
+
+    def publish(self, rig: EngineRig) -> None:
+        """Offer a rig; the audio thread takes it at the next block. An earlier one not yet taken is dropped."""
+        self.rigs[rig.address] = rig
+        dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address)
+        if dropped:
+            self._free(dropped)
+        self.reclaim()
+
+    def reclaim(self) -> int:
+        """Free every rig that the audio thread has handed back; return how many."""
+        freed = 0
+        while self.record["retire_tail"] != LOAD(self.address + OFFSET["retire_head"]):
+            tail = int(self.record["retire_tail"])
+            self._free(LOAD(self.address + OFFSET["retire_ring"] + 8 * (tail % RETIRE_RING)))
+            STORE(self.address + OFFSET["retire_tail"], tail + 1)
+            freed += 1
+        return freed
+
+    def _free(self, address: int) -> None:
+        rig = self.rigs.pop(address)
+        if self.poison:
+            rig.memory[:] = 0xFF  # any further use crashes or plays NaN
+            self.graveyard = [*self.graveyard[-7:], rig]
+
+    def glide(self, name: str, value: float) -> None:
+        """Move `in_gain`, `out_gain`, `wet` or `open` to a value over 20 ms."""
+        self.record[name]["target"] = value
+
+    def stop_at(self, frame: int) -> None:
+        """Have the output fade so that it is silent from this stream frame on."""
+        STORE(self.address + OFFSET["stop_frame"], frame)
+
+    def stop_soon(self) -> int:
+        """Begin the stop fade now; return the stream frame at which it ends. An earlier stop is kept."""
+        frame = int(self.record["clock"]) + 2 * int(self.record["largest_block"]) + int(self.record["stop_frames"])
+        planned = int(self.record["stop_frame"])
+        if planned < 0 or frame < planned:
+            self.stop_at(frame)
+            return frame
+        return planned
+
+    @property
+    def clock(self) -> int:
+        """Frames processed so far."""
+        return LOAD(self.address + OFFSET["clock"])
+
+    def drive(self, x: np.ndarray, block: int) -> np.ndarray:
+        """Process interleaved frames by the compiled callback, block by block, faster than real time.
+
+        Parameters
+        ----------
+        x : (frames, device_inputs) float32
+        block : int
+            Frames per callback.
+
+        Returns
+        -------
+        (frames, device_outputs) float32
+        """
+        x = np.ascontiguousarray(x, np.float32)
+        e = self.record
+        y = np.zeros((x.shape[0], int(e["device_outputs"])), np.float32)
+        source, target = x.ctypes.data, y.ctypes.data
+        DRIVE(CALLBACK_KERNEL.address, self.address, source, x.shape[1], target, y.shape[1], x.shape[0], block)
+        return y
+
+    def drain_record(self) -> np.ndarray:
+        """Return the recorded frames since the last call, ``(frames, outputs)``."""
+        head, tail = LOAD(self.address + OFFSET["record_head"]), int(self.record["record_tail"])
+        size = self.ring.shape[0]
+        places = np.arange(tail, head) % size
+        frames = self.ring[places]
+        STORE(self.address + OFFSET["record_tail"], head)
+        return frames
+
+    @property
+    def load_mean(self) -> float:
+        """Time spent over time offered, 0 to 1."""
+        return float(self.record["busy_ns"] / max(self.record["offered_ns"], 1.0))
+
+    @property
+    def load_max(self) -> float:
+        """The worst block's time over its deadline."""
+        return float(self.record["longest_load"])
+
+    def load_quantile(self, q: float) -> float:
+        """Return the load that a share `q` of all blocks did not exceed, rounded up to an eighth of an octave."""
+        bins = self.record["load_bins"]
+        total = int(bins.sum())
+        if not total:
+            return 0.0
+        place = int(np.searchsorted(np.cumsum(bins), math.ceil(q * total)))
+        upper = np.array([(place + 1 + LOAD_BIN_OFFSET) << LOAD_BIN_SHIFT], np.int32).view(np.float32)[0]
+        return min(float(upper), self.load_max)

@@ -1,0 +1,110 @@
+"""The engine's record: what the control and the audio thread share. Each field has one writer, named by its section."""
+
+import numpy as np
+
+from ..plan.layout import MAX_BLOCK, MAX_CHANNELS
+
+SLOTS = 4
+RETIRE_RING = 16  # a power of two, more than all slots and the mailbox can hold
+LOAD_BINS = 160  # 8 bins an octave from 2**-14 of the deadline
+LOAD_BIN_SHIFT = 20  # float32 bits to eighths of an octave
+LOAD_BIN_OFFSET = (127 - 14) << 3
+ROW = MAX_BLOCK + 80  # floats between rows of the engine's own buffers: an odd number of 64-byte lines
+
+FREE, PLAYING, LEAVING, RINGING, CLOSING = 0, 1, 2, 3, 4
+
+GLIDE = np.dtype(
+    [("target", np.float32), ("goal", np.float32), ("value", np.float32), ("step", np.float32), ("left", np.int64)],
+    align=True,
+)
+
+SLOT = np.dtype(
+    [
+        ("rig", np.int64),  # arena address, 0 when free
+        ("phase", np.int64),
+        ("position", np.float64),  # of the fade, 0 silent to 1 full
+        ("speed", np.float64),  # change of the position per frame
+        ("power", np.int64),  # 1: equal-power
+        ("age", np.int64),  # serial number, to find the oldest
+        ("tail", np.int64),  # frames of ringing left
+        ("quiet", np.int64),  # frames of silence so far
+    ],
+    align=True,
+)
+
+ENGINE = np.dtype(
+    [
+        # mailbox, exchanged by both threads, on a cache line of its own
+        ("pending", np.int64),
+        ("pad0", np.int64, 7),
+        # control thread
+        ("retire_tail", np.int64),
+        ("in_gain", GLIDE),
+        ("out_gain", GLIDE),
+        ("wet", GLIDE),  # 0: bypassed
+        ("open", GLIDE),  # 0: muted
+        ("in_channel", np.int64),  # device channel of input row 0
+        ("stop_frame", np.int64),  # stream frame at which the output is silent, -1: never
+        ("record_tail", np.int64),
+        ("pad1", np.int64, 8),
+        # set before the stream starts
+        ("sample_rate", np.float64),
+        ("inputs", np.int64),  # rows fed to rigs
+        ("outputs", np.int64),  # rows mixed
+        ("device_inputs", np.int64),
+        ("device_outputs", np.int64),
+        ("source", np.int64),  # address of interleaved float32 that replaces the device's input, or 0
+        ("source_frames", np.int64),
+        ("source_channels", np.int64),
+        ("source_loops", np.int64),
+        ("record", np.int64),  # address of a ring of planar... interleaved frames, or 0
+        ("record_frames", np.int64),
+        ("fade_frames", np.int64),  # rig to rig
+        ("quick_frames", np.int64),  # when no slot is free, and at the end of a tail
+        ("start_frames", np.int64),
+        ("stop_frames", np.int64),
+        ("limit", np.int64),  # 1: limiter on
+        ("limiter_release", np.float32),
+        ("capture_thread", np.int64),
+        # audio thread
+        ("retire_head", np.int64),
+        ("retire_ring", np.int64, RETIRE_RING),
+        ("slots", SLOT, SLOTS),
+        ("serial", np.int64),
+        ("clock", np.int64),  # frames processed
+        ("source_position", np.int64),
+        ("limiter_peak", np.float32),
+        ("record_head", np.int64),
+        ("record_lost", np.int64),
+        ("thread", np.int64),  # kernel's id of the audio thread
+        ("blocks", np.int64),
+        ("swaps", np.int64),
+        ("xruns_in", np.int64),
+        ("xruns_out", np.int64),
+        ("non_finite", np.int64),
+        ("fault_block", np.int64),
+        ("busy_ns", np.int64),
+        ("offered_ns", np.float64),
+        ("longest_load", np.float64),
+        ("longest_ns", np.int64),
+        ("load_bins", np.int64, LOAD_BINS),
+        ("largest_block", np.int64),
+        ("in_peaks", np.float32, MAX_CHANNELS),  # since the meters were last read: reading is by sequence, see meter_reads
+        ("in_peak_max", np.float32),
+        ("out_peak", np.float32),
+        ("out_peak_max", np.float32),
+        ("meter_window", np.int64),  # frames since the published peaks were renewed
+        ("in_meters", np.float32, MAX_CHANNELS),  # peaks of the last whole window
+        ("out_meter", np.float32),
+        ("in_clips", np.int64),
+        ("out_clips", np.int64),
+        # scratch of the audio thread
+        ("dry_rows", np.float32, MAX_CHANNELS * ROW),
+        ("in_rows", np.float32, MAX_CHANNELS * ROW),
+        ("muted_rows", np.float32, MAX_CHANNELS * ROW),
+        ("mix_rows", np.float32, MAX_CHANNELS * ROW),
+    ],
+    align=True,
+)
+
+OFFSET = {name: ENGINE.fields[name][1] for name in ENGINE.names}

@@ -1,0 +1,112 @@
+"""The audio callback: PortAudio's C signature, compiled; no Python, no GIL, no allocation, no lock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernels.jit import intrinsic, kernel
+from ..kernels.memory import integers, records
+from ..plan.layout import MAX_BLOCK
+from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, OFFSET
+from .ports import finish_output, publish_meters, read_input, write_output, write_record
+from .system import clock_ns, flush_denormals, restore_denormals, thread_id
+from .voices import play_slots, take_rig
+
+# int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long flags,
+# void *engine); frames and flags are 32 bits wide on Windows
+CALLBACK = "intc(int64, int64, ulong, int64, ulong, int64)"
+INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio: under- and overflow
+BINS = OFFSET["load_bins"]
+
+
+@intrinsic
+def float_bits(context, value):
+    """Return the bits of a float32 as int64."""
+    from llvmlite import ir
+    from numba.core import types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
+
+    return types.int64(types.float32), codegen
+
+
+def callback(source, target, frames, time_info, flags, engine):
+    """Process one block. [audio thread]"""
+    begin = clock_ns()
+    word = flush_denormals()
+    e = records(engine, 1, ENGINE)[0]
+    if e.thread == 0:
+        e.thread = thread_id()
+    total = np.int64(frames)
+    first = np.int64(0)
+    while first < total:
+        count = min(total - first, MAX_BLOCK)
+        take_rig(engine)
+        read_input(engine, source, first, count)
+        play_slots(engine, count)
+        finish_output(engine, count)
+        write_output(engine, target, first, count)
+        write_record(engine, count)
+        publish_meters(engine, count)
+        e.clock += count
+        first += count
+    e.blocks += 1
+    e.largest_block = max(e.largest_block, total)
+    if np.int64(flags) & INPUT_FLAGS:
+        e.xruns_in += 1
+    if np.int64(flags) & OUTPUT_FLAGS:
+        e.xruns_out += 1
+    spent = clock_ns() - begin
+    offered = np.float64(total) * 1e9 / e.sample_rate
+    e.busy_ns += spent
+    e.offered_ns += offered
+    e.longest_ns = max(e.longest_ns, spent)
+    if offered > 0.0:
+        load = np.float64(spent) / offered
+        e.longest_load = max(e.longest_load, load)
+        place = (float_bits(np.float32(load)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
+        integers(engine + BINS, LOAD_BINS)[min(max(place, 0), LOAD_BINS - 1)] += 1
+    restore_denormals(word)
+    return 0
+
+
+CALLBACK_KERNEL = kernel(callback, CALLBACK)
+
+
+@intrinsic
+def call_callback(context, function, source, target, frames, flags, engine):
+    """Call a PortAudio callback through its address."""
+    from llvmlite import ir
+    from numba.core import types
+
+    i64 = ir.IntType(64)
+
+    def codegen(context, builder, signature, arguments):
+        ulong = context.get_value_type(types.ulong)
+        status = ir.IntType(types.intc.bitwidth)
+        kind = ir.FunctionType(status, [i64, i64, ulong, i64, ulong, i64])
+        function, source, target, frames, flags, engine = arguments
+
+        def narrow(value):
+            return builder.trunc(value, ulong) if ulong.width < 64 else value
+
+        call = [source, target, narrow(frames), i64(0), narrow(flags), engine]
+        return builder.sext(builder.call(builder.inttoptr(function, kind.as_pointer()), call), i64)
+
+    return types.int64(*[types.int64] * 6), codegen
+
+
+def drive(function, engine, source, source_channels, target, target_channels, frames, block):
+    """Call the callback block by block over interleaved memory, faster than real time. [any thread, one at a time]"""
+    done = np.int64(0)
+    while done < frames:
+        count = min(block, frames - done)
+        here = source + 4 * done * source_channels if source != 0 else np.int64(0)
+        there = target + 4 * done * target_channels if target != 0 else np.int64(0)
+        call_callback(function, here, there, count, np.int64(0), engine)
+        done += count
+    return 0
+
+
+DRIVE = kernel(drive, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")

@@ -1,0 +1,109 @@
+"""A plan made ready to play: its own arena, prewarmed, with a mailbox for parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..kernels.jit import kernel
+from ..kernels.memory import exchange
+from ..plan.chain import Plan
+from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, allocate
+from .run import MAILBOX, RUN_PART
+
+
+def _exchange(address, value):
+    """Swap an int64 at an address. [control thread]"""
+    return exchange(address, value)
+
+
+EXCHANGE = kernel(_exchange, "int64(int64, int64)")
+
+
+class EngineRig:
+    """One instance of a plan. All methods are for the control thread.
+
+    Parameters
+    ----------
+    plan : Plan
+    cold : bool
+        Skip the prewarm: start from the state stored in the model file, else zeros.
+    template : EngineRig, optional
+        A prewarmed instance of the same plan to copy in place of prewarming again.
+    """
+
+    def __init__(self, plan: Plan, cold: bool = False, template: EngineRig | None = None):
+        self.plan = plan
+        self.memory = allocate(plan.arena.size)
+        self.address = self.memory.ctypes.data
+        self._free_table = 2
+        if template is None:
+            self.memory[:] = plan.arena
+            self.weights = allocate(plan.weights.nbytes).view(np.float32)
+            self.weights[:] = plan.weights
+            self.record["weights"] = self.weights.ctypes.data
+            if not cold:
+                self._prewarm()
+            self.image = self.memory[self.record["image_offset"] :].copy()
+        else:
+            self.memory[:] = plan.arena
+            self.weights, self.image = template.weights, template.image
+            self.record["weights"] = self.weights.ctypes.data
+            self.memory[self.record["image_offset"] :] = self.image
+        self.record["image"] = self.image.ctypes.data
+
+    @property
+    def record(self):
+        """The RIG record at the head of the arena."""
+        return self.memory[: RIG.itemsize].view(RIG)[0]
+
+    def table(self, offset: int, count: int, kind: np.dtype) -> np.ndarray:
+        """Return a view of part of the arena."""
+        return self.memory[offset : offset + count * kind.itemsize].view(kind)
+
+    @property
+    def cells(self) -> np.ndarray:
+        """The CELL records; written by the audio thread once the rig plays."""
+        return self.table(self.record["cells"], self.record["cell_count"], CELL)
+
+    def start_at(self, values: Sequence[Mapping]) -> None:
+        """Set parameter values before the rig is published: no glide.
+
+        Parameters
+        ----------
+        values : one mapping of parameter values per block of the chain
+        """
+        numbers = self._cell_values(values)
+        cells = self.cells
+        cells["value"] = cells["goal"] = numbers
+        cells["left"] = 0
+        self.table(self.record["tables"], 3 * cells.size, np.dtype(np.float32))[:] = np.tile(numbers, 3)
+
+    def glide_to(self, values: Sequence[Mapping]) -> None:
+        """Publish a whole table of parameter values; the rig glides there. Latest wins. [control thread]"""
+        numbers = self._cell_values(values)
+        offset = int(self.record["tables"]) + 4 * numbers.size * self._free_table
+        self.table(offset, numbers.size, np.dtype(np.float32))[:] = numbers
+        self._free_table = EXCHANGE(self.address + MAILBOX, self._free_table | FRESH) & (FRESH - 1)
+
+    def _cell_values(self, values: Sequence[Mapping]) -> np.ndarray:
+        numbers = self.cells["goal"].copy()
+        for block, block_values in zip(self.plan.blocks, values, strict=True):
+            cells = block.source.cells(block_values, self.plan.sample_rate)
+            numbers[block.first_cell : block.first_cell + len(cells)] = cells
+        return numbers
+
+    def _prewarm(self) -> None:
+        """Run each model's own number of zeros through it, at the current parameter values."""
+        buffers = self.table(self.record["buffers"], self.record["buffer_count"], BUFFER)
+        for block in self.plan.blocks:
+            entrance = buffers[block.input.buffer]
+            rows = self.table(int(entrance["cursor"]), int(entrance["stride"] * entrance["rows"]), np.dtype(np.float32))
+            rows[:] = 0.0
+            left = block.prewarm_frames
+            while left > 0:
+                frames = min(left, MAX_BLOCK)
+                steps, owned = block.steps, block.buffers
+                RUN_PART(self.address, steps.start, steps.stop, owned.start, owned.stop, frames)
+                left -= frames

@@ -1,0 +1,162 @@
+"""Runs one rig over one block: takes a parameter table, advances the buffers, fills parameter rows, calls every step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernels.jit import inline, kernel
+from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
+from ..kernels.state import STATE
+from ..plan.layout import BUFFER, CELL, FRESH, RIG, STEP
+from .system import flush_denormals, restore_denormals
+
+MAILBOX = RIG.fields["mailbox"][1]
+
+
+@inline
+def take_parameters(arena):
+    """Take the newest parameter table, if one has come, and start a glide of each cell that changed. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    if load_acquire(arena + MAILBOX) & FRESH:
+        rig.held = exchange(arena + MAILBOX, rig.held) & (FRESH - 1)
+        count = rig.cell_count
+        table = floats(arena + rig.tables + 4 * count * rig.held, count)
+        cells = records(arena + rig.cells, count, CELL)
+        for i in range(count):
+            if table[i] != cells[i].goal:
+                cells[i].goal = table[i]
+                cells[i].left = rig.glide_frames
+                cells[i].step = (table[i] - cells[i].value) / np.float32(rig.glide_frames)
+
+
+@inline
+def fill_parameter_rows(arena, frames):
+    """Write each cell's value at every frame. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    rows = buffers[rig.parameter_buffer]
+    cells = records(arena + rig.cells, rig.cell_count, CELL)
+    for i in range(rig.cell_count):
+        line = floats(arena + rows.cursor + 4 * rows.stride * i, frames)
+        value, left = cells[i].value, cells[i].left
+        for n in range(frames):
+            if left > 0:
+                left -= 1
+                value = value + cells[i].step if left > 0 else cells[i].goal
+            line[n] = value
+        cells[i].value = value
+        cells[i].left = left
+
+
+@inline
+def make_room(arena, frames, first, last):
+    """Move buffers `first` to `last` back to their start where the block would not fit. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    for i in range(first, last):
+        b = buffers[i]
+        if b.slides and b.ring == 0 and b.cursor + 4 * frames > b.end:
+            kept = 4 * b.history
+            move_bytes(arena + b.start - kept, arena + b.cursor - kept, 4 * b.rows * b.stride)
+            b.cursor = b.start
+
+
+@inline
+def advance(arena, frames, first, last):
+    """Let the block just processed become history: cursors move on, rings get their second copy. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    for i in range(first, last):
+        b = buffers[i]
+        if b.slides:
+            if b.ring > 0:
+                for r in range(b.rows):
+                    place = arena + b.cursor + 4 * b.stride * r
+                    move_bytes(place - 4 * b.ring, place, 4 * frames)
+            b.cursor += 4 * frames
+            if b.ring > 0 and b.cursor >= b.end:
+                b.cursor -= 4 * b.ring
+
+
+@inline
+def non_finite(address, frames):
+    """Return whether any of `frames` float32 is NaN or infinite: only then 0 x differs from 0. [audio thread]"""
+    x = floats(address, frames)
+    total = np.float32(0.0)
+    for n in range(frames):
+        total += x[n] * np.float32(0.0)
+    return total != np.float32(0.0)
+
+
+@inline
+def call_steps(arena, frames, clock, first, last):
+    """Call steps `first` to `last`; a guarded block that is not finite is silenced and counted. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    steps = records(arena + rig.steps, rig.step_count, STEP)
+    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    parameters = arena + buffers[rig.parameter_buffer].cursor
+    parameter_row = 4 * buffers[rig.parameter_buffer].stride
+    faults = 0
+    for i in range(first, last):
+        step = steps[i]
+        state = records(arena + step.state, 1, STATE)[0]
+        source, target = buffers[step.source], buffers[step.target]
+        for k in range(2):
+            if step.extra[k] >= 0:
+                extra = buffers[step.extra[k]]
+                state.extra[k] = arena + extra.cursor + 4 * extra.stride * step.extra_row[k]
+        state.parameters = parameters + parameter_row * np.int64(state.first_parameter)
+        state.weights = rig.weights + step.weights
+        state.clock = np.uint32(clock)
+        output = arena + target.cursor + 4 * target.stride * step.target_row
+        call_process(
+            step.kernel,
+            arena + step.state,
+            arena + source.cursor + 4 * source.stride * step.source_row,
+            output,
+            frames,
+        )
+        for r in range(step.guarded):
+            place = output + 4 * target.stride * r
+            if non_finite(place, frames):
+                silent = floats(place, frames)
+                for n in range(frames):
+                    silent[n] = np.float32(0.0)
+                faults += 1
+                rig.fault_block = np.int64(step.block)
+    return faults
+
+
+@inline
+def run_rig(arena, source, source_stride, frames, clock):
+    """Run a rig over one block of planar input rows; return the number of non-finite rows. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    take_parameters(arena)
+    make_room(arena, frames, 0, rig.buffer_count)
+    fill_parameter_rows(arena, frames)
+    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    entrance = buffers[rig.input_buffer]
+    for channel in range(rig.inputs):
+        place = arena + entrance.cursor + 4 * entrance.stride * channel
+        move_bytes(place, source + 4 * source_stride * channel, 4 * frames)
+    faults = call_steps(arena, frames, clock, 0, rig.step_count)
+    advance(arena, frames, 0, rig.buffer_count)
+    if faults > 0:
+        rig.faults += 1
+        if rig.image != 0:
+            move_bytes(arena + rig.image_offset, rig.image, rig.image_bytes)
+    return faults
+
+
+def run_part(arena, first_step, last_step, first_buffer, last_buffer, frames):
+    """Run one block of a rig's chain by itself, for its prewarm. [control thread]"""
+    word = flush_denormals()
+    make_room(arena, frames, first_buffer, last_buffer)
+    fill_parameter_rows(arena, frames)
+    call_steps(arena, frames, 0, first_step, last_step)
+    advance(arena, frames, first_buffer, last_buffer)
+    restore_denormals(word)
+    return 0
+
+
+RUN_PART = kernel(run_part, "int64(int64, int64, int64, int64, int64, int64)")

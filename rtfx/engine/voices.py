@@ -1,0 +1,173 @@
+"""Voice slots: takes published rigs, crossfades them, lets tails ring on, hands finished rigs back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..kernels.jit import inline
+from ..kernels.memory import exchange, floats, load_acquire, records, store_release
+from ..plan.layout import BUFFER, RIG
+from .layout import (
+    CLOSING,
+    ENGINE,
+    FREE,
+    LEAVING,
+    OFFSET,
+    PLAYING,
+    RETIRE_RING,
+    RINGING,
+    ROW,
+    SLOT,
+    SLOTS,
+)
+from .ports import IN, MIX, MUTED
+from .run import run_rig
+
+PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retire_tail", "retire_head"))
+RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
+HALF_PI = math.pi / 2.0
+SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
+
+
+@inline
+def take_rig(engine):
+    """Give a published rig a free slot and send the playing ones away; without a free slot hurry the oldest. [audio]"""
+    e = records(engine, 1, ENGINE)[0]
+    if load_acquire(engine + PENDING) == 0:
+        return
+    slots = records(engine + SLOTS_AT, SLOTS, SLOT)
+    free, oldest = -1, -1
+    for i in range(SLOTS):
+        if slots[i].phase == FREE:
+            free = i
+        elif slots[i].phase == CLOSING:
+            oldest = SLOTS
+        elif slots[i].phase != PLAYING and oldest != SLOTS and (oldest < 0 or slots[i].age < slots[oldest].age):
+            oldest = i
+    if free < 0:
+        if 0 <= oldest < SLOTS:
+            slots[oldest].phase = CLOSING
+            slots[oldest].speed = -1.0 / e.quick_frames
+        return
+    arena = exchange(engine + PENDING, 0)
+    new = records(arena, 1, RIG)[0]
+    alone, power = 1, 0
+    for i in range(SLOTS):
+        if slots[i].phase == PLAYING:
+            alone = 0
+            old = records(slots[i].rig, 1, RIG)[0]
+            power = 0 if old.graph == new.graph else 1
+            slots[i].power = power
+            slots[i].speed = -1.0 / e.fade_frames
+            slots[i].tail = old.tail_frames
+            slots[i].phase = RINGING if old.tail_frames > 0 else LEAVING
+            slots[i].quiet = 0
+    e.serial += 1
+    e.swaps += 1
+    slot = slots[free]
+    slot.rig = arena
+    slot.phase = PLAYING
+    slot.power = power
+    slot.age = e.serial
+    slot.position = np.float64(alone)  # the first rig of a stream is covered by the start fade
+    slot.speed = 1.0 / e.fade_frames
+
+
+@inline
+def fade_curve(position, power):
+    """Return the gain at a fade position from 0 to 1. [audio thread]"""
+    if position >= 1.0:
+        return np.float32(1.0)
+    if position <= 0.0:
+        return np.float32(0.0)
+    if power != 0:
+        return np.float32(math.sin(HALF_PI * position))
+    return np.float32(position)
+
+
+@inline
+def step_fade(slot):
+    """Move the fade on by one frame. [audio thread]"""
+    slot.position = min(max(slot.position + slot.speed, 0.0), 1.0)
+
+
+@inline
+def play_slots(engine, frames):
+    """Run every occupied slot and add it to the mix. [audio thread]"""
+    e = records(engine, 1, ENGINE)[0]
+    for row in range(e.outputs):
+        mix = floats(engine + MIX + 4 * ROW * row, frames)
+        for n in range(frames):
+            mix[n] = np.float32(0.0)
+    slots = records(engine + SLOTS_AT, SLOTS, SLOT)
+    for i in range(SLOTS):
+        slot = slots[i]
+        if slot.phase == FREE:
+            continue
+        source = engine + IN
+        if slot.phase == RINGING:
+            source = engine + MUTED
+            mute_input(engine, slot, frames)
+        faults = run_rig(slot.rig, source, ROW, frames, e.clock)
+        if faults > 0:
+            e.non_finite += 1
+            e.fault_block = records(slot.rig, 1, RIG)[0].fault_block
+        peak = mix_slot(engine, slot, frames)
+        if slot.phase == RINGING:
+            slot.tail -= frames
+            slot.quiet = slot.quiet + frames if peak < SILENCE else 0
+            if slot.tail <= 0 or np.float64(slot.quiet) * 10.0 > e.sample_rate:
+                slot.phase = CLOSING
+                slot.position = 1.0
+                slot.power = 0
+                slot.speed = -1.0 / e.quick_frames
+        elif slot.phase != PLAYING and slot.position <= 0.0:
+            retire(engine, slot)
+
+
+@inline
+def mute_input(engine, slot, frames):
+    """Fade the input of a rig whose tail rings on. [audio thread]"""
+    e = records(engine, 1, ENGINE)[0]
+    for n in range(frames):
+        step_fade(slot)
+        gain = fade_curve(slot.position, slot.power)
+        for row in range(e.inputs):
+            place = 4 * (ROW * row + n)
+            floats(engine + MUTED + place, 1)[0] = floats(engine + IN + place, 1)[0] * gain
+
+
+@inline
+def mix_slot(engine, slot, frames):
+    """Add a rig's output to the mix with its fade; return its peak. A rig of one channel goes to every row. [audio]"""
+    e = records(engine, 1, ENGINE)[0]
+    rig = records(slot.rig, 1, RIG)[0]
+    output = records(slot.rig + rig.buffers, rig.buffer_count, BUFFER)[rig.output_buffer]
+    peak = np.float32(0.0)
+    fading = slot.phase != RINGING and not (slot.phase == PLAYING and slot.position >= 1.0)
+    for n in range(frames):
+        gain = np.float32(1.0)
+        if fading:
+            step_fade(slot)
+            gain = fade_curve(slot.position, slot.power)
+        for row in range(e.outputs):
+            channel = min(row, rig.outputs - 1) if rig.outputs == 1 else row
+            if channel < rig.outputs:
+                value = floats(slot.rig + output.cursor + 4 * (output.stride * channel + n), 1)[0]
+                floats(engine + MIX + 4 * (ROW * row + n), 1)[0] += value * gain
+                peak = max(peak, abs(value))
+    return peak
+
+
+@inline
+def retire(engine, slot):
+    """Hand a rig back through the ring; with no room the slot stays until the control thread has drained it. [audio]"""
+    e = records(engine, 1, ENGINE)[0]
+    head = e.retire_head
+    if head - load_acquire(engine + RETIRE_TAIL) < RETIRE_RING:
+        store_release(engine + RING + 8 * (head % RETIRE_RING), slot.rig)
+        slot.rig = 0
+        slot.phase = FREE
+        store_release(engine + RETIRE_HEAD, head + 1)

@@ -1,0 +1,199 @@
+"""Collects steps, buffers, cells and weights, then carves one arena for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..kernels.conv import OVERHANG
+from ..kernels.jit import Kernel
+from ..kernels.state import STATE, VERSION
+from .layout import ALIGNMENT, BUFFER, CELL, MAX_BLOCK, RIG, STEP, aligned
+
+RING_BYTES = 256 * 1024  # a longer history is kept in a mirrored ring: moving it would cost a burst
+
+
+@dataclass(frozen=True)
+class Signal:
+    """`width` rows of a buffer, from `row` on."""
+
+    buffer: int
+    row: int
+    width: int
+
+    def rows(self, first: int, width: int) -> Signal:
+        """Return a part of the rows."""
+        return Signal(self.buffer, self.row + first, width)
+
+
+@dataclass
+class _Step:
+    kernel: Kernel
+    dtype: np.dtype
+    source: Signal
+    target: Signal
+    extra: tuple[Signal, ...]
+    weights: int
+    block: int
+    fields: dict
+    guarded: bool = False
+
+
+@dataclass
+class _Buffer:
+    rows: int
+    history: int = 0
+
+
+@dataclass
+class Builder:
+    """A plan under construction; `block` is the chain index that new steps and buffers belong to."""
+
+    steps: list[_Step] = field(default_factory=list)
+    buffers: list[_Buffer] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
+    weight_bytes: int = 0
+    offsets: dict[bytes, int] = field(default_factory=dict)
+    cells: list[float] = field(default_factory=list)
+    block: int = -1
+
+    def buffer(self, rows: int) -> Signal:
+        """Return a new buffer of `rows` rows."""
+        self.buffers.append(_Buffer(rows))
+        self.owners.append(self.block)
+        return Signal(len(self.buffers) - 1, 0, rows)
+
+    def remember(self, signal: Signal, frames: int) -> None:
+        """Keep at least `frames` frames of history before every block of the signal's buffer."""
+        buffer = self.buffers[signal.buffer]
+        buffer.history = max(buffer.history, frames)
+
+    def cell(self, value: float) -> Signal:
+        """Return a parameter cell as a signal: one value per frame."""
+        self.cells.append(value)
+        return Signal(0, len(self.cells) - 1, 1)
+
+    def step(self, kernel, source, target, extra=(), weights=None, dtype=STATE, **fields) -> Signal:
+        """Append one call; `fields` set fields of its state. Returns the target."""
+        offset = self._weights_offset(weights) if weights is not None and weights.size else 0
+        self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, self.block, fields))
+        return target
+
+    def _weights_offset(self, weights: np.ndarray) -> int:
+        """Return where the weights lie; the same ones, as for the channels of one model, are stored once."""
+        key = weights.tobytes()
+        if key not in self.offsets:
+            self.offsets[key] = self.weight_bytes
+            self.weights.append(weights)
+            self.weight_bytes += aligned(weights.nbytes)
+        return self.offsets[key]
+
+    def guard(self) -> None:
+        """Have the last step's output checked for non-finite values."""
+        self.steps[-1].guarded = True
+
+    def finish(self, source: Signal, target: Signal, sample_rate: float, glide_frames: int, tail_frames: int, graph: int):
+        """Return (arena, weights): the arena as bytes with every offset in place, the weights as float32."""
+        self.buffers[0].rows = max(len(self.cells), 1)
+        offsets: dict[str, int] = {}
+        size = aligned(RIG.itemsize)
+        for name, count, kind in (
+            ("steps", len(self.steps), STEP),
+            ("cells", len(self.cells), CELL),
+            ("tables", 3 * len(self.cells), np.dtype(np.float32)),
+            ("buffers", len(self.buffers), BUFFER),
+        ):
+            offsets[name] = size
+            size += aligned(count * kind.itemsize)
+        image = offsets["buffers"]
+        states = []
+        for step in self.steps:
+            states.append(size)
+            size += aligned(step.dtype.itemsize)
+        places = np.zeros(len(self.buffers), BUFFER)
+        for index, buffer in enumerate(self.buffers):
+            places[index], size = _place(buffer, size)
+        size += 4 * OVERHANG + ALIGNMENT
+        arena = np.zeros(size, np.uint8)
+        rig = arena[: RIG.itemsize].view(RIG)[0]
+        for name, offset in offsets.items():
+            rig[name] = offset
+        rig["step_count"], rig["buffer_count"], rig["cell_count"] = len(self.steps), len(self.buffers), len(self.cells)
+        rig["mailbox"], rig["held"] = 1, 0
+        rig["parameter_buffer"], rig["input_buffer"], rig["output_buffer"] = 0, source.buffer, target.buffer
+        rig["inputs"], rig["outputs"] = source.width, target.width
+        rig["glide_frames"], rig["tail_frames"], rig["graph"] = glide_frames, tail_frames, graph
+        rig["image_offset"], rig["image_bytes"] = image, size - image
+        rig["fault_block"] = -1
+        _view(arena, offsets["buffers"], len(places), BUFFER)[:] = places
+        cells = _view(arena, offsets["cells"], len(self.cells), CELL)
+        cells["value"] = cells["goal"] = self.cells
+        _view(arena, offsets["tables"], 3 * len(self.cells), np.dtype(np.float32))[:] = np.tile(self.cells, 3)
+        rows = _view(arena, offsets["steps"], len(self.steps), STEP)
+        for row, step, state in zip(rows, self.steps, states, strict=True):
+            _write_step(row, step, state)
+            _write_state(arena[state : state + step.dtype.itemsize].view(step.dtype)[0], step, places)
+        weights = np.zeros(max(self.weight_bytes // 4, 1), np.float32)
+        offset = 0
+        for blob in self.weights:
+            weights[offset // 4 : offset // 4 + blob.size] = blob
+            offset += aligned(blob.nbytes)
+        return arena, weights
+
+
+def _view(arena, offset, count, kind):
+    return arena[offset : offset + count * kind.itemsize].view(kind)
+
+
+def _write_step(row, step: _Step, state: int) -> None:
+    row["kernel"], row["state"], row["weights"], row["block"] = step.kernel.address, state, step.weights, step.block
+    row["source"], row["source_row"] = step.source.buffer, step.source.row
+    row["target"], row["target_row"] = step.target.buffer, step.target.row
+    row["extra"] = -1
+    for i, signal in enumerate(step.extra):
+        row["extra"][i], row["extra_row"][i] = signal.buffer, signal.row
+    row["guarded"] = step.target.width if step.guarded else 0
+
+
+def _write_state(state, step: _Step, places) -> None:
+    state["version"] = VERSION
+    state["inputs"], state["outputs"] = step.source.width, step.target.width
+    state["in_stride"], state["out_stride"] = places["stride"][[step.source.buffer, step.target.buffer]]
+    state["parameter_stride"] = places["stride"][0]
+    for i, signal in enumerate(step.extra):
+        state["extra_stride"][i] = places["stride"][signal.buffer]
+    for name, value in step.fields.items():
+        state[name] = value
+
+
+def _place(buffer: _Buffer, start: int):
+    """Return the BUFFER record of a buffer laid at byte `start`, and the first byte behind it.
+
+    Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache. Without
+    history the cursor stays. With a short one it slides: each row overwrites the dead past of the next, and once the slack
+    is used up all rows move back in one piece. A long one lives in a ring whose frames are written twice, a ring length
+    apart, so that any window is contiguous and no block pays for a move.
+    """
+    history = -(-buffer.history // 16) * 16
+    window = history + MAX_BLOCK + OVERHANG
+    stride = _odd_lines(window)
+    slack = max(4 * MAX_BLOCK, buffer.rows * stride // 2) if history else 0
+    ring = 0
+    if 4 * buffer.rows * stride > RING_BYTES and history:
+        ring = _odd_lines(window)
+        stride, slack = _odd_lines(2 * ring + MAX_BLOCK + OVERHANG), 0
+        first = start + 4 * ring
+        end = first + 4 * ring
+    else:
+        first = start + 4 * history
+        end = first + 4 * (slack + MAX_BLOCK)
+    behind = aligned(start + 4 * (buffer.rows * stride + slack))
+    return (first, first, end, stride, buffer.rows, history, ring, int(history > 0)), behind
+
+
+def _odd_lines(floats: int) -> int:
+    """Round up to an odd number of 64-byte lines, in floats."""
+    return (-(-floats // 16) | 1) * 16
+

@@ -1,0 +1,200 @@
+"""From a chain of blocks to a plan: every block on every channel, its parameters as cells, models lowered to layers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..effects.block import Block
+from ..effects.dcblock import DCBLOCK
+from ..errors import UnsupportedInput
+from ..kernels.elementwise import GAIN, rows_kernel
+from ..kernels.processor import lanes
+from ..model.spec import Conv1d, ModelSpec
+from ..rig.parameters import Parameter
+from ..units import gain_from_db
+from . import choose
+from .builder import Builder, Signal
+from .layout import GLIDE_SECONDS, MAX_CHANNELS
+from .lower import lower
+
+
+@dataclass(frozen=True, eq=False)
+class ChainBlock:
+    """One block of a rig, ready to be planned.
+
+    Parameters
+    ----------
+    id : str
+        Unique in the chain; the first half of parameter addresses.
+    block : Block
+        Parameter table and kernel.
+    values : mapping
+        Parameter values in native units, every parameter present.
+    spec : ModelSpec, optional
+        What a `model` block plays.
+    impulse : (channels, taps) float64, optional
+        What a `cab` block convolves with.
+    """
+
+    id: str
+    block: Block
+    values: Mapping
+    spec: ModelSpec | None = None
+    impulse: np.ndarray | None = None
+    bare: bool = False
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The block's parameters, a model's knobs last."""
+        knobs = self.spec.knobs if self.spec else ()
+        return self.block.parameters + tuple(Parameter(k.name, k.default, k.minimum, k.maximum, k.unit) for k in knobs)
+
+    def cells(self, values: Mapping, sample_rate: float) -> list[float]:
+        """Return the numbers that the kernels work with."""
+        cells = [float(v) for v in self.block.cells(values, sample_rate)]
+        if self.spec is None:
+            return cells
+        if self.bare:
+            cells = [1.0] * len(cells)
+        else:
+            cells[1] *= gain_from_db(self.spec.level_db)
+        return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / sample_rate]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedBlock:
+    """Where a block's parameters and steps are in the plan."""
+
+    source: ChainBlock
+    first_cell: int
+    input: Signal
+    steps: slice
+    buffers: slice
+    prewarm_frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A compiled rig: the arena's image with every address relative, the weights apart.
+
+    `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
+    delay, `tail_frames` how long the rig rings on.
+    """
+
+    arena: np.ndarray
+    weights: np.ndarray
+    blocks: tuple[PlannedBlock, ...]
+    sample_rate: float
+    inputs: int
+    outputs: int
+    latency_frames: int
+    tail_frames: int
+    kernels: tuple = field(default=())
+
+
+def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 1) -> Plan:
+    """Compile a chain for a sample rate (Hz) and a number of input channels.
+
+    Raises
+    ------
+    UnsupportedInput
+        A model's channels do not fit the chain's.
+    """
+    builder = Builder()
+    builder.buffer(1)  # buffer 0: the parameter rows
+    source = signal = builder.buffer(channels)
+    blocks, tail = [], 0
+    for index, item in enumerate(chain):
+        builder.block = index
+        first_cell, first_step, first_buffer = len(builder.cells), len(builder.steps), len(builder.buffers)
+        cells = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
+        entrance = signal
+        signal = _BUILDERS.get(item.block.type, _effect)(builder, item, signal, cells, sample_rate)
+        tail += item.block.tail(item.values, sample_rate)
+        if item.impulse is not None:
+            tail += item.impulse.shape[1] - 1
+        prewarm = item.spec.prewarm_frames if item.spec else 0
+        steps, buffers = slice(first_step, len(builder.steps)), slice(first_buffer, len(builder.buffers))
+        blocks.append(PlannedBlock(item, first_cell, entrance, steps, buffers, prewarm))
+    if signal is source:
+        signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
+    glide = round(GLIDE_SECONDS * sample_rate)
+    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, _graph(builder))
+    kernels = tuple(dict.fromkeys(step.kernel for step in builder.steps))
+    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, 0, tail, kernels)
+
+
+def _graph(builder: Builder) -> int:
+    """Return a number that two rigs share if they differ in weights and parameters only."""
+    parts = [(s.kernel.name, s.source, s.target, s.extra, sorted(map(str, s.fields))) for s in builder.steps]
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "little")
+
+
+def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+    """One mono step per channel; the kernel reads the block's cells as consecutive rows."""
+    target = builder.buffer(signal.width)
+    for channel in range(signal.width):
+        _mono(builder, item.block, signal.rows(channel, 1), target.rows(channel, 1), cells)
+    return target
+
+
+def _mono(builder: Builder, block: Block, source: Signal, target: Signal, cells: list[Signal]) -> None:
+    first = cells[0].row if cells else 0
+    builder.step(block.kernel, source, target, dtype=block.state, first_parameter=first)
+
+
+def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Signal:
+    return builder.step(rows_kernel(GAIN, source.width, lanes()), source, target, extra=(gain,))
+
+
+def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+    """Input gain, the model's layers, output gain; one instance per channel, or one for all of a wider model."""
+    spec = item.spec
+    instances = signal.width if spec.inputs == 1 else 1
+    if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
+        raise UnsupportedInput(
+            f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, the chain {signal.width} channels: "
+            "use --mono, or a file of as many channels as the model's inputs"
+        )
+    names = [knob.name for knob in spec.knobs] + ["sample_period"]
+    first = len(cells) - len(names)
+    controls = dict(zip(names, cells[first:], strict=True))
+    target = builder.buffer(spec.outputs * instances)
+    if spec.outputs * instances > MAX_CHANNELS:
+        raise UnsupportedInput(f"{spec.name}: {target.width} output channels, expected at most {MAX_CHANNELS}")
+    for channel in range(instances):
+        part = signal.rows(channel, spec.inputs)
+        audio = _gain(builder, part, builder.buffer(spec.inputs), cells[0])
+        output = lower(spec, builder, audio, controls)
+        _gain(builder, output, target.rows(channel * spec.outputs, spec.outputs), cells[1])
+        builder.guard()
+    if spec.dc_block and not item.bare:
+        blocked = builder.buffer(target.width)
+        corner = [builder.cell(value) for value in DCBLOCK.cells({}, sample_rate)]
+        for channel in range(target.width):
+            _mono(builder, DCBLOCK, target.rows(channel, 1), blocked.rows(channel, 1), corner)
+        target = blocked
+    return target
+
+
+def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+    """Direct convolution: a conv layer of one input and one output; a stereo response gives two channels."""
+    impulse = item.impulse
+    outputs = max(signal.width, impulse.shape[0])
+    loud = builder.buffer(outputs)
+    entrance = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))
+    builder.remember(entrance, impulse.shape[1] - 1)
+    for channel in range(outputs):
+        newest_last = impulse[min(channel, impulse.shape[0] - 1)][::-1]
+        node = Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1))
+        layer = choose.conv_layer(node, "", 1.0, slice(0, 1), slice(0, 1))
+        source = entrance.rows(min(channel, signal.width - 1), 1)
+        builder.step(layer.kernel, source, loud.rows(channel, 1), weights=layer.weights, dtype=layer.dtype, **layer.fields)
+    return _gain(builder, loud, builder.buffer(outputs), cells[0])
+
+
+_BUILDERS = {"model": _model, "cab": _cab}

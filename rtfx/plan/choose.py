@@ -1,0 +1,138 @@
+"""Which kernel a layer gets: by its shape and this processor's registers, once the tile has proved itself here.
+
+Every tile is run once on this machine, after its first compilation, against the plain loop; a mismatch is reported and the
+plain loop is used instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import conv, plain, recurrent
+from ..kernels.codes import code_of, factor_of
+from ..kernels.jit import Kernel, cache_file
+from ..kernels.processor import lanes
+from ..model.spec import Conv1d, Dense, Gru, Lstm
+
+CHECK_TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
+warnings: list[str] = []
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A kernel with its weights and the fields of its state."""
+
+    kernel: Kernel
+    dtype: np.dtype
+    weights: np.ndarray
+    fields: dict
+
+
+def conv_layer(node: Conv1d | Dense, activation: str, slope: float, inputs: slice, outputs: slice) -> Layer:
+    """Return the kernel of one group of a convolution, or of a dense layer."""
+    taps = node.weight if isinstance(node, Conv1d) else node.weight[:, :, None]
+    weight, bias = taps[outputs], node.bias[outputs]
+    dilation = getattr(node, "dilation", 1)
+    shape = conv.ConvShape(weight.shape[1], weight.shape[0], weight.shape[2], code_of(activation))
+    tile = conv_tile(shape)
+    tiled = Layer(
+        conv.conv_kernel(shape, tile),
+        conv.STATE,
+        conv.pack(shape, tile, weight, bias, factor_of(activation), slope),
+        {"dilation": dilation},
+    )
+    sizes = {"taps": shape.taps, "width_in": shape.inputs, "width_out": shape.outputs, "activation": shape.activation}
+    loop = Layer(
+        plain.PLAIN_CONV,
+        plain.CONV_STATE,
+        np.concatenate([[slope], bias, weight.ravel()]).astype(np.float32),
+        sizes | {"dilation": dilation},
+    )
+    return proved(tiled, loop, shape.inputs, shape.outputs, (shape.taps - 1) * dilation)
+
+
+def conv_tile(shape: conv.ConvShape) -> conv.Tile:
+    """Return the tile that fits the registers: one vector by eight outputs with 32 registers, else two by six or four."""
+    width = lanes()
+    if shape.outputs <= 2:
+        return conv.Tile(width, 4, shape.outputs)
+    if width == 16:
+        return conv.Tile(16, 1, 8 if shape.outputs > 4 else 4)
+    return conv.Tile(width, 2, 6 if width == 8 else 4)
+
+
+def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
+    """Return the kernel of a recurrent layer and the dense layer fused behind it."""
+    hidden, inputs = node.width, node.weight_ih.shape[1]
+    kind = recurrent.LSTM if isinstance(node, Lstm) else recurrent.GRU
+    outputs = dense.width if dense else 0
+    dense_weight = dense.weight if dense else np.zeros((0, hidden))
+    dense_bias = dense.bias if dense else np.zeros(0)
+    if isinstance(node, Lstm):
+        bias_ih, bias_hh = node.bias, np.zeros_like(node.bias)
+    else:
+        bias_ih, bias_hh = node.bias_ih, node.bias_hh
+    tensors = (node.weight_ih, node.weight_hh, bias_ih, bias_hh, dense_weight, dense_bias)
+    start = {name: getattr(node, f"{name}0", None) for name in ("h", "c")}
+    start = {name: np.zeros(hidden) if value is None else value for name, value in start.items()}
+    loop = Layer(
+        plain.PLAIN_CELL,
+        plain.cell_state(hidden),
+        np.concatenate([t.ravel() for t in tensors]).astype(np.float32),
+        {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
+    )
+    if hidden > recurrent.UNROLL_LIMIT:
+        return loop
+    maths = recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
+    shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes())
+    padding = (0, shape.padded - hidden)
+    tiled = Layer(
+        recurrent.cell_kernel(shape),
+        shape.state,
+        recurrent.pack(shape, *tensors),
+        {name: np.pad(value, padding) for name, value in start.items()},
+    )
+    return proved(tiled, loop, inputs, outputs or hidden, 0)
+
+
+def proved(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int) -> Layer:
+    """Return `tiled` if it agrees with `loop` on noise, checked once per kernel and machine; else `loop`."""
+    proof = cache_file(tiled.kernel).with_suffix(".proved")
+    if proof.exists():
+        return tiled
+    error = disagreement(tiled, loop, inputs, outputs, history)
+    if not error < CHECK_TOLERANCE:
+        warnings.append(f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop")
+        return loop
+    with contextlib.suppress(OSError):
+        proof.touch()
+    return tiled
+
+
+def disagreement(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int) -> float:
+    """Return the largest difference of two layers on the same noise, relative to the peak, over blocks of 64, 5 and 17."""
+    blocks = (64, 5, 17)
+    stride = history + sum(blocks) + conv.OVERHANG
+    x = np.random.Generator(np.random.Philox(1)).standard_normal((inputs, stride)).astype(np.float32)
+    results = []
+    for layer in (tiled, loop):
+        y = np.zeros((outputs, sum(blocks) + conv.OVERHANG), np.float32)
+        state = np.zeros(1, layer.dtype)
+        for name, value in layer.fields.items():
+            state[name] = value
+        state["in_stride"], state["out_stride"], state["weights"] = stride, y.shape[1], layer.weights.ctypes.data
+        done = 0
+        for frames in blocks:
+            source, target = x.ctypes.data + 4 * (history + done), y.ctypes.data + 4 * done
+            layer.kernel(state.ctypes.data, source, target, frames)
+            done += frames
+        results.append(y[:, :done].astype(np.float64))
+    peak = float(np.abs(results[1]).max())
+    error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
+    return error if math.isfinite(error) else math.inf
+
+

@@ -1,0 +1,94 @@
+"""The arena of a plan: one block of memory that holds its records, states and buffers; addresses inside are relative.
+
+::
+
+    RIG | STEP x n | CELL x n | three parameter tables | BUFFER x n | states | audio buffers
+                                                       ^ image: a copy of the rest, taken after the prewarm, restores a
+                                                         rig that produced a non-finite block
+"""
+
+import numpy as np
+
+ALIGNMENT = 64
+MAX_BLOCK = 512  # frames; longer callbacks are split
+GLIDE_SECONDS = 0.020
+FRESH = 4  # flag in a mailbox: the table in it has not been read
+MAX_CHANNELS = 32
+
+RIG = np.dtype(
+    [
+        ("steps", np.int64),  # byte offsets in the arena
+        ("step_count", np.int64),
+        ("buffers", np.int64),
+        ("buffer_count", np.int64),
+        ("cells", np.int64),
+        ("cell_count", np.int64),
+        ("tables", np.int64),
+        ("mailbox", np.int64),  # parameter table on its way: index, plus FRESH; exchanged by both threads
+        ("held", np.int64),  # table index the audio thread holds
+        ("parameter_buffer", np.int64),
+        ("input_buffer", np.int64),
+        ("output_buffer", np.int64),
+        ("inputs", np.int64),
+        ("outputs", np.int64),
+        ("glide_frames", np.int64),
+        ("tail_frames", np.int64),
+        ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
+        ("weights", np.int64),  # absolute address
+        ("image", np.int64),  # absolute address of the prewarmed copy, or 0
+        ("image_offset", np.int64),
+        ("image_bytes", np.int64),
+        ("faults", np.int64),  # non-finite blocks muted so far
+        ("fault_block", np.int64),  # chain index of the last one
+    ],
+    align=True,
+)
+
+STEP = np.dtype(
+    [
+        ("kernel", np.int64),  # absolute address
+        ("state", np.int64),
+        ("weights", np.int64),  # bytes into the weights block
+        ("source", np.int32),  # buffer, row
+        ("source_row", np.int32),
+        ("target", np.int32),
+        ("target_row", np.int32),
+        ("extra", np.int32, (2,)),  # -1: none
+        ("extra_row", np.int32, (2,)),
+        ("block", np.int32),  # index in the chain
+        ("guarded", np.int32),  # rows of the target to check for non-finite values
+    ],
+    align=True,
+)
+
+BUFFER = np.dtype(
+    [
+        ("cursor", np.int64),  # byte offset of row 0, frame 0 of the current block
+        ("start", np.int64),  # where the cursor begins
+        ("end", np.int64),  # the block must end at or before it, else the rows move back to the start
+        ("stride", np.int64),  # floats between rows
+        ("rows", np.int64),
+        ("history", np.int64),  # floats kept before the cursor
+        ("ring", np.int64),  # frames of a mirrored ring, or 0
+        ("slides", np.int64),  # 1: keeps history
+    ],
+    align=True,
+)
+
+CELL = np.dtype(
+    [("value", np.float32), ("goal", np.float32), ("step", np.float32), ("left", np.int32)],
+    align=True,
+)
+
+
+def aligned(size: int) -> int:
+    """Round a byte count up to the alignment."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def allocate(size: int) -> np.ndarray:
+    """Return `size` zero bytes on a 64-byte boundary, their pages already touched."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    memory[:: 4096] = 0
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]

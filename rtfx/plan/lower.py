@@ -1,0 +1,156 @@
+"""From a ModelSpec to steps: folds what is linear, fuses what shares data, gives each node a kernel and a buffer."""
+
+from __future__ import annotations
+
+
+from ..errors import UnsupportedArchitecture
+from ..kernels import elementwise
+from ..kernels.codes import code_of
+from ..kernels.elementwise import rows_kernel
+from ..kernels.processor import lanes
+from ..model.spec import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, Node, PRelu
+from . import choose
+from .builder import Builder, Signal
+
+FUSED_OUTPUTS = 4  # widest dense layer computed inside a recurrent kernel
+
+
+def lower(spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal]) -> Signal:
+    """Append the model's steps; return its output.
+
+    Parameters
+    ----------
+    audio : Signal
+        As wide as the model's audio inputs.
+    controls : dict
+        One row per knob name, and ``sample_period`` where the model asks for it.
+    """
+    return _Lowering(spec, builder, audio, controls).run()
+
+
+class _Lowering:
+    def __init__(self, spec, builder, audio, controls):
+        self.spec, self.builder, self.audio, self.controls = spec, builder, audio, controls
+        self.users: list[list[int]] = [[] for _ in spec.nodes]
+        for index, node in enumerate(spec.nodes):
+            for source in node.sources:
+                self.users[source].append(index)
+        self.signals: dict[int, Signal] = {}
+        self.channel = 0
+
+    def run(self) -> Signal:
+        for index in range(len(self.spec.nodes)):
+            if index not in self.signals:
+                self._lower(index)
+        return self.signals[len(self.spec.nodes) - 1]
+
+    def _next(self, index: int, kind) -> int | None:
+        """Return the node that alone uses this one, if it is of a kind."""
+        users = self.users[index]
+        return users[0] if len(users) == 1 and isinstance(self.spec.nodes[users[0]], kind) else None
+
+    def _lower(self, index: int) -> None:
+        node = self.spec.nodes[index]
+        sources = [self.signals[s] for s in node.sources]
+        if isinstance(node, Input):
+            self.signals[index] = self._input(node)
+        elif isinstance(node, Dense | Conv1d):
+            self._linear(index, node, sources[0])
+        elif isinstance(node, Lstm | Gru):
+            self._recurrent(index, node, sources[0])
+        elif isinstance(node, Activation) and node.kind == "softmax":
+            self.signals[index] = self._rows(elementwise.SOFTMAX, sources[0])
+        elif isinstance(node, Activation):
+            self.signals[index] = self._rows(code_of(node.kind), sources[0], elementwise.pack([node.slope]))
+        elif isinstance(node, PRelu):
+            self.signals[index] = self._rows(elementwise.PRELU, sources[0], elementwise.pack(node.alpha))
+        elif isinstance(node, Affine):
+            self.signals[index] = self._rows(elementwise.AFFINE, sources[0], elementwise.pack(node.scale, node.shift))
+        elif isinstance(node, Add):
+            total = sources[0]
+            for other in sources[1:]:
+                total = self._rows(elementwise.ADD, total, extra=(other,))
+            self.signals[index] = total
+        elif isinstance(node, Concat):
+            self.signals[index] = self._concat(sources)
+        else:
+            raise UnsupportedArchitecture(f"{self.spec.name}: no kernel for node {index} ({type(node).__name__.lower()})")
+
+    def _input(self, node: Input) -> Signal:
+        if node.role != "audio":
+            return self.controls[node.name if node.role == "knob" else "sample_period"]
+        signal = self.audio.rows(self.channel, node.channels)
+        self.channel += node.channels
+        return signal
+
+    def _rows(self, operation: int, source: Signal, weights=None, extra=()) -> Signal:
+        """Append one elementwise step into a new buffer."""
+        kernel = rows_kernel(operation, source.width, lanes())
+        return self.builder.step(kernel, source, self.builder.buffer(source.width), extra=extra, weights=weights)
+
+    def _concat(self, sources) -> Signal:
+        target = self.builder.buffer(sum(s.width for s in sources))
+        row = 0
+        for source in sources:
+            self.builder.step(rows_kernel(0, source.width, lanes()), source, target.rows(row, source.width))
+            row += source.width
+        return target
+
+    def _linear(self, index: int, node, source: Signal) -> None:
+        """Append a dense or convolution layer, an affine behind it folded in, an activation fused."""
+        covered = [index]
+        following = self._next(index, Affine)
+        if following is not None:
+            node = _folded(node, self.spec.nodes[following])
+            covered.append(following)
+        kind, slope = "", 1.0
+        following = self._next(covered[-1], Activation)
+        if following is not None and self.spec.nodes[following].kind != "softmax":
+            kind, slope = self.spec.nodes[following].kind, self.spec.nodes[following].slope
+            covered.append(following)
+        taps, dilation, groups = 1, 1, 1
+        if isinstance(node, Conv1d):
+            taps, dilation, groups = node.weight.shape[2], node.dilation, node.groups
+        source = self._with_history(source, (taps - 1) * dilation)
+        target = self.builder.buffer(node.width)
+        per_in, per_out = source.width // groups, node.width // groups
+        for g in range(groups):
+            inputs, outputs = slice(g * per_in, (g + 1) * per_in), slice(g * per_out, (g + 1) * per_out)
+            layer = choose.conv_layer(node, kind, slope, inputs, outputs)
+            part_in, part_out = source.rows(inputs.start, per_in), target.rows(outputs.start, per_out)
+            self._layer(layer, part_in, part_out)
+        self.signals.update(dict.fromkeys(covered, target))
+
+    def _recurrent(self, index: int, node, source: Signal) -> None:
+        following = self._next(index, Dense)
+        dense = self.spec.nodes[following] if following is not None else None
+        if dense is not None and dense.width > FUSED_OUTPUTS:
+            dense = None
+        layer = choose.recurrent_layer(node, dense)
+        target = self.builder.buffer(dense.width if dense else node.width)
+        self.signals[index] = self._layer(layer, source, target)
+        if dense:
+            self.signals[following] = target
+
+    def _layer(self, layer: choose.Layer, source: Signal, target: Signal) -> Signal:
+        fields = layer.fields
+        return self.builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **fields)
+
+    def _with_history(self, source: Signal, frames: int) -> Signal:
+        """Have the source's buffer keep its past; parameter rows have none, so they are copied first."""
+        if frames and source.buffer == 0:
+            source = self._rows(0, source)
+        if frames:
+            self.builder.remember(source, frames)
+        return source
+
+
+def _folded(node, affine: Affine) -> Node:
+    """Return the layer with an affine behind it folded into its weights, in float64."""
+    shape = (-1,) + (1,) * (node.weight.ndim - 1)
+    weight, bias = node.weight * affine.scale.reshape(shape), node.bias * affine.scale + affine.shift
+    if isinstance(node, Conv1d):
+        return Conv1d(node.sources, weight=weight, bias=bias, dilation=node.dilation, groups=node.groups)
+    return Dense(node.sources, weight=weight, bias=bias)
+
+
