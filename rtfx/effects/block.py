@@ -15,9 +15,9 @@ from ..rig.parameters import Parameter
 class Block:
     """A compiled mono effect.
 
-    The control thread turns parameter values (dB, Hz, ms) into *cells*, plain float32 numbers that the kernel works with
-    (gains, coefficients). The engine glides each cell linearly over 20 ms and hands the kernel one row per cell, one value
-    per frame, so a kernel knows neither units nor smoothing and its sound does not depend on the block size.
+    The control thread turns parameter values (dB, Hz, ms) into *cells*, plain float32 numbers that the kernel works
+    with (gains, coefficients). The engine glides each cell linearly over 20 ms and hands the kernel one row per cell,
+    one value per frame, so a kernel knows neither units nor smoothing and its sound does not depend on the block size.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class Block:
         Record that begins with the common header; zero is its initial value.
     tail : callable
         ``tail(values, sample_rate) -> int``, frames that ring on after the input ends.
+    file : str
+        The kind of file that the block plays: "" (none), "model" (which brings knobs of its own) or "audio".
     """
 
     type: str
@@ -40,4 +42,9 @@ class Block:
     kernel: object = None
     state: np.dtype = STATE
     tail: Callable[[Mapping, float], int] = lambda values, sample_rate: 0
+    file: str = ""
     summary: str = ""
+
+    def complete(self, values: Mapping) -> dict:
+        """Return `values` with the default of every parameter that is not among them."""
+        return {parameter.name: parameter.default for parameter in self.parameters} | dict(values)

@@ -38,7 +38,8 @@ class Parameter:
             number = float("nan")
         if isinstance(value, bool) or not self.minimum <= number <= self.maximum:
             unit = f" {self.unit}" if self.unit else ""
-            raise UsageError(f"{self.name} is {value!r}, expected a number from {self.minimum:g} to {self.maximum:g}{unit}")
+            allowed = f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
+            raise UsageError(f"{self.name} is {value!r}, expected {allowed}")
         return number
 
     def norm(self, value: float) -> float:

@@ -1,0 +1,39 @@
+"""Output limiter: no latency, all channels linked, bit-transparent below 0 dBFS, never above it.
+
+Each frame, with peak_now the largest |x| of all channels:
+    peak = max(peak_now, peak of the frame before * release)
+    gain = 1 / max(peak, 1)
+The gain falls at once and recovers exponentially. |x| <= peak, so x * gain rounds to at most 1: the exact product of x
+and the rounded 1 / peak is at most 1 + 2**-24, and that ties to the even neighbour, 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..kernels.jit import inline
+
+RELEASE_SECONDS = 0.05
+THRESHOLD = np.float32(1.0)  # 0 dBFS; the bound above holds for this value only
+LARGEST = np.float32(3.4028235e38)  # the largest finite float32: an infinite peak must not hold the gain at 0 for ever
+
+
+def release_factor(sample_rate: float) -> float:
+    """Return what the remembered peak is multiplied by each frame."""
+    return math.exp(-1.0 / (RELEASE_SECONDS * sample_rate))
+
+
+@inline
+def limit_frame(peak_now, peak, release):
+    """Return (gain of this frame, peak to pass in with the next); float32, a NaN in `peak_now` is ignored."""
+    peak = peak * release
+    if peak_now > peak:
+        peak = peak_now
+    if peak > LARGEST:
+        peak = LARGEST
+    gain = THRESHOLD
+    if peak > THRESHOLD:
+        gain = THRESHOLD / peak
+    return gain, peak

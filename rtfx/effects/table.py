@@ -1,0 +1,12 @@
+"""The table of effects: what may stand in a chain."""
+
+from __future__ import annotations
+
+from .block import Block
+from .cab import CAB
+from .eq import EQ
+from .gain import GAIN
+from .gate import GATE
+from .model import MODEL
+
+BLOCKS: dict[str, Block] = {block.type: block for block in (GAIN, GATE, EQ, MODEL, CAB)}

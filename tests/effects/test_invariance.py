@@ -1,0 +1,47 @@
+"""The sound of no effect depends on how the host cuts it into blocks: bit-equal, also while parameters glide."""
+
+import numpy as np
+import pytest
+
+from rtfx.effects.dcblock import DCBLOCK
+from rtfx.effects.eq import EQ
+from rtfx.effects.gain import GAIN
+from rtfx.effects.gate import GATE
+
+from .harness import CUTS, Run, cut, glide, guitar
+
+FRAMES = 20000
+SETTINGS = {
+    "gain": (GAIN, {"gain_db": -20.0}, {"gain_db": 6.0}),
+    "gate": (GATE, {"threshold_db": -30.0, "hold_ms": 5.0}, {"threshold_db": -50.0, "range_db": 20.0}),
+    "eq": (EQ, {"low_cut_hz": 80.0, "bell1_db": -6.0}, {"bell1_hz": 900.0, "bell1_db": 12.0, "high_cut_hz": 5000.0}),
+    "dcblock": (DCBLOCK, {}, {}),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("block", CUTS)
+def test_any_cut_gives_the_same_bits(name, block):
+    effect, before, after = SETTINGS[name]
+    x = guitar(FRAMES)
+    rows = glide(effect, before, after, FRAMES, start=7001)
+    whole = Run(effect)(x, rows, cut(FRAMES, 512))
+    assert np.abs(whole).max() > 0.01
+    np.testing.assert_array_equal(Run(effect)(x, rows, cut(FRAMES, block)), whole)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_cells_always_have_the_same_number(name):
+    effect, *settings = SETTINGS[name]
+    rates = (8000, 44100, 192000)
+    assert len({len(effect.cells(effect.complete(values), rate)) for values in settings for rate in rates}) == 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_corner_of_the_ranges_gives_finite_bounded_sound(name):
+    effect = SETTINGS[name][0]
+    x = guitar(4000)
+    for end in ("minimum", "maximum"):
+        for parameter in effect.parameters:
+            rows = glide(effect, {}, {parameter.name: getattr(parameter, end)}, x.size, start=500)
+            assert np.abs(Run(effect)(x, rows)).max() < 20.0, (parameter.name, end)  # +24 dB is 15.8
