@@ -1,0 +1,270 @@
+"""Finding and choosing devices on computers that only exist as tables."""
+
+import builtins
+import sys
+
+import pytest
+
+from rtfx.errors import DeviceError
+from rtfx.host import builtin, choose, devices, remember, route
+
+from .fake_sounddevice import FakeSoundDevice, PortAudioError
+
+JACK, ALSA = route.JACK, route.ALSA
+LAPTOP = (
+    ("HDA Intel PCH: ALC257 Analog (hw:0,0)", ALSA, 2, 2),
+    ("HDA Intel PCH: HDMI 0 (hw:0,3)", ALSA, 0, 8),
+    ("Scarlett 2i2 USB: Audio (hw:1,0)", ALSA, 2, 2, (44100, 48000, 96000)),
+    ("Scarlett Solo USB: Audio (hw:2,0)", ALSA, 2, 2, (48000,)),
+    ("default", ALSA, 32, 32),
+)
+STUDIO = (*LAPTOP[:3], ("system", JACK, 4, 4, (48000,)))
+ONBOARD_ONLY = " 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n                      HDA Intel PCH at 0xa1 irq 140\n"
+WITH_INTERFACE = ONBOARD_ONLY + " 1 [USB            ]: USB-Audio - Scarlett 2i2 USB\n                      Focusrite\n"
+
+
+@pytest.fixture
+def computer(monkeypatch):
+    """Return a function that replaces sounddevice by a table, on Linux."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(route, "_prepare_linux", lambda: "alsa")
+
+    def build(*table, **options):
+        module = FakeSoundDevice(*table, **options)
+        monkeypatch.setattr(devices, "sounddevice", lambda: module)
+        return module
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "index"),
+    [
+        (2, "input", 2),
+        ("2", "output", 2),
+        ("2i2", "input", 2),
+        ("scarlett solo", "output", 3),
+        ("default", "input", 4),
+        ("HDA Intel PCH: HDMI 0 (hw:0,3)", "output", 1),
+        ("hda", "input", 0),  # HDMI has no inputs
+    ],
+)
+def test_find(computer, name, side, index):
+    computer(*LAPTOP)
+    assert devices.find(name, side).index == index
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "message"),
+    [
+        ("scarlett", "input", r"several .* match 'scarlett': 2: Scarlett 2i2.*; 3: Scarlett Solo.*the number"),
+        ("9", "input", r"no device 9, there are 5: see rtfx devices"),
+        ("1", "input", r"device 1 \(HDA Intel PCH: HDMI 0.*\) has no input channels"),
+        ("defalt", "output", r"no output device matches 'defalt' \(did you mean 'default'\?\)"),
+        ("", "output", r"no output device matches ''"),
+    ],
+)
+def test_find_refuses(computer, name, side, message):
+    computer(*LAPTOP)
+    with pytest.raises(DeviceError, match=message) as caught:
+        devices.find(name, side)
+    assert "\n" not in str(caught.value)
+
+
+def test_best_route_settles_a_tie(computer):
+    computer(("Scarlett", ALSA, 2, 2), ("Scarlett Recorder", JACK, 2, 2))
+    assert devices.find("scarlett", "input").host_api == ALSA  # exact
+    assert devices.find("scar", "input").host_api == JACK
+
+
+def test_running_jack_comes_first(computer):
+    computer(*STUDIO)
+    chosen = choose.choose()
+    assert chosen.output.name == chosen.input.name == "system"
+    assert chosen.route == "JACK"
+    assert chosen.notes == ()
+    assert chosen.mute_reason == ""
+
+
+def test_pipewire_is_named(computer, monkeypatch):
+    computer(*STUDIO)
+    monkeypatch.setattr(route, "_prepare_linux", lambda: "pipewire")
+    assert choose.choose().route == "PipeWire's JACK"
+
+
+def test_without_default_the_first_usable_device(computer):
+    computer(*LAPTOP, no_default=(ALSA,))
+    chosen = choose.choose()
+    assert (chosen.input.index, chosen.output.index) == (0, 0)
+    assert chosen.route == "ALSA"
+
+
+def test_null_by_itself_only_if_nothing_was_named(computer, monkeypatch):
+    computer()
+    chosen = choose.choose()
+    assert chosen.is_null
+    assert "null device" in chosen.notes[0]
+    assert choose.choose("null").notes == ()
+    with pytest.raises(DeviceError, match="no input device matches 'Scarlett'"):
+        choose.choose("Scarlett")
+
+    def missing():
+        raise DeviceError("the PortAudio library is missing: install it: sudo apt install libportaudio2")
+
+    monkeypatch.setattr(devices, "sounddevice", missing)
+    assert "apt install libportaudio2" in choose.choose().notes[0]
+    with pytest.raises(DeviceError, match="libportaudio2"):
+        choose.choose(output_device="0")
+
+
+def test_microphone_and_loudspeakers_start_muted(computer):
+    computer(*LAPTOP)
+    chosen = choose.choose(device="0")
+    assert "would howl" in chosen.mute_reason
+    assert "--allow-feedback" in chosen.mute_reason
+    assert choose.choose(device="0", allow_feedback=True).mute_reason == ""
+    assert choose.choose(device="0", need_input=False).mute_reason == ""
+    assert choose.choose(device="2i2").mute_reason == ""
+    assert choose.choose(input_device="0", output_device="1").mute_reason == ""  # HDMI
+
+
+def test_two_clocks_are_told(computer):
+    computer(*LAPTOP)
+    assert "clocks may drift" in choose.choose(input_device="2", output_device="0").notes[0]
+    assert choose.choose(device="2").notes == ()
+
+
+def test_two_host_apis_cannot_be_one_stream(computer):
+    computer(*STUDIO)
+    with pytest.raises(DeviceError, match="different host APIs"):
+        choose.choose(input_device="2i2", output_device="system")
+    # only the output named: the input follows it
+    assert choose.choose(output_device="2i2").input.host_api == ALSA
+
+
+def test_no_input_device(computer):
+    computer(("HDMI", ALSA, 0, 2))
+    with pytest.raises(DeviceError, match="no input device found.*--input FILE"):
+        choose.choose()
+    chosen = choose.choose(need_input=False)
+    assert chosen.input is None
+    assert not chosen.is_null
+
+
+@pytest.mark.parametrize(
+    ("name", "api", "cards", "is_input", "is_output"),
+    [
+        ("HDA Intel PCH: ALC257 Analog (hw:0,0)", ALSA, "", True, True),
+        ("sof-hda-dsp: - (hw:0,6)", ALSA, "", True, True),
+        ("Scarlett 2i2 USB: Audio (hw:1,0)", ALSA, ONBOARD_ONLY, False, False),
+        ("default", ALSA, ONBOARD_ONLY, True, True),
+        ("default", ALSA, WITH_INTERFACE, False, False),
+        ("default", ALSA, "", False, False),
+        ("system", JACK, ONBOARD_ONLY, True, True),
+        ("system", JACK, WITH_INTERFACE, False, False),
+        ("MacBook Pro Microphone", "Core Audio", "", True, False),
+        ("MacBook Pro Speakers", "Core Audio", "", False, True),
+        ("Microphone Array (Realtek(R) Audio)", "Windows WASAPI", "", True, False),
+        ("Speakers (Realtek(R) Audio)", "Windows WASAPI", "", False, True),
+        ("Speakers (Focusrite USB)", "Windows WASAPI", "", False, False),
+        ("Headphones (Realtek(R) Audio)", "Windows WASAPI", "", False, False),
+        ("External Headphones", "Core Audio", "", False, False),
+    ],
+)
+def test_builtin(name, api, cards, is_input, is_output):
+    device = devices.Device(0, name, api, 2, 2, 48000.0)
+    assert builtin.is_builtin(device, "input", cards) == is_input
+    assert builtin.is_builtin(device, "output", cards) == is_output
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "api", "drifts"),
+    [
+        ("Microphone (Scarlett 2i2 USB)", "Speakers (Scarlett 2i2 USB)", "Windows WASAPI", False),
+        ("Microphone (Realtek(R) Audio)", "Speakers (Scarlett 2i2 USB)", "Windows WASAPI", True),
+        ("X: A (hw:1,0)", "X: B (hw:1,1)", ALSA, False),
+        ("X: A (hw:1,0)", "Y: B (hw:2,0)", ALSA, True),
+        ("system", "other client", JACK, False),
+    ],
+)
+def test_clocks(source, target, api, drifts):
+    pair = (devices.Device(i, name, api, 2, 2, 48000.0) for i, name in enumerate((source, target)))
+    assert builtin.drifts(*pair) == drifts
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PortAudioError("Device unavailable [PaErrorCode -9985]", -9985), "is busy: another program holds it"),
+        (PortAudioError("Unanticipated host error", -9999, (8, -16, "Device or resource busy")), "is busy"),
+        (PortAudioError("Unanticipated host error", -9999, (8, -13, "Permission denied")), "usermod -aG audio"),
+        (PortAudioError("Invalid sample rate", -9997), "run at 12345 Hz, it does: 48000: choose another"),
+        (PortAudioError("Invalid device", -9996), "still plugged in"),
+        (PortAudioError("Something\nelse", -1), "cannot be opened"),
+    ],
+)
+def test_errors_say_what_to_do(computer, error, message):
+    computer(*LAPTOP)
+    text = str(devices.explain(error, devices.devices()[3], 12345.0))
+    assert message in text
+    assert "Scarlett Solo" in text
+    assert "\n" not in text
+
+
+def test_sample_rates(computer):
+    computer(*LAPTOP)
+    assert devices.sample_rates(devices.devices()[2]) == [44100, 48000, 96000]
+
+
+def test_missing_portaudio_names_the_remedy(monkeypatch):
+    def refuse(name, *arguments, **options):
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return original(name, *arguments, **options)
+
+    original = builtins.__import__
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    route.sounddevice.cache_clear()
+    with pytest.raises(DeviceError, match="sudo apt install libportaudio2"):
+        route.sounddevice()
+
+
+def test_a_sounddevice_without_the_names_in_use_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSoundDevice())
+    route.sounddevice.cache_clear()
+    with pytest.raises(DeviceError, match=r"lacks _StreamBase.*pip install 'sounddevice>=0.5,<0.6'"):
+        route.sounddevice()
+    route.sounddevice.cache_clear()
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    path = tmp_path / "config" / "devices.json"
+    monkeypatch.setattr(remember, "memory_file", lambda: path)
+    return path
+
+
+def test_channel_is_remembered_by_name(memory):
+    assert remember.remembered_channel("Scarlett") is None
+    assert remember.remember_channel("Scarlett", 2)
+    assert remember.remember_channel("Other", 1)
+    assert remember.remembered_channel("Scarlett") == 2
+    assert [path.name for path in memory.parent.iterdir()] == ["devices.json"]
+
+
+DAMAGED = ["", "{", "[]", "[" * 100000, '{"in_channel": 3}', '{"in_channel": {"Scarlett": "2"}}', "\udcff"]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_damaged_memory_counts_as_none(memory, text):
+    memory.parent.mkdir()
+    memory.write_bytes(text.encode(errors="surrogateescape"))
+    assert remember.remembered_channel("Scarlett") is None
+    assert remember.remember_channel("Scarlett", 2)
+    assert remember.remembered_channel("Scarlett") == 2
+
+
+def test_unwritable_memory_is_no_error(memory):
+    memory.parent.write_text("a file where the folder should be")
+    assert not remember.remember_channel("Scarlett", 2)
