@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -94,6 +95,7 @@ class Engine:
             for field in ("target", "goal", "value"):
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
+        self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
         self.graveyard: list[EngineRig] = []
 
@@ -117,6 +119,8 @@ class Engine:
 
     def _free(self, address: int) -> None:
         rig = self.rigs.pop(address)
+        if self.on_free:
+            self.on_free(rig)
         if self.poison:
             rig.memory[:] = 0xFF  # any further use crashes or plays NaN
             self.graveyard = [*self.graveyard[-7:], rig]

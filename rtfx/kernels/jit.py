@@ -119,19 +119,24 @@ class Kernel:
         REGISTRY[address] = self
         return address
 
+    @property
+    def ready(self) -> bool:
+        """Whether asking for the address needs no compilation."""
+        return "address" in vars(self) or cache_file(self).exists()
+
     @cached_property
     def _cfunc(self):
         compiled = self.uncompiled()
         compiled._cache = _DiskCache(self)
-        with _progress(self):
-            compiled.compile()
+        if not cache_file(self).exists():
+            for listener in _listeners:
+                listener(self.name)
+        compiled.compile()
         self.from_cache = compiled.cache_hits > 0
         return compiled
 
     def uncompiled(self):
         """Return a fresh Numba CFunc of this kernel, not yet compiled: for inspection."""
-        numba_folder = str(cache_folder())
-        os.makedirs(numba_folder, exist_ok=True)
         from numba.core import sigutils
         from numba.core.ccallback import CFunc
 
@@ -165,14 +170,6 @@ def compilation_listener(listener: Callable[[str], None]):
         yield
     finally:
         _listeners.remove(listener)
-
-
-@contextlib.contextmanager
-def _progress(kernel: Kernel):
-    if not cache_file(kernel).exists():
-        for listener in _listeners:
-            listener(kernel.name)
-    yield
 
 
 @cache

@@ -38,6 +38,10 @@ class ChainBlock:
         What a `model` block plays.
     impulse : (channels, taps) float64, optional
         What a `cab` block convolves with.
+    bare : bool
+        The model's own function: gains are 1, no DC blocker.
+    level : bool
+        Apply the level that the model states.
     """
 
     id: str
@@ -46,6 +50,7 @@ class ChainBlock:
     spec: ModelSpec | None = None
     impulse: np.ndarray | None = None
     bare: bool = False
+    level: bool = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -60,7 +65,7 @@ class ChainBlock:
             return cells
         if self.bare:
             cells = [1.0] * len(cells)
-        else:
+        elif self.level:
             cells[1] *= gain_from_db(self.spec.level_db)
         return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / sample_rate]
 

@@ -1,0 +1,348 @@
+"""What users call: models and rigs as functions of arrays, as file renderers and as live streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .control.controller import LoadedPreset
+from .control.open import open_stream
+from .control.stream import Stream
+from .effects.table import BLOCKS
+from .engine.offline import BLOCK_FRAMES, Offline
+from .errors import UnsupportedInput, UsageError
+from .find import find_preset
+from .host.convert import at_rate
+from .model.load import load as load_spec
+from .model.spec import ModelSpec
+from .plan.chain import ChainBlock, Plan, plan_chain
+from .plan.layout import MAX_CHANNELS
+from .plan.resolve import Models, Options, checked, common_rate, models_of, resolve
+from .rig.description import BlockSpec, Preset, SetList
+from .rig.preset import load_set_list
+
+Chain = Iterable["Model | str | Path | Mapping[str, Any]"]
+
+
+def load(path: str | Path, **knobs: float) -> Model:
+    """Return a model by path, by name or as ``random:KIND?key=value``.
+
+    Parameters
+    ----------
+    path : str or Path
+    **knobs : float
+        Values of the model's knobs, 0 to 1.
+
+    Raises
+    ------
+    RtfxError
+        One line: what was found, what was expected, what to do.
+    """
+    return Model(load_spec(path), **knobs)
+
+
+class Model:
+    """A neural model as a function of arrays.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        What the file says.
+    knobs : dict
+        Values by name; read at each call that resets.
+    """
+
+    def __init__(self, spec: ModelSpec, **knobs: float):
+        self.spec = spec
+        self.knobs = {knob.name: knob.default for knob in spec.knobs}
+        self._rig = Rig([self])
+        for name, value in knobs.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: float) -> None:
+        """Set a knob; raises UsageError for an unknown name or a value out of range."""
+        self.knobs[name] = float(checked(ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec), name, value))
+
+    def __call__(
+        self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
+    ) -> np.ndarray:
+        """Return the model's output for audio.
+
+        Parameters
+        ----------
+        x : (n,) or (channels, n)
+            Any float type; a mono model runs one independent instance per channel.
+        sample_rate : float
+            Hz. Where the model's own rate is known and differs, audio is converted there and back.
+        reset : bool
+            Begin anew, prewarmed; False continues the last call.
+        bare : bool
+            The function that the model's training code calls forward, nothing else.
+        cold : bool
+            No prewarm: start from the state stored in the file, else zeros.
+
+        Returns
+        -------
+        float32, the same layout and length; a model of several outputs gives ``(outputs, n)``.
+        """
+        return self._rig(x, sample_rate, reset, bare=bare, cold=cold)
+
+    def reset(self) -> None:
+        """Have the next call begin anew, whatever its `reset` says."""
+        self._rig.forget()
+
+    def __repr__(self) -> str:
+        return f"<rtfx.Model {self.spec.name or self.spec.family}: {self.spec.parameter_count} weights>"
+
+
+class Rig:
+    """A chain of blocks, or the presets of a set list.
+
+    Parameters
+    ----------
+    chain : iterable
+        Models, paths of models and impulse responses, or mappings as in a set list: ``{"type": "gate", ...}``.
+    cab : str, optional
+        An impulse response for the end of the chain, or "none".
+    """
+
+    def __init__(self, chain: Chain = (), cab: str | None = None):
+        items = list(chain)
+        self._models = Models()
+        self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(_blocks(items))),))
+        self._owned = {b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, Model)}
+        self.index = 0
+        self.cab = cab
+        self.notes: list[str] = []
+        self._offline: Offline | None = None
+        self._key: tuple = ()
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, preset: str | int | None = None) -> Rig:
+        """Return the rig of a set list; `preset` is a name or a number from 1.
+
+        Raises
+        ------
+        PresetError
+            Names file, line, key and what is allowed.
+        """
+        rig = cls()
+        rig.set_list = load_set_list(find_preset(path), BLOCKS)
+        rig._owned = {}
+        rig.index = rig.set_list.index(preset)
+        return rig
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """All presets."""
+        return self.set_list.presets
+
+    @property
+    def preset(self) -> Preset:
+        """The current preset."""
+        return self.presets[self.index]
+
+    @property
+    def sample_rate(self) -> float | None:
+        """The rate the rig was made for, in Hz: the set list's, else the one most models share."""
+        stated = self.set_list.device.get("sample_rate")
+        return float(stated) if stated else common_rate(models_of(self.presets, self._models))
+
+    def plan(self, sample_rate: float, channels: int = 1, bare: bool = False, level: bool = True) -> Plan:
+        """Return the current preset compiled for a rate in Hz and a number of input channels."""
+        options = Options(bare=bare, cab=self.cab, level=level)
+        chain, self.notes = resolve(self._current(), sample_rate, self._models, options)
+        return plan_chain(chain, sample_rate, channels)
+
+    def _current(self) -> Preset:
+        """Return the preset with the knobs of the models that the caller holds as they are now."""
+        preset = self.preset
+        if not self._owned:
+            return preset
+        blocks = [
+            replace(b, values=b.values | self._owned[b.id].knobs) if b.id in self._owned else b
+            for b in preset.chain
+        ]
+        return replace(preset, chain=tuple(blocks))
+
+    def __call__(
+        self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
+    ) -> np.ndarray:
+        """Return the rig's output for audio; as `Model.__call__`.
+
+        Raises
+        ------
+        UnsupportedInput
+            More than 32 channels: ``(n, channels)`` in place of ``(channels, n)``.
+        UsageError
+            ``reset=False`` at another rate than the rig's.
+        """
+        audio = _planar(x)
+        rate = self.sample_rate or sample_rate
+        key = (rate, audio.shape[0], bare, cold)
+        if reset or self._offline is None:
+            self._prepare(key)
+        elif key != self._key or rate != sample_rate:
+            raise UsageError(
+                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found {sample_rate:g} Hz "
+                f"with {audio.shape[0]}: convert first, or use reset=True"
+            )
+        assert self._offline is not None
+        out = self._offline.plan.outputs
+        blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
+        result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
+        return result[0] if np.ndim(x) == 1 and out == 1 else result
+
+    def forget(self) -> None:
+        """Have the next call begin anew."""
+        self._offline = None
+
+    def _prepare(self, key: tuple) -> None:
+        rate, channels, bare, cold = key
+        values = [dict(block.values) for block in self._current().chain]
+        if key != self._key or self._offline is None or values != self._values:
+            self._offline = Offline(self.plan(rate, channels, bare), cold, limiter=not bare)
+            self._key, self._values = key, values
+        else:
+            self._offline.reset()
+
+    def stream_blocks(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: float,
+        channels: int,
+        *,
+        bare: bool = False,
+        cold: bool = False,
+        align: bool = True,
+        model_rate: float | None = None,
+        block: int = BLOCK_FRAMES,
+        in_gain_db: float = 0.0,
+        out_gain_db: float = 0.0,
+        values: Mapping[str, float] | None = None,
+        level: bool = True,
+    ) -> tuple[Iterator[np.ndarray], int]:
+        """Render a stream of blocks in constant memory.
+
+        Parameters
+        ----------
+        blocks : iterable of (frames, channels) float32
+        align : bool
+            Remove the rig's latency at the front and let it ring out at the end; False: the stream as it is live.
+        model_rate : float, optional
+            Overrides the rate the models were made for, in Hz.
+        values : mapping, optional
+            Parameter values by address.
+
+        Returns
+        -------
+        iterator of (frames, outputs) float32, and the number of output channels
+        """
+        rate = model_rate or self.sample_rate or sample_rate
+        plan = self.plan(rate, channels, bare, level)
+        offline = Offline(plan, cold, not bare, block, in_gain_db, out_gain_db)
+        if values:
+            loaded = LoadedPreset(self.preset.name, plan, offline.rig)
+            for address, value in values.items():
+                place, name = loaded.find(address)
+                loaded.values[place][name] = checked(loaded.blocks[place], name, value)
+            offline.reset(loaded.values)
+        skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
+        return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs
+
+    def play(
+        self,
+        device: str | int | None = None,
+        input_device: str | int | None = None,
+        output_device: str | int | None = None,
+        input: str | Path | np.ndarray | None = None,
+        in_channel: int | None = None,
+        sample_rate: float | None = None,
+        block_size: int = 0,
+        record: str | Path | None = None,
+        seconds: float | None = None,
+        **more: Any,
+    ) -> Stream:
+        """Open a stream; it is already running when this returns.
+
+        Parameters
+        ----------
+        device, input_device, output_device : str, int or None
+            Index or part of a name; "null" is the built-in device without hardware.
+        input : path or array, optional
+            Plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at the stream's rate.
+        in_channel : int, optional
+            Device channel of the guitar, from 1; by default the one remembered for this device, else 1.
+        sample_rate : float, optional
+            Hz; by default the set list's, else the models' if the device runs at it, else the device's.
+        block_size : int
+            Frames; 0 lets the device choose, which is the lowest latency (the null device uses 64).
+        record : path, optional
+            A WAV or FLAC file that gets the rig's own channels from the first frame.
+        seconds : float, optional
+            Ends after ``round(seconds * sample_rate)`` frames.
+        **more
+            Further settings of `control.open.open_stream`.
+
+        Raises
+        ------
+        DeviceError, AudioFileError, RtfxError
+        """
+        presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
+        return open_stream(
+            presets,
+            self.index,
+            self._models,
+            self.set_list,
+            rate=self.sample_rate,
+            device=device,
+            input_device=input_device,
+            output_device=output_device,
+            input=input,
+            in_channel=in_channel,
+            sample_rate=sample_rate,
+            block_size=block_size,
+            record=record,
+            seconds=seconds,
+            cab=self.cab,
+            **more,
+        )
+
+
+def _planar(x: np.ndarray) -> np.ndarray:
+    """Return (channels, n) float32, or raise naming the transpose."""
+    audio = np.atleast_2d(np.asarray(x, np.float32))
+    if audio.ndim != 2 or audio.shape[0] > MAX_CHANNELS:
+        raise UnsupportedInput(
+            f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} channels: transpose it"
+        )
+    return audio
+
+
+def _blocks(items: list) -> list[BlockSpec]:
+    """Return the chain of a preset for what a caller passed."""
+    blocks: list[BlockSpec] = []
+    for item in items:
+        if isinstance(item, Model):
+            kind, file, values = "model", item.spec, {}
+        elif isinstance(item, Mapping):
+            values = {key: value for key, value in item.items() if key not in ("type", "id", "file")}
+            kind, file = item.get("type"), item.get("file")
+        else:
+            kind = "cab" if str(item).lower().endswith((".wav", ".flac", ".aif", ".aiff")) else "model"
+            file, values = str(item), {}
+        if kind not in BLOCKS:
+            raise UsageError(f"block {item!r} has type {kind!r}, expected one of: {', '.join(BLOCKS)}")
+        wanted = item.get("id") if isinstance(item, Mapping) and item.get("id") else kind
+        used = {block.id for block in blocks}
+        name, number = wanted, 2
+        while name in used:
+            name, number = f"{wanted}_{number}", number + 1
+        blocks.append(BlockSpec(kind, name, values, file))
+    return blocks
+
+

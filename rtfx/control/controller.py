@@ -1,0 +1,156 @@
+"""One command queue for everything that happens while it plays: whoever turns a knob posts here, one thread acts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..engine.engine import Engine
+from ..engine.rig import EngineRig
+from ..errors import UsageError, did_you_mean
+from ..plan.chain import ChainBlock, Plan
+from ..plan.resolve import checked
+from ..rig.parameters import Parameter
+
+TICK_SECONDS = 0.02
+
+
+@dataclass
+class LoadedPreset:
+    """A preset compiled and prewarmed: a template to copy at each selection, and its current values."""
+
+    name: str
+    plan: Plan
+    template: EngineRig
+    scenes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    values: list[dict] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.values = [dict(block.values) for block in self.blocks]
+
+    @property
+    def blocks(self) -> list[ChainBlock]:
+        """The chain."""
+        return [planned.source for planned in self.plan.blocks]
+
+    def parameters(self) -> list[tuple[str, Parameter, float]]:
+        """Return (address, parameter, value) of every parameter, in the order of the chain."""
+        return [
+            (f"{block.id}.{parameter.name}", parameter, values[parameter.name])
+            for block, values in zip(self.blocks, self.values, strict=True)
+            for parameter in block.parameters
+        ]
+
+    def find(self, address: str) -> tuple[int, str]:
+        """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
+
+        Raises
+        ------
+        UsageError
+            Unknown or ambiguous; names the closest address.
+        """
+        known = [name for name, _, _ in self.parameters()]
+        hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
+        if len(hits) == 1:
+            block, parameter = hits[0].split(".", 1)
+            return [b.id for b in self.blocks].index(block), parameter
+        if hits:
+            raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
+        hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
+        raise UsageError(f"no parameter {address!r} in preset {self.name!r}{hint}; it has: {', '.join(known) or 'none'}")
+
+
+class Controller:
+    """Owns the presets and is the only one who publishes to the engine.
+
+    Methods may be called from any thread; they check, post and return. Values are those posted last, at once.
+    """
+
+    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
+        self.engine, self.presets, self.index = engine, list(presets), first
+        self._wake = threading.Condition()
+        self._turned = False
+        self._selected = False
+        self._stopped = False
+        self._listeners: list[Callable[[str, float], None]] = []
+        self.playing = self._instance()
+        engine.publish(self.playing)
+        self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
+
+    @property
+    def preset(self) -> LoadedPreset:
+        """The preset selected last."""
+        return self.presets[self.index]
+
+    def start(self) -> None:
+        """Start the control thread."""
+        self._thread.start()
+
+    def set(self, address: str, value) -> None:
+        """Turn a parameter of the current preset; it glides there. [any thread]"""
+        preset = self.preset
+        block, name = preset.find(address)
+        number = checked(preset.blocks[block], name, value)
+        with self._wake:
+            preset.values[block][name] = number
+            self._turned = True
+            self._wake.notify()
+        for listener in self._listeners:
+            listener(f"{preset.blocks[block].id}.{name}", number)
+
+    def get(self, address: str) -> float:
+        """Return a parameter's value as posted last. [any thread]"""
+        block, name = self.preset.find(address)
+        return self.preset.values[block][name]
+
+    def select(self, index: int) -> None:
+        """Crossfade to a preset by its index from 0. [any thread]"""
+        if not 0 <= index < len(self.presets):
+            raise UsageError(f"preset {index + 1} does not exist, expected 1 to {len(self.presets)}")
+        with self._wake:
+            self.index = index
+            self._selected = True
+            self._wake.notify()
+
+    def scene(self, name: str) -> None:
+        """Set all values of a scene of the current preset. [any thread]"""
+        scenes = self.preset.scenes
+        if name not in scenes:
+            raise UsageError(f"no scene {name!r}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}")
+        for address, value in scenes[name].items():
+            self.set(address, value)
+
+    def subscribe(self, listener: Callable[[str, float], None]) -> None:
+        """Have ``listener(address, value)`` called, on the thread that turns, at every change."""
+        self._listeners.append(listener)
+
+    def stop(self) -> None:
+        """End the control thread."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2.0)
+
+    def _instance(self) -> EngineRig:
+        preset = self.preset
+        rig = EngineRig(preset.plan, template=preset.template)
+        rig.start_at(preset.values)
+        return rig
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._turned or self._selected or self._stopped, timeout=TICK_SECONDS)
+                if self._stopped:
+                    return
+                selected, turned = self._selected, self._turned
+                self._selected = self._turned = False
+                values = [dict(block) for block in self.preset.values]
+            if selected:
+                self.playing = self._instance()
+                self.engine.publish(self.playing)
+            elif turned:
+                self.playing.glide_to(values)
+            self.engine.reclaim()

@@ -1,0 +1,188 @@
+"""Opens a stream: chooses device and rate, compiles and prewarms every preset, then starts the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.engine import Engine
+from ..engine.process import CALLBACK_KERNEL
+from ..engine.rig import EngineRig
+from ..errors import AudioFileError
+from ..find import find_audio
+from ..host.choose import Choice, choose
+from ..host.devices import sample_rates
+from ..host.null import BLOCK_FRAMES, NullHost
+from ..host.portaudio import PortAudioHost
+from ..host.recorder import RING_SECONDS, Recorder
+from ..host.remember import remembered_channel
+from ..kernels.jit import compilation_listener
+from ..plan import choose as kernels
+from ..plan.chain import plan_chain
+from ..plan.layout import MAX_CHANNELS
+from ..plan.resolve import DEFAULT_RATE, Models, Options, checked, resolve
+from ..rig.description import Preset, SetList
+from ..units import gain_from_db
+from .controller import Controller, LoadedPreset
+from .stream import Stream
+
+RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
+
+
+def open_stream(
+    presets: Sequence[Preset],
+    first: int,
+    models: Models,
+    set_list: SetList,
+    *,
+    rate: float | None,
+    device: str | int | None = None,
+    input_device: str | int | None = None,
+    output_device: str | int | None = None,
+    input: str | Path | np.ndarray | None = None,
+    in_channel: int | None = None,
+    sample_rate: float | None = None,
+    block_size: int = 0,
+    latency: str | float | None = None,
+    record: str | Path | None = None,
+    seconds: float | None = None,
+    cab: str | None = None,
+    bare: bool = False,
+    cold: bool = False,
+    level: bool = True,
+    in_gain_db: float | None = None,
+    out_gain_db: float | None = None,
+    muted: bool = False,
+    allow_feedback: bool = False,
+    values: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Stream:
+    """Return a running stream.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+        All of them are compiled before the first note; `first` is the one that plays.
+    rate : float or None
+        The rate the rig was made for, in Hz.
+    values : mapping, optional
+        Parameter values of the first preset by address.
+    progress : callable
+        Called with the name of each kernel that is about to be compiled.
+
+    Other parameters are those of `api.Rig.play` and of the command line.
+    """
+    wanted = set_list.device
+    choice = choose(
+        device if device is not None else wanted.get("device"),
+        input_device if input_device is not None else wanted.get("input"),
+        output_device if output_device is not None else wanted.get("output"),
+        need_input=input is None,
+        allow_feedback=allow_feedback,
+    )
+    fixed = sample_rate or wanted.get("sample_rate")
+    stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
+    source, loops = _source(input, choice, stream_rate)
+    with compilation_listener(progress):
+        loaded, notes = _load(presets, stream_rate, models, Options(bare, cab, level), cold)
+        CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
+    for address, value in (values or {}).items():
+        preset = loaded[first]
+        place, name = preset.find(address)
+        preset.values[place][name] = checked(preset.blocks[place], name, value)
+    engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
+    channel = in_channel or wanted.get("in_channel") or (choice.input and remembered_channel(choice.input.name)) or 1
+    engine.record["in_channel"] = max(min(int(channel), int(engine.record["device_inputs"])) - 1, 0)
+    frames = None if seconds is None else round(seconds * stream_rate)
+    latency_frames = max(preset.plan.latency_frames for preset in loaded)
+    ends = frames
+    if frames is None and source is not None and not loops:
+        ends = len(source) + max(preset.plan.tail_frames + preset.plan.latency_frames for preset in loaded)
+    if ends is not None:
+        engine.stop_at(ends)
+    controller = Controller(engine, loaded, first)
+    block = int(block_size or wanted.get("block") or 0)
+    host: NullHost | PortAudioHost
+    if choice.is_null:
+        host = NullHost(engine, block or BLOCK_FRAMES, round(stream_rate), ends)
+    else:
+        host = PortAudioHost(engine, choice, block, stream_rate, latency or wanted.get("latency") or "low")
+    recorder = Recorder(engine, str(record), stream_rate, ends) if record else None
+    mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
+    return Stream(engine, controller, host, recorder, ends, latency_frames, (*choice.notes, *mute_reason, *notes))
+
+
+def _natural_rate(choice: Choice, rate: float | None) -> float:
+    """Return the models' rate if the device runs at it, else the device's own."""
+    if choice.output is None:
+        return rate or DEFAULT_RATE
+    if rate and rate in sample_rates(choice.output):
+        return rate
+    return choice.output.sample_rate
+
+
+def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | None, bool]:
+    """Return (what plays in place of the device's input as (frames, channels), whether it loops)."""
+    if input is None:
+        if not choice.is_null:
+            return None, False
+        return _read(find_audio(RIFF), stream_rate), True
+    if isinstance(input, str | Path):
+        return _read(find_audio(input), stream_rate), False
+    audio = np.atleast_2d(np.asarray(input, np.float32))
+    return np.ascontiguousarray(audio.T), False
+
+
+def _read(path: Path, stream_rate: float) -> np.ndarray:
+    import soundfile
+
+    try:
+        audio, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
+    if file_rate != stream_rate:
+        import soxr
+
+        audio = soxr.resample(audio, file_rate, stream_rate, quality="VHQ")
+    return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
+
+
+def _load(presets, stream_rate: float, models: Models, options: Options, cold: bool):
+    """Compile and prewarm every preset; return them and the notes, each once."""
+    loaded, notes = [], []
+    for preset in presets:
+        chain, said = resolve(preset, stream_rate, models, options)
+        notes += [note for note in said if note not in notes]
+        plan = plan_chain(chain, stream_rate)
+        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes))
+    notes += [warning for warning in kernels.warnings if warning not in notes]
+    return loaded, notes
+
+
+def _engine(choice: Choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted) -> Engine:
+    said = set_list.globals
+    outputs = max(preset.plan.outputs for preset in loaded)
+    target = choice.output
+    return Engine(
+        stream_rate,
+        inputs=max(preset.plan.inputs for preset in loaded),
+        outputs=outputs,
+        device_inputs=min(choice.input.input_channels, MAX_CHANNELS) if choice.input else 0,
+        device_outputs=min(max(2, outputs), target.output_channels) if target else outputs,
+        source=source,
+        loops=loops,
+        record_frames=round(RING_SECONDS * stream_rate) if record else 0,
+        limiter=bool(said.get("limiter", True)) and not bare,
+        in_gain=gain_from_db(_first(in_gain_db, said.get("in_gain_db"))),
+        out_gain=gain_from_db(_first(out_gain_db, said.get("out_gain_db"))),
+        muted=muted or bool(choice.mute_reason),
+    )
+
+
+def _first(*values) -> float:
+    """Return the first value that is not None, else 0."""
+    return next((float(value) for value in values if value is not None), 0.0)

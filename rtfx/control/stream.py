@@ -1,0 +1,238 @@
+"""A running rig: engine, host, recorder and controller together, from the first block to the last fade."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+
+from ..engine.engine import Engine
+from ..host.null import NullHost
+from ..host.portaudio import PortAudioHost
+from ..host.realtime import Granted, ask, lock_memory, unlock_memory
+from ..host.recorder import Recorder
+from ..plan.layout import MAX_CHANNELS
+from ..units import db_from_gain, gain_from_db
+from .controller import Controller
+from .stats import Meters, Stats
+
+CLOSE_SECONDS = 1.0
+POLL_SECONDS = 0.005
+
+
+class Stream:
+    """What `Rig.play` returns: already running; `close`, leaving the ``with`` block or deletion ends the audio.
+
+    All methods may be called from any thread but the audio thread.
+
+    Parameters
+    ----------
+    frames : int or None
+        The stream ends after this many frames.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        controller: Controller,
+        host: NullHost | PortAudioHost,
+        recorder: Recorder | None,
+        frames: int | None,
+        latency_frames: int,
+        notes: tuple[str, ...],
+    ):
+        self.engine, self.controller, self.host, self.recorder = engine, controller, host, recorder
+        self.notes = notes
+        self._frames, self._latency_frames = frames, latency_frames
+        self._out_gain_db = db_from_gain(float(engine.record["out_gain"]["target"]))
+        self._clips = (0, 0)
+        self._closed = False
+        self._lock = threading.Lock()
+        self._granted = Granted(False, "not asked yet")
+        engine.on_free = lambda rig: unlock_memory(rig.address, rig.memory.size)
+        lock_memory(engine.address, engine.memory.size)
+        lock_memory(controller.playing.address, controller.playing.memory.size)
+        if recorder:
+            recorder.start()
+        host.start()
+        self._ask_for_realtime()
+        controller.start()
+        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder)
+
+    def _ask_for_realtime(self) -> None:
+        deadline = time.monotonic() + 0.5
+        while not self.engine.record["thread"] and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        if self.engine.record["thread"]:
+            self._granted = ask(int(self.engine.record["thread"]))
+
+    @property
+    def realtime_advice(self) -> str:
+        """One line on how to get real-time priority, empty if it was granted."""
+        return self._granted.advice
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def set(self, address: str, value: float) -> None:
+        """Turn a parameter: ``block.name``, or a bare name that one block alone has; native units."""
+        self.controller.set(address, value)
+
+    def get(self, address: str) -> float:
+        """Return a parameter's value."""
+        return self.controller.get(address)
+
+    @property
+    def parameters(self):
+        """(address, Parameter, value) of every parameter of the current preset."""
+        return self.controller.preset.parameters()
+
+    @property
+    def presets(self) -> list[str]:
+        """Names of all presets, in order."""
+        return [preset.name for preset in self.controller.presets]
+
+    @property
+    def preset(self) -> int:
+        """Index of the current preset, from 0."""
+        return self.controller.index
+
+    def select(self, index: int) -> None:
+        """Crossfade to a preset by its index from 0."""
+        self.controller.select(index)
+
+    def scene(self, name: str) -> None:
+        """Set all values of a scene."""
+        self.controller.scene(name)
+
+    @property
+    def mute(self) -> bool:
+        """Silent output, faded."""
+        return not self.engine.record["open"]["target"]
+
+    @mute.setter
+    def mute(self, on: bool) -> None:
+        self.engine.glide("open", 0.0 if on else 1.0)
+
+    @property
+    def bypass(self) -> bool:
+        """The dry input in place of the rig, faded."""
+        return not self.engine.record["wet"]["target"]
+
+    @bypass.setter
+    def bypass(self, on: bool) -> None:
+        self.engine.glide("wet", 0.0 if on else 1.0)
+
+    @property
+    def in_channel(self) -> int:
+        """Device channel that feeds the rig, from 1."""
+        return int(self.engine.record["in_channel"]) + 1
+
+    @in_channel.setter
+    def in_channel(self, channel: int) -> None:
+        self.engine.record["in_channel"] = min(max(int(channel), 1), max(self.input_channels, 1)) - 1
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the device, or of the file that plays in its place."""
+        record = self.engine.record
+        return int(record["source_channels"] if record["source"] else record["device_inputs"])
+
+    @property
+    def out_gain_db(self) -> float:
+        """Output gain in dB."""
+        return self._out_gain_db
+
+    @out_gain_db.setter
+    def out_gain_db(self, db: float) -> None:
+        self._out_gain_db = float(db)
+        self.engine.glide("out_gain", gain_from_db(db))
+
+    def meters(self) -> Meters:
+        """Return the meters."""
+        record = self.engine.record
+        count = min(max(self.input_channels, 1), MAX_CHANNELS)
+        return Meters(
+            inputs=[db_from_gain(float(peak)) for peak in record["in_meters"][:count]],
+            output=db_from_gain(float(record["out_meter"])),
+            clip_in=int(record["in_clips"]) > self._clips[0],
+            clip_out=int(record["out_clips"]) > self._clips[1],
+            load=self.engine.load_mean,
+            load_max=self.engine.load_max,
+            xruns=int(record["xruns_in"] + record["xruns_out"]),
+        )
+
+    def clear_clips(self) -> None:
+        """Release the clip latches."""
+        self._clips = (int(self.engine.record["in_clips"]), int(self.engine.record["out_clips"]))
+
+    @property
+    def stats(self) -> Stats:
+        """Return everything that is counted; still readable after `close`."""
+        e, host = self.engine.record, self.host
+        own = self._latency_frames / float(e["sample_rate"])
+        return Stats(
+            device=host.name,
+            input_device=host.input_name,
+            output_device=host.output_name,
+            route=host.route,
+            sample_rate=float(e["sample_rate"]),
+            block_frames=int(e["largest_block"]),
+            blocks=int(e["blocks"]),
+            frames=int(e["clock"]),
+            xruns_in=int(e["xruns_in"]),
+            xruns_out=int(e["xruns_out"]),
+            load_mean=self.engine.load_mean,
+            load_p99=self.engine.load_quantile(0.99),
+            load_max=self.engine.load_max,
+            peak_in_dbfs=db_from_gain(float(e["in_peak_max"])),
+            peak_out_dbfs=db_from_gain(float(e["out_peak_max"])),
+            latency_ms=1000.0 * (host.latency_seconds + own),
+            non_finite_blocks=int(e["non_finite"]),
+            preset=self.controller.preset.name,
+            realtime=self._granted.how if self._granted.granted else "none",
+            recorded_frames=self.recorder.frames if self.recorder else 0,
+            lost_frames=self.recorder.lost if self.recorder else 0,
+        )
+
+    @property
+    def active(self) -> bool:
+        """False once the stream has ended, by itself or by `close`."""
+        if self._closed:
+            return False
+        return self.host.active and not (self._frames is not None and self.engine.clock >= self._frames)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the stream ends by itself or `seconds` have passed; return whether it has ended."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self.active:
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS if deadline is None else min(POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
+        return True
+
+    def close(self) -> None:
+        """Fade out, stop the device, finish the recording. A second call does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._finalizer()
+                self._closed = True
+
+
+def _end(engine: Engine, controller: Controller, host, recorder: Recorder | None) -> None:
+    """Fade out and close everything; also what a deleted stream or the interpreter's exit calls."""
+    if host.active:
+        last = engine.stop_soon()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while host.active and engine.clock < last and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    controller.stop()
+    host.close()
+    if recorder:
+        with contextlib.suppress(OSError):
+            recorder.close()
+    engine.reclaim()

@@ -1,0 +1,78 @@
+"""Plays a plan over arrays by the very callback that plays live, without its fades: the same samples, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..plan.chain import Plan
+from ..units import gain_from_db
+from .engine import Engine
+from .rig import EngineRig
+
+BLOCK_FRAMES = 512
+
+
+class Offline:
+    """One plan with its state, fed block by block.
+
+    Parameters
+    ----------
+    cold : bool
+        Start from the state stored in the model file, else zeros, in place of the prewarmed one.
+    limiter : bool
+        Keep the output within 0 dBFS, as live.
+    block : int
+        Frames per callback.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        cold: bool = False,
+        limiter: bool = True,
+        block: int = BLOCK_FRAMES,
+        in_gain_db: float = 0.0,
+        out_gain_db: float = 0.0,
+    ):
+        self.plan, self.block = plan, block
+        self._settings = {
+            "sample_rate": plan.sample_rate,
+            "inputs": plan.inputs,
+            "outputs": plan.outputs,
+            "device_inputs": plan.inputs,
+            "device_outputs": plan.outputs,
+            "live": False,
+            "limiter": limiter,
+            "in_gain": gain_from_db(in_gain_db),
+            "out_gain": gain_from_db(out_gain_db),
+        }
+        self._template = EngineRig(plan, cold)
+        self.reset()
+
+    def reset(self, values: Sequence[Mapping] | None = None) -> None:
+        """Begin anew, prewarmed; `values` are parameter values per block of the chain."""
+        self.engine = Engine(**self._settings)
+        self.rig = EngineRig(self.plan, template=self._template)
+        if values is not None:
+            self.rig.start_at(values)
+        self.engine.publish(self.rig)
+
+    def process(self, x: np.ndarray) -> np.ndarray:
+        """Return the output of the next frames.
+
+        Parameters
+        ----------
+        x : (frames, inputs) float32
+
+        Returns
+        -------
+        (frames, outputs) float32
+        """
+        return self.engine.drive(x, self.block)
+
+    @property
+    def non_finite_blocks(self) -> int:
+        """Blocks muted because a model's output was not finite."""
+        return int(self.engine.record["non_finite"])

@@ -1,0 +1,73 @@
+"""Runs a block processor at its own sample rate inside a stream of another: soxr before and behind, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+QUALITY = "VHQ"
+
+
+def at_rate(
+    blocks: Iterable[np.ndarray],
+    process: Callable[[np.ndarray], np.ndarray],
+    stream_rate: float,
+    rig_rate: float,
+    channels_in: int,
+    channels_out: int,
+    skip: int = 0,
+    tail: int = 0,
+) -> Iterator[np.ndarray]:
+    """Yield the processed stream, as long as the input plus its tail.
+
+    Parameters
+    ----------
+    blocks : iterable of (frames, channels_in) float32
+    process : callable
+        ``(frames, channels_in) -> (frames, channels_out)`` at `rig_rate`.
+    skip : int
+        Frames at `rig_rate` to drop at the front: the rig's latency.
+    tail : int
+        Frames at `rig_rate` of silence fed after the input, so that the rig rings out.
+    """
+    import soxr
+
+    same = stream_rate == rig_rate
+    ratio = stream_rate / rig_rate
+    before = None if same else soxr.ResampleStream(stream_rate, rig_rate, channels_in, dtype="float32", quality=QUALITY)
+    behind = None if same else soxr.ResampleStream(rig_rate, stream_rate, channels_out, dtype="float32", quality=QUALITY)
+    fed = given = 0
+    left_to_skip = skip
+
+    def through(x: np.ndarray, last: bool) -> np.ndarray:
+        nonlocal left_to_skip
+        y = process(x) if len(x) else np.zeros((0, channels_out), np.float32)
+        dropped = min(left_to_skip, len(y))
+        left_to_skip -= dropped
+        y = y[dropped:]
+        return _resampled(behind, y, last, channels_out) if behind is not None else y
+
+    for block in blocks:
+        fed += len(block)
+        x = block if before is None else _resampled(before, block, False, channels_in)
+        y = through(x, False)
+        y = y[: max(fed - given, 0)] if tail == 0 and skip == 0 else y
+        given += len(y)
+        yield y
+    rest = np.zeros((0, channels_in), np.float32)
+    if before is not None:
+        rest = _resampled(before, rest, True, channels_in)
+    flush = np.zeros((tail + skip, channels_in), np.float32)
+    y = through(np.concatenate([rest, flush]), True)
+    wanted = fed + round(tail * ratio)
+    y = y[: max(wanted - given, 0)]
+    given += len(y)
+    yield y
+    if given < wanted:
+        yield np.zeros((wanted - given, channels_out), np.float32)
+
+
+def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:
+    """Return (frames, channels): soxr hands mono back flat."""
+    return stream.resample_chunk(np.ascontiguousarray(x if channels > 1 else x[:, 0]), last=last).reshape(-1, channels)

@@ -1,0 +1,89 @@
+"""The device without hardware: a compiled thread that calls the same callback once per block, in real time."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from ..engine.engine import Engine
+from ..engine.process import CALLBACK_KERNEL, call_callback
+from ..engine.system import clock_ns, sleep_ns
+from ..kernels.jit import kernel
+from ..kernels.memory import load_acquire, records, store_release
+
+OUTPUT_UNDERFLOW = 4  # PortAudio's flag
+BLOCK_FRAMES = 64
+
+CONTROL = np.dtype([("stop", np.int64), ("frames", np.int64), ("done", np.int64), ("ended", np.int64)])
+STOP, ENDED = 0, 24  # byte offsets
+
+
+def pace(callback, engine, target, control, block, sample_rate):
+    """Call the callback at each block's deadline until told to stop or `frames` are done. [audio thread]
+
+    A block more than a block late is reported to the callback as an output underflow, as a sound card would, and the
+    deadlines start afresh from then.
+    """
+    c = records(control, 1, CONTROL)[0]
+    period = np.int64(np.float64(block) * 1e9 / np.float64(sample_rate))
+    deadline = clock_ns() + period
+    flags = np.int64(0)
+    while load_acquire(control + STOP) == 0 and (c.frames < 0 or c.done < c.frames):
+        count = block if c.frames < 0 else min(block, c.frames - c.done)
+        call_callback(callback, np.int64(0), target, count, flags, engine)
+        c.done += count
+        now = clock_ns()
+        flags = np.int64(0)
+        if now > deadline + period:
+            flags = np.int64(OUTPUT_UNDERFLOW)
+            deadline = now
+        elif now < deadline:
+            sleep_ns(deadline - now)
+        deadline += period
+    store_release(control + ENDED, 1)
+    return 0
+
+
+PACE = kernel(pace, "int64(int64, int64, int64, int64, int64, int64)")
+
+
+class NullHost:
+    """Plays an engine on no device. All methods are for the control thread.
+
+    Parameters
+    ----------
+    frames : int or None
+        Stop by itself after this many frames.
+    """
+
+    name = input_name = output_name = "null"
+    route = "null"
+    realtime_by_host = False
+
+    def __init__(self, engine: Engine, block: int, sample_rate: int, frames: int | None = None):
+        self.engine, self.block, self.sample_rate = engine, block or BLOCK_FRAMES, sample_rate
+        self.latency_seconds = 0.0
+        self._control = np.zeros(1, CONTROL)
+        self._control["frames"] = -1 if frames is None else frames
+        self._output = np.zeros((self.block, int(engine.record["device_outputs"])), np.float32)
+        addresses = (CALLBACK_KERNEL.address, engine.address, self._output.ctypes.data, self._control.ctypes.data)
+        PACE.address  # noqa: B018 - compile here, not on the audio thread
+        self._thread = threading.Thread(
+            target=PACE, args=(*addresses, self.block, self.sample_rate), name="rtfx null device", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the audio thread."""
+        self._thread.start()
+
+    @property
+    def active(self) -> bool:
+        """False once the thread has ended."""
+        return self._thread.is_alive() and not self._control["ended"][0]
+
+    def close(self) -> None:
+        """Stop; returns when the audio thread has ended."""
+        self._control["stop"] = 1
+        if self._thread.is_alive():
+            self._thread.join(timeout=3.0)

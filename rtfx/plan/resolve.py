@@ -1,0 +1,133 @@
+"""From a preset's words to a chain that can be planned: models and impulses are read, values checked, defaults set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..effects.cab import load_impulse
+from ..effects.table import BLOCKS
+from ..errors import RtfxError, UsageError
+from ..find import find_audio
+from ..model.load import load
+from ..model.spec import ModelSpec
+from ..rig.description import BlockSpec, Preset, check_value
+from .chain import ChainBlock
+
+DEFAULT_CAB = "open-2x12.wav"
+DEFAULT_RATE = 48000.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a rig is built.
+
+    Parameters
+    ----------
+    bare : bool
+        The models' own functions only: no levels, DC blocker, cab.
+    cab : str or None
+        An impulse response, "none", or None: amps get a default one.
+    level : bool
+        Apply the levels that models state.
+    """
+
+    bare: bool = False
+    cab: str | None = None
+    level: bool = True
+
+
+@dataclass
+class Models:
+    """Reads each model file once."""
+
+    specs: dict[str, ModelSpec] = field(default_factory=dict)
+
+    def __getitem__(self, name: str | Path | ModelSpec) -> ModelSpec:
+        if isinstance(name, ModelSpec):
+            return name
+        key = str(name)
+        if key not in self.specs:
+            self.specs[key] = load(key)
+        return self.specs[key]
+
+
+def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
+    """Return every model that the presets play, once per use."""
+    return [models[block.file] for preset in presets for block in preset.chain if block.type == "model"]
+
+
+def common_rate(specs: Iterable[ModelSpec]) -> float | None:
+    """Return the sample rate that most models share, in Hz; None if no model knows its rate."""
+    rates = Counter(spec.sample_rate for spec in specs if spec.sample_rate)
+    return rates.most_common(1)[0][0] if rates else None
+
+
+def resolve(preset: Preset, sample_rate: float, models: Models, options: Options) -> tuple[list[ChainBlock], list[str]]:
+    """Return the chain of a preset at a sample rate, and what the user should know about it.
+
+    Raises
+    ------
+    RtfxError
+        A file that cannot be read, or a value a model does not take; names file, line and key where they are known.
+    """
+    notes: list[str] = []
+    chain = []
+    blocks = [b for b in preset.chain if b.type == "model"] if options.bare else list(preset.chain)
+    if not options.bare:
+        blocks = _with_cab(blocks, models, options, notes)
+    for block in blocks:
+        chain.append(_chain_block(block, sample_rate, models, options, preset))
+        spec = chain[-1].spec
+        if spec is not None:
+            notes += [f"{block.id}: {warning}" for warning in spec.warnings]
+            if spec.sample_rate and spec.sample_rate != sample_rate:
+                notes.append(
+                    f"{block.id}: the model was made for {spec.sample_rate:g} Hz and runs at {sample_rate:g} Hz, so it sounds "
+                    f"different: open the device at the model's rate with -r {spec.sample_rate:g}"
+                )
+    return chain, notes
+
+
+def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: list[str]) -> list[BlockSpec]:
+    """Add a cabinet: the one asked for, or a default one behind an amp that has none."""
+    if options.cab == "none":
+        return [block for block in blocks if block.type != "cab"]
+    if options.cab is not None:
+        kept = [block for block in blocks if block.type != "cab"]
+        return [*kept, _cab(options.cab)]
+    has_cab = any(block.type == "cab" for block in blocks)
+    amps = [b.id for b in blocks if b.type == "model" and models[b.file].kind == "amp"]
+    if amps and not has_cab:
+        notes.append(f"{amps[-1]} is an amp without a cabinet: adding {DEFAULT_CAB} (--cab IR.wav chooses, --cab none leaves it out)")
+        return [*blocks, _cab(DEFAULT_CAB)]
+    return blocks
+
+
+def _cab(name: str) -> BlockSpec:
+    return BlockSpec("cab", "cab", file=name)
+
+
+def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
+    table = BLOCKS[block.type]
+    try:
+        spec = models[block.file] if block.type == "model" else None
+        impulse = load_impulse(find_audio(block.file), sample_rate) if block.type == "cab" else None
+    except RtfxError as error:
+        if block.path is None:
+            raise
+        raise block.error("file", str(error)) from error
+    result = ChainBlock(block.id, table, {}, spec, impulse)
+    preset.check(block, result.parameters)
+    values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
+    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level)
+
+
+def checked(block: ChainBlock, name: str, value) -> float | str:
+    """Return a parameter value as the block stores it, or raise UsageError naming what is allowed."""
+    try:
+        return check_value({parameter.name: parameter for parameter in block.parameters}, name, value)
+    except UsageError as error:
+        raise UsageError(f"{block.id}: {error}") from None
