@@ -1,4 +1,4 @@
-"""Audio files and pipes, block by block in constant memory: planar float32 in, WAV, FLAC or AIFF out.
+"""Audio files and pipes, block by block in constant memory: (frames, channels) float32 in and out.
 
 ``-`` is standard input or output, as WAV. A file appears under its name only when it is complete: until then it is a
 ``.part`` file beside it, which a failure removes.
@@ -64,7 +64,7 @@ class Reader:
         self.frames: int | None = self._file.frames if self._file.seekable() else None
 
     def blocks(self, block_size: int) -> Iterator[np.ndarray]:
-        """Yield (channels, n) float32 arrays, n = `block_size` but for the last one."""
+        """Yield (frames, channels) float32 arrays of `block_size` frames but for the last one."""
         import soundfile
 
         while True:
@@ -73,7 +73,7 @@ class Reader:
             except (soundfile.SoundFileError, OSError) as error:
                 raise AudioFileError(_unreadable(self.name, error)) from error
             if len(block):
-                yield np.ascontiguousarray(block.T)
+                yield block
             if len(block) < block_size:
                 return
 
@@ -137,11 +137,11 @@ class Writer:
             raise
 
     def write(self, block: np.ndarray) -> None:
-        """Append a (channels, n) block."""
-        self.frames += block.shape[1]
+        """Append a (frames, channels) block."""
+        self.frames += len(block)
         if self._container == "WAV" and self.frames * self._bytes_per_frame > WAV_BYTES:
             raise AudioFileError(f"{self.name} would exceed the 4 GiB of a WAV: name it .w64, .rf64 or .flac")
-        samples = np.ascontiguousarray(block.T, dtype=np.float32)
+        samples = np.ascontiguousarray(block, dtype=np.float32)
         if self.encoding != "FLOAT":
             samples = quantise(samples, BITS[self.encoding])
         try:

@@ -16,16 +16,16 @@ RATE = 48000
 
 
 def noise(channels: int, frames: int) -> np.ndarray:
-    return np.random.default_rng(7).uniform(-0.99, 0.99, (channels, frames)).astype(np.float32)
+    return np.random.default_rng(7).uniform(-0.99, 0.99, (frames, channels)).astype(np.float32)
 
 
 def read(path, block_size=1000) -> np.ndarray:
     with Reader(path) as reader:
-        return np.concatenate(list(reader.blocks(block_size)), axis=1)
+        return np.concatenate(list(reader.blocks(block_size)))
 
 
 def write(path, blocks, **options) -> None:
-    with Writer(path, RATE, blocks[0].shape[0], **options) as writer:
+    with Writer(path, RATE, blocks[0].shape[1], **options) as writer:
         for block in blocks:
             writer.write(block)
 
@@ -40,7 +40,7 @@ def test_round_trip(tmp_path, suffix, encoding, bits, channels):
         return
     path = tmp_path / f"x{suffix}"
     x = noise(channels, 5003)
-    write(path, np.array_split(x, 7, axis=1), encoding=encoding)
+    write(path, np.array_split(x, 7), encoding=encoding)
     y = read(path)
     assert y.shape == x.shape
     assert y.dtype == np.float32
@@ -53,7 +53,7 @@ def test_round_trip(tmp_path, suffix, encoding, bits, channels):
 @pytest.mark.parametrize("bits", [16, 24])
 def test_what_was_read_is_written_back_exactly(tmp_path, bits):
     encoding = f"PCM_{bits}"
-    soundfile.write(tmp_path / "a.wav", noise(1, 4000).T, RATE, subtype=encoding)
+    soundfile.write(tmp_path / "a.wav", noise(1, 4000), RATE, subtype=encoding)
     write(tmp_path / "b.wav", [read(tmp_path / "a.wav")], encoding=encoding)
     assert np.array_equal(read(tmp_path / "a.wav"), read(tmp_path / "b.wav"))
 
@@ -68,9 +68,9 @@ def test_blocks_cover_the_file_once(tmp_path, block_size):
     x = noise(2, 5003) if block_size > 1 else noise(2, 53)
     write(tmp_path / "x.wav", [x], encoding="FLOAT")
     with Reader(tmp_path / "x.wav") as reader:
-        assert (reader.sample_rate, reader.channels, reader.frames) == (RATE, 2, x.shape[1])
-        sizes = [block.shape[1] for block in reader.blocks(block_size)]
-    assert sum(sizes) == x.shape[1]
+        assert (reader.sample_rate, reader.channels, reader.frames) == (RATE, 2, len(x))
+        sizes = [len(block) for block in reader.blocks(block_size)]
+    assert sum(sizes) == len(x)
     assert all(size == block_size for size in sizes[:-1])
     assert np.array_equal(read(tmp_path / "x.wav", block_size), x)
 
@@ -89,7 +89,7 @@ def test_failure_keeps_the_old_file(tmp_path):
     with pytest.raises(RuntimeError), Writer(path, RATE, 1, overwrite=True) as writer:
         writer.write(noise(1, 100))
         raise RuntimeError
-    assert read(path).shape == (1, 10)
+    assert read(path).shape == (10, 1)
 
 
 def test_file_that_appears_meanwhile_is_kept(tmp_path):
@@ -107,7 +107,7 @@ def test_existing_file_is_kept_unless_told(tmp_path):
     with pytest.raises(AudioFileError, match="exists already.*-y"):
         Writer(path, RATE, 1)
     write(path, [noise(1, 10)], overwrite=True)
-    assert read(path).shape == (1, 10)
+    assert read(path).shape == (10, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""The loop of a player's session: keys to actions, meters to the view, until it ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from .keys import Quit, press
+
+if TYPE_CHECKING:
+    from .keyboard import Keyboard
+    from .stats import Meters
+    from .stream import Stream
+
+REFRESH_SECONDS = 0.05
+SILENT_DBFS = -70.0  # an input below this has no guitar on it
+HINT_SECONDS = 2.0  # a pause between two notes is not silence
+
+
+class View(Protocol):
+    """Shows a stream; `update` is called some twenty times a second."""
+
+    def update(self, meters: Meters) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ChannelHint:
+    """Watches the input meters and names the channel that has the signal when the chosen one is silent."""
+
+    def __init__(self, seconds: float = HINT_SECONDS):
+        self._seconds = seconds
+        self._seen: deque[tuple[float, list[float]]] = deque()
+
+    def update(self, levels: list[float], chosen: int, now: float) -> str:
+        """Return ``signal on input 2: press c`` or "".
+
+        Parameters
+        ----------
+        levels : list of float
+            Peak of each device channel in dBFS.
+        chosen : int
+            Channel from 1.
+        now : float
+            Seconds.
+        """
+        self._seen.append((now, list(levels)))
+        full = now - self._seen[0][0] >= self._seconds
+        while now - self._seen[0][0] > self._seconds:
+            self._seen.popleft()
+        if not full or not 1 <= chosen <= len(levels):
+            return ""
+        peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
+        others = [(peak, -channel) for channel, peak in enumerate(peaks, 1) if channel != chosen]
+        if peaks[chosen - 1] >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
+            return ""
+        return f"signal on input {-max(others)[1]}: press c"
+
+
+def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False) -> None:
+    """Show the stream and obey the keys until it ends, q is pressed or `stopping()` is true. [control thread]"""
+    while stream.active and not stopping():
+        if keyboard:
+            try:
+                for key in keyboard.poll(REFRESH_SECONDS):
+                    text = press(stream, key)
+                    if text:
+                        view.say(text)
+            except Quit:
+                return
+        else:
+            stream.wait(REFRESH_SECONDS)
+        view.update(stream.meters())

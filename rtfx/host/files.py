@@ -1,0 +1,77 @@
+"""File to file in constant memory: reads blocks, has them processed, writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .wave import STANDARD, Reader, Writer, check_target
+
+READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
+
+Process = Callable[[Iterable[np.ndarray], int, int], tuple[Iterator[np.ndarray], int]]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was written; frames at `sample_rate` Hz."""
+
+    frames_in: int
+    frames_out: int
+    sample_rate: int
+    channels: int
+
+
+def render_file(
+    process: Process,
+    source: str | Path,
+    target: str | Path,
+    encoding: str = "PCM_24",
+    mono: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Rendered:
+    """Render one file.
+
+    Parameters
+    ----------
+    process : callable
+        ``process(blocks, sample_rate, channels) -> (blocks, channels)`` on (frames, channels) float32 blocks, lazily.
+    source, target : str or Path
+        ``-`` is WAV through standard input or output.
+    encoding : str
+        PCM_16, PCM_24 or FLOAT.
+    mono : bool
+        Average the input's channels first.
+    overwrite : bool
+        Replace an existing target.
+    progress : callable, optional
+        Called as ``progress(frames read, frames in all or None)``.
+
+    Raises
+    ------
+    AudioFileError
+        Source or target cannot be used. The target appears only when it is complete.
+    """
+    if str(target) != STANDARD:
+        check_target(Path(target), encoding, overwrite)  # before anything costly
+    with Reader(source) as reader:
+        done = 0
+
+        def blocks() -> Iterator[np.ndarray]:
+            nonlocal done
+            for block in reader.blocks(READ_FRAMES):
+                yield block.mean(axis=1, keepdims=True) if mono and reader.channels > 1 else block
+                done += len(block)
+                if progress:
+                    progress(done, reader.frames)
+
+        outputs, channels = process(blocks(), reader.sample_rate, 1 if mono else reader.channels)
+        with Writer(target, reader.sample_rate, channels, encoding, overwrite) as writer:
+            for block in outputs:
+                writer.write(block)
+        return Rendered(done, writer.frames, reader.sample_rate, channels)
