@@ -34,7 +34,7 @@ class Parameter:
             return value
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if isinstance(value, bool) or not self.minimum <= number <= self.maximum:
             unit = f" {self.unit}" if self.unit else ""

@@ -1,0 +1,126 @@
+"""YAML with line numbers: plain values, each with the line it stands on, and bounds on what a file may cost.
+
+PyYAML's node tree is walked and only plain scalars are constructed, so tags make no objects. Duplicate keys, keys that
+are not text and merge keys are refused; size, depth and the number of values after aliases are bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import PresetError
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 100_000  # a set list of 128 presets with ten blocks each has some 15,000
+MAX_DEPTH = 20
+MAX_KEY = 200
+
+SCALAR_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value and the line (from 1) of its key, or of itself where it has none.
+
+    `value` is a dict of str to Marked, a list of Marked, or a str, int, float, bool or None.
+    """
+
+    value: object
+    line: int
+
+    @property
+    def plain(self):
+        """The value without lines."""
+        if isinstance(self.value, dict):
+            return {key: item.plain for key, item in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain for item in self.value]
+        return self.value
+
+
+def read_yaml(path: Path) -> Marked:
+    """Read one YAML document.
+
+    Raises
+    ------
+    PresetError
+        Unreadable, not YAML, or beyond the bounds; one line that begins with "path:line".
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise PresetError(f"{path}: {reason}, expected a set list: check the name") from None
+    if len(content) > MAX_BYTES:
+        raise PresetError(f"{path}: is larger than {MAX_BYTES} bytes, expected a set list: check the name")
+    try:
+        node = yaml.compose(content, Loader=yaml.SafeLoader)
+        if node is None:
+            raise PresetError(f"{path}: is empty, expected a set list that begins with 'version: 1'")
+        return _Walk(path).convert(node, None, 0)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise PresetError(f"{place}: is not YAML: {_one_line(error.problem or error.context)}") from None
+    except yaml.YAMLError as error:
+        raise PresetError(f"{path}: is not YAML: {_one_line(error)}") from None
+    except RecursionError:
+        raise PresetError(f"{path}: is nested too deeply, expected at most {MAX_DEPTH} levels") from None
+
+
+def _one_line(message) -> str:
+    return " ".join(str(message).split())
+
+
+class _Walk:
+    """One walk over a node tree, counting what it makes."""
+
+    def __init__(self, path: Path):
+        from yaml.constructor import SafeConstructor  # type: ignore[import-untyped]
+
+        self.path = path
+        self.count = 0
+        self.construct = SafeConstructor().construct_object
+
+    def convert(self, node, line: int | None, depth: int) -> Marked:
+        """Return the node's value; `line` is its key's."""
+        line = node.start_mark.line + 1 if line is None else line
+        place = f"{self.path}:{node.start_mark.line + 1}"
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise PresetError(f"{place}: grows beyond {MAX_VALUES} values, expected fewer: too many aliases?")
+        if depth > MAX_DEPTH:
+            raise PresetError(f"{place}: is nested too deeply, expected at most {MAX_DEPTH} levels")
+        if node.id == "mapping":
+            return Marked(self._mapping(node, depth), line)
+        if node.id == "sequence":
+            return Marked([self.convert(item, None, depth + 1) for item in node.value], line)
+        if node.tag not in SCALAR_TAGS:
+            # A date or a tag of one's own: nothing in a set list is one, so it was meant as text.
+            return Marked(node.value, line)
+        try:
+            return Marked(self.construct(node), line)
+        except ValueError:
+            raise PresetError(f"{place}: {node.value[:40]!r} is not a number that can be read") from None
+
+    def _mapping(self, node, depth: int) -> dict[str, Marked]:
+        result: dict[str, Marked] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            place = f"{self.path}:{line}"
+            if key_node.tag == MERGE_TAG:
+                raise PresetError(f"{place}: merge keys (<<) are not read here, expected the keys themselves")
+            if key_node.id != "scalar":
+                raise PresetError(f"{place}: a key is a {key_node.id}, expected text")
+            key = key_node.value
+            if len(key) > MAX_KEY:
+                raise PresetError(f"{place}: a key has {len(key)} characters, expected at most {MAX_KEY}")
+            if key in result:
+                raise PresetError(f"{place}: duplicate key {key!r}, first on line {result[key].line}: remove one")
+            result[key] = self.convert(value_node, line, depth + 1)
+        return result
