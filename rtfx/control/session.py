@@ -59,9 +59,16 @@ class ChannelHint:
         return f"signal on input {-max(others)[1]}: press c"
 
 
-def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False) -> None:
-    """Show the stream and obey the keys until it ends, q is pressed or `stopping()` is true. [control thread]"""
-    while stream.active and not stopping():
+def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False) -> str:
+    """Show the stream and obey the keys until it ends. [control thread]
+
+    Returns
+    -------
+    str : "quit" (a key), "stopped" (`stopping()` was true) or "ended" (by itself).
+    """
+    while stream.active:
+        if stopping():
+            return "stopped"
         if keyboard:
             try:
                 for key in keyboard.poll(REFRESH_SECONDS):
@@ -69,7 +76,8 @@ def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=
                     if text:
                         view.say(text)
             except Quit:
-                return
+                return "quit"
         else:
             stream.wait(REFRESH_SECONDS)
         view.update(stream.meters())
+    return "ended"

@@ -1,0 +1,47 @@
+"""``rtfx devices``: what can be played on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from .output import json_line, status
+from .rig import debug_option
+
+MARKS = {(False, False): " ", (True, False): ">", (False, True): "<", (True, True): "*"}
+NULL_LINE = "  null  the built-in device without hardware: rtfx play --device null"
+
+
+@click.command("devices")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@debug_option
+def command(as_json: bool) -> None:
+    """List sound devices: > marks the default input, < the default output, * both."""
+    from ..host.devices import devices, sample_rates
+    from ..host.route import route_name
+
+    found = devices()
+    for device in found:
+        rates = sample_rates(device)
+        if as_json:
+            json_line({**dataclasses.asdict(device), "route": route_name(device.host_api), "sample_rates": rates})
+        else:
+            click.echo(_line(device, route_name(device.host_api), rates, len(str(len(found) - 1))))
+    if not found:
+        status("no sound device found: rtfx play uses the null device")
+    if as_json:
+        return
+    click.echo(NULL_LINE)
+
+
+def _line(device, route: str, rates: list[int], width: int) -> str:
+    mark = MARKS[device.default_input, device.default_output]
+    low = 1000.0 * (device.input_latency_low * bool(device.input_channels) + device.output_latency_low)
+    high = 1000.0 * (device.input_latency_high * bool(device.input_channels) + device.output_latency_high)
+    listed = ", ".join(f"{rate / 1000:g}" for rate in rates) + " kHz" if rates else "busy, or none of the usual rates"
+    channels = f"{device.input_channels} in, {device.output_channels} out"
+    return (
+        f"{mark} {device.index:{width}d} {device.name}, {route} ({channels}; {listed}; "
+        f"default {device.sample_rate / 1000:g} kHz; latency {low:.1f} to {high:.1f} ms)"
+    )

@@ -1,0 +1,133 @@
+"""``rtfx info``: what a model file holds, and which blocks a chain may have. Imports no Numba."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import RtfxError, UsageError
+from .output import json_line
+from .rig import debug_option
+
+
+@click.command("info")
+@click.argument("model", required=False, metavar="MODEL|FOLDER")
+@click.option("--blocks", is_flag=True, help="List the blocks of a chain and their parameters.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@debug_option
+def command(model: str | None, blocks: bool, as_json: bool) -> int:
+    """Tell what a model file holds, or every model of a folder."""
+    if blocks == (model is not None):
+        raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
+    if blocks:
+        _print_blocks(as_json)
+        return 0
+    assert model is not None
+    failed = 0
+    files = model_files(model)
+    for number, name in enumerate(files):
+        try:
+            facts = _facts(name)
+        except RtfxError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            click.echo(f"rtfx: {error}", err=True)
+            continue
+        if as_json:
+            json_line(facts)
+        else:
+            click.echo(("\n" if number else "") + _text(facts))
+    if failed:
+        click.echo(f"rtfx: {failed} of {len(files)} files cannot be read", err=True)
+    return 1 if failed else 0
+
+
+def model_files(name: str) -> list[str]:
+    """Return the models of a folder, sorted, or `name` itself.
+
+    Raises
+    ------
+    UsageError
+        The folder holds no model file.
+    """
+    from ..find import MODEL_SUFFIXES
+
+    folder = Path(name)
+    if not folder.is_dir():
+        return [name]
+    files = sorted(str(path) for path in folder.iterdir() if path.is_file() and path.suffix.lower() in MODEL_SUFFIXES)
+    if not files:
+        raise UsageError(f"{name}: no model file in this folder, expected {', '.join(MODEL_SUFFIXES)}")
+    return files
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from ..find import find_model
+    from ..model.describe import describe
+    from ..model.load import load
+
+    if name.startswith("random:"):
+        return describe(load(name), name)
+    path = find_model(name)
+    return describe(load(path), path)
+
+
+def _text(facts: dict[str, Any]) -> str:
+    rate = f"{facts['sample_rate']:g} Hz ({facts['rate_source']})" if facts["sample_rate"] else "unknown"
+    field = facts["receptive_field"]
+    rows = [
+        ("family", f"{facts['family']} ({facts.get('kind', 'unknown')})"),
+        ("rate", rate),
+        ("channels", f"{facts['inputs']} in, {facts['outputs']} out"),
+        ("size", f"{facts['parameters']} weights, {facts['macs_per_sample']} multiply-adds per sample"),
+        ("memory", "recurrent" if field is None else f"{field} frames"),
+        ("latency", f"{facts['latency_frames']} frames"),
+        *(("knob", _knob(knob)) for knob in facts["knobs"]),
+        *(("warning", warning) for warning in facts["warnings"]),
+    ]
+    return "\n".join([str(facts["file"]), *(f"  {key:9}{value}" for key, value in rows)])
+
+
+def _knob(knob: dict[str, Any]) -> str:
+    unit = f" {knob['unit']}" if knob["unit"] else ""
+    return f"{knob['name']}: {knob['min']:g} to {knob['max']:g}{unit}, default {knob['default']:g}"
+
+
+def _print_blocks(as_json: bool) -> None:
+    from ..effects.table import BLOCKS
+
+    for name, block in BLOCKS.items():
+        if as_json:
+            parameters = [_parameter(parameter) for parameter in block.parameters]
+            json_line({"type": name, "summary": block.summary, "file": block.file, "parameters": parameters})
+            continue
+        click.echo(f"{name}: {block.summary}" if block.summary else name)
+        if block.file:
+            click.echo(f"  file: a path or a name ({block.file})")
+        for parameter in block.parameters:
+            click.echo(f"  {_line(parameter)}")
+
+
+def _parameter(parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "min": parameter.minimum,
+        "max": parameter.maximum,
+        "default": parameter.default,
+        "unit": parameter.unit,
+        "kind": parameter.kind,
+        "choices": list(parameter.choices),
+        "summary": parameter.summary,
+    }
+
+
+def _line(parameter) -> str:
+    summary = f": {parameter.summary}" if parameter.summary else ""
+    if parameter.choices:
+        return f"{parameter.name} ({', '.join(parameter.choices)}; default {parameter.default}){summary}"
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    span = f"{parameter.minimum:g} to {parameter.maximum:g}{unit}"
+    return f"{parameter.name} ({span}, default {parameter.default:g}){summary}"

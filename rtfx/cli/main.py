@@ -1,0 +1,126 @@
+"""The command ``rtfx``: finds the verb, and turns whatever goes wrong into one line and an exit code.
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A traceback is printed only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from .. import __version__
+from ..errors import RtfxError, did_you_mean
+
+# verb -> one line of help; the module of the same name in this folder is imported only when the verb is used
+VERBS = {
+    "devices": "List sound devices.",
+    "play": "Play a model or a set list, live.",
+    "render": "Render audio files through a model or a set list.",
+    "info": "Tell what a model file holds, or list the blocks of a chain.",
+    "verify": "Compare the compiled model with a float64 reference.",
+}
+EXAMPLES = """\b
+Examples:
+  rtfx play klon.json
+  rtfx play --model amp.json -p drive=0.7 --device Scarlett --in-channel 2
+  rtfx render --model klon.json dry.wav wet.wav
+"""
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported on first use: ``rtfx --help`` imports none of them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return importlib.import_module(f".{name}", __package__).command
+
+    def resolve_command(self, context: click.Context, arguments: list[str]):
+        name = arguments[0]
+        if name not in VERBS and not name.startswith("-"):
+            known = ", ".join(VERBS)
+            raise click.UsageError(f"no command {name!r}{did_you_mean(name, VERBS)}, expected one of: {known}")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, epilog=EXAMPLES, context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="rtfx")
+@click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")
+def group() -> None:
+    """Play a guitar through neural amps and pedals, live."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit."""
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _reader_gone()
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command and return its exit code; errors are printed on standard error."""
+    debug = "--debug" in arguments
+    try:
+        result = group.main(arguments, prog_name="rtfx", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(_words(error), error.exit_code, debug)
+    except RtfxError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130, debug)
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:
+        where = f"{type(error).__name__}: {error}".strip(": ")
+        return _fail(f"internal error, please report it ({where}): run again with --debug for details", 1, debug)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    """Print one line, with the traceback in debug mode, and return `code`."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    line = " ".join(message.split())
+    click.echo(f"rtfx: {line}", err=True)
+    return code
+
+
+def _words(error: click.ClickException) -> str:
+    """Return click's message in our style: lower case, with the way to the right usage."""
+    if isinstance(error, click.NoSuchOption):
+        context = error.ctx
+        known = [o for p in context.command.get_params(context) for o in p.opts] if context else []
+        message = f"no option {error.option_name}{did_you_mean(error.option_name, known)}"
+    else:
+        message = error.format_message().rstrip(".")
+        message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    return f"{message}: see {context.command_path} --help" if context else message
+
+
+def _reader_gone() -> int:
+    """End quietly when the reader of a pipe has gone, as other commands do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+    return 1

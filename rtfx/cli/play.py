@@ -1,0 +1,185 @@
+"""``rtfx play``: a model or a set list, live."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import AudioFileError, DeviceError, UsageError
+from .output import json_line, status
+from .rig import Number, RigFlags, build, debug_option, parameter_values, refuse_unfinished, rig_options
+
+if TYPE_CHECKING:
+    from ..control.stream import Stream
+
+DEFAULT = "klon.json"
+
+
+@click.command("play")
+@click.argument("what", metavar="[RIG.yaml[:preset] | MODEL]", required=False)
+@rig_options
+@click.option("-i", "--input-device", metavar="D", help="Input device: index or part of its name.")
+@click.option("-o", "--output-device", metavar="D", help="Output device.")
+@click.option("--device", metavar="D", help="Both; null is the built-in device without hardware.")
+@click.option("--in-channel", type=click.IntRange(1), metavar="N", help="Input channel of the guitar, from 1.")
+@click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device.")
+@click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="0: the device's own.")
+@click.option("--latency", metavar="low|high|SECONDS", help="What to ask of the device (default low).")
+@click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input.")
+@click.option("--record", metavar="OUT", help="Record the output to a file.")
+@click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
+@click.option("--mute", is_flag=True, help="Start muted.")
+@click.option("--watch", is_flag=True, help="Reload files when they change (not there yet).")
+@click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
+@click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+@debug_option
+def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, watch: bool, **more: Any) -> None:
+    """Play through a model or a set list, live.
+
+    Ctrl-C or q ends it; ? shows the keys.
+    """
+    if watch:
+        raise UsageError("--watch does not exist yet: restart play after a change")
+    refuse_unfinished(flags, ("auto",))
+    if what is None and flags.model is None:
+        what = DEFAULT
+        status(f"nothing named: playing {DEFAULT}")
+    with Signals() as signals:
+        try:
+            stream = _open(what, flags, **more)
+        except KeyboardInterrupt:
+            return  # nothing has sounded yet
+        signals.playing = True
+        with stream:
+            _greet(stream)
+            ending = _session(stream, headless, signals)
+    stats = stream.stats
+    if as_json:
+        json_line(dataclasses.asdict(stats))
+    else:
+        status(_summary(stats))
+    recorder = stream.recorder
+    if recorder and recorder.error:
+        raise AudioFileError(recorder.error)
+    if recorder and stats.lost_frames:
+        raise AudioFileError(f"{recorder.path} lacks {stats.lost_frames} frames: the disk was too slow")
+    if ending == "ended" and _too_early(stats, more):
+        raise DeviceError(f"{stats.device} has stopped: is it still plugged in, is its sound server running?")
+
+
+def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
+    values = parameter_values(flags)
+    rig = build(what, flags)
+    told: list[str] = []
+
+    def compiling(kernel: str) -> None:
+        if not told:
+            status("compiling for this processor: once for each new shape of model")
+        told.append(kernel)
+
+    return rig.play(
+        device=more["device"],
+        input_device=more["input_device"],
+        output_device=more["output_device"],
+        input=more["input_file"],
+        in_channel=more["in_channel"],
+        sample_rate=more["rate"],
+        block_size=more["block"],
+        latency=_latency(more["latency"]),
+        record=more["record"],
+        seconds=more["seconds"],
+        muted=more["mute"],
+        allow_feedback=more["allow_feedback"],
+        bare=flags.bare,
+        cold=flags.cold,
+        level=not flags.no_normalise,
+        in_gain_db=flags.in_gain,
+        out_gain_db=flags.out_gain,
+        values=values,
+        progress=compiling,
+    )
+
+
+def _latency(text: str | None) -> str | float | None:
+    if text is None or text in ("low", "high"):
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds <= 10.0:
+        raise UsageError(f"--latency is {text!r}, expected low, high or seconds, such as 0.01")
+    return seconds
+
+
+def _session(stream: Stream, headless: bool, signals: Signals) -> str:
+    """Show the stream until it ends; return why it did: ended, quit or stopped."""
+    from ..control import keyboard, session, view
+
+    plain = headless or not (sys.stderr.isatty() and keyboard.available())
+    if plain:
+        return session.play(stream, view.PlainView(stream), None, lambda: signals.stopped)
+    with keyboard.Keyboard() as keys:
+        shown = view.LiveView(stream)
+        try:
+            return session.play(stream, shown, keys, lambda: signals.stopped)
+        finally:
+            shown.close()
+
+
+def _greet(stream: Stream) -> None:
+    stats = stream.stats
+    devices = stats.device
+    route = f" ({stats.route})" if stats.route != stats.device else ""
+    block = f", {stats.block_frames} frames" if stats.block_frames else ""
+    status(f"playing on {devices}{route} at {stats.sample_rate:g} Hz{block}, real-time priority: {stats.realtime}")
+    for note in stream.notes:
+        status(note)
+    if stream.realtime_advice:
+        status(stream.realtime_advice)
+
+
+def _summary(stats: Any) -> str:
+    seconds = stats.frames / stats.sample_rate
+    xruns = stats.xruns_in + stats.xruns_out
+    return (
+        f"played {seconds:.1f} s in {stats.blocks} blocks, load {100 * stats.load_mean:.1f} % "
+        f"(p99 {100 * stats.load_p99:.1f} %), xruns {xruns}"
+    )
+
+
+def _too_early(stats: Any, more: dict[str, Any]) -> bool:
+    if more["seconds"] is not None:
+        return stats.frames < round(more["seconds"] * stats.sample_rate)
+    return more["input_file"] is None
+
+
+class Signals:
+    """Ctrl-C, SIGTERM and a closed terminal: they end the loading, and once it plays they ask for a fade-out."""
+
+    def __init__(self) -> None:
+        self.playing = False
+        self.stopped = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                number = getattr(signal, name)
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self.playing or self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True

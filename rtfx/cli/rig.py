@@ -1,0 +1,161 @@
+"""The flags that say what is played, shared by play and render, and the rig they make."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import NotAModelFile, PresetError, UsageError
+
+if TYPE_CHECKING:
+    from ..api import Rig
+
+SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECASE)
+RATE_METHODS = ("auto", "delay", "dilate", "resample")
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, context)
+        return number
+
+
+_OPTIONS = (
+    click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
+    click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
+    click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="Turn a parameter: -p gain=0.7."),
+    click.option("--in-gain", type=Number(-120, 120), metavar="DB", help="Gain before the chain, in dB."),
+    click.option("--out-gain", type=Number(-120, 120), metavar="DB", help="Gain after the chain, in dB."),
+    click.option("--bare", is_flag=True, help="The model's own function only: no levels, cab, DC blocker, limiter."),
+    click.option("--cold", is_flag=True, help="Start models without prewarming them."),
+    click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
+    click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
+    click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level."),
+)
+
+
+@dataclass(frozen=True)
+class RigFlags:
+    """What the shared flags say; gains in dB, rates in Hz."""
+
+    model: str | None
+    cab: str | None
+    parameters: tuple[str, ...]
+    in_gain: float | None
+    out_gain: float | None
+    bare: bool
+    cold: bool
+    model_rate: float | None
+    rate_method: str
+    no_normalise: bool
+
+
+def rig_options(function: Callable) -> Callable:
+    """Give a command the shared flags; it receives them as one `RigFlags` named `flags`."""
+
+    def command(**values: Any) -> Any:
+        names = RigFlags.__dataclass_fields__
+        flags = RigFlags(**{name: values.pop(name) for name in names})
+        return function(flags=flags, **values)
+
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def debug_option(function: Callable) -> Callable:
+    """Accept ``--debug`` behind the verb too; `main` looks for it among all arguments."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")(function)
+
+
+def build(what: str | None, flags: RigFlags) -> Rig:
+    """Return the rig that the words and flags name.
+
+    Parameters
+    ----------
+    what : str or None
+        ``RIG.yaml[:preset]``, or a model; at most one of `what` and ``--model`` may be given.
+
+    Raises
+    ------
+    UsageError
+        Nothing or too much was named, or a flag does not fit.
+    RtfxError
+        A file that is not found or not understood.
+    """
+    if what is not None and flags.model is not None:
+        raise UsageError(f"{what!r} and --model {flags.model!r} were given, expected one of them")
+    named = what if what is not None else flags.model
+    if named is None and flags.cab in (None, "none"):
+        raise UsageError("nothing to play through: name a model or a set list, such as --model klon.json")
+    from ..api import Rig
+
+    if named is None:
+        return Rig([], cab=flags.cab)
+    set_list = SET_LIST.match(named)
+    path = set_list["path"] if set_list else _bare_set_list(named)
+
+    if path is not None:
+        if flags.model_rate:
+            raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None)
+    else:
+        rig = Rig([_model(named, flags.model_rate)])
+    rig.cab = flags.cab
+    return rig
+
+
+def _model(name: str, rate: float | None) -> Any:
+    if rate is None:
+        return {"type": "model", "file": name}
+    from ..api import Model
+    from ..model.load import load
+
+    return Model(replace(load(name), sample_rate=rate, rate_source="user"))
+
+
+def _bare_set_list(name: str) -> str | None:
+    """Return `name` if it names a set list without its suffix, and no model."""
+    from ..find import find_model, find_preset
+
+    if name.startswith("random:"):
+        return None
+    try:
+        find_model(name)
+    except NotAModelFile:
+        try:
+            find_preset(name)
+        except PresetError:
+            return None  # the model reader's error says where it looked
+        return name
+    return None
+
+
+def parameter_values(flags: RigFlags) -> dict[str, float | str]:
+    """Return ``-p`` as values by address, or raise UsageError; the rig checks names and ranges."""
+    values: dict[str, float | str] = {}
+    for text in flags.parameters:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UsageError(f"-p {text!r}: expected NAME=VALUE, such as -p gain=0.7")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            values[name.strip()] = value.strip()
+    return values
+
+
+def refuse_unfinished(flags: RigFlags, allowed: tuple[str, ...]) -> None:
+    """Raise UsageError for methods that rtfx does not have yet: a flag is never ignored."""
+    if flags.rate_method not in allowed:
+        raise UsageError(f"--rate-method {flags.rate_method} does not exist here yet, expected: {' or '.join(allowed)}")
