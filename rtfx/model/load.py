@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -106,11 +107,12 @@ def parse(path: Path) -> dict[str, Any]:
         raise NotAModelFile("not an ordinary file, expected a model file")
     try:
         with open(path, "rb") as file:
-            content = file.read(FILE_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > FILE_BYTES:
+                raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
+            content = file.read()
     except OSError as error:
         raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
-    if len(content) > FILE_BYTES:
-        raise ResourceLimit(f"{path.stat().st_size} bytes, at most {FILE_BYTES}: is this a model file?")
     if not content.strip():
         raise NotAModelFile("the file is empty, expected JSON: fetch or export it again")
     for start, what in BINARY:

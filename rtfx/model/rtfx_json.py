@@ -97,7 +97,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         prewarm=prewarm,
         dc_block=data.get("dc_block", True),
         level_db=number(data.get("level_db", 0.0), "level_db"),
-        metadata=mapping(data.get("metadata", {}), "metadata"),
+        metadata=_metadata(data.get("metadata", {})),
         warnings=warnings,
     )
 
@@ -129,7 +129,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         partial = path.with_name(path.name + ".partial")
         partial.write_text("{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n", encoding="utf-8")
         os.replace(partial, path)
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not written: {error}") from error
     return path
 
@@ -198,6 +198,15 @@ def _knob(entry: Any, where: str) -> Knob:
             "minimum < maximum and a default between"
         )
     return knob
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    """Return the free part of the file, which must be fit to be written again."""
+    try:
+        json.dumps(mapping(value, "metadata"), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise NotAModelFile(f"metadata is not plain JSON: {error}") from error
+    return value
 
 
 def _rate(value: Any) -> tuple[float | None, str, tuple[str, ...]]:

@@ -204,6 +204,8 @@ def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str
         for key in sorted(set(layer.data) - KEYS - EXTRA_KEYS.get(layer.type, set())):
             warnings.append(f"{layer.where} has an unknown key {shown(key)}: ignored")
         for kind, fields in READERS[layer.type](layer):
-            nodes.append(kind(sources=(len(nodes) - 1,), **fields))
+            # contiguous, so that sums run in the same order as in a copy that was saved and read again
+            arrays = {name: np.ascontiguousarray(t) for name, t in fields.items() if isinstance(t, np.ndarray)}
+            nodes.append(kind(sources=(len(nodes) - 1,), **(fields | arrays)))
         inputs = layer.outputs
     return warnings, inputs

@@ -1,0 +1,114 @@
+"""RTNeural JSON: what its inputs mean, what is refused, and where."""
+
+import pytest
+
+from rtfx import errors
+from rtfx.model.load import load
+from rtfx.model.spec import Activation, Conv1d
+
+from .nets import batchnorm, conv1d, dense, gru, layer, lstm, network, np, small_nets, write
+
+RNG = np.random.default_rng(1)
+HEAD = dense(RNG, 6, 1)
+
+
+@pytest.mark.parametrize(
+    "name, inputs, knobs",
+    [
+        ("gru", 1, []),
+        ("two-input-gru", 1, ["drive"]),
+        ("three-input-lstm", 1, ["drive", "tone"]),
+        ("klon", 1, ["gain"]),
+        ("aidax-knobs", 1, ["param1", "param2"]),
+        ("wide-input", 5, []),
+    ],
+)
+def test_inputs_and_knobs(tmp_path, name, inputs, knobs):
+    spec = load(write(tmp_path, small_nets()[name]))
+    assert spec.inputs == inputs
+    assert [knob.name for knob in spec.knobs] == knobs
+    assert {knob.default for knob in spec.knobs} <= {0.0 if name.startswith("aidax") else 0.5}
+
+
+def test_two_inputs_without_a_recurrent_layer_are_channels(tmp_path):
+    spec = load(write(tmp_path, network(2, dense(RNG, 2, 1))))
+    assert (spec.inputs, spec.knobs) == (2, ())
+
+
+@pytest.mark.parametrize("keys, activations", [({}, 0), ({"activation": ""}, 0), (None, 1)])
+def test_tanh_is_implied_only_where_the_key_is_missing(tmp_path, keys, activations):
+    entry = dense(RNG, 1, 6, type="time-distributed-dense")
+    if keys is None:
+        del entry["activation"]
+    spec = load(write(tmp_path, network(1, entry, HEAD)))
+    assert sum(isinstance(node, Activation) for node in spec.nodes) == activations
+
+
+def test_a_dense_layer_without_activation_key_is_linear(tmp_path):
+    entry = dense(RNG, 1, 6)
+    del entry["activation"]
+    spec = load(write(tmp_path, network(1, entry, HEAD)))
+    assert not any(isinstance(node, Activation) for node in spec.nodes)
+
+
+def test_the_receptive_field_counts_every_convolution(tmp_path):
+    net = network(1, conv1d(RNG, 1, 4, taps=3, dilation=5), conv1d(RNG, 4, 1, taps=2, dilation=7))
+    spec = load(write(tmp_path, net))
+    assert spec.receptive_field == spec.prewarm_frames == 1 + 2 * 5 + 7
+    assert [n.weight.shape for n in spec.nodes if isinstance(n, Conv1d)] == [(4, 1, 3), (1, 4, 2)]
+
+
+def test_an_unknown_key_of_a_layer_is_named_in_a_warning(tmp_path):
+    spec = load(write(tmp_path, network(1, dense(RNG, 1, 1, units=3))))
+    assert any("layers[0]" in warning and "units" in warning for warning in spec.warnings)
+
+
+def flat_bias(entry):
+    entry["weights"][2] = entry["weights"][2][0]
+    return entry
+
+
+def without(entry, key):
+    return {name: value for name, value in entry.items() if name != key}
+
+
+REFUSED = {
+    "gru-reset-before": (network(1, flat_bias(gru(RNG, 1, 6)), HEAD), "UnsupportedArchitecture", "reset_after=True"),
+    "unknown-layer": (network(6, HEAD, layer("wobble", 6)), "UnsupportedArchitecture", "layers[1] is a 'wobble'"),
+    "unknown-activation": (network(1, dense(RNG, 1, 1, activation="tahn")), "UnsupportedArchitecture", "mean 'tanh'"),
+    "activation-on-prelu": (
+        network(1, layer("prelu", 1, [[[0.1]]], activation="tanh")), "UnsupportedArchitecture", "layers[0].activation",
+    ),
+    "strided": (network(1, conv1d(RNG, 1, 1, taps=2, strides=[2])), "UnsupportedArchitecture", "strides"),
+    "dense-shape": (network(1, dense(RNG, 2, 6), HEAD), "ShapeMismatch", "layers[0].weights[0] has shape (2, 6)"),
+    "declared-width": (network(1, dense(RNG, 1, 5, shape=[None, 6]), HEAD), "ShapeMismatch", "expected (1, 6)"),
+    "taps": (network(1, conv1d(RNG, 1, 6, taps=3, kernel_size=[4]), HEAD), "ShapeMismatch", "expected (4, 1, 6)"),
+    "groups": (network(1, conv1d(RNG, 1, 6, taps=3, groups=2), HEAD), "ShapeMismatch", "2 groups"),
+    "zero-dilation": (network(1, conv1d(RNG, 1, 6, taps=3, dilation=0), HEAD), "ShapeMismatch", "dilation is 0"),
+    "batchnorm-width": (network(1, dense(RNG, 1, 6), batchnorm(RNG, 5), HEAD), "ShapeMismatch", "layers[1]"),
+    "no-epsilon": (network(1, without(batchnorm(RNG, 1), "epsilon")), "MissingKey", "layers[0] has no key 'epsilon'"),
+    "no-kernel-size": (network(1, without(conv1d(RNG, 1, 1, taps=2), "kernel_size")), "MissingKey", "kernel_size"),
+    "no-type": (network(1, without(HEAD, "type")), "MissingKey", "layers[0] has no key 'type'"),
+    "extra-weights": (network(1, layer("activation", 1, [[1]], activation="elu")), "WeightCountMismatch", "expected 0"),
+    "lstm-no-bias": (network(1, layer("lstm", 1, np.ones((2, 1, 4)))), "WeightCountMismatch", "expected 3"),
+    "no-in-shape": ({"layers": [HEAD]}, "MissingKey", "'in_shape'"),
+    "no-layers": ({"in_shape": [None, None, 1]}, "MissingKey", "'layers'"),
+    "layers-empty": (network(1), "ShapeMismatch", "layers is empty"),
+    "in-shape-null": ({"in_shape": [None, None], "layers": [HEAD]}, "ShapeMismatch", "in_shape[1]"),
+    "negative-variance": (
+        network(1, layer("batchnorm", 1, [[0.0], [-1.0]], epsilon=0.1)), "NonFiniteWeights", "variance",
+    ),
+    "aidax-four-inputs": (network(4, lstm(RNG, 4, 6), HEAD, in_skip=0), "UnsupportedInput", "at most 3"),
+    "aidax-skip-two": (network(1, lstm(RNG, 1, 6), HEAD, in_skip=2), "UnsupportedInput", "in_skip is 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(tmp_path, name):
+    data, error, words = REFUSED[name]
+    path = write(tmp_path, data)
+    with pytest.raises(errors.ModelError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert type(caught.value).__name__ == error, message
+    assert message.startswith(str(path)) and words in message and "\n" not in message, message
