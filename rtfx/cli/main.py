@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; errors are printed on standard error."""
     debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: files are closed, half ones removed
     try:
         result = group.main(arguments, prog_name="rtfx", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -94,6 +96,10 @@ def run(arguments: list[str]) -> int:
         where = f"{type(error).__name__}: {error}".strip(": ")
         return _fail(f"internal error, please report it ({where}): run again with --debug for details", 1, debug)
     return result if isinstance(result, int) else 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

@@ -50,7 +50,7 @@ def render_file(
     overwrite : bool
         Replace an existing target.
     progress : callable, optional
-        Called as ``progress(frames read, frames in all or None)``.
+        Called as ``progress(frames read, frames in all or None)``, first with 0 when processing begins.
 
     Raises
     ------
@@ -71,6 +71,8 @@ def render_file(
                     progress(done, reader.frames)
 
         outputs, channels = process(blocks(), reader.sample_rate, 1 if mono else reader.channels)
+        if progress:
+            progress(0, reader.frames)  # whatever had to be compiled is
         with Writer(target, reader.sample_rate, channels, encoding, overwrite) as writer:
             for block in outputs:
                 writer.write(block)

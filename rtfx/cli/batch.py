@@ -1,0 +1,194 @@
+"""Many files at once: one in this process, several in worker processes, with one progress line for all."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import AudioFileError, RtfxError
+from .output import status
+
+if TYPE_CHECKING:
+    from ..api import Rig
+    from .render import Job
+
+POLL_SECONDS = 0.1
+Failure = tuple["Job", RtfxError]
+
+_shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rig
+
+
+class Cancelled(Exception):
+    """The user has interrupted; raised in a worker so that it leaves no half file."""
+
+
+def render_all(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
+    """Render every job, `jobs` at a time, and return those that failed."""
+    if min(jobs, len(work)) <= 1:
+        return _here(rig, work)
+    return _in_workers(rig, work, min(jobs, len(work)))
+
+
+def _here(rig: Rig, work: Sequence[Job]) -> list[Failure]:
+    from .render import render_one
+
+    failures: list[Failure] = []
+    seconds_before = 0.0
+    with _progress(_total_seconds(work)) as show:
+        for job in work:
+            rate = _rate(job)
+
+            def report(done: int, total: int | None, before: float = seconds_before, rate: float = rate) -> None:
+                show(before + done / rate)
+
+            try:
+                rendered = render_one(rig, job, report)
+            except RtfxError as error:
+                failures.append((job, error))
+                continue
+            seconds_before += rendered.frames_in / rendered.sample_rate
+            show(seconds_before)
+    return failures
+
+
+def _in_workers(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+
+    _warm(rig, work[0])
+    # not fork: the compiler's and the sound library's threads would not survive it
+    context = multiprocessing.get_context("spawn")
+    seconds, cancel = context.Value("d", 0.0), context.Value("b", 0)
+    failures: list[Failure] = []
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(seconds, cancel))
+    try:
+        with _progress(_total_seconds(work)) as show:
+            waiting = {pool.submit(_work, job): job for job in work}
+            while waiting:
+                done, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                show(seconds.value)
+                for future in done:
+                    job = waiting.pop(future)
+                    try:
+                        message = future.result()
+                    except BrokenProcessPool:
+                        message = f"{job.source}: its worker process died: is there enough memory? Try --jobs 1"
+                    if message:
+                        failures.append((job, AudioFileError(message)))
+    except BaseException:
+        cancel.value = 1
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return sorted(failures, key=lambda failure: work.index(failure[0]))
+
+
+def _start_worker(seconds: Any, cancel: Any) -> None:
+    """Set a worker up; Ctrl-C reaches it too, but only the parent's word counts."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _shared.update(seconds=seconds, cancel=cancel)
+
+
+def _work(job: Job) -> str:
+    """Render one job in a worker; return the error's words, empty if all went well."""
+    from .render import build, render_one
+
+    seconds, cancel = _shared["seconds"], _shared["cancel"]
+    reported, rate = 0, _rate(job)
+
+    def report(done: int, total: int | None) -> None:
+        nonlocal reported
+        if cancel.value:
+            raise Cancelled
+        with seconds.get_lock():
+            seconds.value += (done - reported) / rate
+        reported = done
+
+    try:
+        if "rig" not in _shared:
+            _shared["rig"] = build(job.what, job.flags)
+        render_one(_shared["rig"], job, report)
+    except Cancelled:
+        return "interrupted"
+    except RtfxError as error:
+        return str(error)
+    return ""
+
+
+def _warm(rig: Rig, job: Job) -> None:
+    """Compile into the disk cache here, once, rather than in every worker."""
+    from ..host.wave import Reader
+
+    with contextlib.suppress(RtfxError), Reader(job.source) as reader:
+        channels = 1 if job.mono else reader.channels
+        rig.stream_blocks(iter(()), reader.sample_rate, channels, bare=job.flags.bare, model_rate=job.rate)
+
+
+def _rate(job: Job) -> float:
+    import soundfile
+
+    if job.source == "-":
+        return 48000.0  # a pipe's rate is known only once it is read: its progress is approximate
+    try:
+        return float(soundfile.info(job.source).samplerate)
+    except (soundfile.SoundFileError, OSError, TypeError):
+        return 48000.0  # the reader will say what is wrong with the file
+
+
+def _total_seconds(work: Sequence[Job]) -> float | None:
+    """Return the length of all sources in seconds, None if there is a pipe among them."""
+    import soundfile
+
+    total = 0.0
+    for job in work:
+        if job.source == "-":
+            return None
+        with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
+            total += float(soundfile.info(job.source).duration)
+    return total
+
+
+@contextlib.contextmanager
+def _progress(total: float | None) -> Iterator[Any]:
+    """Yield ``show(seconds of audio done)``: a bar in a terminal, one line at the end elsewhere."""
+    # the clock starts at the first call, so that the speed is not that of the compiler
+    begun, done = 0.0, 0.0
+    if not sys.stderr.isatty():
+
+        def count(seconds: float) -> None:
+            nonlocal begun, done
+            begun, done = begun or time.perf_counter(), seconds
+
+        yield count
+        _tell(done, begun)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total, text="")
+
+        def show(seconds: float) -> None:
+            nonlocal begun, done
+            begun, done = begun or time.perf_counter(), seconds
+            bar.update(task, completed=seconds, text=_speed(seconds, begun))
+
+        yield show
+    _tell(done, begun)
+
+
+def _tell(done: float, begun: float) -> None:
+    if done:
+        status(f"rendered {_speed(done, begun)}")
+
+
+def _speed(seconds: float, begun: float) -> str:
+    elapsed = max(time.perf_counter() - begun, 1e-6)
+    return f"{seconds:.1f} s of audio in {elapsed:.1f} s, {seconds / elapsed:.0f} x real time"

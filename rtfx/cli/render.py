@@ -1,0 +1,188 @@
+"""``rtfx render``: audio files through a model or a set list, over all cores."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import AudioFileError, RtfxError, UsageError
+from .output import status
+from .rig import Number, RigFlags, build, debug_option, parameter_values, refuse_unfinished, rig_options
+
+if TYPE_CHECKING:
+    from ..api import Rig
+
+STANDARD = "-"
+READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to render, and how: all that a worker process needs."""
+
+    what: str | None
+    flags: RigFlags
+    values: dict[str, float | str]
+    source: str
+    target: str
+    encoding: str
+    mono: bool
+    align: bool
+    overwrite: bool
+    block: int
+    rate: float | None
+
+
+@click.command("render")
+@click.argument("paths", metavar="IN... OUT", nargs=-1, required=True)
+@click.option("--rig", "what", metavar="RIG.yaml[:preset]", help="A set list, in place of --model.")
+@rig_options
+@click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Run the rig at this rate, as live.")
+@click.option("-b", "--block", type=click.IntRange(1, 8192), metavar="FRAMES", help="Block size, as live.")
+@click.option("--float", "as_float", is_flag=True, help="Write 32-bit floats.")
+@click.option("--bits", type=click.Choice(["16", "24"]), help="Write integers (default 24).")
+@click.option("--mono", is_flag=True, help="Average the channels first.")
+@click.option("--no-align", is_flag=True, help="Keep the rig's latency and cut its tail: the stream as live.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Files at a time (default: all cores).")
+@click.option("-y", "overwrite", is_flag=True, help="Overwrite files that exist.")
+@debug_option
+def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int | None, **more: Any) -> int:
+    """Render audio files through a model or a set list.
+
+    Several files, or a folder, are rendered into the folder OUT. A - is WAV on standard input or output.
+    """
+    refuse_unfinished(flags, ("auto", "resample"))
+    if more["as_float"] and more["bits"]:
+        raise UsageError("--float and --bits were given, expected one of them")
+    encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
+    values = parameter_values(flags)
+    rig = build(what, flags)
+    common = Job(
+        what=what,
+        flags=flags,
+        values=values,
+        source="",
+        target="",
+        encoding=encoding,
+        mono=more["mono"],
+        align=not more["no_align"],
+        overwrite=more["overwrite"],
+        block=more["block"] or 0,
+        rate=more["rate"],
+    )
+    work = [replace(common, source=source, target=target) for source, target in pairs(paths, encoding)]
+    from .batch import render_all
+
+    failures = render_all(rig, work, jobs or os.cpu_count() or 1)
+    if len(work) == 1 and failures:
+        raise failures[0][1]
+    for job, error in failures:
+        click.echo(f"rtfx: {error}" if job.source in str(error) else f"rtfx: {job.source}: {error}", err=True)
+    if failures:
+        status(f"{len(failures)} of {len(work)} files failed")
+    return 1 if failures else 0
+
+
+def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
+    """Return (source, target) of every file, targets checked to be different; makes the output folder.
+
+    Raises
+    ------
+    UsageError
+        Too few paths, pipes among several files, or two sources with one target.
+    AudioFileError
+        A folder without audio.
+    """
+    if len(paths) < 2:
+        raise UsageError(f"found one path, {paths[0]!r}, expected IN... OUT: see rtfx render --help")
+    *sources, target = paths
+    found = [path for source in sources for path in _expand(source)]
+    many = len(found) > 1 or any(os.path.isdir(source) for source in sources)
+    into_folder = target != STANDARD and (many or os.path.isdir(target) or target.endswith(("/", os.sep)))
+    if not into_folder:
+        if many:
+            raise UsageError("several files cannot go to standard output, expected a folder as OUT")
+        return [(found[0], target)]
+    if STANDARD in found:
+        raise UsageError("standard input cannot be rendered into a folder, expected a file or - as OUT")
+    folder = Path(target)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{target} is a file, expected a folder for {len(found)} files")
+    result: dict[str, str] = {}
+    for source in found:
+        place = str(folder / _named(Path(source), encoding))
+        if place in result:
+            raise UsageError(f"{result[place]} and {source} would both become {place}: render them one by one")
+        result[place] = source
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AudioFileError(f"{target}: cannot make this folder ({error.strerror})") from error
+    return [(source, place) for place, source in result.items()]
+
+
+def _expand(source: str) -> list[str]:
+    """Return the audio files that one argument stands for: a file, a folder, or a pattern that no shell expanded."""
+    if os.path.isdir(source):
+        files = [path for path in Path(source).iterdir() if path.suffix.lower() in READABLE and path.is_file()]
+        if not files:
+            raise AudioFileError(f"{source}: no audio in this folder, expected {', '.join(READABLE[:4])}, ...")
+        return sorted(str(path) for path in files)
+    if not os.path.exists(source) and glob.has_magic(source):
+        return sorted(glob.glob(source)) or [source]
+    return [source]
+
+
+def _named(source: Path, encoding: str) -> str:
+    """Return the target's name: the source's, as WAV where its format is not written or holds no floats."""
+    from ..host.wave import CONTAINERS
+
+    container = CONTAINERS.get(source.suffix.lower())
+    return source.stem + ".wav" if container is None or container + encoding == "FLACFLOAT" else source.name
+
+
+def render_one(rig: Rig, job: Job, progress=None) -> Any:
+    """Render one file and return what was written.
+
+    Raises
+    ------
+    RtfxError
+        Words of whatever was wrong; no half file is left.
+    """
+    from ..engine.offline import BLOCK_FRAMES
+    from ..host.files import render_file
+
+    said = rig.set_list.globals
+    flags = job.flags
+    gains = [
+        float(said.get(key, 0.0)) if flag is None else flag
+        for key, flag in (("in_gain_db", flags.in_gain), ("out_gain_db", flags.out_gain))
+    ]
+
+    def process(blocks, sample_rate: int, channels: int):
+        return rig.stream_blocks(
+            blocks,
+            sample_rate,
+            channels,
+            bare=flags.bare,
+            cold=flags.cold,
+            align=job.align,
+            model_rate=job.rate,
+            block=job.block or BLOCK_FRAMES,
+            in_gain_db=gains[0],
+            out_gain_db=gains[1],
+            values=job.values,
+            level=not flags.no_normalise,
+        )
+
+    try:
+        return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
+    except (RtfxError, KeyboardInterrupt, BrokenPipeError):
+        raise
+    except MemoryError as error:
+        raise AudioFileError(f"{job.source}: not enough memory") from error
