@@ -79,6 +79,17 @@ def test_settings_shape_the_net():
     assert sum(type(node).__name__ == "Activation" for node in spec.nodes) == 3
 
 
+def test_the_plugins_defect_always_ends_in_kaiming_uniform():
+    """As shipped, `init` decides only how many numbers are drawn before."""
+    first, other, last = (
+        load(f"random:tcn?semantics=as_shipped&init={init}").nodes[3].weight
+        for init in ("uniform1", "xavier_normal", "kaiming_uniform")
+    )
+    bound = np.sqrt(6 / (8 * 3))
+    assert max(np.abs(w).max() for w in (first, other, last)) <= bound and np.abs(first).max() > 0.9 * bound
+    assert not np.array_equal(first, last) and not np.array_equal(first, other)
+
+
 REFUSED = {
     "gru?": ("UsageError", "known: tcn"),
     "tnc?seed=1": ("UsageError", "did you mean 'tcn'"),
