@@ -69,7 +69,7 @@ class ModelSpec:
     sample_rate : float or None
         Hz; None where the file does not say and nothing can be inferred.
     rate_source : str
-        "file", "family" (inferred, a warning says so), "user", "unknown", or "any": none is stated since none is needed.
+        "file", "family" (inferred, a warning says so), "user", "unknown", or "any": none stated, none needed.
     kind : str
         "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
     prewarm : str or int
