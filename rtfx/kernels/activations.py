@@ -98,7 +98,7 @@ EMITTERS: dict[str, Callable] = {
     "": lambda e, x, slope: x,
     "tanh": lambda e, x, slope: tanh_of_scaled(e, x),
     "sigmoid": lambda e, x, slope: sigmoid_of_scaled(e, x),
-    "relu": lambda e, x, slope: e.where_positive(x, x, e.const(0.0, x.type.count)),
+    "relu": lambda e, x, slope: e.at_least(x, 0.0),  # NaN passes: the guard at the output must see it
     "leaky_relu": _leaky,
     "elu": _elu,
     "sine": lambda e, x, slope: sine(e, e.mul(x, slope)),

@@ -34,7 +34,7 @@ def activate(code, x, slope):
     if code == 2:
         return np.float32(1.0 / (1.0 + math.exp(-x)))
     if code == 3:
-        return x if x >= np.float32(0.0) else np.float32(0.0)
+        return np.float32(0.0) if x < np.float32(0.0) else x
     if code == 4:
         return x if x >= np.float32(0.0) else slope * x
     if code == 5:
