@@ -48,6 +48,9 @@ def take_rig(engine):
             oldest = i
     if free < 0:
         if 0 <= oldest < SLOTS:
+            if slots[oldest].phase == RINGING:
+                slots[oldest].position = 1.0  # until now that of its input
+                slots[oldest].power = 0
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames
         return
@@ -59,10 +62,12 @@ def take_rig(engine):
             alone = 0
             old = records(slots[i].rig, 1, RIG)[0]
             power = 0 if old.graph == new.graph else 1
-            slots[i].power = power
+            whole = slots[i].position >= 1.0
+            if whole:
+                slots[i].power = power  # one still fading in keeps its curve: a change of it would be a step
             slots[i].speed = -1.0 / e.fade_frames
             slots[i].tail = old.tail_frames
-            slots[i].phase = RINGING if old.tail_frames > 0 else LEAVING
+            slots[i].phase = RINGING if whole and old.tail_frames > 0 else LEAVING
             slots[i].quiet = 0
     e.serial += 1
     e.swaps += 1
