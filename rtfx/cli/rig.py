@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -111,6 +112,8 @@ def build(what: str | None, flags: RigFlags) -> Rig:
         rig = Rig.from_yaml(path, set_list["preset"] if set_list else None)
     else:
         rig = Rig([_model(named, flags.model_rate)])
+        label = named if named.startswith("random:") else Path(named).stem
+        rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
     rig.cab = flags.cab
     return rig
 

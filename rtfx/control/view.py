@@ -67,16 +67,15 @@ class PlainView:
 class LiveView:
     """Two lines in the terminal: state and meters, and below them the last message, a hint or the keys."""
 
-    def __init__(self, stream: Stream, out: TextIO | None = None, clock=time.monotonic):
+    def __init__(self, stream: Stream, console: Any = None, clock=time.monotonic):
         from rich.console import Console
         from rich.live import Live
 
         self._stream, self._clock = stream, clock
         self._hint = ChannelHint()
         self._message, self._message_ends = "", 0.0
-        self._live: Any = Live(
-            console=Console(file=out or sys.stderr), auto_refresh=False, transient=True, redirect_stdout=False
-        )
+        console = console or Console(stderr=True)
+        self._live: Any = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._live.start()
 
     def update(self, meters: Meters) -> None:
