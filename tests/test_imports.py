@@ -1,0 +1,106 @@
+"""Imports point one way, and what must start at once imports nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "rtfx"
+# a room may import itself and those before it; __init__ exports lazily from any room
+ORDER = "errors units find model rig kernels effects plan engine host control api verify cli __main__".split()
+HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_rooms(path: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, room) for every import of the package, wherever in the file it is."""
+    package = ("rtfx", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                assert alias.name.split(".")[0] != "rtfx", f"{path}:{node.lineno}: absolute import of {alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            if not node.level:
+                assert node.module and node.module.split(".")[0] != "rtfx", f"{path}:{node.lineno}: absolute import"
+                continue
+            base = package[: len(package) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                full = (*base, *name.split("."))
+                if full[1] not in ("__version__",):
+                    yield node.lineno, full[1]
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def test_every_room_has_its_place_in_the_order():
+    rooms = {room_of(path) for path in MODULES} - {"__init__"}
+    assert rooms == set(ORDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    for line, target in imported_rooms(path, ast.parse(path.read_text())):
+        if room != "__init__":
+            assert ORDER.index(target) <= ORDER.index(room), f"{path}:{line}: {room} imports {target}, a later room"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "found"),
+    [
+        ("model/load.py", "def f():\n    from ..kernels import jit", ["kernels"]),
+        ("model/load.py", "from .. import api, errors", ["api", "errors"]),
+        ("model/load.py", "from . import spec\nfrom .spec import Dense", ["model", "model"]),
+        ("api.py", "from .control.open import open_stream", ["control"]),
+        ("cli/main.py", "from .. import __version__", []),
+    ],
+)
+def test_the_import_reader_sees_each_form(place, text, found):
+    assert [room for _, room in imported_rooms(PACKAGE / place, ast.parse(text))] == found
+
+
+@pytest.mark.parametrize("text", ["import rtfx.api", "from rtfx.api import load", "from rtfx import load"])
+def test_absolute_imports_are_refused(text):
+    with pytest.raises(AssertionError, match="absolute import"):
+        list(imported_rooms(PACKAGE / "cli/main.py", ast.parse(text)))
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules in a fresh process after `code`."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rtfx.model.load, rtfx.model.random, rtfx.model.reference",
+        "import rtfx.rig.preset, rtfx.rig.parameters",
+        "import rtfx.effects.table",
+        "import rtfx.find, rtfx.errors, rtfx.units",
+    ],
+)
+def test_what_describes_imports_nothing_heavy(code):
+    assert not loaded_by(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize("room", ["model", "rig", "effects"])
+def test_every_module_of_a_describing_room_imports_no_numba(room):
+    names = [f"rtfx.{room}.{path.stem}" for path in (PACKAGE / room).glob("*.py") if path.stem != "__init__"]
+    assert names
+    assert not loaded_by("import " + ", ".join(names)) & {"numba", "llvmlite", "scipy", "torch"}
+
+
+def test_the_package_and_the_command_import_not_even_numpy():
+    assert not loaded_by("import rtfx, rtfx.cli.main") & {"numpy", *HEAVY}
+
+
+def test_the_module_list_sees_numba_where_it_is():
+    assert "numba" in loaded_by("from rtfx.kernels import jit; jit.kernel(lambda: 0, 'int64()').uncompiled()")
