@@ -19,8 +19,11 @@ from .nodes import (
     Gru,
     Input,
     Lstm,
+    Mul,
     Node,
     PRelu,
+    Rnn,
+    Slice,
     tensors,
 )
 
@@ -42,15 +45,17 @@ def check(nodes: Sequence[Node], knobs: Sequence[str], title: str) -> None:
         where = f"{title}: node {index} ({type(node).__name__.lower()})"
         _check_sources(node, index, where)
         _check_tensors(node, where)
-        if isinstance(node, Activation) and node.kind not in ACTIVATIONS:
-            raise UnsupportedArchitecture(f"{where}: unknown activation {node.kind!r}, known: {', '.join(ACTIVATIONS)}")
+        if isinstance(node, Activation):
+            _check_activation(node, where)
         incoming = [widths[s] for s in node.sources]
         for name, expected in _expected_shapes(node, incoming, where).items():
             found = getattr(node, name).shape
             if found != expected:
                 raise ShapeMismatch(f"{where}: {name} has shape {found}, expected {expected}")
-        if isinstance(node, Add) and len(set(incoming)) != 1:
-            raise ShapeMismatch(f"{where} adds signals of {incoming} features, expected equal widths")
+        if isinstance(node, (Add, Mul)) and len(set(incoming)) != 1:
+            raise ShapeMismatch(f"{where} joins signals of {incoming} features, expected equal widths")
+        if isinstance(node, Slice) and not 0 <= node.start < node.stop <= incoming[0]:
+            raise ShapeMismatch(f"{where} takes features {node.start} to {node.stop} of {incoming[0]}, expected a part")
         widths.append(sum(incoming) if isinstance(node, Concat) else node.width or incoming[0])
     if not any(isinstance(node, Input) and node.role == "audio" for node in nodes):
         raise ShapeMismatch(f"{title}: no audio input, expected one")
@@ -63,13 +68,25 @@ def _check_sources(node: Node, index: int, where: str) -> None:
     """Raise unless the sources are earlier nodes, as many as this kind of node takes."""
     if any(not 0 <= s < index for s in node.sources) or bool(node.sources) == isinstance(node, Input):
         raise ShapeMismatch(f"{where} has sources {node.sources}, expected earlier nodes")
-    if len(node.sources) > 1 and not isinstance(node, (Add, Concat)):
+    if len(node.sources) > 1 and not isinstance(node, (Add, Concat, Mul)):
         raise ShapeMismatch(f"{where} has {len(node.sources)} sources, expected 1")
     if isinstance(node, Input):
         if node.role not in ROLES:
             raise ShapeMismatch(f"{where}: role is {node.role!r}, expected one of: {', '.join(ROLES)}")
         if node.channels < 1 or (node.role != "audio" and node.channels > 1):
             raise ShapeMismatch(f"{where}: {node.channels} channels, expected 1 (audio: at least 1)")
+
+
+def _check_activation(node: Activation, where: str) -> None:
+    """Raise unless the kind is known and its constants are finite and in their range."""
+    if node.kind not in ACTIVATIONS:
+        raise UnsupportedArchitecture(f"{where}: unknown activation {node.kind!r}, known: {', '.join(ACTIVATIONS)}")
+    if not np.isfinite(node.constants).all():
+        raise NonFiniteWeights(f"{where}: constants are {node.constants}, expected finite numbers: re-export the model")
+    if node.low > node.high:
+        raise ShapeMismatch(f"{where}: low is {node.low:g}, high {node.high:g}: expected low <= high")
+    if node.kind == "softshrink" and node.slope < 0:
+        raise ShapeMismatch(f"{where}: slope of softshrink is {node.slope:g}, expected at least 0")
 
 
 def _check_tensors(node: Node, where: str) -> None:
@@ -99,6 +116,10 @@ def _expected_shapes(node: Node, incoming: list[int], where: str) -> dict[str, t
     if isinstance(node, Gru):
         h = node.width
         shapes = {"weight_ih": (3 * h, incoming[0]), "weight_hh": (3 * h, h), "bias_ih": (3 * h,), "bias_hh": (3 * h,)}
+        return shapes | ({"h0": (h,)} if node.h0 is not None else {})
+    if isinstance(node, Rnn):
+        h = node.width
+        shapes = {"weight_ih": (h, incoming[0]), "weight_hh": (h, h), "bias": (h,)}
         return shapes | ({"h0": (h,)} if node.h0 is not None else {})
     if isinstance(node, PRelu):
         return {"alpha": (incoming[0],)}

@@ -11,22 +11,32 @@ Dense       W x + b                                             W (out, in), b (
 Conv1d      b + sum_k W[:, :, k] x[t - (taps-1-k) dilation]     W (out, in/groups, taps): tap 0 is the oldest
 Lstm        h                                                   gates i, f, g, o; W_ih (4H, in), W_hh (4H, H), b (4H,)
 Gru         h, reset after the product (two biases)             gates r, z, n; W_ih (3H, in), W_hh (3H, H), b_ih, b_hh
-Activation  f(x), element by element (softmax: over features)   kind in ACTIVATIONS
+Rnn         h = tanh(W x + U h + b)                             W_ih (H, in), W_hh (H, H), b (H,)
+Activation  f(x), element by element (softmax: over features)   kind in ACTIVATIONS, constants: see Activation
 PRelu       x if x >= 0 else alpha x                            alpha (features,)
 Affine      scale x + shift                                     scale, shift (features,)
 Add         the sum of all sources
+Mul         the product of all sources
+Slice       features start to stop - 1 of its source
+Mul         the product of all sources, element by element
+Slice       features start to stop (excluded) of its source
 Concat      the features of all sources, one after the other
 ==========  =======================================================================================================
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 ROLES = ("audio", "knob", "sample_period")
-ACTIVATIONS = ("tanh", "relu", "leaky_relu", "sigmoid", "softmax", "elu", "sine")
+ACTIVATIONS = (
+    "tanh", "relu", "leaky_relu", "sigmoid", "softmax", "elu", "sine",
+    "fasttanh", "hardtanh", "silu", "hardswish", "softsign", "selu", "gelu", "softplus", "softshrink",
+)  # fmt: skip
+SLOPES = {"leaky_relu": 0.01, "hardtanh": 0.0, "softshrink": 0.5}  # where not 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +113,55 @@ class Gru(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Rnn(Node):
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias: np.ndarray
+    h0: np.ndarray | None = None
+
+    @property
+    def width(self) -> int:
+        return self.weight_hh.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
 class Activation(Node):
-    """`slope` is leaky_relu's negative slope, elu's alpha, sine's factor on x."""
+    """An activation; each kind reads only its own constants.
+
+    ==========  ==========================================================  ==============================
+    kind        f(x)                                                        constants, default
+    ==========  ==========================================================  ==============================
+    leaky_relu  x if x >= 0 else slope x                                    slope 0.01
+    elu         x if x >= 0 else slope (e^x - 1)                            slope 1
+    sine        sin(slope x)                                                slope 1
+    hardtanh    x from low to high; low + slope (x - low) below,            low -1, high 1, slope 0,
+                high + slope_high (x - high) above                          slope_high 0
+    softshrink  x moved by slope towards 0, 0 between -slope and slope      slope 0.5, at least 0
+    fasttanh    a rational near tanh, as some hosts put in its place
+                (error 0.0007 up to |x| = 3; it tends to 1.008)
+    silu        x sigmoid(x)
+    hardswish   x clip(x + 3, 0, 6) / 6
+    softsign    x / (1 + |x|)
+    selu        1.0507 x if x >= 0 else 1.7581 (e^x - 1)
+    gelu        x (1 + erf(x / sqrt 2)) / 2
+    softplus    log(1 + e^x); x where x > 20
+    ==========  ==========================================================  ==============================
+    """
 
     kind: str = "tanh"
-    slope: float = 1.0
+    slope: float = math.nan  # not a number: the kind's default
+    slope_high: float = 0.0
+    low: float = -1.0
+    high: float = 1.0
+
+    def __post_init__(self):
+        if math.isnan(self.slope):
+            object.__setattr__(self, "slope", SLOPES.get(self.kind, 1.0))
+
+    @property
+    def constants(self) -> tuple[float, float, float, float]:
+        """Return slope, slope_high, low, high."""
+        return self.slope, self.slope_high, self.low, self.high
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +181,41 @@ class Add(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Mul(Node):
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Mul(Node):
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Slice(Node):
+    start: int
+    stop: int
+
+    @property
+    def width(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
 class Concat(Node):
     pass
 
 
-RECURRENT = (Lstm, Gru)
+@dataclass(frozen=True, eq=False)
+class Slice(Node):
+    start: int
+    stop: int
+
+    @property
+    def width(self) -> int:
+        return self.stop - self.start
+
+
+RECURRENT = (Lstm, Gru, Rnn)
 
 
 def tensors(node: Node) -> dict[str, np.ndarray]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..errors import UnsupportedInput, UsageError, did_you_mean
-from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Node, PRelu
+from .functions import FUNCTIONS, sigmoid
+from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, Node, PRelu, Rnn, Slice
 from .spec import ModelSpec
 
 
@@ -104,11 +105,6 @@ def _conv1d(node: Conv1d, sources: list[np.ndarray]) -> np.ndarray:
     return y.reshape(outputs, frames)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    half = x.dtype.type(0.5)
-    return half * np.tanh(half * x) + half
-
-
 def _lstm(node: Lstm, sources: list[np.ndarray]) -> np.ndarray:
     (x,) = sources
     hidden = node.width
@@ -118,7 +114,7 @@ def _lstm(node: Lstm, sources: list[np.ndarray]) -> np.ndarray:
     y = np.empty((x.shape[1], hidden), x.dtype)
     for t, from_input in enumerate(driven):
         z = from_input + weight_hh @ h
-        gates = _sigmoid(z)  # i, f, unused, o
+        gates = sigmoid(z)  # i, f, unused, o
         c = gates[hidden : 2 * hidden] * c + gates[:hidden] * np.tanh(z[2 * hidden : 3 * hidden])
         h = gates[3 * hidden :] * np.tanh(c)
         y[t] = h
@@ -134,10 +130,21 @@ def _gru(node: Gru, sources: list[np.ndarray]) -> np.ndarray:
     y = np.empty((x.shape[1], hidden), x.dtype)
     for t, from_input in enumerate(driven):
         recurrent = weight_hh @ h + bias_hh
-        gates = _sigmoid(from_input[: 2 * hidden] + recurrent[: 2 * hidden])  # r, z
+        gates = sigmoid(from_input[: 2 * hidden] + recurrent[: 2 * hidden])  # r, z
         n = np.tanh(from_input[2 * hidden :] + gates[:hidden] * recurrent[2 * hidden :])
         h = n + gates[hidden:] * (h - n)
         y[t] = h
+    return y.T
+
+
+def _rnn(node: Rnn, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias.astype(x.dtype)[:, None]).T.copy()
+    weight_hh = node.weight_hh.astype(x.dtype)
+    h = _initial(node.h0, node.width, x.dtype)
+    y = np.empty((x.shape[1], node.width), x.dtype)
+    for t, from_input in enumerate(driven):
+        y[t] = h = np.tanh(from_input + weight_hh @ h)
     return y.T
 
 
@@ -147,23 +154,7 @@ def _initial(stored: np.ndarray | None, hidden: int, dtype: np.dtype) -> np.ndar
 
 def _activation(node: Activation, sources: list[np.ndarray]) -> np.ndarray:
     (x,) = sources
-    return _FUNCTIONS[node.kind](x, x.dtype.type(node.slope))
-
-
-def _softmax(x: np.ndarray, slope: np.floating) -> np.ndarray:
-    e = np.exp(x - x.max(axis=0))
-    return e / e.sum(axis=0)
-
-
-_FUNCTIONS: dict[str, Callable[[np.ndarray, np.floating], np.ndarray]] = {
-    "tanh": lambda x, slope: np.tanh(x),
-    "relu": lambda x, slope: np.maximum(x, 0),
-    "leaky_relu": lambda x, slope: np.where(x >= 0, x, slope * x),
-    "sigmoid": lambda x, slope: _sigmoid(x),
-    "softmax": _softmax,
-    "elu": lambda x, slope: np.where(x >= 0, x, slope * np.expm1(np.minimum(x, 0))),
-    "sine": lambda x, slope: np.sin(slope * x),
-}
+    return FUNCTIONS[node.kind](x, *(x.dtype.type(constant) for constant in node.constants))
 
 
 def _prelu(node: PRelu, sources: list[np.ndarray]) -> np.ndarray:
@@ -180,8 +171,17 @@ def _add(node: Add, sources: list[np.ndarray]) -> np.ndarray:
     return np.sum(sources, axis=0)
 
 
+def _mul(node: Mul, sources: list[np.ndarray]) -> np.ndarray:
+    return np.prod(sources, axis=0)
+
+
 def _concat(node: Concat, sources: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(sources)
+
+
+def _slice(node: Slice, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    return x[node.start : node.stop]
 
 
 _EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
@@ -189,9 +189,12 @@ _EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
     Conv1d: _conv1d,
     Lstm: _lstm,
     Gru: _gru,
+    Rnn: _rnn,
     Activation: _activation,
     PRelu: _prelu,
     Affine: _affine,
     Add: _add,
+    Mul: _mul,
     Concat: _concat,
+    Slice: _slice,
 }

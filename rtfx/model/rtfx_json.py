@@ -16,7 +16,11 @@ written gives the same bits::
 `op` is the class of a node in lower case, its other keys are the fields of that class (nodes.py), tensors as nested
 lists in PyTorch's axis and gate order. `sources` are indices of earlier nodes; every node is used; the last is the
 output. A knob has one input node of the same name. Only `format`, `version` and `nodes` must be there; fields that have
-a default may be left out.
+a default may be left out. The nodes without tensors::
+
+    {"op": "activation", "sources": [1], "kind": "hardtanh", "slope": 0.01, "slope_high": 0.01, "low": -1, "high": 1}
+    {"op": "slice", "sources": [2], "start": 0, "stop": 8}          features 0 to 7
+    {"op": "add" | "mul" | "concat", "sources": [3, 4, 5]}
 """
 
 from __future__ import annotations
@@ -39,7 +43,23 @@ from ..errors import (
     did_you_mean,
 )
 from .limits import RECEPTIVE_FIELD, WIDTH, at_most
-from .nodes import ROLES, Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Node, PRelu
+from .nodes import (
+    ROLES,
+    Activation,
+    Add,
+    Affine,
+    Concat,
+    Conv1d,
+    Dense,
+    Gru,
+    Input,
+    Lstm,
+    Mul,
+    Node,
+    PRelu,
+    Rnn,
+    Slice,
+)
 from .spec import UNKNOWN_RATE, Knob, ModelSpec
 from .values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 
@@ -50,7 +70,8 @@ KEYS = (
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
 OPS: dict[str, type[Node]] = {
-    kind.__name__.lower(): kind for kind in (Input, Dense, Conv1d, Lstm, Gru, Activation, PRelu, Affine, Add, Concat)
+    kind.__name__.lower(): kind
+    for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice)
 }
 
 
@@ -179,7 +200,9 @@ def _field(op: str, name: str, value: Any, where: str) -> Any:
         return at_most(integer(value, where), WIDTH, where)
     if name in ("dilation", "groups"):
         return at_most(integer(value, where), RECEPTIVE_FIELD, where)
-    if name == "slope":
+    if name in ("start", "stop"):
+        return integer(value, where, minimum=0)
+    if name in ("slope", "slope_high", "low", "high"):
         return number(value, where)
     return tensor(value, where, axes=1 if not name.startswith("weight") else 3 if op == "conv1d" else 2)
 

@@ -18,8 +18,11 @@ from .nodes import (
     Gru,
     Input,
     Lstm,
+    Mul,
     Node,
     PRelu,
+    Rnn,
+    Slice,
     tensors,
 )
 
@@ -39,8 +42,11 @@ __all__ = [
     "Knob",
     "Lstm",
     "ModelSpec",
+    "Mul",
     "Node",
     "PRelu",
+    "Rnn",
+    "Slice",
     "tensors",
 ]
 
