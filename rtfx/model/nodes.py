@@ -16,8 +16,6 @@ Activation  f(x), element by element (softmax: over features)   kind in ACTIVATI
 PRelu       x if x >= 0 else alpha x                            alpha (features,)
 Affine      scale x + shift                                     scale, shift (features,)
 Add         the sum of all sources
-Mul         the product of all sources
-Slice       features start to stop - 1 of its source
 Mul         the product of all sources, element by element
 Slice       features start to stop (excluded) of its source
 Concat      the features of all sources, one after the other
@@ -183,21 +181,6 @@ class Add(Node):
 @dataclass(frozen=True, eq=False)
 class Mul(Node):
     pass
-
-
-@dataclass(frozen=True, eq=False)
-class Mul(Node):
-    pass
-
-
-@dataclass(frozen=True, eq=False)
-class Slice(Node):
-    start: int
-    stop: int
-
-    @property
-    def width(self) -> int:
-        return self.stop - self.start
 
 
 @dataclass(frozen=True, eq=False)
