@@ -168,7 +168,7 @@ def _rtfx(data, knobs, sample_rate):
     values = {**defaults, **knobs}
     prewarm = data.get("prewarm", "auto")
     if prewarm == "auto":
-        recurrent = any(node["op"] in ("gru", "lstm") for node in nodes)
+        recurrent = any(node["op"] in ("gru", "lstm", "rnn") for node in nodes)
         prewarm = PREWARM_RECURRENT if recurrent else 1 + _lookback(nodes, len(nodes) - 1)
 
     def run(x):
@@ -210,13 +210,19 @@ def torch_node(node, sources):
     if op == "gru":
         return torch_gru(x, t)
     if op == "activation":
-        return torch_activation(node["kind"], node.get("slope", 1.0), x) if "kind" in node else np.tanh(x)
+        return torch_activation(node, x)
+    if op == "rnn":
+        return torch_rnn(x, t)
     if op == "prelu":
         return np.where(x < 0, t["alpha"] * x, x)
     if op == "affine":
         return x * t["scale"] + t["shift"]
     if op == "add":
         return sum(sources)
+    if op == "mul":
+        return math.prod(sources)
+    if op == "slice":
+        return x[:, node["start"] : node["stop"]]
     assert op == "concat", op
     return np.hstack(sources)
 
@@ -234,11 +240,48 @@ def torch_gru(x, t):
     return np.array(out)
 
 
-def torch_activation(kind, slope, x):
+def torch_rnn(x, t):
+    h = t["h0"] if "h0" in t else np.zeros(t["weight_hh"].shape[1])
+    out = []
+    for frame in x:
+        h = np.tanh(np.hstack([t["weight_ih"], t["weight_hh"]]) @ np.hstack([frame, h]) + t["bias"])
+        out.append(h)
+    return np.array(out)
+
+
+def torch_activation(node, x):
+    kind = node.get("kind", "tanh")
+    slope = node.get("slope", {"leaky_relu": 0.01, "hardtanh": 0.0, "softshrink": 0.5}.get(kind, 1.0))
     if kind == "leaky_relu":
         return np.where(x < 0, slope * x, x)
     if kind == "elu":
         return elu(x, slope)
     if kind == "sine":
         return np.sin(slope * x)
+    if kind == "hardtanh":
+        low, high = node.get("low", -1.0), node.get("high", 1.0)
+        inside = np.clip(x, low, high)
+        return inside + slope * np.minimum(x - low, 0) + node.get("slope_high", 0.0) * np.maximum(x - high, 0)
+    if kind == "softshrink":
+        return np.sign(x) * np.maximum(np.abs(x) - slope, 0)
+    if kind == "fasttanh":
+        return nam_fasttanh(x)
+    if kind == "silu":
+        return x / (1 + np.exp(-x))
+    if kind == "hardswish":
+        return np.where(x <= -3, 0, np.where(x >= 3, x, x * (x + 3) / 6))
+    if kind == "softsign":
+        return np.where(x < 0, x / (1 - x), x / (1 + x))
+    if kind == "selu":
+        return 1.0507009873554804934 * elu(x, 1.6732632423543772848)
+    if kind == "gelu":
+        return x * np.vectorize(lambda v: 1 - math.erfc(v / math.sqrt(2)) / 2)(x)
+    if kind == "softplus":
+        return np.where(x > 20, x, np.logaddexp(0, x))
     return FUNCTIONS[kind](x)
+
+
+def nam_fasttanh(x):
+    a, s = np.abs(x), x**2
+    top = x * (2.45550750702956 + 2.45550750702956 * a + (0.893229853513558 + 0.821226666969744 * a) * s)
+    return top / (2.44506634652299 + (2.44506634652299 + s) * np.abs(x + 0.814642734961073 * x * a))

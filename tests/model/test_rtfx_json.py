@@ -11,6 +11,7 @@ from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import (
+    ACTIVATIONS,
     Activation,
     Add,
     Affine,
@@ -22,7 +23,10 @@ from rtfx.model.spec import (
     Knob,
     Lstm,
     ModelSpec,
+    Mul,
     PRelu,
+    Rnn,
+    Slice,
     tensors,
 )
 
@@ -54,7 +58,13 @@ def everything():
         Gru((10,), random(15, 5), random(15, 5), bias_ih=random(15), bias_hh=random(15), h0=random(5)),
         Add((10, 11)),
         Activation((12,), kind="elu", slope=1.7),
-        Dense((13,), weight=random(2, 5), bias=random(2)),
+        Rnn((13,), weight_ih=random(6, 5), weight_hh=random(6, 6), bias=random(6), h0=random(6)),
+        Slice((14,), start=1, stop=6),
+        Mul((13, 15)),
+        *(Activation((16,), kind=kind) for kind in ACTIVATIONS),
+        Activation((16,), "hardtanh", slope=0.3, slope_high=0.2, low=-0.25, high=0.125),
+        Add(tuple(range(17, 18 + len(ACTIVATIONS)))),
+        Dense((18 + len(ACTIVATIONS),), weight=random(2, 5), bias=random(2)),
     )
     return ModelSpec(
         family="rtfx",
