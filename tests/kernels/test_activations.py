@@ -1,0 +1,113 @@
+"""The error bounds that activations.py states, on dense grids against float64."""
+
+import numpy as np
+import pytest
+
+from rtfx.kernels import jit
+from rtfx.kernels.state import STATE
+from rtfx.units import LOG2E
+
+from .harness import compiled
+
+TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE = range(5)
+
+
+@jit.intrinsic
+def apply(context, source, target, frames, which, lanes):
+    """Apply one function of `activations` to a row."""
+    from numba.core import types
+
+    from rtfx.kernels import activations, simd
+
+    which_value, width = simd.literals(which, lanes)
+    functions = {
+        TANH: activations.tanh_of_scaled,
+        RATIONAL_TANH: activations.rational_tanh,
+        SIGMOID: activations.sigmoid_of_scaled,
+        EXP2: activations.exp2,
+        SINE: activations.sine,
+    }
+
+    def codegen(context, builder, signature, arguments):
+        e = simd.Emitter(builder)
+        source, target, frames = arguments[:3]
+        x, y = e.pointer(source), e.pointer(target)
+        with e.loop(frames, width) as t:
+            e.store(functions[which_value](e, e.load(x, t, width)), y, t)
+        return context.get_constant(types.int64, 0)
+
+    return types.int64(types.int64, types.int64, types.int64, which, lanes), codegen
+
+
+def function(which, lanes):
+    def probe(state, source, target, frames):
+        return apply(source, target, frames, which, lanes)
+
+    return compiled(jit.kernel(probe))
+
+
+def evaluate(which, x, lanes=16):
+    """Return the function of every float32 in `x`, whose length is a multiple of 16."""
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.empty_like(x)
+    assert x.size % 16 == 0
+    state = np.zeros(1, STATE)
+    function(which, lanes)(state.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def grid(limit, count=1 << 20):
+    """Return a dense grid of both signs, and as many points between 1e-30 and `limit` in equal ratios."""
+    even = np.linspace(-limit, limit, count)
+    ratios = np.geomspace(1e-30, limit, count // 2)
+    return np.concatenate([even, ratios, -ratios])
+
+
+def test_exp2_relative_error():
+    x, y = evaluate(EXP2, grid(126.0))
+    exact = np.exp2(x)
+    assert (np.abs(y - exact) / exact).max() < 2e-7
+    assert (evaluate(EXP2, np.zeros(16))[1] == 1.0).all()
+    assert np.isfinite(evaluate(EXP2, np.array([1e30, -1e30, np.inf, -np.inf] * 4))[1]).all()
+
+
+def test_tanh_absolute_error():
+    x, y = evaluate(TANH, grid(60.0))
+    assert np.abs(y - np.tanh(x / (2.0 * LOG2E))).max() < 2e-7
+
+
+def test_rational_tanh_error():
+    x, y = evaluate(RATIONAL_TANH, grid(20.0))
+    error = np.abs(y - np.tanh(x))
+    assert error.max() < 3.6e-7
+    assert (error[x != 0.0] / np.abs(np.tanh(x[x != 0.0]))).max() < 6e-7
+    assert np.abs(y).max() <= 1.0
+
+
+def test_sigmoid_absolute_error():
+    x, y = evaluate(SIGMOID, grid(60.0))
+    assert np.abs(y - 1.0 / (1.0 + np.exp2(x))).max() < 1e-7
+    assert y.min() >= 0.0
+    assert y.max() <= 1.0
+
+
+def test_sine_absolute_error():
+    x, y = evaluate(SINE, grid(8192.0, 1 << 21))
+    assert np.abs(y - np.sin(x)).max() < 2e-7
+
+
+@pytest.mark.parametrize("which", [TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE])
+def test_widths_agree_bit_for_bit(which):
+    x = grid(100.0, 1 << 14)
+    wide = evaluate(which, x, 16)[1]
+    assert np.array_equal(evaluate(which, x, 8)[1], wide)
+    assert np.array_equal(evaluate(which, x, 4)[1], wide)
+
+
+@pytest.mark.parametrize("which", [TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE])
+@pytest.mark.parametrize("lanes", [16, 8, 4])
+def test_nan_passes(which, lanes):
+    x = np.linspace(-3.0, 3.0, 64)
+    x[[5, 40]] = np.nan, -np.nan
+    y = evaluate(which, x, lanes)[1]
+    assert np.flatnonzero(np.isnan(y)).tolist() == [5, 40]

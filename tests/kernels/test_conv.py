@@ -1,0 +1,110 @@
+"""Convolution tiles against float64, and against each other: a numerical class is one set of bits."""
+
+import numpy as np
+import pytest
+
+from rtfx.kernels import plain
+from rtfx.kernels.codes import CODES, factor_of
+from rtfx.kernels.conv import STATE, ConvShape, Tile, conv_kernel, pack
+
+from . import oracle
+from .harness import BLOCKS, noise, run
+
+FLOAT32_STEP = 2.0**-24
+ACTIVATION_ERROR = 4e-7  # the largest of activations.py, with the rounding of its argument
+FRAMES = sum(BLOCKS)
+
+TILES = [Tile(16, 1, 8), Tile(16, 4, 1), Tile(8, 2, 6), Tile(4, 2, 4), Tile(4, 16, 3), Tile(16, 2, 5)]
+SHAPES = [  # inputs, outputs, taps, dilation
+    (1, 1, 1, 1),
+    (1, 8, 3, 1),
+    (8, 8, 3, 16),
+    (16, 16, 3, 512),
+    (5, 7, 2, 3),
+    (3, 13, 4, 7),
+    (12, 1, 1, 1),
+    (1, 1, 129, 1),
+    (2, 17, 6, 41),
+]
+
+
+def layer(inputs, outputs, taps, dilation, seed=0):
+    """Return weight, bias and the input with its history."""
+    weight = noise(seed, outputs, inputs, taps) / np.sqrt(inputs * taps)
+    weight = weight.astype(np.float32).astype(np.float64)
+    return weight, noise(seed + 1, outputs), noise(seed + 2, inputs, (taps - 1) * dilation + FRAMES)
+
+
+def tiled(shape, tile, kind, slope, weight, bias, dilation, x, blocks=BLOCKS):
+    weights = pack(shape, tile, weight, bias, factor_of(kind), slope)
+    history = (shape.taps - 1) * dilation
+    return run(conv_kernel(shape, tile), STATE, x, shape.outputs, weights, {"dilation": dilation}, history, blocks)
+
+
+def rounding(weight, bias, x, dilation):
+    """Return a bound on the rounding of a float32 sum of these products, in any order."""
+    terms = weight.shape[1] * weight.shape[2] + 3
+    return terms * FLOAT32_STEP * oracle.conv(np.abs(x), np.abs(weight), np.abs(bias), dilation)
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("tile", TILES, ids=str)
+def test_tile_against_oracle(sizes, tile):
+    inputs, outputs, taps, dilation = sizes
+    weight, bias, x = layer(*sizes)
+    y = tiled(ConvShape(inputs, outputs, taps, 0), tile, "", 1.0, weight, bias, dilation, x)
+    exact = oracle.conv(x, weight, bias, dilation)
+    assert (np.abs(y - exact) <= rounding(weight, bias, x, dilation)).all()
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind or "none")
+@pytest.mark.parametrize("tile", TILES[:4], ids=str)
+def test_activation_behind_the_sum(kind, tile):
+    slope = 0.37 if kind in ("leaky_relu", "elu") else 1.9
+    weight, bias, x = layer(6, 9, 2, 5, seed=3)
+    y = tiled(ConvShape(6, 9, 2, CODES[kind][0]), tile, kind, slope, weight, bias, 5, x)
+    exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, 5), slope)
+    steepest = max(slope, 1.0)
+    bound = steepest * rounding(weight, bias, x, 5) + ACTIVATION_ERROR * steepest
+    assert (np.abs(y - exact) <= bound).all()
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind or "none")
+def test_all_tiles_are_one_class(kind):
+    """Lanes, vectors and groups may differ: the bits may not."""
+    weight, bias, x = layer(5, 11, 3, 4, seed=9)
+    shape = ConvShape(5, 11, 3, CODES[kind][0])
+    results = [tiled(shape, tile, kind, 0.5, weight, bias, 4, x) for tile in TILES]
+    for result in results[1:]:
+        assert np.array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("tile", TILES, ids=str)
+def test_blocks_do_not_matter(tile):
+    weight, bias, x = layer(4, 6, 3, 9, seed=5)
+    shape = ConvShape(4, 6, 3, CODES["tanh"][0])
+    whole = tiled(shape, tile, "tanh", 1.0, weight, bias, 9, x, (FRAMES,))
+    for blocks in ((1,) * FRAMES, (2,) * (FRAMES // 2), BLOCKS, (100, FRAMES - 100)):
+        assert np.array_equal(tiled(shape, tile, "tanh", 1.0, weight, bias, 9, x, blocks), whole)
+
+
+@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind or "none")
+@pytest.mark.parametrize("sizes", SHAPES[:6], ids=str)
+def test_plain_loop_against_oracle(sizes, kind):
+    inputs, outputs, taps, dilation = sizes
+    slope = 0.25
+    weight, bias, x = layer(*sizes, seed=7)
+    weights = np.concatenate([[slope], bias, weight.ravel()]).astype(np.float32)
+    fields = {"dilation": dilation, "taps": taps, "width_in": inputs, "width_out": outputs, "activation": CODES[kind][0]}
+    y = run(plain.PLAIN_CONV, plain.CONV_STATE, x, outputs, weights, fields, (taps - 1) * dilation)
+    exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, dilation), slope)
+    assert (np.abs(y - exact) <= rounding(weight, bias, x, dilation) + ACTIVATION_ERROR).all()
+
+
+def test_groups_cover_every_output_once():
+    for outputs in range(1, 40):
+        for size in range(1, 10):
+            groups = ConvShape(1, outputs, 1, 0).groups(Tile(4, 1, size))
+            assert [o for group in groups for o in group] == list(range(outputs))
+            assert max(map(len, groups)) <= size
+            assert max(map(len, groups)) - min(map(len, groups)) <= 1

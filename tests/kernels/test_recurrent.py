@@ -1,0 +1,110 @@
+"""LSTM and GRU kernels of every size class, register width and kind of maths against float64."""
+
+import numpy as np
+import pytest
+
+from rtfx.kernels import plain
+from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, cell_kernel, pack
+
+from . import oracle
+from .harness import BLOCKS, noise, run
+
+FRAMES = sum(BLOCKS)
+# Errors of the gates (3.3e-7 and less) come back through the recurrence; weights are scaled so that it does not amplify them.
+TOLERANCE = 5e-6
+NAMES = {LSTM: "lstm", GRU: "gru"}
+
+
+def tensors(cell, inputs, hidden, outputs, seed):
+    """Return w_ih, w_hh, b_ih, b_hh, dense weight and bias as PyTorch would begin: uniform, 1 / sqrt(hidden)."""
+    gates = 4 if cell == LSTM else 3
+    generator = np.random.default_rng([cell, inputs, hidden, outputs, seed])
+    shapes = [(gates * hidden, inputs), (gates * hidden, hidden), (gates * hidden,), (gates * hidden,)]
+    shapes += [(outputs, hidden), (outputs,)]
+    scale = 1.0 / np.sqrt(hidden)
+    return [(scale * generator.uniform(-1.0, 1.0, s)).astype(np.float32).astype(np.float64) for s in shapes]
+
+
+def exact(cell, x, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias, h=None, c=None):
+    """Return (outputs or hidden, frames)."""
+    h = np.zeros(w_hh.shape[1]) if h is None else h
+    c = np.zeros(w_hh.shape[1]) if c is None else c
+    y = oracle.lstm(x, w_ih, w_hh, b_ih, b_hh, h, c) if cell == LSTM else oracle.gru(x, w_ih, w_hh, b_ih, b_hh, h)
+    return dense_weight @ y + dense_bias[:, None] if dense_bias.size else y
+
+
+def tiled(shape, x, weights, fields=None, blocks=BLOCKS):
+    packed = pack(shape, *weights)
+    return run(cell_kernel(shape), shape.state, x, shape.outputs or shape.hidden, packed, fields, blocks=blocks)
+
+
+def check(cell, inputs, hidden, outputs, maths, lanes):
+    weights = tensors(cell, inputs, hidden, outputs, maths)
+    x = noise(hidden, inputs, FRAMES)
+    y = tiled(CellShape(cell, inputs, hidden, outputs, maths, lanes), x, weights)
+    assert np.abs(y - exact(cell, x, *weights)).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("maths", [RATIONAL, EXPONENTIAL], ids=["rational", "exponential"])
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+@pytest.mark.parametrize("hidden", range(1, 42))
+def test_every_size(cell, hidden, maths):
+    """Inputs 1 to 3 and outputs 0 to 4 turn with the size: each meets each remainder of the tiles."""
+    check(cell, 1 + hidden % 3, hidden, (hidden + 2 * maths + cell) % 5, maths, 16)
+
+
+@pytest.mark.parametrize("lanes", [8, 4])
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+@pytest.mark.parametrize("hidden", [1, 4, 5, 8, 12, 13, 21])
+def test_narrow_registers(cell, hidden, lanes):
+    check(cell, 1 + hidden % 3, hidden, hidden % 5, hidden % 2, lanes)
+
+
+@pytest.mark.parametrize("cell, hidden, lanes", [(LSTM, 64, 16), (GRU, 64, 8), (LSTM, 96, 16), (GRU, 96, 16)])
+def test_large(cell, hidden, lanes):
+    check(cell, 1, hidden, 1, EXPONENTIAL, lanes)
+
+
+@pytest.mark.parametrize("maths", [RATIONAL, EXPONENTIAL], ids=["rational", "exponential"])
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+def test_loud_input_saturates_without_nan(cell, maths):
+    """Gate sums in the hundreds: exponents are clamped, products stay finite, the result is the saturated one."""
+    weights = tensors(cell, 1, 8, 1, 0)
+    x = 3000.0 * noise(1, 1, FRAMES)
+    y = tiled(CellShape(cell, 1, 8, 1, maths, 16), x, weights)
+    assert np.abs(y - exact(cell, x, *weights)).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("maths", [RATIONAL, EXPONENTIAL], ids=["rational", "exponential"])
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+def test_nan_passes_the_clamps(cell, maths):
+    weights = tensors(cell, 1, 9, 2, 0)
+    x = noise(1, 1, FRAMES)
+    x[0, 100] = np.nan
+    y = tiled(CellShape(cell, 1, 9, 2, maths, 16), x, weights)
+    assert np.isfinite(y[:, :100]).all()
+    assert np.isnan(y[:, 100:]).all()
+
+
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+def test_stored_state_and_blocks(cell):
+    shape = CellShape(cell, 2, 10, 0, EXPONENTIAL, 16)
+    weights = tensors(cell, 2, 10, 0, 5)
+    x = noise(4, 2, FRAMES)
+    h, c = noise(5, 10) / 3.0, noise(6, 10) / 3.0
+    start = {"h": np.pad(h, (0, shape.padded - 10)), "c": np.pad(c, (0, shape.padded - 10))}
+    whole = tiled(shape, x, weights, start, (FRAMES,))
+    assert np.abs(whole - exact(cell, x, *weights, h, c)).max() < TOLERANCE
+    assert np.abs(whole[:, 0] - exact(cell, x, *weights)[:, 0]).max() > 1e-3, "the stored state does not matter"
+    for blocks in ((1,) * FRAMES, BLOCKS):
+        assert np.array_equal(tiled(shape, x, weights, start, blocks), whole)
+
+
+@pytest.mark.parametrize("cell, inputs, hidden, outputs", [(LSTM, 3, 7, 0), (GRU, 2, 7, 3), (LSTM, 1, 150, 1), (GRU, 1, 130, 0)])
+def test_plain_loop_against_oracle(cell, inputs, hidden, outputs):
+    weights = tensors(cell, inputs, hidden, outputs, 8)
+    packed = np.concatenate([t.ravel() for t in weights]).astype(np.float32)
+    fields = {"cell": cell, "width_in": inputs, "hidden": hidden, "width_out": outputs}
+    x = noise(2, inputs, FRAMES)
+    y = run(plain.PLAIN_CELL, plain.cell_state(hidden), x, outputs or hidden, packed, fields)
+    assert np.abs(y - exact(cell, x, *weights)).max() < TOLERANCE
