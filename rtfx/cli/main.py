@@ -65,6 +65,7 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
+    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: files are closed, half ones removed
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
         sys.stdout.flush()
@@ -76,7 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; errors are printed on standard error."""
     debug = "--debug" in arguments
-    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: files are closed, half ones removed
     try:
         result = group.main(arguments, prog_name="rtfx", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

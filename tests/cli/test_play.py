@@ -1,0 +1,107 @@
+"""play on the null device: JSON, recording, parameters, signals."""
+
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtfx.cli import play
+from rtfx.errors import UsageError
+
+from .command import MODEL, RATE, rtfx, start
+
+KEYS = (
+    "device input_device output_device sample_rate block_frames blocks frames xruns_in xruns_out load_mean load_p99 "
+    "load_max peak_in_dbfs peak_out_dbfs latency_ms non_finite_blocks preset realtime"
+)
+
+
+@pytest.fixture
+def dry(tmp_path):
+    path = tmp_path / "dry.wav"
+    soundfile.write(path, 0.25 * np.sin(0.05 * np.arange(RATE)), RATE, subtype="FLOAT")
+    return path
+
+
+def test_json_has_the_keys(capsys, dry):
+    code, out, err = rtfx(
+        capsys, "play", MODEL, "--device", "null", "--input", dry, "--seconds", 0.3, "--block", 32, "--json"
+    )
+    assert code == 0, err
+    assert out.count("\n") == 1
+    stats = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert set(KEYS.split()) <= set(stats)
+    assert (stats["device"], stats["sample_rate"], stats["block_frames"]) == ("null", RATE, 32)
+    assert stats["frames"] == round(0.3 * RATE)
+    assert stats["blocks"] == stats["frames"] // 32
+    assert abs(stats["peak_in_dbfs"] - 20 * np.log10(0.25)) < 0.01
+    assert stats["preset"] == MODEL
+    assert all(line.startswith("rtfx: ") for line in err.splitlines())
+
+
+def test_ends_with_the_file(capsys, dry):
+    code, out, _ = rtfx(capsys, "play", "--model", MODEL, "--device", "null", "--input", dry, "--json")
+    assert code == 0
+    assert RATE <= json.loads(out)["frames"] <= RATE + 64
+
+
+def test_flags_reach_the_sound(capsys, dry, tmp_path):
+    takes = []
+    for number, flags in enumerate([(), ("-p", "level_db=-20"), ("--out-gain", "-20"), ("--mute",)]):
+        take = tmp_path / f"{number}.wav"
+        code, _, err = rtfx(
+            capsys, "play", MODEL, "--device", "null", "--input", dry, "--seconds", 0.5, "--record", take, *flags
+        )
+        assert code == 0, err
+        audio, rate = soundfile.read(take)
+        assert (len(audio), rate) == (round(0.5 * RATE), RATE)
+        takes.append(np.abs(audio[len(audio) // 2 : -3000]).max())  # past the fade in, before the fade out
+    assert takes[0] > 0.01
+    assert np.allclose(takes[1:3], takes[0] / 10.0, rtol=1e-3)
+    assert takes[3] == 0.0
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signal_fades_out_and_ends_well(dry, name):
+    long = dry.parent / "long.wav"
+    soundfile.write(long, np.zeros(60 * RATE), RATE)
+    flags = ("--device", "null", "--headless", "--json", "--input", long)
+    process = start("play", MODEL, *flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in process.stderr:
+        if line.startswith(b"rtfx: preset"):
+            break
+    begun = time.monotonic()
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert time.monotonic() - begun < 20
+    assert 0 < json.loads(out)["frames"] < 60 * RATE
+    assert b"Traceback" not in err
+
+
+def test_signal_before_the_first_note_ends_well():
+    signals = play.Signals()
+    with signals:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signals.playing = True
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.stopped
+        with pytest.raises(KeyboardInterrupt):  # the second one does not wait
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(("text", "expected"), [(None, None), ("low", "low"), ("high", "high"), ("0.01", 0.01)])
+def test_latency(text, expected):
+    assert play._latency(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "99", "nan", "soon"])
+def test_bad_latency(text):
+    with pytest.raises(UsageError, match="expected low, high or seconds"):
+        play._latency(text)

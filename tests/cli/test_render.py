@@ -1,0 +1,152 @@
+"""render: the same sound as the Python interface, files, folders and pipes, nothing half-written."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import rtfx as package
+
+from .command import MODEL, RATE, process, rtfx, start
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    for name, channels in (("a.wav", 1), ("b.flac", 2), ("c.wav", 1)):
+        soundfile.write(name, 0.2 * rng.standard_normal((9001, channels)), RATE, subtype="PCM_24")
+    return tmp_path
+
+
+def read(path):
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def listing(folder="."):
+    return sorted(os.listdir(folder))
+
+
+def test_bare_render_is_the_python_function(capsys, place):
+    code, out, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", "wet.wav", "--float", "--bare")
+    assert (code, out) == (0, ""), err
+    expected = package.load(MODEL)(read("a.wav")[:, 0], RATE, bare=True)
+    assert np.array_equal(read("wet.wav")[:, 0], expected)
+    assert "x real time" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "subtype"), [("", "PCM_24"), ("--bits 16", "PCM_16"), ("--bits 24", "PCM_24"), ("--float", "FLOAT")]
+)
+def test_encodings(capsys, place, flags, subtype):
+    assert rtfx(capsys, "render", "--model", MODEL, "a.wav", "wet.wav", *flags.split())[0] == 0
+    info = soundfile.info("wet.wav")
+    assert (info.subtype, info.frames, info.channels, info.samplerate) == (subtype, 9001, 1, RATE)
+
+
+def test_channels_are_independent_and_mono_averages(capsys, place):
+    assert rtfx(capsys, "render", "--model", MODEL, "b.flac", "wet.wav", "--float", "--bare")[0] == 0
+    assert rtfx(capsys, "render", "--model", MODEL, "b.flac", "mono.wav", "--float", "--bare", "--mono")[0] == 0
+    x, model = read("b.flac"), package.load(MODEL)
+    assert np.array_equal(read("wet.wav")[:, 1], model(x[:, 1], RATE, bare=True))
+    assert np.array_equal(read("mono.wav")[:, 0], model(x.mean(axis=1), RATE, bare=True))
+
+
+def test_parameters_and_gains(capsys, place):
+    def peak(*flags):
+        assert rtfx(capsys, "render", "--model", MODEL, "a.wav", "wet.wav", "--float", "-y", *flags)[0] == 0
+        return np.abs(read("wet.wav")).max()
+
+    quiet = peak("-p", "level_db=-20")  # without it the limiter is at work
+    assert np.isclose(peak("-p", "model.level_db=-40"), quiet / 10, rtol=1e-4)
+    assert np.isclose(peak("-p", "level_db=-20", "--out-gain", "-20"), quiet / 10, rtol=1e-4)
+
+
+def test_set_list(capsys, place):
+    chains = ("{name: loud, chain: [{type: gain}]}", "{name: soft, chain: [{type: gain, gain_db: -20}]}")
+    (place / "rig.yaml").write_text("version: 1\npresets:\n" + "".join(f"  - {chain}\n" for chain in chains))
+    for name in ("loud", "soft", "2"):
+        assert rtfx(capsys, "render", "--rig", f"rig.yaml:{name}", "a.wav", f"{name}.wav", "--float")[0] == 0
+    assert np.array_equal(read("loud.wav"), read("a.wav"))
+    assert np.allclose(read("soft.wav"), 0.1 * read("a.wav"), rtol=1e-5)
+    assert np.array_equal(read("soft.wav"), read("2.wav"))
+
+
+def test_several_files_over_several_processes(capsys, place):
+    code, _, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", "b.flac", "c.wav", "out", "--jobs", 2)
+    assert code == 0, err
+    assert listing("out") == ["a.wav", "b.flac", "c.wav"]
+    assert rtfx(capsys, "render", "--model", MODEL, "c.wav", "alone.wav")[0] == 0
+    assert np.array_equal(read("out/c.wav"), read("alone.wav"))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_folder_goes_on_after_a_failure(capsys, place, jobs):
+    (place / "bad.wav").write_text("no audio")
+    (place / "out").mkdir()
+    (place / "out" / "c.wav").write_bytes(b"mine")
+    code, _, err = rtfx(capsys, "render", "--model", MODEL, ".", "out", "--jobs", jobs)
+    assert code == 1
+    assert listing("out") == ["a.wav", "b.flac", "c.wav"]
+    assert (place / "out" / "c.wav").read_bytes() == b"mine"
+    *_, first, second, last = err.splitlines()
+    assert "bad.wav: cannot be read as audio" in first
+    assert "c.wav exists already" in second
+    assert last == "rtfx: 2 of 4 files failed"
+
+
+def test_pipes(place):
+    dry = (place / "a.wav").read_bytes()
+    first = process("render", "--model", MODEL, "-", "-", input=dry)
+    assert first.returncode == 0, first.stderr
+    second = process("render", "--model", MODEL, "a.wav", "wet.wav")
+    assert second.returncode == 0
+    (place / "piped.wav").write_bytes(first.stdout)
+    assert np.array_equal(read("piped.wav"), read("wet.wav"))
+
+
+def test_reader_that_leaves_a_pipe(place):
+    soundfile.write("long.wav", np.zeros(60 * RATE), RATE)
+    writer = start("render", "--model", MODEL, "long.wav", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer.stdout.read(1000)
+    writer.stdout.close()
+    assert b"Traceback" not in writer.stderr.read()
+    writer.stderr.close()
+    assert writer.wait(60) == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupt_leaves_no_half_file(place, jobs):
+    for name in ("long.wav", "long2.wav"):
+        with soundfile.SoundFile(name, "w", RATE, 1, "PCM_16") as file:
+            for _ in range(1200):
+                file.write(np.zeros(RATE))
+    out = place / "out"
+    out.mkdir()
+    files = ("long.wav", "long2.wav", "out")
+    writer = start("render", "--model", MODEL, "--jobs", jobs, *files, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 10000 for path in out.iterdir()):
+        assert time.monotonic() < deadline
+        assert writer.poll() is None
+        time.sleep(0.01)
+    writer.send_signal(signal.SIGINT)
+    err = writer.stderr.read().decode()
+    writer.stderr.close()
+    assert writer.wait(60) == 130
+    assert err.splitlines()[-1] == "rtfx: interrupted"
+    assert "Traceback" not in err
+    assert not [name for name in listing(out) if name.endswith(".part")]
+
+
+def test_names_in_a_folder_follow_what_can_be_written():
+    from rtfx.cli.render import _named
+
+    assert _named(Path("a.mp3"), "PCM_24") == "a.wav"
+    assert _named(Path("b.flac"), "FLOAT") == "b.wav"
+    assert _named(Path("c.AIFF"), "PCM_16") == "c.AIFF"
