@@ -99,12 +99,17 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     return proved(tiled, loop, inputs, outputs or hidden, 0)
 
 
-def proved(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int) -> Layer:
-    """Return `tiled` if it agrees with `loop` on noise, checked once per kernel and machine; else `loop`."""
+def proved(
+    tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
+) -> Layer:
+    """Return `tiled` if it agrees with `loop` on noise, checked once per kernel and machine; else `loop`.
+
+    `extras` are the rows of the two further signals that the kernel reads or adds to.
+    """
     proof = cache_file(tiled.kernel).with_suffix(".proved")
     if proof.exists():
         return tiled
-    error = disagreement(tiled, loop, inputs, outputs, history)
+    error = disagreement(tiled, loop, inputs, outputs, history, extras)
     if not error < CHECK_TOLERANCE:
         warnings.append(f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop")
         return loop
@@ -113,26 +118,33 @@ def proved(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int) -
     return tiled
 
 
-def disagreement(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int) -> float:
+def disagreement(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int]) -> float:
     """Return the largest difference of two layers on the same noise, relative to the peak, over blocks of 64, 5 and 17."""
     blocks = (64, 5, 17)
-    stride = history + sum(blocks) + conv.OVERHANG
-    x = np.random.Generator(np.random.Philox(1)).standard_normal((inputs, stride)).astype(np.float32)
+    total = sum(blocks)
+    stride = history + total + conv.OVERHANG
+    noise = np.random.Generator(np.random.Philox(1))
+    x = noise.standard_normal((inputs, stride)).astype(np.float32)
+    width = max(blocks) + conv.OVERHANG
+    further = [[noise.standard_normal((max(rows, 1), width)).astype(np.float32) for rows in extras] for _ in blocks]
     results = []
     for layer in (tiled, loop):
-        y = np.zeros((outputs, sum(blocks) + conv.OVERHANG), np.float32)
+        y = np.zeros((max(outputs, 1), total + conv.OVERHANG), np.float32)
+        heads = []
         state = np.zeros(1, layer.dtype)
         for name, value in layer.fields.items():
             state[name] = value
         state["in_stride"], state["out_stride"], state["weights"] = stride, y.shape[1], layer.weights.ctypes.data
+        state["extra_stride"] = width
         done = 0
-        for frames in blocks:
+        for frames, given in zip(blocks, further, strict=True):
+            extra = [rows.copy() for rows in given]
+            state["extra"] = [rows.ctypes.data for rows in extra]
             source, target = x.ctypes.data + 4 * (history + done), y.ctypes.data + 4 * done
             layer.kernel(state.ctypes.data, source, target, frames)
             done += frames
-        results.append(y[:, :done].astype(np.float64))
+            heads += [rows[:, :frames].ravel() for rows in extra]
+        results.append(np.concatenate([y[:, :done].ravel(), *heads]).astype(np.float64))
     peak = float(np.abs(results[1]).max())
     error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
     return error if math.isfinite(error) else math.inf
-
-

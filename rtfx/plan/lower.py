@@ -11,6 +11,9 @@ from ..kernels.processor import lanes
 from ..model.spec import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, Node, PRelu
 from . import choose
 from .builder import Builder, Signal
+from .fuse import Match, matches
+from .layers import wavenet_layer
+from .rewrite import rewrite
 
 FUSED_OUTPUTS = 4  # widest dense layer computed inside a recurrent kernel
 
@@ -31,27 +34,34 @@ def lower(spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, 
 class _Lowering:
     def __init__(self, spec, builder, audio, controls):
         self.spec, self.builder, self.audio, self.controls = spec, builder, audio, controls
-        self.users: list[list[int]] = [[] for _ in spec.nodes]
-        for index, node in enumerate(spec.nodes):
+        self.nodes = rewrite(spec.nodes)
+        self.users: list[list[int]] = [[] for _ in self.nodes]
+        for index, node in enumerate(self.nodes):
             for source in node.sources:
                 self.users[source].append(index)
         self.signals: dict[int, Signal] = {}
+        self.sums: dict[int, tuple[Signal, list[int]]] = {}  # head sums under way: signal, sources already in it
+        self.layers = {found.conv: found for found in matches(self.nodes, self.users)}
+        self.absorbed = {node for found in self.layers.values() for node in found.inside}
         self.channel = 0
 
     def run(self) -> Signal:
-        for index in range(len(self.spec.nodes)):
-            if index not in self.signals:
+        for index in range(len(self.nodes)):
+            if index not in self.signals and index not in self.absorbed:
                 self._lower(index)
-        return self.signals[len(self.spec.nodes) - 1]
+        return self.signals[len(self.nodes) - 1]
 
     def _next(self, index: int, kind) -> int | None:
         """Return the node that alone uses this one, if it is of a kind."""
         users = self.users[index]
-        return users[0] if len(users) == 1 and isinstance(self.spec.nodes[users[0]], kind) else None
+        return users[0] if len(users) == 1 and isinstance(self.nodes[users[0]], kind) else None
 
     def _lower(self, index: int) -> None:
-        node = self.spec.nodes[index]
-        sources = [self.signals[s] for s in node.sources]
+        node = self.nodes[index]
+        if index in self.layers:
+            self._wavenet(self.layers[index])
+            return
+        sources = [] if isinstance(node, Add) else [self.signals[s] for s in node.sources]
         if isinstance(node, Input):
             self.signals[index] = self._input(node)
         elif isinstance(node, Dense | Conv1d):
@@ -67,14 +77,40 @@ class _Lowering:
         elif isinstance(node, Affine):
             self.signals[index] = self._rows(elementwise.AFFINE, sources[0], elementwise.pack(node.scale, node.shift))
         elif isinstance(node, Add):
-            total = sources[0]
-            for other in sources[1:]:
-                total = self._rows(elementwise.ADD, total, extra=(other,))
-            self.signals[index] = total
+            self.signals[index] = self._sum(index, node)
         elif isinstance(node, Concat):
             self.signals[index] = self._concat(sources)
         else:
             raise UnsupportedArchitecture(f"{self.spec.name}: no kernel for node {index} ({type(node).__name__.lower()})")
+
+    def _sum(self, index: int, node: Add) -> Signal:
+        """Add what layers have not already added."""
+        total, done = self.sums.get(index, (None, []))
+        for source in node.sources:
+            if source not in done:
+                signal = self.signals[source]
+                total = signal if total is None else self._rows(elementwise.ADD, total, extra=(signal,))
+        assert total is not None
+        return total
+
+    def _wavenet(self, found: Match) -> None:
+        """Append one WaveNet layer."""
+        conv = self.nodes[found.conv]
+        source = self._with_history(self.signals[conv.sources[0]], (conv.weight.shape[2] - 1) * conv.dilation)
+        layer, shape = wavenet_layer(self.nodes, found, found.head_sum not in self.sums)
+        head = None
+        if found.head_sum is not None:
+            head, done = self.sums.setdefault(found.head_sum, (self.builder.buffer(shape.head_rows), []))
+            done.append(found.features if found.head is None else found.head)
+        condition = self.signals[self.nodes[found.condition].sources[0]] if found.condition is not None else None
+        width = shape.outputs or (shape.features if shape.exposed else 0)
+        target = self.builder.buffer(width) if width else head
+        extra = (condition or head or source, head or source)
+        self.builder.step(layer.kernel, source, target, extra, layer.weights, layer.dtype, **layer.fields)
+        if found.output is not None:
+            self.signals[found.output] = target
+        elif shape.exposed:
+            self.signals[found.features] = target
 
     def _input(self, node: Input) -> Signal:
         if node.role != "audio":
@@ -101,12 +137,12 @@ class _Lowering:
         covered = [index]
         following = self._next(index, Affine)
         if following is not None:
-            node = _folded(node, self.spec.nodes[following])
+            node = _folded(node, self.nodes[following])
             covered.append(following)
         kind, slope = "", 1.0
         following = self._next(covered[-1], Activation)
-        if following is not None and self.spec.nodes[following].kind != "softmax":
-            kind, slope = self.spec.nodes[following].kind, self.spec.nodes[following].slope
+        if following is not None and self.nodes[following].kind != "softmax":
+            kind, slope = self.nodes[following].kind, self.nodes[following].slope
             covered.append(following)
         taps, dilation, groups = 1, 1, 1
         if isinstance(node, Conv1d):
@@ -123,7 +159,7 @@ class _Lowering:
 
     def _recurrent(self, index: int, node, source: Signal) -> None:
         following = self._next(index, Dense)
-        dense = self.spec.nodes[following] if following is not None else None
+        dense = self.nodes[following] if following is not None else None
         if dense is not None and dense.width > FUSED_OUTPUTS:
             dense = None
         layer = choose.recurrent_layer(node, dense)

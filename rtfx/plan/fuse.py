@@ -1,0 +1,128 @@
+"""Finds WaveNet layers in a graph: what one layer kernel computes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..model.spec import Activation, Add, Conv1d, Dense, Mul, Node, Slice
+
+FOLDED_ROWS = 4  # widest head folded into a layer
+
+
+@dataclass
+class Match:
+    """The nodes of one layer, by index; None where it has no such part."""
+
+    conv: int
+    condition: int | None = None  # a dense layer whose output joins the convolution's
+    activations: list[int] = field(default_factory=list)
+    features: int = -1  # the node that is z
+    mixed: int | None = None  # 1x1
+    residual: int | None = None  # a dense layer of the source; None: the source itself
+    output: int | None = None  # the sum of 1x1 and residual
+    head: int | None = None  # a dense layer of z; None: z itself
+    head_sum: int | None = None
+    exposed: bool = False
+    between: list[int] = field(default_factory=list)  # the sum and the slices before the activation
+
+    @property
+    def gated(self) -> bool:
+        """Whether two activations are multiplied."""
+        return len(self.activations) > 1
+
+    @property
+    def inside(self) -> set[int]:
+        """Nodes that have no signal of their own."""
+        parts = [self.condition, *self.activations, self.features, self.mixed, self.residual, self.head, *self.between]
+        hidden = {part for part in parts if part is not None}
+        return hidden - {self.features} if self.exposed else hidden
+
+
+def matches(nodes: Sequence[Node], users: Sequence[Sequence[int]]) -> list[Match]:
+    """Return every layer that is worth a layer kernel: more than a convolution with its activation."""
+    found = [match(nodes, users, i) for i, n in enumerate(nodes) if isinstance(n, Conv1d) and n.groups == 1]
+    return [m for m in found if m and (m.mixed is not None or m.head_sum is not None or m.condition is not None or m.gated)]
+
+
+def match(nodes: Sequence[Node], users: Sequence[Sequence[int]], index: int) -> Match | None:
+    """Return the layer that begins with the convolution `index`, or None if there is no activation behind it."""
+    conv = nodes[index]
+    found = Match(index)
+    last = index
+    after = users[last]
+    if len(after) == 1 and isinstance(nodes[after[0]], Add) and len(nodes[after[0]].sources) == 2:
+        other = next((s for s in nodes[after[0]].sources if s != last), last)
+        if isinstance(nodes[other], Dense) and len(users[other]) == 1 and nodes[other].sources[0] < index:
+            found.condition, last = other, after[0]
+            found.between.append(last)
+    if not _find_activation(nodes, users, last, found):
+        return None
+    consumers = users[found.features]
+    taken = [_as_output(nodes, users, user, conv, found) or _as_head(nodes, users, user, found) for user in consumers]
+    if not all(taken) or found.features == len(nodes) - 1:
+        found.exposed = True
+        found.mixed = found.residual = found.output = None
+        if found.head is not None:
+            found.head = found.head_sum = None
+    return found
+
+
+def _find_activation(nodes, users, last: int, found: Match) -> bool:
+    """Find z: an activation, or the product of two on the two halves."""
+    after = users[last]
+    if len(after) == 1 and _plain(nodes[after[0]]):
+        found.activations, found.features = [after[0]], after[0]
+        return True
+    if len(after) != 2 or not all(isinstance(nodes[a], Slice) for a in after):
+        return False
+    halves = sorted(after, key=lambda a: nodes[a].start)
+    width = nodes[halves[1]].stop
+    if [nodes[halves[0]].start, nodes[halves[0]].stop, nodes[halves[1]].start] != [0, width // 2, width // 2] or width % 2:
+        return False
+    gates = [users[h][0] for h in halves if len(users[h]) == 1 and _plain(nodes[users[h][0]])]
+    if len(gates) != 2 or users[gates[0]] != users[gates[1]] or len(users[gates[0]]) != 1:
+        return False
+    product = users[gates[0]][0]
+    if not isinstance(nodes[product], Mul) or sorted(nodes[product].sources) != sorted(gates):
+        return False
+    found.activations, found.features = gates, product
+    found.between += halves
+    return True
+
+
+def _plain(node: Node) -> bool:
+    return isinstance(node, Activation) and node.kind != "softmax"
+
+
+def _as_output(nodes, users, user: int, conv: Conv1d, found: Match) -> bool:
+    """Take `user` as the 1x1, if it is one with a residual from the layer's own source."""
+    node = nodes[user]
+    if found.mixed is not None or not isinstance(node, Dense) or len(users[user]) != 1:
+        return False
+    total = users[user][0]
+    if not isinstance(nodes[total], Add) or len(nodes[total].sources) != 2:
+        return False
+    other = next((s for s in nodes[total].sources if s != user), user)
+    if other == conv.sources[0]:
+        found.mixed, found.output = user, total
+        return True
+    if isinstance(nodes[other], Dense) and nodes[other].sources == conv.sources and len(users[other]) == 1:
+        found.mixed, found.residual, found.output = user, other, total
+        return True
+    return False
+
+
+def _as_head(nodes, users, user: int, found: Match) -> bool:
+    """Take `user` as the head: a sum that z joins, or a narrow dense layer that joins one."""
+    if found.head_sum is not None:
+        return False
+    if isinstance(nodes[user], Add) and nodes[user].sources.count(found.features) == 1:
+        found.head_sum = user
+        return True
+    if isinstance(nodes[user], Dense) and nodes[user].width <= FOLDED_ROWS and len(users[user]) == 1:
+        total = users[user][0]
+        if isinstance(nodes[total], Add):
+            found.head, found.head_sum = user, total
+            return True
+    return False

@@ -1,0 +1,84 @@
+"""From a match in the graph to a WaveNet layer kernel: shape, weights, tile, and the check against the plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..kernels import layer, plain_layer
+from ..kernels.codes import code_of
+from ..kernels.conv import Tile
+from ..kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
+from ..kernels.processor import lanes
+from ..model.spec import Node
+from . import choose
+from .fuse import Match
+
+
+def wavenet_layer(nodes: Sequence[Node], found: Match, first: bool) -> tuple[choose.Layer, LayerShape]:
+    """Return the kernel of a matched layer; `first` begins the head sum."""
+    conv = nodes[found.conv]
+    sums, inputs, taps = conv.weight.shape
+    condition = nodes[found.condition] if found.condition is not None else None
+    mixed = nodes[found.mixed] if found.mixed is not None else None
+    matrix = nodes[found.residual] if found.residual is not None else None
+    folded = nodes[found.head] if found.head is not None else None
+    kinds = [nodes[a] for a in found.activations]
+    features = sums // 2 if len(kinds) > 1 else sums
+    rows = [node for node in (mixed, folded) if node is not None]
+    shape = LayerShape(
+        inputs,
+        taps,
+        sums,
+        condition.weight.shape[1] if condition else 0,
+        code_of(kinds[0].kind),
+        1 + code_of(kinds[1].kind) if len(kinds) > 1 else 0,
+        mixed.width if mixed else 0,
+        MATRIX if matrix else IDENTITY if mixed else NONE,
+        FOLDED if folded else ROWS if found.head_sum is not None else NONE,
+        folded.width if folded else features if found.head_sum is not None else 0,
+        int(first and found.head_sum is not None),
+        int(found.exposed),
+    )
+    mixed_bias = np.concatenate([node.bias for node in rows]) if rows else np.zeros(0)
+    if matrix:
+        mixed_bias[: shape.outputs] += matrix.bias
+    weights = LayerWeights(
+        conv.weight,
+        conv.bias + condition.bias if condition else conv.bias,
+        condition.weight if condition else np.zeros((sums, 0)),
+        np.concatenate([node.weight for node in rows]) if rows else np.zeros((0, features)),
+        mixed_bias,
+        matrix.weight if matrix else np.zeros((0, inputs)),
+    )
+    constants = np.zeros(layer.CONSTANTS)
+    for i, kind in enumerate(kinds):
+        constants[4 * i : 4 * i + 4] = kind.constants
+    tile = layer_tile(shape)
+    tiled = choose.Layer(
+        layer.layer_kernel(shape, tile),
+        layer.STATE,
+        layer.pack(shape, tile, weights, (kinds[0].kind, kinds[-1].kind), constants),
+        {"dilation": conv.dilation},
+    )
+    numbers = {plain_layer.field_of(name): value for name, value in shape._asdict().items()}
+    loop = choose.Layer(
+        plain_layer.PLAIN_LAYER,
+        plain_layer.layer_state(features),
+        plain_layer.pack(weights, constants),
+        numbers | {"dilation": conv.dilation},
+    )
+    outputs = shape.outputs or (features if shape.exposed else 0)
+    extras = (shape.conditions, shape.head_rows)
+    return choose.proved(tiled, loop, inputs, outputs, (taps - 1) * conv.dilation, extras), shape
+
+
+def layer_tile(shape: LayerShape) -> Tile:
+    """Return the tile that fits the registers: accumulators of one pass, not more than half of them."""
+    width = lanes()
+    if width == 16:
+        return Tile(16, 1, 8) if shape.sums > 4 else Tile(16, 2, 4)
+    return Tile(width, 2, 6 if width == 8 else 4)
+
+
