@@ -19,4 +19,4 @@ def features() -> frozenset[str]:
 
 def lanes() -> int:
     """Return how many float32 a register holds: 16 (AVX-512), 8 (AVX) or 4 (SSE, NEON)."""
-    return 16 if "avx512f" in features() else 8 if "avx" in features() else 4
+    return 16 if "avx512f" in features() else 8 if features() & {"avx", "avx2"} else 4
