@@ -1,4 +1,4 @@
-"""Runs one kernel block by block on guarded memory, as the engine would: strides, history, padding behind each block."""
+"""Runs one kernel block by block on guarded memory, as the engine would: strides, history, padding behind blocks."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def run(
 ) -> np.ndarray:
     """Return (outputs, frames) float32.
 
-    What lies behind a block is NaN when the kernel is called: a value that depends on it would show. The kernel may write
-    up to `OVERHANG` floats past a block's end, never before the block, never further.
+    What lies behind a block is NaN when the kernel is called: a value that depends on it would show. The kernel may
+    write up to `OVERHANG` floats past a block's end, never before the block, never further.
 
     Parameters
     ----------

@@ -95,7 +95,8 @@ def test_plain_loop_against_oracle(sizes, kind):
     slope = 0.25
     weight, bias, x = layer(*sizes, seed=7)
     weights = np.concatenate([[slope], bias, weight.ravel()]).astype(np.float32)
-    fields = {"dilation": dilation, "taps": taps, "width_in": inputs, "width_out": outputs, "activation": CODES[kind][0]}
+    fields = {"dilation": dilation, "taps": taps, "width_in": inputs, "width_out": outputs}
+    fields["activation"] = CODES[kind][0]
     y = run(plain.PLAIN_CONV, plain.CONV_STATE, x, outputs, weights, fields, (taps - 1) * dilation)
     exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, dilation), slope)
     assert (np.abs(y - exact) <= rounding(weight, bias, x, dilation) + ACTIVATION_ERROR).all()

@@ -10,7 +10,7 @@ from . import oracle
 from .harness import BLOCKS, noise, run
 
 FRAMES = sum(BLOCKS)
-# Errors of the gates (3.3e-7 and less) come back through the recurrence; weights are scaled so that it does not amplify them.
+# Errors of the gates (4e-7 and less) come back through the recurrence; weights of this scale do not amplify them.
 TOLERANCE = 5e-6
 NAMES = {LSTM: "lstm", GRU: "gru"}
 
@@ -100,7 +100,10 @@ def test_stored_state_and_blocks(cell):
         assert np.array_equal(tiled(shape, x, weights, start, blocks), whole)
 
 
-@pytest.mark.parametrize("cell, inputs, hidden, outputs", [(LSTM, 3, 7, 0), (GRU, 2, 7, 3), (LSTM, 1, 150, 1), (GRU, 1, 130, 0)])
+PLAIN = [(LSTM, 3, 7, 0), (GRU, 2, 7, 3), (LSTM, 1, 150, 1), (GRU, 1, 130, 0)]
+
+
+@pytest.mark.parametrize("cell, inputs, hidden, outputs", PLAIN)
 def test_plain_loop_against_oracle(cell, inputs, hidden, outputs):
     weights = tensors(cell, inputs, hidden, outputs, 8)
     packed = np.concatenate([t.ravel() for t in weights]).astype(np.float32)
