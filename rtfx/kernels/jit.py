@@ -22,6 +22,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 PROCESS = "int64(int64, int64, int64, int64)"  # (state, input, output, frames) -> status
+DIGEST_BYTES = hashlib.sha256().digest_size
 COMPILED_ROOMS = ("kernels", "effects", "engine", "host")  # a change in any of their sources makes the cache stale
 
 
@@ -122,15 +123,12 @@ class Kernel:
     @property
     def ready(self) -> bool:
         """Whether asking for the address needs no compilation."""
-        return "address" in vars(self) or cache_file(self).exists()
+        return "address" in vars(self) or os.path.exists(cache_file(self))
 
     @cached_property
     def _cfunc(self):
         compiled = self.uncompiled()
         compiled._cache = _DiskCache(self)
-        if not cache_file(self).exists():
-            for listener in _listeners:
-                listener(self.name)
         compiled.compile()
         self.from_cache = compiled.cache_hits > 0
         return compiled
@@ -205,28 +203,40 @@ def cache_file(kernel: Kernel) -> Path:
 
 
 class _DiskCache:
-    """Numba's cache interface over one file per kernel: no index that two processes could overwrite."""
+    """Numba's cache interface over one file per kernel: no index that two processes could overwrite.
+
+    A file is a digest of the kernel's name and the rest, then the rest: LLVM crashes on bitcode with a flipped bit.
+    """
 
     def __init__(self, kernel: Kernel):
         self.path = cache_file(kernel)
+        self.name = kernel.name
+        self.key = f"{kernel.name}{kernel.signature}".encode()
+
+    def _digest(self, payload: bytes) -> bytes:
+        return hashlib.sha256(self.key + payload).digest()
 
     def load_overload(self, signature, target_context):
+        """Return the compiled function, or None after telling the listeners that it will be compiled."""
         from numba.core.compiler import CompileResult
 
-        try:
-            payload = pickle.loads(self.path.read_bytes())
-        except OSError:
-            return None
-        except Exception:  # a truncated or foreign file costs a compilation, never correctness
+        data = b""
+        with contextlib.suppress(OSError):
+            data = self.path.read_bytes()
+        digest, payload = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+        if digest != self._digest(payload):  # absent or damaged: costs a compilation, never correctness
+            for listener in _listeners:
+                listener(self.name)
             return None
         target_context.refresh()
-        return CompileResult._rebuild(target_context, *payload)
+        return CompileResult._rebuild(target_context, *pickle.loads(payload))
 
     def save_overload(self, signature, result):
         from numba.core.serialize import dumps
 
         with contextlib.suppress(OSError):  # a full or read-only disk costs time at the next start, nothing else
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            payload = dumps(result._reduce())
             with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
-                file.write(dumps(result._reduce()))
+                file.write(self._digest(payload) + payload)
             os.replace(file.name, self.path)
