@@ -7,6 +7,7 @@ the buffer, up to `OVERHANG`, in place of a scalar tail.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +117,7 @@ def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
             offset += shape.taps * shape.inputs * width
 
 
+@cache
 def conv_kernel(shape: ConvShape, tile: Tile) -> Kernel:
     """Return the kernel of one shape with one tile."""
     inputs, outputs, taps, activation = shape

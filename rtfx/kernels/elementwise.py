@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..units import LOG2E
@@ -94,6 +96,7 @@ def _softmax(e, rows, lanes, frames, load, y, out_stride, exp2):
             e.store(e.div(e.load(y, place, lanes), b.load(total)), y, place)
 
 
+@cache
 def rows_kernel(operation: int, rows: int, lanes: int) -> Kernel:
     """Return the kernel of one operation on `rows` rows."""
 

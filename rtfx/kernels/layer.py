@@ -13,6 +13,7 @@ Each part but the first is optional. (van den Oord et al. 2016; Damskagg et al. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +131,7 @@ def layer_block(
     return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
 
 
+@cache
 def layer_kernel(shape: LayerShape, tile: Tile) -> Kernel:
     """Return the kernel of one shape with one tile."""
     inputs, taps, sums, conditions, activation, gate, outputs, residual, head, head_rows, head_first, exposed = shape

@@ -11,6 +11,7 @@ The cells, with z = W x + U h + b (Hochreiter and Schmidhuber 1997; Cho et al. 2
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -174,6 +175,7 @@ def cell_block(context, state, source, target, frames, cell, inputs, hidden, out
     return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
 
 
+@cache
 def cell_kernel(shape: CellShape) -> Kernel:
     """Return the kernel of one shape."""
     cell, inputs, hidden, outputs, maths, lanes = shape
