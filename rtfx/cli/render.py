@@ -27,7 +27,7 @@ class Job:
 
     what: str | None
     flags: RigFlags
-    values: dict[str, float | str]
+    values: dict[str, Any]
     source: str
     target: str
     encoding: str

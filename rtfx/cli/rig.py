@@ -144,9 +144,9 @@ def _bare_set_list(name: str) -> str | None:
     return None
 
 
-def parameter_values(flags: RigFlags) -> dict[str, float | str]:
+def parameter_values(flags: RigFlags) -> dict[str, Any]:
     """Return ``-p`` as values by address, or raise UsageError; the rig checks names and ranges."""
-    values: dict[str, float | str] = {}
+    values: dict[str, Any] = {}
     for text in flags.parameters:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import DeviceError, did_you_mean
-from .route import preferred_apis, sounddevice
+from .route import JACK, jack_runs, preferred_apis, prepare, quiet, sounddevice
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about
 
@@ -74,14 +75,17 @@ def sample_rates(device: Device) -> list[int]:
     found = []
     for rate in RATES:
         try:
-            if device.output_channels:
-                module.check_output_settings(device=device.index, samplerate=rate, dtype="float32")
-            else:
-                module.check_input_settings(device=device.index, samplerate=rate, dtype="float32")
+            with quiet():
+                _check(module, device, rate)
         except (module.PortAudioError, ValueError):
             continue
         found.append(rate)
     return found
+
+
+def _check(module: Any, device: Device, rate: int) -> None:
+    side = "output" if device.output_channels else "input"
+    getattr(module, f"check_{side}_settings")(device=device.index, samplerate=rate, dtype="float32")
 
 
 def find(name: str | int, side: str, known: list[Device] | None = None) -> Device:
@@ -105,7 +109,7 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     if text.isdigit():
         by_index = [d for d in known if d.index == int(text)]
         if not by_index:
-            raise DeviceError(f"no device {text}, there are {len(known)}: see rtfx devices")
+            raise DeviceError(f"no device {text}, expected 0 to {len(known) - 1}: see rtfx devices")
         if by_index[0] not in usable:
             raise DeviceError(f"device {text} ({by_index[0].label}) has no {side} channels: see rtfx devices")
         return by_index[0]
@@ -144,6 +148,8 @@ def explain(error: Exception, device: Device | None, sample_rate: float | None =
     code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
     text = " ".join(str(part) for part in error.args).replace("\n", " ")
     lower = text.lower()
+    if device and device.host_api == JACK and prepare() == "jack" and not jack_runs():
+        return DeviceError(f"{name} is gone: its JACK server has ended: start it again, or start without it")
     if "permission" in lower or "not permitted" in lower:
         remedy = "sudo usermod -aG audio $USER, then log in again"
         return DeviceError(f"no permission to open {name}: {remedy}")

@@ -9,7 +9,7 @@ from ..engine.process import CALLBACK_KERNEL
 from .choose import Choice
 from .devices import Device, explain
 from .realtime import enable_alsa
-from .route import sounddevice
+from .route import quiet, sounddevice
 
 CLOSE_SECONDS = 2.0  # closing a stream whose JACK server has died never returns: it is left to a daemon thread
 _OPEN: dict[int, tuple] = {}  # streams by id, with the memory they use: kept until they are closed
@@ -42,24 +42,25 @@ class PortAudioHost:
         duplex = source is not None and channels[0] > 0
         ffi = module._ffi
         try:
-            self._stream = module._StreamBase(
-                "duplex" if duplex else "output",
-                samplerate=sample_rate,
-                blocksize=block,
-                device=(source.index, target.index) if duplex and source else target.index,
-                channels=channels if duplex else channels[1],
-                dtype=("float32", "float32") if duplex else "float32",
-                latency=latency,
-                extra_settings=None,
-                callback=ffi.cast("PaStreamCallback *", CALLBACK_KERNEL.address),
-                finished_callback=None,
-                clip_off=True,
-                dither_off=True,
-                never_drop_input=None,
-                prime_output_buffers_using_stream_callback=None,
-                userdata=ffi.cast("void *", engine.address),
-                wrap_callback=None,
-            )
+            with quiet():
+                self._stream = module._StreamBase(
+                    "duplex" if duplex else "output",
+                    samplerate=sample_rate,
+                    blocksize=block,
+                    device=(source.index, target.index) if duplex and source else target.index,
+                    channels=channels if duplex else channels[1],
+                    dtype=("float32", "float32") if duplex else "float32",
+                    latency=latency,
+                    extra_settings=None,
+                    callback=ffi.cast("PaStreamCallback *", CALLBACK_KERNEL.address),
+                    finished_callback=None,
+                    clip_off=True,
+                    dither_off=True,
+                    never_drop_input=None,
+                    prime_output_buffers_using_stream_callback=None,
+                    userdata=ffi.cast("void *", engine.address),
+                    wrap_callback=None,
+                )
         except Exception as error:
             raise explain(error, _blamed(source, target), sample_rate) from error
         _OPEN[id(self)] = (self._stream, engine)

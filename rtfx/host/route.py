@@ -6,11 +6,14 @@ PortAudio is initialised, which importing sounddevice does: so sounddevice is im
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import glob
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +28,17 @@ JACK, ALSA = "JACK Audio Connection Kit", "ALSA"
 PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
 # Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
 # lacks one is named here and not deep inside a callback.
-USED = ("_StreamBase", "_ffi", "_lib", "_initialize", "_terminate", "query_devices", "query_hostapis", "PortAudioError")
+USED = (
+    "_StreamBase",
+    "_ffi",
+    "_lib",
+    "_initialize",
+    "_terminate",
+    "_exit_handler",
+    "query_devices",
+    "query_hostapis",
+    "PortAudioError",
+)
 
 
 @lru_cache(maxsize=1)
@@ -52,6 +65,8 @@ def sounddevice() -> Any:
     if missing:
         version = getattr(module, "__version__", "unknown")
         raise DeviceError(f"sounddevice {version} lacks {', '.join(missing)}: pip install 'sounddevice>=0.5,<0.6'")
+    atexit.unregister(module._exit_handler)
+    atexit.register(_end, module)
     return module
 
 
@@ -78,6 +93,32 @@ def _prepare_linux() -> str:
                     continue
                 return "pipewire"
     return "alsa"
+
+
+def _end(module: Any) -> None:
+    """End PortAudio at exit, unless its sound server has died: PortAudio's JACK part would abort the process."""
+    runs = {"jack": jack_runs, "pipewire": pipewire_runs}.get(prepare())
+    if runs is None or runs():
+        module._exit_handler()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Send what C libraries print on standard error nowhere: PortAudio and ALSA comment on every attempt that fails."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def jack_runs() -> bool:

@@ -1,6 +1,8 @@
 """Finding and choosing devices on computers that only exist as tables."""
 
 import builtins
+import os
+import socket
 import sys
 
 import pytest
@@ -58,7 +60,7 @@ def test_find(computer, name, side, index):
     ("name", "side", "message"),
     [
         ("scarlett", "input", r"several .* match 'scarlett': 2: Scarlett 2i2.*; 3: Scarlett Solo.*the number"),
-        ("9", "input", r"no device 9, there are 5: see rtfx devices"),
+        ("9", "input", r"no device 9, expected 0 to 4: see rtfx devices"),
         ("1", "input", r"device 1 \(HDA Intel PCH: HDMI 0.*\) has no input channels"),
         ("defalt", "output", r"no output device matches 'defalt' \(did you mean 'default'\?\)"),
         ("", "output", r"no output device matches ''"),
@@ -236,6 +238,47 @@ def test_a_sounddevice_without_the_names_in_use_is_refused(monkeypatch):
     with pytest.raises(DeviceError, match=r"lacks _StreamBase.*pip install 'sounddevice>=0.5,<0.6'"):
         route.sounddevice()
     route.sounddevice.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("way", "server_runs", "ended"), [("jack", True, 1), ("jack", False, 0), ("pipewire", False, 0), ("alsa", False, 1)]
+)
+def test_portaudio_is_not_ended_after_its_server(computer, monkeypatch, way, server_runs, ended):
+    calls = []
+    module = computer()
+    module._exit_handler = lambda: calls.append(1)
+    monkeypatch.setattr(route, "_prepare_linux", lambda: way)
+    monkeypatch.setattr(route, "jack_runs", lambda: server_runs)
+    monkeypatch.setattr(route, "pipewire_runs", lambda: server_runs)
+    route._end(module)
+    assert len(calls) == ended
+
+
+def test_a_server_that_ended_is_named(computer, monkeypatch):
+    computer(*STUDIO)
+    monkeypatch.setattr(route, "_prepare_linux", lambda: "jack")
+    monkeypatch.setattr(devices, "jack_runs", lambda: False)
+    error = PortAudioError("Error opening: Insufficient memory", -9992)
+    assert "its JACK server has ended" in str(devices.explain(error, devices.devices()[3]))
+
+
+def test_c_libraries_are_silenced_and_heard_again(capfd):
+    os.write(2, b"before ")
+    with route.quiet():
+        os.write(2, b"noise ")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "before after"
+
+
+def test_a_socket_that_answers_is_a_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
+    assert not route.pipewire_runs()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "pipewire-0"))
+        assert not route.pipewire_runs()  # a stale socket
+        server.listen()
+        assert route.pipewire_runs()
 
 
 @pytest.fixture
