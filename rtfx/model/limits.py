@@ -7,7 +7,7 @@ from .nodes import Conv1d
 from .spec import ModelSpec
 
 FILE_BYTES = 64 << 20  # the largest public model files are below 1 MB
-NODES = 1024
+NODES = 4096  # NAM's largest layer has some fifty
 WIDTH = 4096  # features of one signal
 WEIGHTS = 1 << 24
 RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
@@ -25,7 +25,7 @@ def check_limits(spec: ModelSpec) -> ModelSpec:
     """Return `spec` unchanged, or raise ResourceLimit naming the figure found and the one allowed."""
     at_most(len(spec.nodes), NODES, "number of nodes")
     at_most(max(spec.widths), WIDTH, "widest signal in features")
-    at_most(spec.parameter_count, WEIGHTS, "number of weights")
+    at_most(spec.tensor_elements, WEIGHTS, "number of weights")
     convolutions = [node for node in spec.nodes if isinstance(node, Conv1d)]
     lookback = sum((node.weight.shape[2] - 1) * node.dilation for node in convolutions)
     at_most(1 + lookback, RECEPTIVE_FIELD, "receptive field in frames")

@@ -9,25 +9,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ModelError, NotAModelFile, ResourceLimit, UnsupportedArchitecture
+from ..errors import (
+    ModelError,
+    NotAModelFile,
+    ResourceLimit,
+    UnsupportedArchitecture,
+    UsageError,
+    did_you_mean,
+)
 from ..find import find_model
-from . import aidax, rtfx_json, rtneural
+from . import aidax, nam, nam_legacy, rtfx_json, rtneural
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import shown
 
-Reader = Callable[[dict[str, Any], Path], ModelSpec]
+Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
-SUPPORTED = "rtfx reads RTNeural JSON, AIDA-X and rtfx JSON so far"
+SUPPORTED = "rtfx reads NAM, RTNeural JSON, AIDA-X and rtfx JSON so far"
 STATE_DICT_ENDINGS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "eps")
 
 
 class Family(NamedTuple):
-    """How a family is told: the first whose `test` holds reads the file; without a reader it is refused by name."""
+    """How a family is told: the first whose `test` holds reads the file; without a reader it is refused by name.
+
+    `compat` are the values of `load`'s parameter that its reader takes.
+    """
 
     name: str
     test: Callable[[dict[str, Any], Path], bool]
     read: Reader | None = None
+    compat: tuple[str, ...] = ()
 
 
 def _has(*keys: str) -> Callable[[dict[str, Any], Path], bool]:
@@ -47,10 +58,15 @@ def _is_state_dict(data: dict[str, Any], path: Path) -> bool:
     return bool(data) and all(key.endswith(STATE_DICT_ENDINGS) or ".weight_" in key or ".bias_" in key for key in data)
 
 
+def _is_partial_nam(data: dict[str, Any], path: Path) -> bool:
+    """Tell a NAM file without one of its keys, which the reader names."""
+    return path.suffix.lower() == ".nam" and any(key in data for key in ("architecture", "config", "weights"))
+
+
 FAMILIES = (
     Family("rtfx JSON", lambda data, path: data.get("format") == "rtfx", rtfx_json.read),
-    Family("NAM", _has("architecture", "config", "weights")),
-    Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config")),
+    Family("NAM", _has("architecture", "config", "weights"), nam.read, nam.COMPAT),
+    Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config"), nam_legacy.read, nam.COMPAT),
     Family("Automated-GuitarAmpModelling (Proteus, NeuralPi)", lambda d, path: isinstance(d.get("model_data"), dict)),
     Family("AIDA-X", _is_aidax, aidax.read),
     Family("RTNeural", _is_keras, rtneural.read),
@@ -60,7 +76,10 @@ FAMILIES = (
     Family("PyTorch state_dict without a description of the network", _is_state_dict),
     # one of the two keys alone: RTNeural's reader names the other
     Family("RTNeural", lambda data, path: "layers" in data or "in_shape" in data, rtneural.read),
+    Family("NAM", _is_partial_nam, nam.read, nam.COMPAT),
 )
+
+COMPAT = tuple(dict.fromkeys(choice for family in FAMILIES for choice in family.compat))
 
 BINARY = (
     (b"\x89HDF", "a Keras HDF5 file: export it as JSON first"),
@@ -72,27 +91,37 @@ BINARY = (
 )
 
 
-def load(name: str | Path) -> ModelSpec:
+def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     """Return the model called `name`.
 
     Parameters
     ----------
     name : str or Path
         A path, the name of a model in the user's folder or among those shipped, or ``random:KIND?key=value&...``.
+    compat : str, optional
+        A former reading of a family's files, for comparison with what was rendered then: one of `COMPAT`. Files of
+        other families load as always.
 
     Raises
     ------
     RtfxError
         One line that names the file, what was found and what was expected. Nothing else is ever raised.
     """
+    if compat is not None and compat not in COMPAT:
+        raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
     if str(name).startswith(RANDOM):
         from .random import random_spec
 
         return check_limits(random_spec(str(name)[len(RANDOM) :]))
     path = find_model(name)
+    if (path / nam_legacy.CONFIG).is_file():
+        path = path / nam_legacy.CONFIG
     try:
         data = parse(path)
-        return check_limits(_reader(data, path)(data, path))
+        family = _family(data, path)
+        assert family.read is not None
+        options = {"compat": compat} if compat in family.compat else {}
+        return check_limits(family.read(data, path, **options))
     except ModelError as error:
         raise type(error)(" ".join(f"{path}: {error}".split())) from error
 
@@ -100,9 +129,7 @@ def load(name: str | Path) -> ModelSpec:
 def parse(path: Path) -> dict[str, Any]:
     """Return the JSON object in the file at `path`, at most `limits.FILE_BYTES` long; duplicate keys are refused."""
     if path.is_dir():
-        if (path / "config.json").exists():
-            raise UnsupportedArchitecture(f"a NAM 0.4 folder, not supported yet: {SUPPORTED}")
-        raise NotAModelFile("a folder, expected a model file")
+        raise NotAModelFile("a folder without config.json, expected a model file")
     if not path.is_file():
         raise NotAModelFile("not an ordinary file, expected a model file")
     try:
@@ -138,12 +165,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _reader(data: dict[str, Any], path: Path) -> Reader:
-    """Return the reader of the first family whose test holds."""
+def _family(data: dict[str, Any], path: Path) -> Family:
+    """Return the first family whose test holds, if it can be read."""
     for family in FAMILIES:
         if family.test(data, path):
             if family.read is None:
                 raise UnsupportedArchitecture(f"the family is {family.name}, not supported yet: {SUPPORTED}")
-            return family.read
+            return family
     keys = ", ".join(shown(key) for key in list(data)[:5]) or "none"
     raise NotAModelFile(f"no known model family; its first keys: {keys}; {SUPPORTED}")

@@ -30,6 +30,7 @@ __all__ = [
     "ACTIVATIONS",
     "RECURRENT",
     "ROLES",
+    "SIZE",
     "UNKNOWN_RATE",
     "Activation",
     "Add",
@@ -50,12 +51,13 @@ __all__ = [
     "tensors",
 ]
 
+SIZE = "size"  # the knob of a slimmable net
 UNKNOWN_RATE = "the file does not state a sample rate: the stream's is used; --model-rate sets another"
 
 
 @dataclass(frozen=True)
 class Knob:
-    """A control of the model, mapped to an Input node of the same name."""
+    """A control of the model, mapped to an Input node of the same name; `size` chooses among `ModelSpec.sizes`."""
 
     name: str
     minimum: float = 0.0
@@ -84,6 +86,15 @@ class ModelSpec:
         The output may carry a constant offset.
     level_db : float
         Gain after the model that brings it to a sensible level; not part of the bare function.
+    loudness_db : float or None
+        RMS of the output for the trainer's stock clip, dB; None where the file does not say.
+    input_level_dbu, output_level_dbu : float or None
+        The analogue level that 0 dBFS stands for at the model's input and output.
+    sizes : tuple of (float, ModelSpec)
+        Of a slimmable net: the model for every range of the knob `size`, which is no Input, as (upper limit, spec),
+        ascending. A value takes the first whose limit is above it, else the last, which has this spec's own nodes.
+    parameters : int or None
+        Number of weights in the file, where the graph's differs: it holds zeros for biases that a file leaves out.
     """
 
     family: str
@@ -98,9 +109,22 @@ class ModelSpec:
     level_db: float = 0.0
     metadata: dict = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    loudness_db: float | None = None
+    input_level_dbu: float | None = None
+    output_level_dbu: float | None = None
+    sizes: tuple[tuple[float, ModelSpec], ...] = ()
+    parameters: int | None = None
 
     def __post_init__(self):
-        check(self.nodes, [knob.name for knob in self.knobs], (self.name or self.family)[:60])
+        driven = [knob.name for knob in self.knobs if not (self.sizes and knob.name == SIZE)]
+        check(self.nodes, driven, (self.name or self.family)[:60])
+
+    def at_size(self, value: float) -> ModelSpec:
+        """Return the model that a value of the knob `size` chooses: this one unless it is slimmable."""
+        for limit, spec in self.sizes:
+            if value < limit:
+                return spec
+        return self.sizes[-1][1] if self.sizes else self
 
     @property
     def widths(self) -> list[int]:
@@ -153,7 +177,12 @@ class ModelSpec:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights."""
+        """Number of weights: the file's, else the graph's."""
+        return self.tensor_elements if self.parameters is None else self.parameters
+
+    @property
+    def tensor_elements(self) -> int:
+        """Numbers that the graph's tensors hold."""
         return sum(t.size for node in self.nodes for t in tensors(node).values())
 
     @property
