@@ -1,0 +1,152 @@
+"""The audio thread is safe: every compiled function that it can reach is inspected, and no other can be reached."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtfx.api import Rig
+from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
+from rtfx.engine.run import RUN_PART
+from rtfx.host.null import PACE
+from rtfx.kernels import conv, plain, recurrent
+from rtfx.kernels.jit import PROCESS, REGISTRY, kernel
+from rtfx.kernels.memory import floats
+from rtfx.plan.layout import RIG, STEP
+
+from .rigs import RATE, chains, rig
+from .safety import violations
+
+ROOT = Path(__file__).parents[2]
+MODELS = sorted((ROOT / "models").glob("*.json"))
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART)  # these call kernels through addresses out of a plan
+
+
+def shipped_plans():
+    """Yield (name, plan) of every model and preset in the repository, and of the tests' own rigs."""
+    for path in MODELS:
+        yield path.name, Rig([str(path)]).plan(RATE)
+    for path in PRESETS:
+        for number in range(len(Rig.from_yaml(path).presets)):
+            found = Rig.from_yaml(path, number + 1)
+            yield f"{path.name}:{found.preset.name}", found.plan(found.sample_rate or RATE)
+    for name, chain in chains().items():
+        yield name, rig(chain).plan
+
+
+@pytest.fixture(scope="module")
+def plans():
+    return dict(shipped_plans())
+
+
+def steps_of(plan):
+    record = plan.arena[: RIG.itemsize].view(RIG)[0]
+    first = int(record["steps"])
+    return plan.arena[first : first + int(record["step_count"]) * STEP.itemsize].view(STEP)
+
+
+def unknown_addresses(plan) -> list[int]:
+    """Return the addresses that a plan would call and that no kernel registered."""
+    addresses = [int(address) for address in steps_of(plan)["kernel"]]
+    assert addresses
+    return [address for address in addresses if address not in REGISTRY]
+
+
+def test_every_address_in_every_plan_is_a_registered_kernel(plans):
+    assert {name: unknown_addresses(plan) for name, plan in plans.items()} == {name: [] for name in plans}
+    plan = plans["gain"]
+    stray = replace(plan, arena=plan.arena.copy())
+    steps_of(stray)["kernel"][0] = 12345
+    assert unknown_addresses(stray) == [12345]
+
+
+def test_every_registered_kernel_is_safe(plans):
+    """All kernels of all shipped rigs, the callback and its drivers, and the plain loops that replace a failed tile."""
+    for each in (*MOVERS, plain.PLAIN_CONV, plain.PLAIN_CELL):
+        each.address  # noqa: B018
+    reachable = {int(address) for plan in plans.values() for address in steps_of(plan)["kernel"]}
+    reachable |= {each.address for each in (*MOVERS, plain.PLAIN_CONV, plain.PLAIN_CELL)}
+    problems = {}
+    for address in sorted(reachable):
+        each = REGISTRY[address]
+        found = violations(each.uncompiled(), may_sleep=each is PACE, may_call_addresses=each in MOVERS)
+        if found:
+            problems[each.name] = found
+    assert not problems
+
+
+def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
+    """The two permissions are needed where they are given, and only there."""
+    assert any("calls an address" in line for line in violations(CALLBACK_KERNEL.uncompiled()))
+    found = violations(PACE.uncompiled(), may_call_addresses=True)
+    assert found and set(found) == {"calls nanosleep"}
+
+
+# kernels that must be rejected
+def allocates(state, source, target, frames):
+    scratch = np.zeros(frames, np.float32)
+    floats(target, frames)[:] = scratch + floats(source, frames)
+    return 0
+
+
+def raises(state, source, target, frames):
+    if frames > 512:
+        raise ValueError("too long")
+    return 0
+
+
+def prints(state, source, target, frames):
+    print(frames)
+    return 0
+
+
+def copies(state, source, target, frames):
+    floats(target, frames)[:] = floats(source, frames)
+    return 0
+
+
+def draws(state, source, target, frames):
+    floats(target, frames)[0] = np.random.random()
+    return 0
+
+
+def divides(state, source, target, frames):
+    return source // frames
+
+
+def fills(state, source, target, frames):
+    floats(target, frames)[:] = np.float32(0.5)
+    return 0
+
+
+@pytest.mark.parametrize("function", [allocates, raises, prints, copies, draws], ids=lambda f: f.__name__)
+def test_checker_rejects(function):
+    assert violations(kernel(function).uncompiled())
+
+
+def test_checker_rejects_division_that_may_raise():
+    from numba.core import sigutils
+    from numba.core.ccallback import CFunc
+
+    signature = sigutils.normalize_signature(PROCESS)
+    raising = CFunc(divides, signature, locals={}, options={"nopython": True})
+    assert any("can raise" in line for line in violations(raising))
+    assert violations(kernel(divides).uncompiled()) == []
+
+
+def test_checker_accepts_what_is_safe():
+    assert violations(kernel(fills).uncompiled()) == []
+    assert violations(conv.conv_kernel(conv.ConvShape(2, 2, 2, 1), conv.Tile(4, 1, 2)).uncompiled()) == []
+    assert violations(recurrent.cell_kernel(recurrent.CellShape(0, 1, 4, 1, 0, 4)).uncompiled()) == []
+
+
+def test_a_cached_kernel_is_inspected_too():
+    """What comes from the disk cache holds no code: inspection compiles afresh and still finds something to inspect."""
+    first = kernel(fills)
+    first.address  # noqa: B018
+    again = kernel(fills)
+    again.address  # noqa: B018
+    assert again.from_cache
+    assert violations(again.uncompiled()) == []
