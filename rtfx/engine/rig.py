@@ -104,6 +104,6 @@ class EngineRig:
             left = block.prewarm_frames
             while left > 0:
                 frames = min(left, MAX_BLOCK)
-                steps, owned = block.steps, block.buffers
-                RUN_PART(self.address, steps.start, steps.stop, owned.start, owned.stop, frames)
+                parts = (block.steps, block.buffers, block.domains)
+                RUN_PART(self.address, *(edge for part in parts for edge in (part.start, part.stop)), frames)
                 left -= frames

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..kernels.jit import inline, kernel
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
+from ..kernels.resample import first_frame
 from ..kernels.state import STATE
-from ..plan.layout import BUFFER, CELL, FRESH, RIG, STEP
+from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP
 from .system import flush_denormals, restore_denormals
 
 MAILBOX = RIG.fields["mailbox"][1]
@@ -49,12 +50,26 @@ def fill_parameter_rows(arena, frames):
 
 
 @inline
-def make_room(arena, frames, first, last):
+def count_frames(arena, frames, first, last):
+    """Set how many frames domains `first` to `last` have in this block, and the stream's own. [audio thread]"""
+    rig = records(arena, 1, RIG)[0]
+    domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
+    domains[0].frames = frames
+    for i in range(max(first, 1), last):
+        d = domains[i]
+        d.frames = first_frame(d.time + frames, d.up, d.down) - first_frame(d.time, d.up, d.down)
+        d.time = (d.time + frames) % d.down
+
+
+@inline
+def make_room(arena, first, last):
     """Move buffers `first` to `last` back to their start where the block would not fit. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
     for i in range(first, last):
         b = buffers[i]
+        frames = domains[b.domain].frames
         if b.slides and b.ring == 0 and b.cursor + 4 * frames > b.end:
             kept = 4 * b.history
             move_bytes(arena + b.start - kept, arena + b.cursor - kept, 4 * b.rows * b.stride)
@@ -62,13 +77,15 @@ def make_room(arena, frames, first, last):
 
 
 @inline
-def advance(arena, frames, first, last):
+def advance(arena, first, last):
     """Let the block just processed become history: cursors move on, rings get their second copy. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
     for i in range(first, last):
         b = buffers[i]
         if b.slides:
+            frames = domains[b.domain].frames
             if b.ring > 0:
                 for r in range(b.rows):
                     place = arena + b.cursor + 4 * b.stride * r
@@ -89,16 +106,18 @@ def non_finite(address, frames):
 
 
 @inline
-def call_steps(arena, frames, clock, first, last):
+def call_steps(arena, clock, first, last):
     """Call steps `first` to `last`; a guarded block that is not finite is silenced and counted. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     steps = records(arena + rig.steps, rig.step_count, STEP)
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+    domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
     parameters = arena + buffers[rig.parameter_buffer].cursor
     parameter_row = 4 * buffers[rig.parameter_buffer].stride
     faults = 0
     for i in range(first, last):
         step = steps[i]
+        frames = domains[step.domain].frames
         state = records(arena + step.state, 1, STATE)[0]
         source, target = buffers[step.source], buffers[step.target]
         for k in range(2):
@@ -132,15 +151,16 @@ def run_rig(arena, source, source_stride, frames, clock):
     """Run a rig over one block of planar input rows; return the number of non-finite rows. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     take_parameters(arena)
-    make_room(arena, frames, 0, rig.buffer_count)
+    count_frames(arena, frames, 0, rig.domain_count)
+    make_room(arena, 0, rig.buffer_count)
     fill_parameter_rows(arena, frames)
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
     entrance = buffers[rig.input_buffer]
     for channel in range(rig.inputs):
         place = arena + entrance.cursor + 4 * entrance.stride * channel
         move_bytes(place, source + 4 * source_stride * channel, 4 * frames)
-    faults = call_steps(arena, frames, clock, 0, rig.step_count)
-    advance(arena, frames, 0, rig.buffer_count)
+    faults = call_steps(arena, clock, 0, rig.step_count)
+    advance(arena, 0, rig.buffer_count)
     if faults > 0:
         rig.faults += 1
         if rig.image != 0:
@@ -148,15 +168,16 @@ def run_rig(arena, source, source_stride, frames, clock):
     return faults
 
 
-def run_part(arena, first_step, last_step, first_buffer, last_buffer, frames):
+def run_part(arena, first_step, last_step, first_buffer, last_buffer, first_domain, last_domain, frames):
     """Run one block of a rig's chain by itself, for its prewarm. [control thread]"""
     word = flush_denormals()
-    make_room(arena, frames, first_buffer, last_buffer)
+    count_frames(arena, frames, first_domain, last_domain)
+    make_room(arena, first_buffer, last_buffer)
     fill_parameter_rows(arena, frames)
-    call_steps(arena, frames, 0, first_step, last_step)
-    advance(arena, frames, first_buffer, last_buffer)
+    call_steps(arena, 0, first_step, last_step)
+    advance(arena, first_buffer, last_buffer)
     restore_denormals(word)
     return 0
 
 
-RUN_PART = kernel(run_part, "int64(int64, int64, int64, int64, int64, int64)")
+RUN_PART = kernel(run_part, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")

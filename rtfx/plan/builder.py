@@ -8,8 +8,9 @@ import numpy as np
 
 from ..kernels.conv import OVERHANG
 from ..kernels.jit import Kernel
+from ..kernels.resample import Ratio
 from ..kernels.state import STATE, VERSION
-from .layout import ALIGNMENT, BUFFER, CELL, MAX_BLOCK, RIG, STEP, aligned
+from .layout import ALIGNMENT, BUFFER, CELL, DOMAIN, MAX_BLOCK, RIG, STEP, aligned
 
 RING_BYTES = 256 * 1024  # a longer history is kept in a mirrored ring: moving it would cost a burst
 
@@ -37,18 +38,20 @@ class _Step:
     weights: int
     block: int
     fields: dict
+    domain: int
     guarded: bool = False
 
 
 @dataclass
 class _Buffer:
     rows: int
+    domain: int
     history: int = 0
 
 
 @dataclass
 class Builder:
-    """A plan under construction; `block` is the chain index that new steps and buffers belong to."""
+    """A plan under construction; new steps and buffers belong to chain index `block` and run at the rate of `domain`."""
 
     steps: list[_Step] = field(default_factory=list)
     buffers: list[_Buffer] = field(default_factory=list)
@@ -57,13 +60,20 @@ class Builder:
     weight_bytes: int = 0
     offsets: dict[bytes, int] = field(default_factory=dict)
     cells: list[float] = field(default_factory=list)
+    domains: list[Ratio] = field(default_factory=lambda: [Ratio(1, 1)])
     block: int = -1
+    domain: int = 0
 
     def buffer(self, rows: int) -> Signal:
         """Return a new buffer of `rows` rows."""
-        self.buffers.append(_Buffer(rows))
+        self.buffers.append(_Buffer(rows, self.domain))
         self.owners.append(self.block)
         return Signal(len(self.buffers) - 1, 0, rows)
+
+    def at_rate(self, ratio: Ratio) -> int:
+        """Return a new domain for a model rate of `ratio` times the stream's."""
+        self.domains.append(ratio)
+        return len(self.domains) - 1
 
     def remember(self, signal: Signal, frames: int) -> None:
         """Keep at least `frames` frames of history before every block of the signal's buffer."""
@@ -78,7 +88,7 @@ class Builder:
     def step(self, kernel, source, target, extra=(), weights=None, dtype=STATE, **fields) -> Signal:
         """Append one call; `fields` set fields of its state. Returns the target."""
         offset = self._weights_offset(weights) if weights is not None and weights.size else 0
-        self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, self.block, fields))
+        self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, self.block, fields, self.domain))
         return target
 
     def _weights_offset(self, weights: np.ndarray) -> int:
@@ -104,6 +114,7 @@ class Builder:
             ("cells", len(self.cells), CELL),
             ("tables", 3 * len(self.cells), np.dtype(np.float32)),
             ("buffers", len(self.buffers), BUFFER),
+            ("domains", len(self.domains), DOMAIN),
         ):
             offsets[name] = size
             size += aligned(count * kind.itemsize)
@@ -114,7 +125,7 @@ class Builder:
             size += aligned(step.dtype.itemsize)
         places = np.zeros(len(self.buffers), BUFFER)
         for index, buffer in enumerate(self.buffers):
-            places[index], size = _place(buffer, size)
+            places[index], size = _place(buffer, size, self.domains[buffer.domain])
         size += 4 * OVERHANG + ALIGNMENT
         arena = np.zeros(size, np.uint8)
         rig = arena[: RIG.itemsize].view(RIG)[0]
@@ -128,6 +139,9 @@ class Builder:
         rig["image_offset"], rig["image_bytes"] = image, size - image
         rig["fault_block"] = -1
         _view(arena, offsets["buffers"], len(places), BUFFER)[:] = places
+        domains = _view(arena, offsets["domains"], len(self.domains), DOMAIN)
+        rig["domain_count"] = len(self.domains)
+        domains["up"], domains["down"] = np.array(self.domains).T
         cells = _view(arena, offsets["cells"], len(self.cells), CELL)
         cells["value"] = cells["goal"] = self.cells
         _view(arena, offsets["tables"], 3 * len(self.cells), np.dtype(np.float32))[:] = np.tile(self.cells, 3)
@@ -155,6 +169,7 @@ def _write_step(row, step: _Step, state: int) -> None:
     for i, signal in enumerate(step.extra):
         row["extra"][i], row["extra_row"][i] = signal.buffer, signal.row
     row["guarded"] = step.target.width if step.guarded else 0
+    row["domain"] = step.domain
 
 
 def _write_state(state, step: _Step, places) -> None:
@@ -168,7 +183,7 @@ def _write_state(state, step: _Step, places) -> None:
         state[name] = value
 
 
-def _place(buffer: _Buffer, start: int):
+def _place(buffer: _Buffer, start: int, ratio: Ratio):
     """Return the BUFFER record of a buffer laid at byte `start`, and the first byte behind it.
 
     Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache. Without
@@ -177,20 +192,21 @@ def _place(buffer: _Buffer, start: int):
     apart, so that any window is contiguous and no block pays for a move.
     """
     history = -(-buffer.history // 16) * 16
-    window = history + MAX_BLOCK + OVERHANG
+    block = ratio.model_frames(MAX_BLOCK) if buffer.domain else MAX_BLOCK
+    window = history + block + OVERHANG
     stride = _odd_lines(window)
-    slack = max(4 * MAX_BLOCK, buffer.rows * stride // 2) if history else 0
+    slack = max(4 * block, buffer.rows * stride // 2) if history else 0
     ring = 0
     if 4 * buffer.rows * stride > RING_BYTES and history:
         ring = _odd_lines(window)
-        stride, slack = _odd_lines(2 * ring + MAX_BLOCK + OVERHANG), 0
+        stride, slack = _odd_lines(2 * ring + block + OVERHANG), 0
         first = start + 4 * ring
         end = first + 4 * ring
     else:
         first = start + 4 * history
-        end = first + 4 * (slack + MAX_BLOCK)
+        end = first + 4 * (slack + block)
     behind = aligned(start + 4 * (buffer.rows * stride + slack))
-    return (first, first, end, stride, buffer.rows, history, ring, int(history > 0)), behind
+    return (first, first, end, stride, buffer.rows, history, ring, int(history > 0), buffer.domain), behind
 
 
 def _odd_lines(floats: int) -> int:

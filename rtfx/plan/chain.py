@@ -13,6 +13,7 @@ from ..effects.dcblock import DCBLOCK
 from ..errors import UnsupportedInput
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
+from ..kernels.resample import Ratio
 from ..model.spec import Conv1d, ModelSpec
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
@@ -20,6 +21,7 @@ from . import choose
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS
 from .lower import lower
+from .rates import at_model_rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ class ChainBlock:
         The model's own function: gains are 1, no DC blocker.
     level : bool
         Apply the level that the model states.
+    model_rate : float, optional
+        The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
     """
 
     id: str
@@ -51,6 +55,7 @@ class ChainBlock:
     impulse: np.ndarray | None = None
     bare: bool = False
     level: bool = True
+    model_rate: float | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -67,7 +72,20 @@ class ChainBlock:
             cells = [1.0] * len(cells)
         elif self.level:
             cells[1] *= gain_from_db(self.spec.level_db)
-        return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / sample_rate]
+        return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / (self.model_rate or sample_rate)]
+
+    def ratio(self, sample_rate: float) -> Ratio | None:
+        """Return the model's rate over the stream's, None if they are equal."""
+        different = self.model_rate is not None and self.model_rate != sample_rate
+        return Ratio.of(self.model_rate, sample_rate) if self.model_rate and different else None
+
+    def prewarm_frames(self, sample_rate: float) -> int:
+        """Return the stream frames of silence that bring the block to rest."""
+        frames = self.spec.prewarm_frames if self.spec else 0
+        ratio = self.ratio(sample_rate)
+        if ratio is None:
+            return frames
+        return -(-(frames + ratio.outward) * ratio.down // ratio.up) + ratio.inward
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +97,7 @@ class PlannedBlock:
     input: Signal
     steps: slice
     buffers: slice
+    domains: slice
     prewarm_frames: int
 
 
@@ -112,25 +131,28 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     builder = Builder()
     builder.buffer(1)  # buffer 0: the parameter rows
     source = signal = builder.buffer(channels)
-    blocks, tail = [], 0
+    blocks, tail, latency = [], 0, 0
     for index, item in enumerate(chain):
         builder.block = index
-        first_cell, first_step, first_buffer = len(builder.cells), len(builder.steps), len(builder.buffers)
+        first_cell = len(builder.cells)
+        before = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
         cells = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
         entrance = signal
         signal = _BUILDERS.get(item.block.type, _effect)(builder, item, signal, cells, sample_rate)
         tail += item.block.tail(item.values, sample_rate)
         if item.impulse is not None:
             tail += item.impulse.shape[1] - 1
-        prewarm = item.spec.prewarm_frames if item.spec else 0
-        steps, buffers = slice(first_step, len(builder.steps)), slice(first_buffer, len(builder.buffers))
-        blocks.append(PlannedBlock(item, first_cell, entrance, steps, buffers, prewarm))
+        ratio = item.ratio(sample_rate)
+        latency += ratio.latency if ratio else 0
+        after = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
+        steps, buffers, domains = (slice(a, b) for a, b in zip(before, after, strict=True))
+        blocks.append(PlannedBlock(item, first_cell, entrance, steps, buffers, domains, item.prewarm_frames(sample_rate)))
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
     glide = round(GLIDE_SECONDS * sample_rate)
     arena, weights = builder.finish(source, signal, sample_rate, glide, tail, _graph(builder))
     kernels = tuple(dict.fromkeys(step.kernel for step in builder.steps))
-    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, 0, tail, kernels)
+    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, kernels)
 
 
 def _graph(builder: Builder) -> int:
@@ -174,7 +196,11 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     for channel in range(instances):
         part = signal.rows(channel, spec.inputs)
         audio = _gain(builder, part, builder.buffer(spec.inputs), cells[0])
-        output = lower(spec, builder, audio, controls)
+        ratio = item.ratio(sample_rate)
+        if ratio is None:
+            output = lower(spec, builder, audio, controls)
+        else:
+            output = at_model_rate(spec, builder, audio, controls, ratio)
         _gain(builder, output, target.rows(channel * spec.outputs, spec.outputs), cells[1])
         builder.guard()
     if spec.dc_block and not item.bare:
@@ -196,7 +222,7 @@ def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
     for channel in range(outputs):
         newest_last = impulse[min(channel, impulse.shape[0] - 1)][::-1]
         node = Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1))
-        layer = choose.conv_layer(node, "", 1.0, slice(0, 1), slice(0, 1))
+        layer = choose.conv_layer(node, None)
         source = entrance.rows(min(channel, signal.width - 1), 1)
         builder.step(layer.kernel, source, loud.rows(channel, 1), weights=layer.weights, dtype=layer.dtype, **layer.fields)
     return _gain(builder, loud, builder.buffer(outputs), cells[0])

@@ -2,7 +2,7 @@
 
 ::
 
-    RIG | STEP x n | CELL x n | three parameter tables | BUFFER x n | states | audio buffers
+    RIG | STEP x n | CELL x n | three parameter tables | BUFFER x n, DOMAIN x n | states | audio buffers
                                                        ^ image: a copy of the rest, taken after the prewarm, restores a
                                                          rig that produced a non-finite block
 """
@@ -21,6 +21,8 @@ RIG = np.dtype(
         ("step_count", np.int64),
         ("buffers", np.int64),
         ("buffer_count", np.int64),
+        ("domains", np.int64),
+        ("domain_count", np.int64),
         ("cells", np.int64),
         ("cell_count", np.int64),
         ("tables", np.int64),
@@ -57,6 +59,8 @@ STEP = np.dtype(
         ("extra_row", np.int32, (2,)),
         ("block", np.int32),  # index in the chain
         ("guarded", np.int32),  # rows of the target to check for non-finite values
+        ("domain", np.int32),  # whose frames it is called for
+        ("spare", np.int32),
     ],
     align=True,
 )
@@ -71,6 +75,18 @@ BUFFER = np.dtype(
         ("history", np.int64),  # floats kept before the cursor
         ("ring", np.int64),  # frames of a mirrored ring, or 0
         ("slides", np.int64),  # 1: keeps history
+        ("domain", np.int64),
+    ],
+    align=True,
+)
+
+# A sample rate inside the rig: the stream's is domain 0; one of another rate holds up / down times as many frames.
+DOMAIN = np.dtype(
+    [
+        ("up", np.int64),
+        ("down", np.int64),
+        ("time", np.int64),  # stream frames so far, modulo down
+        ("frames", np.int64),  # of the current block
     ],
     align=True,
 )

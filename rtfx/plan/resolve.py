@@ -15,6 +15,7 @@ from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.description import BlockSpec, Preset, check_value
 from .chain import ChainBlock
+from .rates import choose_method, dilated
 
 DEFAULT_CAB = "open-2x12.wav"
 DEFAULT_RATE = 48000.0
@@ -32,11 +33,14 @@ class Options:
         An impulse response, "none", or None: amps get a default one.
     level : bool
         Apply the levels that models state.
+    rate_method : str
+        One of `rates.METHODS`.
     """
 
     bare: bool = False
     cab: str | None = None
     level: bool = True
+    rate_method: str = "auto"
 
 
 @dataclass
@@ -83,11 +87,7 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         spec = chain[-1].spec
         if spec is not None:
             notes += [f"{block.id}: {warning}" for warning in spec.warnings]
-            if spec.sample_rate and spec.sample_rate != sample_rate:
-                notes.append(
-                    f"{block.id}: the model was made for {spec.sample_rate:g} Hz and runs at {sample_rate:g} Hz, so it sounds "
-                    f"different: open the device at the model's rate with -r {spec.sample_rate:g}"
-                )
+            notes += _rate_note(chain[-1], sample_rate)
     return chain, notes
 
 
@@ -122,7 +122,13 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     result = ChainBlock(block.id, table, {}, spec, impulse)
     preset.check(block, result.parameters)
     values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
-    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level)
+    rate = None
+    if spec is not None:
+        method = choose_method(spec, sample_rate, options.rate_method)
+        rate = spec.sample_rate if method == "resample" else None
+        if method == "dilate":
+            spec = dilated(spec, round(sample_rate / spec.sample_rate))
+    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level, rate)
 
 
 def checked(block: ChainBlock, name: str, value) -> float | str:
@@ -131,3 +137,15 @@ def checked(block: ChainBlock, name: str, value) -> float | str:
         return check_value({parameter.name: parameter for parameter in block.parameters}, name, value)
     except UsageError as error:
         raise UsageError(f"{block.id}: {error}") from None
+
+
+def _rate_note(block: ChainBlock, sample_rate: float) -> list[str]:
+    """Return a line about a model that runs between conversions."""
+    ratio = block.ratio(sample_rate)
+    if ratio is None:
+        return []
+    milliseconds = 1000.0 * ratio.latency / sample_rate
+    return [
+        f"{block.id}: the model was made for {block.model_rate:g} Hz and is resampled from and to {sample_rate:g} Hz, "
+        f"which adds {milliseconds:.1f} ms: -r {block.model_rate:g} opens the device at the model's rate"
+    ]
