@@ -7,11 +7,13 @@ the buffer, up to `OVERHANG`, in place of a scalar tail.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from .codes import CONSTANTS
 from .jit import Kernel, intrinsic, kernel
 from .state import state_dtype
 
@@ -42,7 +44,9 @@ class ConvShape(NamedTuple):
         return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def pack(shape: ConvShape, tile: Tile, weight: np.ndarray, bias: np.ndarray, factor: float, slope: float) -> np.ndarray:
+def pack(
+    shape: ConvShape, tile: Tile, weight: np.ndarray, bias: np.ndarray, factor: float, constants: Sequence[float]
+) -> np.ndarray:
     """Return the weights as the tile reads them.
 
     Parameters
@@ -51,15 +55,15 @@ def pack(shape: ConvShape, tile: Tile, weight: np.ndarray, bias: np.ndarray, fac
     bias : (outputs,) float64
     factor : float
         The activation's input factor, folded in.
-    slope : float
-        The activation's constant.
+    constants : CONSTANTS floats
+        The activation's.
 
     Returns
     -------
-    float32 array: slope, biases, then ``[group][tap][input][output of group]``.
+    float32 array: constants, biases, then ``[group][tap][input][output of group]``.
     """
     blocks = [weight[list(group)].transpose(2, 1, 0).ravel() * factor for group in shape.groups(tile)]
-    return np.concatenate([[slope], bias * factor, *blocks]).astype(np.float32)
+    return np.concatenate([constants, bias * factor, *blocks]).astype(np.float32)
 
 
 @intrinsic
@@ -91,16 +95,16 @@ def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
     dilation = header.load("dilation")
     weights = e.pointer(header.load("weights"))
     x, y = e.pointer(source), e.pointer(target)
-    slope = e.broadcast(weights, 0, tile.lanes)
+    constants = [e.broadcast(weights, i, tile.lanes) for i in range(CONSTANTS)]
     activate = BY_CODE[shape.activation][1]
     with e.loop(frames, tile.lanes * tile.vectors) as time:
         times = [b.add(time, e.index(v * tile.lanes)) for v in range(tile.vectors)]
-        offset = 1 + shape.outputs
+        offset = CONSTANTS + shape.outputs
         for outputs in shape.groups(tile):
             width = len(outputs)
             sums = {(j, v): e.slot(tile.lanes) for j in range(width) for v in range(tile.vectors)}
             for (j, _), slot in sums.items():
-                b.store(e.broadcast(weights, 1 + outputs[j], tile.lanes), slot)
+                b.store(e.broadcast(weights, CONSTANTS + outputs[j], tile.lanes), slot)
             with e.loop(shape.taps) as tap:
                 age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
                 with e.loop(shape.inputs) as i:
@@ -113,7 +117,7 @@ def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
                             b.store(e.fma(w, value, b.load(sums[j, v])), sums[j, v])
             for (j, v), slot in sums.items():
                 place = b.add(b.mul(e.index(outputs[j]), out_stride), times[v])
-                e.store(activate(e, b.load(slot), slope), y, place)
+                e.store(activate(e, b.load(slot), constants), y, place)
             offset += shape.taps * shape.inputs * width
 
 

@@ -1,4 +1,4 @@
-"""Frame by frame arithmetic on rows, vectorised over time: copy, activations, affine, PReLU, sums, gains, softmax."""
+"""Frame by frame arithmetic on rows, vectorised over time: activations, affine, PReLU, sums, products, softmax."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from functools import cache
 import numpy as np
 
 from ..units import LOG2E
+from .codes import CONSTANTS
 from .jit import Kernel, intrinsic, kernel
 from .state import STATE
 
 # operation codes: codes.CODES's codes from 0 (copy), then these
-AFFINE, PRELU, ADD, GAIN, SOFTMAX = 16, 17, 18, 19, 20
+AFFINE, PRELU, ADD, GAIN, SOFTMAX, MUL = 16, 17, 18, 19, 20, 21
 
 
 def pack(*vectors) -> np.ndarray:
@@ -65,6 +66,9 @@ def _emit(builder, operation: int, rows: int, lanes: int, state, source, target,
     elif operation == ADD:
         other = e.pointer(header.load("extra"))
         each_row(lambda row, v, t: e.add(v, e.load(other, place(row, extra_stride, t), lanes)))
+    elif operation == MUL:
+        other = e.pointer(header.load("extra"))
+        each_row(lambda row, v, t: e.mul(v, e.load(other, place(row, extra_stride, t), lanes)))
     elif operation == GAIN:
         gains = e.pointer(header.load("extra"))
         each_row(lambda row, v, t: e.mul(v, e.load(gains, t, lanes)))
@@ -72,9 +76,9 @@ def _emit(builder, operation: int, rows: int, lanes: int, state, source, target,
         _softmax(e, rows, lanes, frames, lambda r, t: e.load(x, place(r, in_stride, t), lanes), y, out_stride, exp2)
     else:
         factor, activate = BY_CODE[operation]
-        slope = e.broadcast(constants, 0, lanes) if operation else None
+        own = [e.broadcast(constants, i, lanes) for i in range(CONSTANTS)] if operation else []
         scale = e.const(factor, lanes)
-        each_row(lambda row, v, t: activate(e, e.mul(v, scale) if factor != 1.0 else v, slope))
+        each_row(lambda row, v, t: activate(e, e.mul(v, scale) if factor != 1.0 else v, own))
 
 
 def _softmax(e, rows, lanes, frames, load, y, out_stride, exp2):

@@ -3,12 +3,12 @@ and what runs where a tile fails that check or a layer is too large to unroll. O
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from .jit import inline, kernel
+from .codes import CONSTANTS
+from .jit import kernel
 from .memory import floats, records
+from .plain_activations import activate, sigmoid32, tanh32
 from .state import state_dtype
 
 CONV_STATE = state_dtype(
@@ -26,39 +26,21 @@ _SIZES = cell_state(0)
 _CELL_FLOATS = 64 + 4 * 8  # bytes before h
 
 
-@inline
-def activate(code, x, slope):
-    """Return one activation of codes.CODES by its code."""
-    if code == 1:
-        return np.float32(math.tanh(x))
-    if code == 2:
-        return np.float32(1.0 / (1.0 + math.exp(-x)))
-    if code == 3:
-        return np.float32(0.0) if x < np.float32(0.0) else x
-    if code == 4:
-        return x if x >= np.float32(0.0) else slope * x
-    if code == 5:
-        return x if x >= np.float32(0.0) else np.float32(slope * math.expm1(x))
-    if code == 6:
-        return np.float32(math.sin(slope * x))
-    return x
-
-
 def conv(state, source, target, frames):
-    """Weights: slope, bias (out), weight (out, in, taps); y (out, frames)."""
+    """Weights: constants, bias (out), weight (out, in, taps); y (out, frames)."""
     s = records(state, 1, CONV_STATE)[0]
     inputs, outputs, taps = s.width_in, s.width_out, s.taps
-    weights = floats(s.weights, 1 + outputs + outputs * inputs * taps)
+    weights = floats(s.weights, CONSTANTS + outputs + outputs * inputs * taps)
     for o in range(outputs):
         y = floats(target + 4 * o * s.out_stride, frames)
         for t in range(frames):
-            total = weights[1 + o]
+            total = weights[CONSTANTS + o]
             for i in range(inputs):
                 first = source + 4 * (i * s.in_stride + t - (taps - 1) * s.dilation)
                 for k in range(taps):
-                    w = weights[1 + outputs + (o * inputs + i) * taps + k]
+                    w = weights[CONSTANTS + outputs + (o * inputs + i) * taps + k]
                     total += w * floats(first + 4 * k * s.dilation, 1)[0]
-            y[t] = activate(s.activation, total, weights[0])
+            y[t] = activate(s.activation, total, weights)
     return 0
 
 
@@ -87,14 +69,14 @@ def cell(state, source, target, frames):
             sums[r] = total
             sums[rows + r] = recurrent
         for u in range(hidden):
-            a = activate(2, sums[u] + sums[rows + u], one)
-            b = activate(2, sums[hidden + u] + sums[rows + hidden + u], one)
+            a = sigmoid32(sums[u] + sums[rows + u])
+            b = sigmoid32(sums[hidden + u] + sums[rows + hidden + u])
             if s.cell == 0:
-                candidate = activate(1, sums[2 * hidden + u] + sums[rows + 2 * hidden + u], one)
+                candidate = tanh32(sums[2 * hidden + u] + sums[rows + 2 * hidden + u])
                 c[u] = b * c[u] + a * candidate
-                h[u] = activate(2, sums[3 * hidden + u] + sums[rows + 3 * hidden + u], one) * activate(1, c[u], one)
+                h[u] = sigmoid32(sums[3 * hidden + u] + sums[rows + 3 * hidden + u]) * tanh32(c[u])
             else:
-                candidate = activate(1, sums[2 * hidden + u] + a * sums[rows + 2 * hidden + u], one)
+                candidate = tanh32(sums[2 * hidden + u] + a * sums[rows + 2 * hidden + u])
                 h[u] = (one - b) * candidate + b * h[u]
         for o in range(outputs):
             total = dense[outputs * hidden + o]

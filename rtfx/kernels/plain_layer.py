@@ -7,7 +7,7 @@ import numpy as np
 from .jit import kernel
 from .layer import CONSTANTS, FOLDED, IDENTITY, MATRIX, ROWS, LayerShape, LayerWeights
 from .memory import floats, records
-from .plain import activate
+from .plain_activations import activate
 from .state import state_dtype
 
 
@@ -60,9 +60,9 @@ def layer(state, source, target, frames):
                         x = floats(source + 4 * (i * s.in_stride + t - (taps - 1 - k) * s.dilation), 1)[0]
                         total += floats(conv + 4 * ((row * inputs + i) * taps + k), 1)[0] * x
                 if half == 0:
-                    value = activate(s.activation, total, constants[0])
+                    value = activate(s.activation, total, constants)
                 else:
-                    value *= activate(s.gate - 1, total, constants[4])
+                    value *= activate(s.gate - 1, total, constants[4:])
             z[f] = value
             if s.exposed:
                 floats(target + 4 * (f * s.out_stride + t), 1)[0] = value

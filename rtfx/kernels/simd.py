@@ -109,19 +109,27 @@ class Emitter:
         full = f"llvm.{name}.v{kind.count}f32"
         return self.b.call(cgutils.get_or_insert_function(self.b.module, function, full), arguments)
 
-    def at_most(self, x, limit: float):
-        """Return min(x, limit); NaN passes."""
-        bound = self.const(limit, x.type.count)
+    def at_most(self, x, limit):
+        """Return min(x, limit), the limit a number or a vector; NaN in x passes."""
+        bound = self.const(limit, x.type.count) if isinstance(limit, float) else limit
         return self.b.select(self.b.fcmp_ordered("<", bound, x), bound, x)
 
-    def at_least(self, x, limit: float):
-        """Return max(x, limit); NaN passes."""
-        bound = self.const(limit, x.type.count)
+    def at_least(self, x, limit):
+        """Return max(x, limit), the limit a number or a vector; NaN in x passes."""
+        bound = self.const(limit, x.type.count) if isinstance(limit, float) else limit
         return self.b.select(self.b.fcmp_ordered(">", bound, x), bound, x)
 
     def where_positive(self, x, yes, no):
         """Return `yes` where x >= 0, else `no`."""
         return self.b.select(self.b.fcmp_ordered(">=", x, self.const(0.0, x.type.count)), yes, no)
+
+    def magnitude(self, x):
+        """Return |x|."""
+        return self.from_bits(self.b.and_(self.bits(x), self.integers(0x7FFFFFFF, x.type.count)))
+
+    def negative(self, x):
+        """Return -x."""
+        return self.from_bits(self.b.xor(self.bits(x), self.integers(-(1 << 31), x.type.count)))
 
     def bits(self, x):
         return self.b.bitcast(x, ir.VectorType(I32, x.type.count))

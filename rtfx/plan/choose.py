@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import conv, plain, recurrent
-from ..kernels.codes import code_of, factor_of
+from ..kernels import conv, elman, plain, recurrent
+from ..kernels.codes import CONSTANTS, code_of, factor_of
 from ..kernels.jit import Kernel, cache_file
 from ..kernels.processor import lanes
-from ..model.spec import Conv1d, Dense, Gru, Lstm
+from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
 
 CHECK_TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
+ALL = slice(None)
 warnings: list[str] = []
 
 
@@ -33,24 +34,25 @@ class Layer:
     fields: dict
 
 
-def conv_layer(node: Conv1d | Dense, activation: str, slope: float, inputs: slice, outputs: slice) -> Layer:
-    """Return the kernel of one group of a convolution, or of a dense layer."""
+def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: slice = ALL) -> Layer:
+    """Return the kernel of a dense layer, a convolution or those outputs of it that form one group."""
+    kind, constants = (activation.kind, activation.constants) if activation else ("", (0.0,) * CONSTANTS)
     taps = node.weight if isinstance(node, Conv1d) else node.weight[:, :, None]
     weight, bias = taps[outputs], node.bias[outputs]
     dilation = getattr(node, "dilation", 1)
-    shape = conv.ConvShape(weight.shape[1], weight.shape[0], weight.shape[2], code_of(activation))
+    shape = conv.ConvShape(weight.shape[1], weight.shape[0], weight.shape[2], code_of(kind))
     tile = conv_tile(shape)
     tiled = Layer(
         conv.conv_kernel(shape, tile),
         conv.STATE,
-        conv.pack(shape, tile, weight, bias, factor_of(activation), slope),
+        conv.pack(shape, tile, weight, bias, factor_of(kind), constants),
         {"dilation": dilation},
     )
     sizes = {"taps": shape.taps, "width_in": shape.inputs, "width_out": shape.outputs, "activation": shape.activation}
     loop = Layer(
         plain.PLAIN_CONV,
         plain.CONV_STATE,
-        np.concatenate([[slope], bias, weight.ravel()]).astype(np.float32),
+        np.concatenate([constants, bias, weight.ravel()]).astype(np.float32),
         sizes | {"dilation": dilation},
     )
     return proved(tiled, loop, shape.inputs, shape.outputs, (shape.taps - 1) * dilation)
@@ -98,6 +100,15 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         {name: np.pad(value, padding) for name, value in start.items()},
     )
     return proved(tiled, loop, inputs, outputs or hidden, 0)
+
+
+def elman_layer(node: Rnn) -> Layer:
+    """Return the kernel of a plain recurrent layer."""
+    hidden = node.width
+    weights = np.concatenate([t.ravel() for t in (node.weight_ih, node.weight_hh, node.bias)]).astype(np.float32)
+    start = np.zeros(hidden) if node.h0 is None else node.h0
+    fields = {"width_in": node.weight_ih.shape[1], "hidden": hidden, "h": start}
+    return Layer(elman.ELMAN, elman.elman_state(hidden), weights, fields)
 
 
 def proved(

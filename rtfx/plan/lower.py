@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-
 from ..errors import UnsupportedArchitecture
 from ..kernels import elementwise
 from ..kernels.codes import code_of
 from ..kernels.elementwise import rows_kernel
 from ..kernels.processor import lanes
-from ..model.spec import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, Node, PRelu
+from ..model.spec import (
+    Activation,
+    Add,
+    Affine,
+    Concat,
+    Conv1d,
+    Dense,
+    Gru,
+    Input,
+    Lstm,
+    ModelSpec,
+    Mul,
+    PRelu,
+    Rnn,
+    Slice,
+)
 from . import choose
 from .builder import Builder, Signal
 from .fuse import Match, matches
@@ -68,16 +82,25 @@ class _Lowering:
             self._linear(index, node, sources[0])
         elif isinstance(node, Lstm | Gru):
             self._recurrent(index, node, sources[0])
+        elif isinstance(node, Rnn):
+            self.signals[index] = self._layer(choose.elman_layer(node), sources[0], self.builder.buffer(node.width))
         elif isinstance(node, Activation) and node.kind == "softmax":
             self.signals[index] = self._rows(elementwise.SOFTMAX, sources[0])
         elif isinstance(node, Activation):
-            self.signals[index] = self._rows(code_of(node.kind), sources[0], elementwise.pack([node.slope]))
+            self.signals[index] = self._rows(code_of(node.kind), sources[0], elementwise.pack(node.constants))
         elif isinstance(node, PRelu):
             self.signals[index] = self._rows(elementwise.PRELU, sources[0], elementwise.pack(node.alpha))
         elif isinstance(node, Affine):
             self.signals[index] = self._rows(elementwise.AFFINE, sources[0], elementwise.pack(node.scale, node.shift))
         elif isinstance(node, Add):
             self.signals[index] = self._sum(index, node)
+        elif isinstance(node, Mul):
+            product = sources[0]
+            for other in sources[1:]:
+                product = self._rows(elementwise.MUL, product, extra=(other,))
+            self.signals[index] = product
+        elif isinstance(node, Slice):
+            self.signals[index] = sources[0].rows(node.start, node.width)
         elif isinstance(node, Concat):
             self.signals[index] = self._concat(sources)
         else:
@@ -133,16 +156,11 @@ class _Lowering:
         return target
 
     def _linear(self, index: int, node, source: Signal) -> None:
-        """Append a dense or convolution layer, an affine behind it folded in, an activation fused."""
-        covered = [index]
-        following = self._next(index, Affine)
-        if following is not None:
-            node = _folded(node, self.nodes[following])
-            covered.append(following)
-        kind, slope = "", 1.0
-        following = self._next(covered[-1], Activation)
+        """Append a dense or convolution layer, the activation behind it fused."""
+        covered, activation = [index], None
+        following = self._next(index, Activation)
         if following is not None and self.nodes[following].kind != "softmax":
-            kind, slope = self.nodes[following].kind, self.nodes[following].slope
+            activation = self.nodes[following]
             covered.append(following)
         taps, dilation, groups = 1, 1, 1
         if isinstance(node, Conv1d):
@@ -152,7 +170,7 @@ class _Lowering:
         per_in, per_out = source.width // groups, node.width // groups
         for g in range(groups):
             inputs, outputs = slice(g * per_in, (g + 1) * per_in), slice(g * per_out, (g + 1) * per_out)
-            layer = choose.conv_layer(node, kind, slope, inputs, outputs)
+            layer = choose.conv_layer(node, activation, outputs)
             part_in, part_out = source.rows(inputs.start, per_in), target.rows(outputs.start, per_out)
             self._layer(layer, part_in, part_out)
         self.signals.update(dict.fromkeys(covered, target))
@@ -179,14 +197,3 @@ class _Lowering:
         if frames:
             self.builder.remember(source, frames)
         return source
-
-
-def _folded(node, affine: Affine) -> Node:
-    """Return the layer with an affine behind it folded into its weights, in float64."""
-    shape = (-1,) + (1,) * (node.weight.ndim - 1)
-    weight, bias = node.weight * affine.scale.reshape(shape), node.bias * affine.scale + affine.shift
-    if isinstance(node, Conv1d):
-        return Conv1d(node.sources, weight=weight, bias=bias, dilation=node.dilation, groups=node.groups)
-    return Dense(node.sources, weight=weight, bias=bias)
-
-

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from scipy.special import erfc
 
 
 def sigmoid(x):
     return 0.5 + 0.5 * np.tanh(0.5 * x)
+
+
+def constants(slope):
+    """Return all four constants of an activation: slope, slope_high, low, high."""
+    return (slope, 0.25, -0.6, 0.8)
+
+
+def hardtanh(x, slope, slope_high, low, high):
+    return np.clip(x, low, high) + slope * np.minimum(x - low, 0.0) + slope_high * np.maximum(x - high, 0.0)
+
+
+def fasttanh(x):
+    q = np.abs(x)
+    above = x * (2.45550750702956 * (1 + q) + (0.893229853513558 + 0.821226666969744 * q) * x**2)
+    return above / (2.44506634652299 + (2.44506634652299 + x**2) * np.abs(x + 0.814642734961073 * x * q))
 
 
 ACTIVATIONS = {
@@ -17,7 +35,17 @@ ACTIVATIONS = {
     "leaky_relu": lambda x, slope: np.where(x >= 0.0, x, slope * x),
     "elu": lambda x, slope: np.where(x >= 0.0, x, slope * np.expm1(np.minimum(x, 0.0))),
     "sine": lambda x, slope: np.sin(slope * x),
+    "fasttanh": lambda x, slope: fasttanh(x),
+    "hardtanh": lambda x, slope: hardtanh(x, *constants(slope)),
+    "silu": lambda x, slope: x * sigmoid(x),
+    "hardswish": lambda x, slope: np.where(x <= -3.0, 0.0, np.where(x >= 3.0, x, x * (x + 3.0) / 6.0)),
+    "softsign": lambda x, slope: x / (1.0 + np.abs(x)),
+    "selu": lambda x, slope: np.where(x >= 0.0, 1.0507009873554805 * x, 1.7580993408473766 * np.expm1(np.minimum(x, 0.0))),
+    "gelu": lambda x, slope: 0.5 * x * erfc(-x / math.sqrt(2.0)),
+    "softplus": lambda x, slope: np.logaddexp(0.0, x),
+    "softshrink": lambda x, slope: np.sign(x) * np.maximum(np.abs(x) - slope, 0.0),
 }
+STEEPEST = {"selu": 1.7580993408473766, "silu": 1.1, "hardswish": 1.5, "gelu": 1.13}  # largest slopes above 1
 
 
 def conv(x, weight, bias, dilation):
