@@ -42,12 +42,11 @@ def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = Fal
         if function.is_declaration or not function.name.startswith("_ZN"):
             continue
         inspected += 1
+        found += _statuses(function)
         for block in function.blocks:
             for instruction in block.instructions:
                 text = str(instruction).strip()
-                if instruction.opcode == "ret":
-                    found += [f"can raise: {value}" for value in _statuses(instruction)]
-                elif instruction.opcode in ("call", "invoke"):
+                if instruction.opcode in ("call", "invoke"):
                     callee = list(instruction.operands)[-1]
                     if callee.value_kind != ValueKind.function:
                         if not may_call_addresses:
@@ -60,20 +59,23 @@ def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = Fal
     return found
 
 
-def _statuses(value) -> list[str]:
+def _statuses(function) -> list[str]:
     """Return what a function may return but the constant 0; the status of an inner function, inspected itself, is 0."""
-    waiting, seen, found = list(value.operands), set(), []
+    lines = [str(i).strip() for block in function.blocks for i in block.instructions]
+    values = dict(line.split(" = ", 1) for line in lines if line.startswith("%") and " = " in line)
+    returns = [line for line in lines if line.startswith("ret ")]
+    waiting = [line.removeprefix("ret i32 ").split(",")[0].split("!")[0].strip() for line in returns]
+    seen, found = set(), []
     while waiting:
-        value = waiting.pop()
-        text = str(value).strip()
-        if text in seen or text == "i32 0":
+        name = waiting.pop()
+        if name in seen or name == "0":
             continue
-        seen.add(text)
-        opcode = value.opcode if value.is_instruction else ""
-        if opcode == "phi":
-            waiting += value.operands
-        elif opcode == "select":
-            waiting += list(value.operands)[1:]
-        elif opcode != "call" or not list(value.operands)[-1].name.startswith("_ZN"):
-            found.append(text)
+        seen.add(name)
+        value = values.get(name, "")
+        if value.startswith("phi i32"):
+            waiting += re.findall(r"\[ ([^,]+), %", value)
+        elif value.startswith("select"):
+            waiting += re.findall(r", i32 ([^,]+)", value)
+        elif not re.match(r"(tail |musttail |notail )?call .*i32 @_ZN", value):
+            found.append(f"can raise: {name} = {value}")
     return found
