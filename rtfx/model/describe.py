@@ -36,5 +36,6 @@ def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
         "prewarm_frames": spec.prewarm_frames,
         "latency_frames": spec.latency_frames,
         "level_db": spec.level_db,
+        "input_db": spec.input_db,
         "warnings": list(spec.warnings),
     }

@@ -18,14 +18,14 @@ from ..errors import (
     did_you_mean,
 )
 from ..find import find_model
-from . import aidax, nam, nam_legacy, rtfx_json, rtneural
+from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
-SUPPORTED = "rtfx reads NAM, RTNeural JSON, AIDA-X and rtfx JSON so far"
+SUPPORTED = "rtfx reads NAM, Automated-GuitarAmpModelling, RTNeural JSON, AIDA-X and rtfx JSON so far"
 STATE_DICT_ENDINGS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "eps")
 
 
@@ -67,12 +67,12 @@ FAMILIES = (
     Family("rtfx JSON", lambda data, path: data.get("format") == "rtfx", rtfx_json.read),
     Family("NAM", _has("architecture", "config", "weights"), nam.read, nam.COMPAT),
     Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config"), nam_legacy.read, nam.COMPAT),
-    Family("Automated-GuitarAmpModelling (Proteus, NeuralPi)", lambda d, path: isinstance(d.get("model_data"), dict)),
+    Family("Automated-GuitarAmpModelling", lambda data, path: isinstance(data.get("model_data"), dict), agam.read),
     Family("AIDA-X", _is_aidax, aidax.read),
     Family("RTNeural", _is_keras, rtneural.read),
     Family("WaveNetVA (SmartGuitarAmp, PedalNetRT)", _has("dilations", "residual_channels", "variables")),
     Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense")),
-    Family("legacy CoreAudioML", _has("unit_type", "in_size")),
+    Family("legacy CoreAudioML", _has("unit_type", "in_size"), agam.read_legacy),
     Family("PyTorch state_dict without a description of the network", _is_state_dict),
     # one of the two keys alone: RTNeural's reader names the other
     Family("RTNeural", lambda data, path: "layers" in data or "in_shape" in data, rtneural.read),

@@ -7,7 +7,7 @@ written gives the same bits::
      "name": str, "kind": "amp" | "pedal" | "amp+cab" | "unknown",
      "sample_rate": Hz | null (unknown) | "any" (right at every rate),
      "knobs": [{"name": str, "minimum": 0, "maximum": 1, "default": 0.5, "unit": ""}],
-     "prewarm": "auto" | frames, "dc_block": bool, "level_db": dB, "metadata": {any JSON},
+     "prewarm": "auto" | frames, "dc_block": bool, "level_db": dB, "input_db": dB, "metadata": {any JSON},
      "nodes": [{"op": "input", "role": "audio" | "knob" | "sample_period", "name": str, "channels": 1},
                {"op": "concat", "sources": [0, 1]},
                {"op": "gru", "sources": [2], "weight_ih": [[...]], "weight_hh": [[...]], "bias_ih": [], "bias_hh": []},
@@ -66,7 +66,8 @@ from .values import integer, listed, mapping, number, one_of, required, shown, s
 VERSION = 1
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
 KEYS = (
-    "format", "version", "name", "kind", "sample_rate", "knobs", "prewarm", "dc_block", "level_db", "metadata", "nodes",
+    "format", "version", "name", "kind", "sample_rate", "knobs", "prewarm", "dc_block", "level_db", "input_db",
+    "metadata", "nodes",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
 OPS: dict[str, type[Node]] = {
@@ -118,6 +119,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         prewarm=prewarm,
         dc_block=data.get("dc_block", True),
         level_db=number(data.get("level_db", 0.0), "level_db"),
+        input_db=number(data.get("input_db", 0.0), "input_db"),
         metadata=_metadata(data.get("metadata", {})),
         warnings=warnings,
     )
@@ -142,6 +144,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         "prewarm": spec.prewarm,
         "dc_block": spec.dc_block,
         "level_db": spec.level_db,
+        "input_db": spec.input_db,
         "metadata": spec.metadata,
     }
     try:

@@ -86,6 +86,9 @@ class ModelSpec:
         The output may carry a constant offset.
     level_db : float
         Gain after the model that brings it to a sensible level; not part of the bare function.
+    input_db : float
+        Gain before the model, as its own plugin has at half of its knob: nets of some families are trained on signals
+        louder than a guitar's. Not part of the bare function.
     loudness_db : float or None
         RMS of the output for the trainer's stock clip, dB; None where the file does not say.
     input_level_dbu, output_level_dbu : float or None
@@ -107,6 +110,7 @@ class ModelSpec:
     prewarm: str | int = "auto"
     dc_block: bool = True
     level_db: float = 0.0
+    input_db: float = 0.0
     metadata: dict = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     loudness_db: float | None = None

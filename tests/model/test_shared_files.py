@@ -9,8 +9,9 @@ from rtfx.model.load import load
 
 # folder or file: family of those that load, or the error's class and a word of its message; the longest match holds
 TABLE = {
-    "agam/": ("UnsupportedArchitecture", "Automated-GuitarAmpModelling"),
-    "agam_other_plugins/": ("UnsupportedArchitecture", "Automated-GuitarAmpModelling"),
+    "agam/": ("agam", ""),
+    "agam/acoustic1_NO_STATE_DICT.json": ("MissingKey", "no weights"),
+    "agam_other_plugins/": ("agam", ""),
     "aidax/": ("aidax", ""),
     "aidax/bad_lstm.json": ("ShapeMismatch", "layers[0].weights[0] has shape (1, 80), expected (1, 64)"),
     "klon_centaur/": ("klon", ""),
@@ -21,9 +22,9 @@ TABLE = {
     "nam_legacy_dir/2022-11-14-01_rhythm__weights.npy": ("NotAModelFile", "NumPy"),
     "nam_legacy_dir/deluxe_reverb_vibrato__weights.npy": ("NotAModelFile", "NumPy"),
     "nam_legacy_dir/dingwall_bass__weights.npy": ("NotAModelFile", "NumPy"),
-    "neuralpi/": ("UnsupportedArchitecture", "Automated-GuitarAmpModelling"),
+    "neuralpi/": ("agam", ""),
     "pedalnetrt/": ("UnsupportedArchitecture", "WaveNetVA"),
-    "proteus/": ("UnsupportedArchitecture", "Automated-GuitarAmpModelling"),
+    "proteus/": ("agam", ""),
     "rtneural_json/": ("rtneural", ""),
     "rtneural_json/conv2d.json": ("UnsupportedArchitecture", "layers[0] is a 'conv2d' layer"),
     "rtneural_json/custom_layer_test_net.json": ("UnsupportedArchitecture", "layers[2] is a 'gated_activation' layer"),

@@ -1,0 +1,114 @@
+"""Second evaluators of the guitar families' files, importing nothing of rtfx: written from the formats' equations.
+
+As in reference.py: signals are ``(frames, features)`` float64, tensors stay in the file's own order, plain loops.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .reference import PREWARM_RECURRENT, causal_windows, keras_lstm, sigmoid, torch_gru
+
+KNOBS = ("drive", "tone")
+
+
+def evaluate_more(path, x, knobs=None, cold=False, arch=None):
+    """Return the bare output ``(outputs, frames)`` of the model in a file for audio ``x``, ``(frames,)``.
+
+    `knobs` holds values by name, 0.5 where it does not; `arch` is the description of a state_dict file.
+    """
+    data = json.loads(Path(path).read_text())
+    values = [(knobs or {}).get(name, 0.5) for name in KNOBS]
+    if "model_data" in data and data["model_data"]["model"] == "GatedConvNet":
+        run, prewarm = gated_conv_net(data)
+    elif "model_data" in data or "unit_type" in data:
+        run, prewarm = agam(data, values)
+    else:
+        raise AssertionError("no family of these")
+    x = np.asarray(x, np.float64)
+    if cold:
+        return run(x).T
+    return run(np.concatenate([np.zeros(prewarm), x]))[prewarm:].T
+
+
+def tensors(data):
+    return {name: np.array(value, float) for name, value in data.items()}
+
+
+def torch_stack(x, state, prefix, unit, layers):
+    """Apply the layers of a torch.nn.LSTM, GRU or RNN."""
+    for n in range(layers):
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        t = {name: state[f"{prefix}{name}_l{n}"] for name in names if f"{prefix}{name}_l{n}" in state}
+        rows = len(t["weight_ih"])
+        t = {"bias_ih": np.zeros(rows), "bias_hh": np.zeros(rows)} | t
+        if unit == "LSTM":
+            x = keras_lstm(x, t["weight_ih"].T, t["weight_hh"].T, t["bias_ih"] + t["bias_hh"])
+        elif unit == "GRU":
+            x = torch_gru(x, t)
+        else:
+            h, out = np.zeros(rows), []
+            for frame in x:
+                h = np.tanh(t["weight_ih"] @ frame + t["bias_ih"] + t["weight_hh"] @ h + t["bias_hh"])
+                out.append(h)
+            x = np.array(out)
+    return x
+
+
+def rnn_block(x, state, prefix, unit, layers, skip):
+    y = torch_stack(x, state, f"{prefix}rec.", unit, layers) @ state[f"{prefix}lin.weight"].T
+    y = y + state.get(f"{prefix}lin.bias", 0.0)
+    return y + x[:, :skip] if skip else y
+
+
+def agam(data, knobs):
+    """Return the function of a SimpleRNN, a RecNet or a legacy file with its weights."""
+    state = tensors(data["state_dict"])
+    model = data.get("model_data", {"model": "legacy"})
+    if model["model"] == "SimpleRNN":
+        blocks = [("", model["unit_type"], model.get("num_layers", 1), model.get("skip", 1))]
+        width, whole = model["input_size"], 0
+    elif model["model"] == "legacy":
+        blocks, width, whole = [("layers.0.", data["unit_type"], data["num_layers"], 1)], data["in_size"], 0
+    else:
+        parts = [data["blocks"][str(i)] for i in range(len(data["blocks"]))]
+        blocks = [
+            (f"layers.block_{i}.", part["block_type"], part.get("num_layers", 1), part.get("skip", 1))
+            for i, part in enumerate(parts, 1)
+        ]
+        width, whole = parts[0]["input_size"], model["skip"]
+
+    def run(audio):
+        x = np.column_stack([audio] + [np.full(len(audio), knobs[i]) for i in range(width - 1)])
+        y = x
+        for prefix, unit, layers, skip in blocks:
+            y = rnn_block(y, state, prefix, unit, layers, skip)
+        return y + x[:, :whole] if whole else y
+
+    return run, PREWARM_RECURRENT
+
+
+def torch_convolution(x, weight, bias, dilation):
+    """weight[out][in][taps], tap 0 the oldest."""
+    return np.einsum("tki,oik->to", causal_windows(x, weight.shape[2], dilation), weight) + bias
+
+
+def gated_conv_net(data):
+    model, state = data["model_data"], tensors(data["state_dict"])
+    channels, layers, taps = model["channels"], model["layers"], model["kernel_size"]
+    dilations = [model["dilation_growth"] ** layer for layer in range(layers)]
+
+    def run(audio):
+        x, mix = audio[:, None], []
+        for block in range(model["blocks"]):
+            for layer, dilation in enumerate(dilations):
+                prefix = f"blocks.{block}.layers.{layer}."
+                y = torch_convolution(x, state[f"{prefix}conv.weight"], state[f"{prefix}conv.bias"], dilation)
+                z = np.tanh(y[:, :channels]) * sigmoid(y[:, channels:])
+                mix.append(z)
+                x = torch_convolution(z, state[f"{prefix}mix.weight"], state[f"{prefix}mix.bias"], 1) + x
+        head = f"blocks.{model['blocks']}."
+        return torch_convolution(np.hstack(mix), state[f"{head}weight"], state[f"{head}bias"], 1)
+
+    return run, 1 + model["blocks"] * (taps - 1) * sum(dilations)
