@@ -58,6 +58,8 @@ def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, wa
         signals.playing = True
         with stream:
             _greet(stream)
+            if more["in_channel"] and stream.stats.input_device not in ("null", "none"):
+                _remember(stream)
             ending = _session(stream, headless, signals)
     stats = stream.stats
     if as_json:
@@ -143,6 +145,12 @@ def _greet(stream: Stream) -> None:
         status(note)
     if stream.realtime_advice:
         status(stream.realtime_advice)
+
+
+def _remember(stream: Stream) -> None:
+    from ..host.remember import remember_channel
+
+    remember_channel(stream.stats.input_device, stream.in_channel)
 
 
 def _summary(stats: Any) -> str:
