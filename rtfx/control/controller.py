@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import UsageError, did_you_mean
-from ..plan.chain import ChainBlock, Plan
+from ..plan.chain import ChainBlock, Plan, plan_chain
 from ..plan.resolve import checked
 from ..rig.parameters import Parameter
 
@@ -24,15 +24,39 @@ class LoadedPreset:
     plan: Plan
     template: EngineRig
     scenes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cold: bool = False
     values: list[dict] = field(default_factory=list)
+    _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
     def __post_init__(self):
         self.values = [dict(block.values) for block in self.blocks]
+        self._built[self._structure()] = (self.plan, self.template)
 
     @property
     def blocks(self) -> list[ChainBlock]:
         """The chain."""
         return [planned.source for planned in self.plan.blocks]
+
+    def _structure(self) -> tuple:
+        """Return the values that decide the plan."""
+        return tuple(
+            values[parameter.name]
+            for block, values in zip(self.blocks, self.values, strict=True)
+            for parameter in block.parameters
+            if parameter.kind == "structural"
+        )
+
+    def build(self) -> bool:
+        """Plan anew if a structural value has changed; return whether it had. What was built before is kept."""
+        key = self._structure()
+        if key not in self._built:
+            blocks = [replace(block, values=dict(values)) for block, values in zip(self.blocks, self.values, strict=True)]
+            plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
+            self._built[key] = (plan, EngineRig(plan, self.cold))
+        plan, template = self._built[key]
+        changed = plan is not self.plan
+        self.plan, self.template = plan, template
+        return changed
 
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """Return (address, parameter, value) of every parameter, in the order of the chain."""
@@ -133,10 +157,12 @@ class Controller:
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
 
-    def _instance(self) -> EngineRig:
+    def _instance(self, prime: bool = False) -> EngineRig:
         preset = self.preset
         rig = EngineRig(preset.plan, template=preset.template)
         rig.start_at(preset.values)
+        if prime:
+            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
         return rig
 
     def _run(self) -> None:
@@ -149,7 +175,11 @@ class Controller:
                 self._selected = self._turned = False
                 values = [dict(block) for block in self.preset.values]
             if selected:
+                self.preset.build()
                 self.playing = self._instance()
+                self.engine.publish(self.playing)
+            elif turned and self.preset.build():
+                self.playing = self._instance(prime=True)
                 self.engine.publish(self.playing)
             elif turned:
                 self.playing.glide_to(values)

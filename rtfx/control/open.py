@@ -93,6 +93,7 @@ def open_stream(
         preset = loaded[first]
         place, name = preset.find(address)
         preset.values[place][name] = checked(preset.blocks[place], name, value)
+    loaded[first].build()
     engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
     channel = in_channel or wanted.get("in_channel") or (choice.input and remembered_channel(choice.input.name)) or 1
     engine.record["in_channel"] = max(min(int(channel), int(engine.record["device_inputs"])) - 1, 0)
@@ -158,7 +159,7 @@ def _load(presets, stream_rate: float, models: Models, options: Options, cold: b
         chain, said = resolve(preset, stream_rate, models, options)
         notes += [note for note in said if note not in notes]
         plan = plan_chain(chain, stream_rate)
-        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes))
+        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold))
     notes += [warning for warning in kernels.warnings if warning not in notes]
     return loaded, notes
 

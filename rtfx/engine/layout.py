@@ -11,7 +11,7 @@ LOAD_BIN_SHIFT = 20  # float32 bits to eighths of an octave
 LOAD_BIN_OFFSET = (127 - 14) << 3
 ROW = MAX_BLOCK + 80  # floats between rows of the engine's own buffers: an odd number of 64-byte lines
 
-FREE, PLAYING, LEAVING, RINGING, CLOSING = 0, 1, 2, 3, 4
+FREE, PLAYING, LEAVING, RINGING, CLOSING, PRIMING = range(6)
 
 GLIDE = np.dtype(
     [("target", np.float32), ("goal", np.float32), ("value", np.float32), ("step", np.float32), ("left", np.int64)],
@@ -26,7 +26,7 @@ SLOT = np.dtype(
         ("speed", np.float64),  # change of the position per frame
         ("power", np.int64),  # 1: equal-power
         ("age", np.int64),  # serial number, to find the oldest
-        ("tail", np.int64),  # frames of ringing left
+        ("tail", np.int64),  # frames of ringing, or of priming, left
         ("quiet", np.int64),  # frames of silence so far
     ],
     align=True,

@@ -16,6 +16,7 @@ from .layout import (
     LEAVING,
     OFFSET,
     PLAYING,
+    PRIMING,
     RETIRE_RING,
     RINGING,
     ROW,
@@ -33,7 +34,7 @@ SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second
 
 @inline
 def take_rig(engine):
-    """Give a published rig a free slot and send the playing ones away; without a free slot hurry the oldest. [audio]"""
+    """Give a published rig a free slot; without one hurry the oldest that is leaving. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     if load_acquire(engine + PENDING) == 0:
         return
@@ -44,6 +45,8 @@ def take_rig(engine):
             free = i
         elif slots[i].phase == CLOSING:
             oldest = SLOTS
+        elif slots[i].phase == PRIMING:
+            slots[i].phase = LEAVING  # nobody has heard it yet, and nobody will: the latest wins
         elif slots[i].phase != PLAYING and oldest != SLOTS and (oldest < 0 or slots[i].age < slots[oldest].age):
             oldest = i
     if free < 0:
@@ -55,7 +58,26 @@ def take_rig(engine):
             slots[oldest].speed = -1.0 / e.quick_frames
         return
     arena = exchange(engine + PENDING, 0)
-    new = records(arena, 1, RIG)[0]
+    e.serial += 1
+    e.swaps += 1
+    slot = slots[free]
+    slot.rig = arena
+    slot.age = e.serial
+    slot.position = 0.0
+    slot.speed = 0.0
+    slot.tail = records(arena, 1, RIG)[0].prime_frames
+    if slot.tail > 0:
+        slot.phase = PRIMING
+    else:
+        begin(engine, slot)
+
+
+@inline
+def begin(engine, slot):
+    """Fade a rig in and send the playing ones away. [audio thread]"""
+    e = records(engine, 1, ENGINE)[0]
+    slots = records(engine + SLOTS_AT, SLOTS, SLOT)
+    new = records(slot.rig, 1, RIG)[0]
     alone, power = 1, 0
     for i in range(SLOTS):
         if slots[i].phase == PLAYING:
@@ -69,13 +91,8 @@ def take_rig(engine):
             slots[i].tail = old.tail_frames
             slots[i].phase = RINGING if whole and old.tail_frames > 0 else LEAVING
             slots[i].quiet = 0
-    e.serial += 1
-    e.swaps += 1
-    slot = slots[free]
-    slot.rig = arena
     slot.phase = PLAYING
     slot.power = power
-    slot.age = e.serial
     slot.position = np.float64(alone)  # the first rig of a stream is covered by the start fade
     slot.speed = 1.0 / e.fade_frames
 
@@ -119,6 +136,11 @@ def play_slots(engine, frames):
         if faults > 0:
             e.non_finite += 1
             e.fault_block = records(slot.rig, 1, RIG)[0].fault_block
+        if slot.phase == PRIMING:
+            slot.tail -= frames
+            if slot.tail <= 0:
+                begin(engine, slot)
+            continue
         peak = mix_slot(engine, slot, frames)
         if slot.phase == RINGING:
             slot.tail -= frames

@@ -87,7 +87,7 @@ class _Layer:
                 if shape.gate:
                     value = self._gated(value, self.b.load(sums[len(features) + j, v]))
                 else:
-                    value = BY_CODE[shape.activation][1](self.e, value, self.constants[0][0])
+                    value = BY_CODE[shape.activation][1](self.e, value, self.constants[0])
                 if shape.mixed:
                     self.b.store(value, self.z[o, v])
                 if shape.exposed:
@@ -104,8 +104,8 @@ class _Layer:
             one = e.const(1.0, self.tile.lanes)
             a, b = exp2(e, x, -126.0, GATE_LIMIT), exp2(e, y, -126.0, GATE_LIMIT)
             return e.div(e.sub(a, one), e.mul(e.add(a, one), e.add(b, one)))
-        first = BY_CODE[self.shape.activation][1](e, x, self.constants[0][0])
-        return e.mul(first, BY_CODE[second][1](e, y, self.constants[1][0]))
+        first = BY_CODE[self.shape.activation][1](e, x, self.constants[0])
+        return e.mul(first, BY_CODE[second][1](e, y, self.constants[1]))
 
     def _mix(self, offset: int, times):
         """The rows over z: outputs with their residual, and the folded head."""

@@ -14,7 +14,7 @@ from ..errors import UnsupportedInput
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
 from ..kernels.resample import Ratio
-from ..model.spec import Conv1d, ModelSpec
+from ..model.spec import SIZE, Conv1d, ModelSpec
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from . import choose
@@ -61,7 +61,18 @@ class ChainBlock:
     def parameters(self) -> tuple[Parameter, ...]:
         """The block's parameters, a model's knobs last."""
         knobs = self.spec.knobs if self.spec else ()
-        return self.block.parameters + tuple(Parameter(k.name, k.default, k.minimum, k.maximum, k.unit) for k in knobs)
+        return self.block.parameters + tuple(
+            Parameter(k.name, k.default, k.minimum, k.maximum, k.unit, "structural" if self._structural(k.name) else "continuous")
+            for k in knobs
+        )
+
+    def _structural(self, name: str) -> bool:
+        return self.spec is not None and bool(self.spec.sizes) and name == SIZE
+
+    @property
+    def playing(self) -> ModelSpec | None:
+        """The model that plays: of a slimmable one that which its size chooses."""
+        return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
 
     def cells(self, values: Mapping, sample_rate: float) -> list[float]:
         """Return the numbers that the kernels work with."""
@@ -70,8 +81,9 @@ class ChainBlock:
             return cells
         if self.bare:
             cells = [1.0] * len(cells)
-        elif self.level:
-            cells[1] *= gain_from_db(self.spec.level_db)
+        else:
+            cells[0] *= gain_from_db(self.spec.input_db)
+            cells[1] *= gain_from_db(self.spec.level_db if self.level else 0.0)
         return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / (self.model_rate or sample_rate)]
 
     def ratio(self, sample_rate: float) -> Ratio | None:
@@ -81,7 +93,7 @@ class ChainBlock:
 
     def prewarm_frames(self, sample_rate: float) -> int:
         """Return the stream frames of silence that bring the block to rest."""
-        frames = self.spec.prewarm_frames if self.spec else 0
+        frames = self.playing.prewarm_frames if self.playing else 0
         ratio = self.ratio(sample_rate)
         if ratio is None:
             return frames
@@ -180,14 +192,14 @@ def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Sig
 
 def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Input gain, the model's layers, output gain; one instance per channel, or one for all of a wider model."""
-    spec = item.spec
+    spec = item.playing
     instances = signal.width if spec.inputs == 1 else 1
     if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
         raise UnsupportedInput(
             f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, the chain {signal.width} channels: "
             "use --mono, or a file of as many channels as the model's inputs"
         )
-    names = [knob.name for knob in spec.knobs] + ["sample_period"]
+    names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     first = len(cells) - len(names)
     controls = dict(zip(names, cells[first:], strict=True))
     target = builder.buffer(spec.outputs * instances)

@@ -35,6 +35,7 @@ RIG = np.dtype(
         ("outputs", np.int64),
         ("glide_frames", np.int64),
         ("tail_frames", np.int64),
+        ("prime_frames", np.int64),  # input it hears in silence before it fades in
         ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
         ("weights", np.int64),  # absolute address
         ("image", np.int64),  # absolute address of the prewarmed copy, or 0
