@@ -92,9 +92,8 @@ class Weights:
         return self.values[start : self.used].reshape(shape)
 
     def tensor(self, outputs: Size, inputs: Size, taps: int = 1, groups: int = 1) -> np.ndarray:
-        """Return the used part of a weight (out, in/groups, taps); more than one group is always used whole."""
-        whole = self.take(outputs.full, inputs.full // groups, taps)
-        return whole if groups > 1 else whole[: outputs.used, : inputs.used]
+        """Return the used part of a weight (out, in/groups, taps); what has groups is never slimmed."""
+        return self.take(outputs.full, inputs.full // groups, taps)[: outputs.used, : inputs.used]
 
     def vector(self, size: Size) -> np.ndarray:
         """Return the used part of a vector."""
