@@ -30,6 +30,8 @@ class PlainView:
         self._told = self._state("", stream.meters())
         self._next = 0.0
         self.say(f"preset {stream.preset + 1}: {stream.presets[stream.preset]}" if stream.presets else "playing")
+        if stream.mute:
+            self.say("muted")
 
     def update(self, meters: Meters) -> None:
         now = self._clock()

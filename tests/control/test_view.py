@@ -80,6 +80,12 @@ def test_plain_lines_at_changes_only():
     assert lines() == []
 
 
+def test_a_muted_start_is_told():
+    stream = FakeStream()
+    stream.mute = True
+    assert plain(stream)() == ["rtfx: preset 1: clean", "rtfx: muted"]
+
+
 def test_counts_are_told_once_a_second():
     stream = FakeStream()
     lines = plain(stream)
