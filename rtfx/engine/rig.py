@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..effects import dcblock
 from ..kernels.jit import kernel
 from ..kernels.memory import exchange
 from ..plan.chain import Plan
-from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, allocate
+from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, STEP, allocate
 from .run import MAILBOX, RUN_PART
 
 
@@ -107,3 +108,15 @@ class EngineRig:
                 parts = (block.steps, block.buffers, block.domains)
                 RUN_PART(self.address, *(edge for part in parts for edge in (part.start, part.stop)), frames)
                 left -= frames
+                if left == 0:
+                    self._settle(block.steps, frames)
+
+    def _settle(self, steps: slice, frames: int) -> None:
+        """Start each DC blocker at the offset that its model has come to: getting there from zero is a thump."""
+        record, floats = self.record, self.memory[: self.memory.size // 4 * 4].view(np.float32)
+        buffers = self.table(record["buffers"], record["buffer_count"], BUFFER)
+        for step in self.table(record["steps"], record["step_count"], STEP)[steps]:
+            if step["kernel"] == dcblock.KERNEL.address:
+                source = buffers[step["source"]]
+                last = int(source["cursor"]) // 4 + int(source["stride"]) * int(step["source_row"]) + frames - 1
+                self.table(step["state"], 1, dcblock.DCBLOCK_STATE)["mean"] = floats[last]

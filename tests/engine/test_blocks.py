@@ -86,8 +86,8 @@ def test_prewarm_is_silence_that_has_already_passed():
         frames = spec.prewarm_frames
         assert frames == (2048 if spec.recurrent else spec.receptive_field)
         x = noise(1000)
-        warm = drive(engine([model(spec)]), x)
-        plan = rig([model(spec)]).plan
+        warm = drive(engine([model(spec, bare=True)]), x)
+        plan = rig([model(spec, bare=True)]).plan
         cold = Engine(48000.0, live=False)
         cold.publish(EngineRig(plan, cold=True))
         silence_first = drive(cold, np.concatenate([np.zeros((frames, 1), np.float32), x]))
