@@ -120,6 +120,7 @@ class Rig:
         self.notes: list[str] = []
         self._offline: Offline | None = None
         self._key: tuple = ()
+        self._values: list[dict] = []
 
     @classmethod
     def from_yaml(cls, path: str | Path, preset: str | int | None = None) -> Rig:
@@ -164,7 +165,7 @@ class Rig:
         if not self._owned:
             return preset
         blocks = [
-            replace(b, values=b.values | self._owned[b.id].knobs) if b.id in self._owned else b
+            replace(b, values={**b.values, **self._owned[b.id].knobs}) if b.id in self._owned else b
             for b in preset.chain
         ]
         return replace(preset, chain=tuple(blocks))
@@ -326,6 +327,9 @@ def _planar(x: np.ndarray) -> np.ndarray:
 def _blocks(items: list) -> list[BlockSpec]:
     """Return the chain of a preset for what a caller passed."""
     blocks: list[BlockSpec] = []
+    kind: Any
+    file: Any
+    values: dict[str, Any]
     for item in items:
         if isinstance(item, Model):
             kind, file, values = "model", item.spec, {}
@@ -337,7 +341,7 @@ def _blocks(items: list) -> list[BlockSpec]:
             file, values = str(item), {}
         if kind not in BLOCKS:
             raise UsageError(f"block {item!r} has type {kind!r}, expected one of: {', '.join(BLOCKS)}")
-        wanted = item.get("id") if isinstance(item, Mapping) and item.get("id") else kind
+        wanted = (isinstance(item, Mapping) and item.get("id")) or kind
         used = {block.id for block in blocks}
         name, number = wanted, 2
         while name in used:

@@ -97,7 +97,7 @@ class Controller:
         self._turned = False
         self._selected = False
         self._stopped = False
-        self._listeners: list[Callable[[str, float], None]] = []
+        self._listeners: list[Callable[[str, float | str], None]] = []
         self.playing = self._instance()
         engine.publish(self.playing)
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
@@ -145,7 +145,7 @@ class Controller:
         for address, value in scenes[name].items():
             self.set(address, value)
 
-    def subscribe(self, listener: Callable[[str, float], None]) -> None:
+    def subscribe(self, listener: Callable[[str, float | str], None]) -> None:
         """Have ``listener(address, value)`` called, on the thread that turns, at every change."""
         self._listeners.append(listener)
 

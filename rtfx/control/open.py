@@ -75,7 +75,7 @@ def open_stream(
 
     Other parameters are those of `api.Rig.play` and of the command line.
     """
-    wanted = set_list.device
+    wanted: dict[str, Any] = set_list.device
     choice = choose(
         device if device is not None else wanted.get("device"),
         input_device if input_device is not None else wanted.get("input"),

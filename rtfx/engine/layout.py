@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..kernels.state import offsets
 from ..plan.layout import MAX_BLOCK, MAX_CHANNELS
 
 SLOTS = 4
@@ -107,4 +108,4 @@ ENGINE = np.dtype(
     align=True,
 )
 
-OFFSET = {name: ENGINE.fields[name][1] for name in ENGINE.names}
+OFFSET = offsets(ENGINE)

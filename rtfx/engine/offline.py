@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Offline:
         out_gain_db: float = 0.0,
     ):
         self.plan, self.block = plan, block
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "sample_rate": plan.sample_rate,
             "inputs": plan.inputs,
             "outputs": plan.outputs,

@@ -84,7 +84,7 @@ def call_callback(context, function, source, target, frames, flags, engine):
 
     def codegen(context, builder, signature, arguments):
         ulong = context.get_value_type(types.ulong)
-        status = ir.IntType(types.intc.bitwidth)
+        status = context.get_value_type(types.intc)
         kind = ir.FunctionType(status, [i64, i64, ulong, i64, ulong, i64])
         function, source, target, frames, flags, engine = arguments
 

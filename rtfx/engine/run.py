@@ -7,11 +7,11 @@ import numpy as np
 from ..kernels.jit import inline, kernel
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
 from ..kernels.resample import first_frame
-from ..kernels.state import STATE
+from ..kernels.state import STATE, offsets
 from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP
 from .system import flush_denormals, restore_denormals
 
-MAILBOX = RIG.fields["mailbox"][1]
+MAILBOX = offsets(RIG)["mailbox"]
 
 
 @inline

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -172,17 +173,17 @@ class Record:
     def __init__(self, emitter: Emitter, address, dtype: np.dtype):
         self.e = emitter
         self.address = address
-        self.dtype = dtype
+        self.fields: Any = dtype.fields
 
     def place(self, name: str, item: int = 0):
         """Return the address of a field, or of item `item` of an array field."""
-        kind, offset = self.dtype.fields[name][:2]
+        kind, offset = self.fields[name][:2]
         offset += item * kind.base.itemsize
         return self.e.b.add(self.address, ir.Constant(I64, offset))
 
     def load(self, name: str, item: int = 0):
         """Load an integer field as i64."""
-        size = self.dtype.fields[name][0].base.itemsize
+        size = self.fields[name][0].base.itemsize
         place = self.e.b.inttoptr(self.place(name, item), ir.IntType(8 * size).as_pointer())
         value = self.e.b.load(place)
         return value if size == 8 else self.e.b.sext(value, I64)

@@ -31,3 +31,8 @@ def state_dtype(*fields) -> np.dtype:
 
 STATE = state_dtype()
 assert STATE.itemsize == 64
+
+
+def offsets(record: np.dtype) -> dict[str, int]:
+    """Return where each field of a record begins, in bytes."""
+    return {name: place[1] for name, place in (record.fields or {}).items()}

@@ -193,6 +193,7 @@ def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Sig
 def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Input gain, the model's layers, output gain; one instance per channel, or one for all of a wider model."""
     spec = item.playing
+    assert spec is not None and item.spec is not None
     instances = signal.width if spec.inputs == 1 else 1
     if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
         raise UnsupportedInput(
@@ -227,6 +228,7 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
 def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Direct convolution: a conv layer of one input and one output; a stereo response gives two channels."""
     impulse = item.impulse
+    assert impulse is not None
     outputs = max(signal.width, impulse.shape[0])
     loud = builder.buffer(outputs)
     entrance = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))

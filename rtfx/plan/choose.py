@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     else:
         bias_ih, bias_hh = node.bias_ih, node.bias_hh
     tensors = (node.weight_ih, node.weight_hh, bias_ih, bias_hh, dense_weight, dense_bias)
-    start = {name: getattr(node, f"{name}0", None) for name in ("h", "c")}
+    start: dict[str, Any] = {name: getattr(node, f"{name}0", None) for name in ("h", "c")}
     start = {name: np.zeros(hidden) if value is None else value for name, value in start.items()}
     loop = Layer(
         plain.PLAIN_CELL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..model.spec import Activation, Add, Conv1d, Dense, Mul, Node, Slice
 
@@ -38,14 +39,34 @@ class Match:
         hidden = {part for part in parts if part is not None}
         return hidden - {self.features} if self.exposed else hidden
 
+    def needed(self, nodes: Sequence[Node]) -> set[int]:
+        """Nodes whose signals the layer reads, or that must add up what it gives."""
+        read = [nodes[part].sources[0] for part in (self.conv, self.condition) if part is not None]
+        return {*read, *(total for total in (self.head_sum, self.output) if total is not None)}
+
 
 def matches(nodes: Sequence[Node], users: Sequence[Sequence[int]]) -> list[Match]:
-    """Return every layer that is worth a layer kernel: more than a convolution with its activation."""
-    found = [match(nodes, users, i) for i, n in enumerate(nodes) if isinstance(n, Conv1d) and n.groups == 1]
-    return [m for m in found if m and (m.mixed is not None or m.head_sum is not None or m.condition is not None or m.gated)]
+    """Return every layer that is worth a layer kernel: more than a convolution with its activation.
+
+    Where two layers claim a node, or one needs the signal of a node inside the other, the earlier one is taken: the head of
+    a layer may be the condition of the next.
+    """
+    kept: list[Match] = []
+    inside: set[int] = set()
+    outside: set[int] = set()
+    for index, node in enumerate(nodes):
+        found = match(nodes, users, index) if isinstance(node, Conv1d) and node.groups == 1 else None
+        if found is None or not (found.mixed or found.head_sum or found.condition is not None or found.gated):
+            continue
+        needed = found.needed(nodes)
+        if not (found.inside & (inside | outside) or needed & inside):
+            kept.append(found)
+            inside |= found.inside
+            outside |= needed
+    return kept
 
 
-def match(nodes: Sequence[Node], users: Sequence[Sequence[int]], index: int) -> Match | None:
+def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) -> Match | None:
     """Return the layer that begins with the convolution `index`, or None if there is no activation behind it."""
     conv = nodes[index]
     found = Match(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,11 @@ from ..kernels.codes import code_of
 from ..kernels.conv import Tile
 from ..kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ..kernels.processor import lanes
-from ..model.spec import Node
 from . import choose
 from .fuse import Match
 
 
-def wavenet_layer(nodes: Sequence[Node], found: Match, first: bool) -> tuple[choose.Layer, LayerShape]:
+def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[choose.Layer, LayerShape]:
     """Return the kernel of a matched layer; `first` begins the head sum."""
     conv = nodes[found.conv]
     sums, inputs, taps = conv.weight.shape

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from ..errors import UnsupportedArchitecture
 from ..kernels import elementwise
 from ..kernels.codes import code_of
@@ -48,7 +51,7 @@ def lower(spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, 
 class _Lowering:
     def __init__(self, spec, builder, audio, controls):
         self.spec, self.builder, self.audio, self.controls = spec, builder, audio, controls
-        self.nodes = rewrite(spec.nodes)
+        self.nodes: Sequence[Any] = rewrite(spec.nodes)
         self.users: list[list[int]] = [[] for _ in self.nodes]
         for index, node in enumerate(self.nodes):
             for source in node.sources:
@@ -121,7 +124,7 @@ class _Lowering:
         conv = self.nodes[found.conv]
         source = self._with_history(self.signals[conv.sources[0]], (conv.weight.shape[2] - 1) * conv.dilation)
         layer, shape = wavenet_layer(self.nodes, found, found.head_sum not in self.sums)
-        head = None
+        head: Any = None
         if found.head_sum is not None:
             head, done = self.sums.setdefault(found.head_sum, (self.builder.buffer(shape.head_rows), []))
             done.append(found.features if found.head is None else found.head)
@@ -183,7 +186,7 @@ class _Lowering:
         layer = choose.recurrent_layer(node, dense)
         target = self.builder.buffer(dense.width if dense else node.width)
         self.signals[index] = self._layer(layer, source, target)
-        if dense:
+        if following is not None and dense:
             self.signals[following] = target
 
     def _layer(self, layer: choose.Layer, source: Signal, target: Signal) -> Signal:

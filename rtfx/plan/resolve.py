@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
@@ -49,7 +49,7 @@ class Models:
 
     specs: dict[str, ModelSpec] = field(default_factory=dict)
 
-    def __getitem__(self, name: str | Path | ModelSpec) -> ModelSpec:
+    def __getitem__(self, name: Any) -> ModelSpec:  # a path, a name, or a specification as it is
         if isinstance(name, ModelSpec):
             return name
         key = str(name)
@@ -114,7 +114,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     table = BLOCKS[block.type]
     try:
         spec = models[block.file] if block.type == "model" else None
-        impulse = load_impulse(find_audio(block.file), sample_rate) if block.type == "cab" else None
+        impulse = load_impulse(find_audio(block.file or ""), sample_rate) if block.type == "cab" else None
     except RtfxError as error:
         if block.path is None:
             raise
@@ -127,7 +127,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         method = choose_method(spec, sample_rate, options.rate_method)
         rate = spec.sample_rate if method == "resample" else None
         if method == "dilate":
-            spec = dilated(spec, round(sample_rate / spec.sample_rate))
+            spec = dilated(spec, round(sample_rate / (spec.sample_rate or sample_rate)))
     return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level, rate)
 
 

@@ -7,6 +7,8 @@ Rules, applied until none fits:
   it could not be: the zeros of the history would get it too)
 - a dense layer over a sum that only it uses, and that is wider than its output, becomes a sum of dense layers: the head of a
   WaveNet then costs one dot product a layer
+- a dense layer over a concatenation that only it uses becomes a sum of dense layers, where adding their outputs costs no
+  more than copying the features together would
 - a sum within a sum is one sum; a dense layer and a convolution of the same signal that are added are one convolution
 - nodes that nothing uses are dropped: the last 1x1 of a WaveNet, for one
 """
@@ -14,17 +16,18 @@ Rules, applied until none fits:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..model.spec import Add, Affine, Conv1d, Dense, Node
+from ..model.spec import Add, Affine, Concat, Conv1d, Dense, Input, Node
 
 
 class Graph:
     """Nodes by number, in computable order, with the users of each."""
 
     def __init__(self, nodes):
-        self.nodes: dict[int, Node] = dict(enumerate(nodes))
+        self.nodes: dict[int, Any] = dict(enumerate(nodes))  # rules tell the class of a Node
         self.output = len(self.nodes) - 1
         self._fresh = len(self.nodes)
 
@@ -36,6 +39,16 @@ class Graph:
                 users[source].append(index)
         users[self.output].append(-1)
         return users
+
+    def widths(self) -> dict[int, int]:
+        """Return the features of each node's output."""
+        widths: dict[int, int] = {}
+        for index, node in self.nodes.items():
+            if isinstance(node, Concat):
+                widths[index] = sum(widths[s] for s in node.sources)
+            else:
+                widths[index] = node.width or widths[node.sources[0]]
+        return widths
 
     def insert_before(self, place: int, node: Node) -> int:
         """Insert a node just before `place` and return its number."""
@@ -54,8 +67,9 @@ class Graph:
             self.output = new
 
     def prune(self) -> None:
-        """Drop every node that the output does not depend on."""
-        needed, stack = set(), [self.output]
+        """Drop every node that the output does not depend on; inputs stay, as their order counts the channels."""
+        needed: set[int] = set()
+        stack = [self.output, *(index for index, node in self.nodes.items() if isinstance(node, Input))]
         while stack:
             index = stack.pop()
             if index not in needed:
@@ -151,6 +165,27 @@ def distribute(graph: Graph, index: int, users) -> bool:
     return True
 
 
+def split_concat(graph: Graph, index: int, users) -> bool:
+    """Dense(Concat) of few outputs: a sum of dense layers; the bias goes to the first."""
+    node = graph.nodes[index]
+    if not isinstance(node, Dense):
+        return False
+    inner = graph.nodes[node.sources[0]]
+    if not isinstance(inner, Concat) or len(users[node.sources[0]]) != 1:
+        return False
+    if node.width * (len(inner.sources) - 1) > node.weight.shape[1]:
+        return False
+    widths = graph.widths()
+    parts, first = [], 0
+    for source in inner.sources:
+        weight = node.weight[:, first : first + widths[source]]
+        bias = np.zeros(node.width) if parts else node.bias
+        parts.append(graph.insert_before(index, Dense((source,), weight=weight, bias=bias)))
+        first += widths[source]
+    graph.nodes[index] = Add(tuple(parts))
+    return True
+
+
 def flatten(graph: Graph, index: int, users) -> bool:
     """Add(Add): one sum, where the inner one has no other user."""
     node = graph.nodes[index]
@@ -180,4 +215,4 @@ def merge_last_tap(graph: Graph, index: int, users) -> bool:
     return False
 
 
-RULES = (fold_affine, compose_dense, compose_conv, distribute, flatten, merge_last_tap)
+RULES = (fold_affine, compose_dense, compose_conv, distribute, split_concat, flatten, merge_last_tap)
