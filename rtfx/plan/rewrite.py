@@ -58,14 +58,6 @@ class Graph:
         }
         return number
 
-    def forward(self, old: int, new: int) -> None:
-        """Have every user of `old` use `new`."""
-        for index, node in self.nodes.items():
-            if old in node.sources:
-                self.nodes[index] = replace(node, sources=tuple(new if s == old else s for s in node.sources))
-        if self.output == old:
-            self.output = new
-
     def prune(self) -> None:
         """Drop every node that the output does not depend on; inputs stay, as their order counts the channels."""
         needed: set[int] = set()
