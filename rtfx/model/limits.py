@@ -10,6 +10,7 @@ FILE_BYTES = 64 << 20  # the largest public model files are below 1 MB
 NODES = 4096  # NAM's largest layer has some fifty
 WIDTH = 4096  # features of one signal
 WEIGHTS = 1 << 24
+SIZES = 64  # of one slimmable net
 RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
 HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ResourceLimit, ShapeMismatch, UnsupportedVersion
-from .limits import check_limits
+from .limits import SIZES, check_limits
 from .nam_container import read_container, read_sequential
 from .nam_graph import Graph, Job, Part, Weights
 from .nam_simple import DEFAULT_RATE, FORMER_LINEAR, read_convnet, read_linear, read_lstm
@@ -32,7 +32,6 @@ ARCHITECTURES: dict[str, Callable[[Job], Part]] = {
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
 RATES = (1000.0, 1e6)  # Hz
 NESTING = 8  # models inside models
-SIZES = 64
 NORMAL_LOUDNESS = -18.0  # dB, what NAM's player brings a model of known loudness to
 DB_RANGE = 200.0  # what is believed of a level in dB or dBu
 KINDS = {
@@ -68,37 +67,39 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
     ModelError
         Also for a part that is not played at full size.
     """
-    whole = _spec(data, path, compat, 1.0)
-    breakpoints = sorted(whole.breakpoints)
+    file = _File(data, path, compat, {})
+    graph, spec = _at_size(file, 1.0)
+    whole, breakpoints = replace(spec, parameters=graph.parameters), sorted(graph.breakpoints)
     if not breakpoints:
-        return whole.spec
+        return whole
     if len(breakpoints) >= SIZES:
         raise ResourceLimit(f"{len(breakpoints) + 1} sizes of a slimmable net, at most {SIZES}: use a smaller model")
     below = [0.0, *breakpoints[:-1]]
     middles = [0.5 * (low + high) for low, high in zip(below, breakpoints, strict=True)]
-    sizes = [(high, _spec(data, path, compat, v).spec) for v, high in zip(middles, breakpoints, strict=True)]
+    sizes = [(high, _at_size(file, v)[1]) for v, high in zip(middles, breakpoints, strict=True)]
     for _, spec in sizes:
-        if (spec.inputs, spec.outputs) != (whole.spec.inputs, whole.spec.outputs):
+        if (spec.inputs, spec.outputs) != (whole.inputs, whole.outputs):
             raise ShapeMismatch(
                 f"a smaller size has {spec.inputs} inputs and {spec.outputs} outputs, expected those of the full size, "
-                f"{whole.spec.inputs} and {whole.spec.outputs}"
+                f"{whole.inputs} and {whole.outputs}"
             )
         check_limits(spec)
-    return replace(whole.spec, knobs=(Knob(SIZE, default=1.0),), sizes=(*sizes, (1.0, whole.spec)))
+    return replace(whole, knobs=(Knob(SIZE, default=1.0),), sizes=(*sizes, (1.0, whole)))
 
 
-@dataclass(frozen=True)
-class _AtSize:
-    """The model at one size, and the values of the knob where it changes."""
+class _File(NamedTuple):
+    """What is read; `numbers` are the weights converted so far, by the identity of their list."""
 
-    spec: ModelSpec
-    breakpoints: set[float]
+    data: dict[str, Any]
+    path: Path
+    compat: str | None
+    numbers: dict[int, np.ndarray]
 
 
-def _spec(data: dict[str, Any], path: Path, compat: str | None, size: float) -> _AtSize:
+def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
     """Return the model at a value of the size knob."""
     graph = Graph()
-    part = _append(graph, data, "", None, size, compat, 0)
+    part = _append(graph, file, file.data, "", None, size, 0)
     metadata = _finite(part.metadata)
     loudness = _level(metadata, "loudness")
     if part.rate is None:
@@ -109,7 +110,7 @@ def _spec(data: dict[str, Any], path: Path, compat: str | None, size: float) -> 
     spec = ModelSpec(
         family="nam",
         nodes=graph.pruned(part.output),
-        name=name if isinstance(name, str) and name else path.stem,
+        name=name if isinstance(name, str) and name else file.path.stem,
         sample_rate=part.rate or DEFAULT_RATE,
         rate_source="family" if part.rate is None else "file",
         kind=KINDS.get(gear, "unknown") if isinstance(gear, str) else "unknown",
@@ -121,13 +122,11 @@ def _spec(data: dict[str, Any], path: Path, compat: str | None, size: float) -> 
         metadata=metadata,
         warnings=tuple(dict.fromkeys(graph.warnings)),
     )
-    if size == 1.0:
-        spec = replace(spec, parameters=graph.parameters)
-    return _AtSize(spec, graph.breakpoints)
+    return graph, spec
 
 
 def _append(
-    graph: Graph, data: Any, where: str, source: int | None, size: float | None, compat: str | None, depth: int
+    graph: Graph, file: _File, data: Any, where: str, source: int | None, size: float | None, depth: int
 ) -> Part:
     """Append one complete model, whose place in the file is `where`; `depth` models are around it."""
     if depth > NESTING:
@@ -142,20 +141,26 @@ def _append(
     inner_rates = [rate]
 
     def nested(model: Any, inner_where: str, inner_source: int | None, inner_size: float | None) -> Part:
-        part = _append(graph, model, inner_where, inner_source, inner_size, compat, depth + 1)
+        part = _append(graph, file, model, inner_where, inner_source, inner_size, depth + 1)
         inner_rates.append(part.rate)
         return part
 
     config = mapping(data["config"], f"{where}config")
     metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
-    numbers = tensor(data["weights"], f"{where}weights", axes=1)
-    weights = Weights(numbers.astype(np.float32).astype(np.float64), where)  # what they were before they were printed
-    part = reader(Job(graph, config, weights, where, source, rate, size, compat, metadata or {}, nested))
+    weights = Weights(_numbers(data["weights"], f"{where}weights", file.numbers), where)
+    part = reader(Job(graph, config, weights, where, source, rate, size, file.compat, metadata or {}, nested))
     stated = {value for value in inner_rates if value is not None}
     if len(stated) > 1:
         found = ", ".join(f"{value:g}" for value in sorted(stated))
         raise ShapeMismatch(f"{where}sample_rate: the models of one file state {found} Hz, expected one rate")
     return part._replace(rate=next(iter(stated), None))
+
+
+def _numbers(value: Any, where: str, known: dict[int, np.ndarray]) -> np.ndarray:
+    """Return weights in the single precision that they had before they were printed, converted once for all sizes."""
+    if id(value) not in known:
+        known[id(value)] = tensor(value, where, axes=1).astype(np.float32).astype(np.float64)
+    return known[id(value)]
 
 
 def _check_version(version: str, where: str, warnings: list[str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeMismatch
-from .limits import NODES, RECEPTIVE_FIELD, at_most
+from .limits import NODES, RECEPTIVE_FIELD, SIZES, at_most
 from .nam_activation import append_activation
 from .nam_graph import Graph, Job, Part, Size, Weights, bounded
 from .nam_wavenet_config import FILMS, KEYS, Array, Layer, film_width, mixed, parse_array
@@ -134,6 +134,8 @@ def _unslimmable(arrays: Sequence[Array], head: dict[str, Any] | None) -> str:
     if head is not None:
         return "has a head behind its arrays"
     for array in arrays:
+        if len(array.sizes) > SIZES:
+            return f"has {len(array.sizes)} sizes, more than {SIZES}"
         parts = [*array.films.values(), *(part for part in (array.layer1x1, array.head1x1) if part)]
         if max(array.groups, array.groups_mixin, *(part.groups for part in parts), 1) > 1:
             return "has groups"

@@ -134,9 +134,12 @@ def test_nesting_is_bounded(tmp_path):
 
 
 def test_many_sizes_are_refused(tmp_path):
-    model = nam("WaveNet", wavenet(array(channels=100, dilations=[1], slimmable={"kwargs": None})))
+    submodels = [{"max_value": (i + 1) / 100, "model": FILES["linear"]} for i in range(100)]
     with pytest.raises(errors.ResourceLimit, match="100 sizes"):
-        load(write(tmp_path, model, "net.nam"))
+        load(write(tmp_path, nam("SlimmableContainer", {"submodels": submodels}), "net.nam"))
+    model = nam("WaveNet", wavenet(array(channels=100, dilations=[1], slimmable={"kwargs": None})))
+    spec = load(write(tmp_path, model, "net.nam"))
+    assert not spec.sizes and "100 sizes" in spec.warnings[0]
 
 
 def legacy(folder, model, prefix="", weights=None):
