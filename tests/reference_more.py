@@ -24,6 +24,10 @@ def evaluate_more(path, x, knobs=None, cold=False, arch=None):
         run, prewarm = gated_conv_net(data)
     elif "model_data" in data or "unit_type" in data:
         run, prewarm = agam(data, values)
+    elif "input_size" in data:
+        run, prewarm = smart_amp_pro(data), data["input_size"]
+    elif "variables" in data:
+        run, prewarm = wavenet_va(data, values)
     else:
         raise AssertionError("no family of these")
     x = np.asarray(x, np.float64)
@@ -112,3 +116,68 @@ def gated_conv_net(data):
         return torch_convolution(np.hstack(mix), state[f"{head}weight"], state[f"{head}bias"], 1)
 
     return run, 1 + model["blocks"] * (taps - 1) * sum(dilations)
+
+
+def softsign(x):
+    return x / (1.0 + np.abs(x))
+
+
+WAVENET_VA = {
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "relu": lambda x: np.where(x > 0, x, 0.0),
+    "softsign": softsign,
+    "linear": lambda x: x,
+    "gated": lambda x: np.tanh(x[:, : x.shape[1] // 2]) * sigmoid(x[:, x.shape[1] // 2 :]),
+    "softgated": lambda x: softsign(x[:, : x.shape[1] // 2]) * softsign(x[:, x.shape[1] // 2 :]),
+}
+
+
+def wavenet_va(data, knobs):
+    """Flat kernels are [tap][in][out]."""
+    flat = {(v["layer_idx"], v["name"]): np.array([float(n) for n in v["data"]]) for v in data["variables"]}
+    channels, taps, dilations = data["residual_channels"], data["filter_width"], data["dilations"]
+    activation = WAVENET_VA[data["activation"]]
+    last = len(dilations)
+
+    def run(audio):
+        x = np.column_stack([audio] + [np.full(len(audio), knobs[0])] * (data["input_channels"] - 1))
+        x = x @ flat[-1, "W"].reshape(-1, channels) + flat[-1, "b"]
+        skips = []
+        for layer, dilation in enumerate(dilations):
+            kernel = flat[layer, "W_conv"].reshape(taps, channels, -1)
+            z = np.einsum("tki,kio->to", causal_windows(x, taps, dilation), kernel) + flat[layer, "b_conv"]
+            skips.append(activation(z))
+            x = skips[-1] @ flat[layer, "W_out"].reshape(channels, channels) + flat[layer, "b_out"] + x
+        return np.hstack(skips) @ flat[last, "W"].reshape(channels * last, -1) + flat[last, "b"]
+
+    return run, 1 + (taps - 1) * sum(dilations)
+
+
+def keras_same(x, kernel, bias, stride):
+    """A Keras convolution of one window ``(frames, features)`` with padding "same"."""
+    taps, frames = len(kernel), len(x)
+    total = max((-(-frames // stride) - 1) * stride + taps - frames, 0)
+    x = np.vstack([np.zeros((total // 2, x.shape[1])), x, np.zeros((total - total // 2, x.shape[1]))])
+    starts = range(0, len(x) - taps + 1, stride)
+    return np.array([np.tensordot(x[start : start + taps], kernel, 2) + bias for start in starts])
+
+
+def smart_amp_pro(data):
+    """The whole network, window by window."""
+    part = {name: tensors(data[name]) for name in ("conv1d", "conv1d_1", "dense")}
+    lstm = {name.split(":")[0]: np.array(value, float) for name, value in data["lstm"].items() if ":" in name}
+    recurrent = lstm.get("recurrent_kernel", np.zeros((len(lstm["bias"]) // 4, len(lstm["bias"]))))
+
+    def run(audio):
+        padded = np.concatenate([np.zeros(data["input_size"] - 1), audio])
+        out = []
+        for t in range(len(audio)):
+            v = padded[t : t + data["input_size"], None]
+            for name in ("conv1d", "conv1d_1"):
+                v = keras_same(v, part[name]["kernel:0"], part[name]["bias:0"], data.get(f"{name}_stride", 12))
+            h = keras_lstm(v, lstm["kernel"], recurrent, lstm["bias"])[-1]
+            out.append(h @ part["dense"]["kernel:0"] + part["dense"]["bias:0"])
+        return np.array(out)
+
+    return run

@@ -18,14 +18,16 @@ from ..errors import (
     did_you_mean,
 )
 from ..find import find_model
-from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural
+from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, wavenetva
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
-SUPPORTED = "rtfx reads NAM, Automated-GuitarAmpModelling, RTNeural JSON, AIDA-X and rtfx JSON so far"
+SUPPORTED = (
+    "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
+)
 STATE_DICT_ENDINGS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "eps")
 
 
@@ -70,8 +72,8 @@ FAMILIES = (
     Family("Automated-GuitarAmpModelling", lambda data, path: isinstance(data.get("model_data"), dict), agam.read),
     Family("AIDA-X", _is_aidax, aidax.read),
     Family("RTNeural", _is_keras, rtneural.read),
-    Family("WaveNetVA (SmartGuitarAmp, PedalNetRT)", _has("dilations", "residual_channels", "variables")),
-    Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense")),
+    Family("WaveNetVA", _has("dilations", "residual_channels", "variables"), wavenetva.read),
+    Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense"), smartamppro.read),
     Family("legacy CoreAudioML", _has("unit_type", "in_size"), agam.read_legacy),
     Family("PyTorch state_dict without a description of the network", _is_state_dict),
     # one of the two keys alone: RTNeural's reader names the other

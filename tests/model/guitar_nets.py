@@ -91,3 +91,68 @@ def agam_files():
         "gated-one-layer": gated_conv_net(rng, blocks=1, layers=1, channels=3),
     }
     return files
+
+
+def wavenet_va(
+    rng, activation="gated", inputs=1, channels=4, taps=3, dilations=(1, 2, 4), outputs=1, text=False, **keys
+):
+    """Return the parsed form of a WaveNetVA file; `text` writes the numbers as strings, as PedalNetRT does."""
+    doubled = 2 * channels if activation in ("gated", "softgated") else channels
+    sizes = {(-1, "W"): inputs * channels, (-1, "b"): channels}
+    for layer in range(len(dilations)):
+        sizes |= {(layer, "W_conv"): taps * channels * doubled, (layer, "b_conv"): doubled}
+        sizes |= {(layer, "W_out"): channels * channels, (layer, "b_out"): channels}
+    sizes |= {(len(dilations), "W"): channels * len(dilations) * outputs, (len(dilations), "b"): outputs}
+    variables = []
+    for (layer, name), size in sizes.items():
+        values = rng.normal(0, 0.5, size).tolist()
+        variables.append({"layer_idx": layer, "name": name, "data": [str(v) for v in values] if text else values})
+    return {
+        "activation": activation, "input_channels": inputs, "output_channels": outputs, "residual_channels": channels,
+        "filter_width": taps, "dilations": list(dilations), "variables": variables,
+    } | keys  # fmt: skip
+
+
+def wavenet_va_files():
+    """Return one WaveNetVA file of every activation and form, by name."""
+    rng = np.random.default_rng(12)
+    kinds = ("tanh", "sigmoid", "relu", "softsign", "linear", "gated", "softgated")
+    files = {kind: wavenet_va(rng, kind) for kind in kinds}
+    return files | {
+        "strings": wavenet_va(rng, text=True),
+        "conditioned": wavenet_va(rng, inputs=2, text=True),
+        "two-outputs": wavenet_va(rng, outputs=2),
+        "one-layer": wavenet_va(rng, dilations=(3,), taps=2),
+        "one-channel": wavenet_va(rng, "tanh", channels=1),
+        "level-adjust": wavenet_va(rng, text=True, level_adjust=5.0),
+    }
+
+
+def smartamppro(rng, frames=24, channels=(3, 2), taps=(4, 4), strides=(4, 6), hidden=5, recurrent=False):
+    """Return the parsed form of a SmartAmpPro file."""
+    lstm = {"kernel:0": (channels[1], 4 * hidden), "bias:0": (4 * hidden,)}
+    if recurrent:
+        lstm["recurrent_kernel:0"] = (hidden, 4 * hidden)
+    data = {
+        "conv1d": filled(rng, {"kernel:0": (taps[0], 1, channels[0]), "bias:0": (channels[0],)}),
+        "conv1d_1": filled(rng, {"kernel:0": (taps[1], *channels), "bias:0": (channels[1],)}),
+        "lstm": filled(rng, lstm) | ({} if recurrent else {"lstm_cell": []}),
+        "dense": filled(rng, {"kernel:0": (hidden, 1), "bias:0": (1,)}),
+        "input_size": frames,
+    }
+    names = ("conv1d_stride", "conv1d_1_stride")
+    return data | {name: stride for name, stride in zip(names, strides, strict=True) if stride}
+
+
+def smartamppro_files():
+    """Return SmartAmpPro files by name: of one step and several, with even and uneven padding."""
+    rng = np.random.default_rng(13)
+    return {
+        "usual": smartamppro(rng, 120, taps=(12, 12), strides=(12, 12)),
+        "no-stride": smartamppro(rng, 120, taps=(12, 12), strides=(None, None)),
+        "uneven-padding": smartamppro(rng, 14, taps=(7, 5), strides=(3, 5)),
+        "short-taps": smartamppro(rng, 23, taps=(2, 3), strides=(6, 7)),
+        "one-step-recurrent": smartamppro(rng, 24, strides=(4, 6), recurrent=True),
+        "two-steps": smartamppro(rng, 30, strides=(4, 4), recurrent=True),
+        "five-steps": smartamppro(rng, 21, taps=(3, 2), strides=(2, 2), recurrent=True, hidden=3),
+    }
