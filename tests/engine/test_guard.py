@@ -1,0 +1,135 @@
+"""What must never reach the loudspeaker: NaN, infinity, denormals, anything above full scale."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rtfx.model.spec import Conv1d, Input, ModelSpec
+
+from .rigs import RATE, cut, drive, effect, engine, exploding, gain, gru, model, noise, tcn
+
+DENORMAL = np.float32(1e-39)
+
+
+@pytest.mark.parametrize("block", [64, 512])
+def test_a_non_finite_block_is_muted_counted_named_and_the_model_reset(block):
+    chain = [gain(0.0), model(exploding(), "bang", bare=True), model(gru(), "after")]
+    x = noise(20 * block, level=0.1)
+    e = engine(chain)
+    spoiled = 5 * block
+    x[spoiled + 20] = 0.9
+    y = drive(e, x, cut(len(x), block))
+    record = e.record
+    assert np.isfinite(y).all()
+    assert int(record["non_finite"]) == 1
+    assert int(record["fault_block"]) == 1, "the index of the model in its chain"
+    # what follows is what a rig plays that begins there
+    fresh = drive(engine(chain), x[spoiled + block :], cut(len(x) - spoiled - block, block))
+    assert np.array_equal(y[spoiled + block :], fresh)
+    assert np.abs(fresh).max() > 1e-3
+
+
+def test_the_block_itself_is_silent():
+    e = engine([model(exploding(), bare=True)])
+    x = noise(640, level=0.1)
+    x[200] = 0.9
+    y = drive(e, x)
+    assert (y[192:256] == 0.0).all()
+    assert np.array_equal(y[:192], x[:192]) and np.array_equal(y[256:], x[256:])
+
+
+def test_a_recurrent_model_recovers():
+    """Without the reset one NaN would stay in the state for ever."""
+    nodes = exploding().nodes
+    cell = gru()
+    shifted = [_moved(node, len(nodes) - 1) for node in cell.nodes[1:]]
+    spec = ModelSpec("test", (*nodes, *shifted), name="test")
+    e = engine([model(spec)])
+    x = noise(4000, level=0.1)
+    x[1000] = 0.9
+    y = drive(e, x)
+    assert np.isfinite(y).all()
+    assert int(e.record["non_finite"]) == 1
+    assert np.abs(y[1100:]).max() > 1e-3
+
+
+def _moved(node, offset):
+    return replace(node, sources=tuple(source + offset for source in node.sources))
+
+
+def test_every_bad_block_counts():
+    e = engine([model(exploding(), bare=True)])
+    x = noise(64 * 40, level=0.1)
+    x[64 * np.arange(10, 20, 2) + 5] = 0.9
+    drive(e, x)
+    assert int(e.record["non_finite"]) == 5
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_bad_input_is_silence(bad):
+    x = noise(2000)
+    x[[0, 700, 1999]] = 0.0
+    clean = drive(engine([model(gru()), effect("eq")]), x)
+    x[[0, 700, 1999]] = bad
+    e = engine([model(gru()), effect("eq")])
+    assert np.array_equal(drive(e, x), clean)
+    assert int(e.record["non_finite"]) == 0
+
+
+def test_denormals_are_flushed_where_kernels_run_and_only_there():
+    e = engine([gain(0.0)], limiter=False)
+    x = np.full((256, 1), DENORMAL, np.float32)
+    assert (drive(e, x) == 0.0).all()
+    assert x[0, 0] * np.float32(1.0) > 0.0, "the caller's thread got its mode back"
+    # products of normal numbers that would be denormal
+    e = engine([gain(-60.0), gain(-60.0)], limiter=False)
+    assert (drive(e, np.full((256, 1), 1e-35, np.float32)) == 0.0).all()
+
+
+def test_denormals_inside_a_network_are_flushed():
+    weight = np.full((1, 1, 3), 1e-30)
+    nodes = (Input(()), Conv1d((0,), weight=weight, bias=np.zeros(1)))
+    spec = ModelSpec("test", nodes, name="test")
+    y = drive(engine([model(spec, bare=True)]), np.full((64, 1), 1e-10, np.float32))
+    assert (y == 0.0).all()
+
+
+def test_nothing_exceeds_full_scale():
+    for x in (noise(5000, level=3.0), np.full((5000, 1), 1e20, np.float32), noise(5000, level=1e30)):
+        e = engine([gain(24.0)])
+        y = drive(e, x)
+        assert np.abs(y).max() <= 1.0
+        assert np.abs(y).max() > 0.99
+
+
+def test_limiter_against_numpy():
+    x = noise(6000, level=0.6, channels=2)
+    y = drive(engine([gain(0.0)], 2), x)
+    release = math.exp(-1.0 / (0.05 * RATE))
+    peak, exact = 0.0, np.zeros((6000, 2))
+    for n in range(6000):
+        peak = max(np.abs(x[n]).max(), peak * release)
+        exact[n] = x[n] / max(peak, 1.0)
+    assert np.abs(y - exact).max() < 1e-4  # the peak decays in float32 over thousands of frames
+    assert np.abs(x).max() > 1.5 and np.abs(y).max() <= 1.0
+
+
+def test_limiter_is_a_wire_below_full_scale():
+    x = np.clip(noise(5000, level=0.4), -1.0, 1.0)
+    assert np.abs(x).max() == 1.0
+    assert np.array_equal(drive(engine([gain(0.0)]), x), x)
+
+
+def test_limiter_off_is_a_wire():
+    x = noise(5000, level=3.0)
+    assert np.array_equal(drive(engine([gain(0.0)], limiter=False), x), x)
+
+
+def test_a_silent_input_gives_silence():
+    """A gated chain of nets with offsets of their own ends in exact zeros or far below hearing."""
+    e = engine([effect("gate"), model(tcn()), model(gru(), "second"), effect("gate", "end")])
+    drive(e, noise(4800))
+    y = drive(e, np.zeros((48000, 1), np.float32))
+    assert np.abs(y[-4800:]).max() < 1e-5

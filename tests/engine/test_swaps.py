@@ -1,0 +1,55 @@
+"""Ten thousand preset changes faster than real time, two threads on two cores: no click, no leak, no ghost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtfx.plan.chain import plan_chain
+
+from .rigs import RATE, chains
+
+ROOT = Path(__file__).parents[2]
+FADE = 960
+
+
+def hammer(swaps: int, fade: int) -> dict:
+    for chain in chains().values():
+        plan_chain(chain, RATE)  # compile here, once
+    command = [sys.executable, "-m", "tests.engine.swap_hammer", str(swaps), str(fade)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr[-2000:]}"
+    result = json.loads(done.stdout)
+    print(result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def result():
+    return hammer(10_000, FADE)
+
+
+def test_ten_thousand_swaps_without_a_click(result):
+    assert result["swaps"] >= 10_000
+    assert result["separate_cores"]
+    assert result["largest_step"] <= result["bound"]
+
+
+def test_nothing_leaks(result):
+    assert result["alive_at_end"] == 1
+    assert result["most_alive"] < 30  # four slots, the mailbox, and what waits in the ring to be freed
+    assert result["memory_growth_bytes"] < 8e6
+
+
+def test_retired_memory_is_never_used(result):
+    """A poisoned rig holds step addresses of -1 and NaN samples: using one crashes or sounds."""
+    assert result["finite"]
+    assert result["non_finite_blocks"] == 0
+
+
+def test_a_fade_of_one_frame_clicks():
+    """The control: the bound is one that a hard switch does not keep."""
+    result = hammer(300, 1)
+    assert result["largest_step"] > 3.0 * result["bound"]
