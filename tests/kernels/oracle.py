@@ -14,7 +14,7 @@ def sigmoid(x):
 
 def constants(slope):
     """Return all four constants of an activation: slope, slope_high, low, high."""
-    return (slope, 0.25, -0.6, 0.8)
+    return (slope, 0.25, -0.625, 0.75)
 
 
 def hardtanh(x, slope, slope_high, low, high):
@@ -25,6 +25,10 @@ def fasttanh(x):
     q = np.abs(x)
     above = x * (2.45550750702956 * (1 + q) + (0.893229853513558 + 0.821226666969744 * q) * x**2)
     return above / (2.44506634652299 + (2.44506634652299 + x**2) * np.abs(x + 0.814642734961073 * x * q))
+
+
+def selu(x):
+    return np.where(x >= 0.0, 1.0507009873554805 * x, 1.7580993408473766 * np.expm1(np.minimum(x, 0.0)))
 
 
 ACTIVATIONS = {
@@ -40,7 +44,7 @@ ACTIVATIONS = {
     "silu": lambda x, slope: x * sigmoid(x),
     "hardswish": lambda x, slope: np.where(x <= -3.0, 0.0, np.where(x >= 3.0, x, x * (x + 3.0) / 6.0)),
     "softsign": lambda x, slope: x / (1.0 + np.abs(x)),
-    "selu": lambda x, slope: np.where(x >= 0.0, 1.0507009873554805 * x, 1.7580993408473766 * np.expm1(np.minimum(x, 0.0))),
+    "selu": lambda x, slope: selu(x),
     "gelu": lambda x, slope: 0.5 * x * erfc(-x / math.sqrt(2.0)),
     "softplus": lambda x, slope: np.logaddexp(0.0, x),
     "softshrink": lambda x, slope: np.sign(x) * np.maximum(np.abs(x) - slope, 0.0),

@@ -1,0 +1,123 @@
+"""The error bounds that activations.py and curves.py state for the activations, on dense grids, against float64."""
+
+import numpy as np
+import pytest
+
+from rtfx.kernels import jit
+from rtfx.kernels.codes import CODES
+from rtfx.kernels.plain_activations import activate
+
+from . import oracle
+from .harness import compiled
+
+SLOPE = 0.375
+CONSTANTS = np.array(oracle.constants(SLOPE), np.float32)
+# kind: (absolute bound, bound relative to |x|, bound relative to |f(x)|): the error is below their sum
+BOUNDS = {
+    "elu": (2.5e-7 * SLOPE, 0.0, 0.0),
+    "fasttanh": (0.0, 0.0, 4e-7),
+    "hardtanh": (0.0, 1.2e-7, 6e-8),
+    "silu": (0.0, 1.5e-7, 0.0),
+    "hardswish": (0.0, 2e-7, 0.0),
+    "softsign": (0.0, 0.0, 1.2e-7),
+    "selu": (5e-7, 0.0, 2e-7),
+    "gelu": (1e-7, 1e-7, 0.0),
+    "softplus": (2e-7, 1e-7, 0.0),
+    "softshrink": (0.0, 0.0, 6e-8),
+}
+RANGES = (0.1, 1.0, 4.0, 30.0, 1e4)
+
+
+@jit.intrinsic
+def apply(context, constants, source, target, frames, code, lanes):
+    """Apply one activation to a row."""
+    from numba.core import types
+
+    from rtfx.kernels import activations, simd
+
+    code_value, width = simd.literals(code, lanes)
+    factor, function = activations.BY_CODE[code_value]
+    assert factor == 1.0
+
+    def codegen(context, builder, signature, arguments):
+        e = simd.Emitter(builder)
+        constants, x, y = (e.pointer(address) for address in arguments[:3])
+        own = [e.broadcast(constants, i, width) for i in range(4)]
+        with e.loop(arguments[3], width) as t:
+            e.store(function(e, e.load(x, t, width), own), y, t)
+        return context.get_constant(types.int64, 0)
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64, code, lanes), codegen
+
+
+def vector_of(kind, lanes):
+    code = CODES[kind][0]
+
+    def probe(constants, source, target, frames):
+        return apply(constants, source, target, frames, code, lanes)
+
+    return compiled(jit.kernel(probe))
+
+
+def evaluate(kind, x, lanes=16):
+    """Return (x, y) in float64 for the float32 nearest to each number in `x`, whose length is a multiple of 16."""
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.empty_like(x)
+    assert x.size % 16 == 0
+    vector_of(kind, lanes)(CONSTANTS.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def grid(limit, count=1 << 18):
+    """Return a dense grid of both signs, and as many points between 1e-30 and `limit` in equal ratios."""
+    ratios = np.geomspace(1e-30, limit, count // 2)
+    return np.concatenate([np.linspace(-limit, limit, count), ratios, -ratios])
+
+
+def excess(kind, x, y):
+    """Return the largest error as a part of its bound, and where it is."""
+    exact = oracle.ACTIVATIONS[kind](x, SLOPE)
+    absolute, of_input, of_output = BOUNDS[kind]
+    bound = absolute + of_input * np.abs(x) + of_output * np.abs(exact) + 1e-36
+    part = np.abs(y - exact) / bound
+    return part.max(), x[part.argmax()]
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_error_bound(kind):
+    x = np.concatenate([grid(limit) for limit in RANGES])
+    part, where = excess(kind, *evaluate(kind, x))
+    assert part < 1.0, where
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_widths_agree_bit_for_bit(kind):
+    x = grid(20.0, 1 << 13)
+    wide = evaluate(kind, x, 16)[1]
+    assert np.array_equal(evaluate(kind, x, 8)[1], wide)
+    assert np.array_equal(evaluate(kind, x, 4)[1], wide)
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+@pytest.mark.parametrize("lanes", [16, 8, 4])
+def test_nan_passes_and_extremes_stay_finite(kind, lanes):
+    x = np.linspace(-3.0, 3.0, 64)
+    x[[5, 40]] = np.nan, -np.nan
+    assert np.flatnonzero(np.isnan(evaluate(kind, x, lanes)[1])).tolist() == [5, 40]
+    assert np.isfinite(evaluate(kind, [1e30, -1e30, 3e38, -3e38, 1e9, -1e9, 0.0, -0.0] * 2, lanes)[1]).all()
+
+
+def test_no_kind_is_forgotten():
+    assert set(CODES) - set(BOUNDS) == {"", "tanh", "sigmoid", "relu", "leaky_relu", "sine"}
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_plain_form(kind):
+    """The number by number form, which tiles are checked against, is as exact as float32 allows."""
+    code = CODES[kind][0]
+    function = activate.resolved
+    x = np.float32(np.linspace(-25.0, 25.0, 2001))
+    y = np.array([function(code, value, CONSTANTS) for value in x], np.float64)
+    exact = oracle.ACTIVATIONS[kind](x.astype(np.float64), SLOPE)
+    assert (np.abs(y - exact) <= 1.5e-7 * np.maximum(np.abs(exact), 1e-3)).all()
+    assert np.isnan(function(code, np.float32(np.nan), CONSTANTS))
