@@ -1,4 +1,4 @@
-"""The rarer activations on vectors: quotients, broken lines, curves that flatten on one side; each with its error bound."""
+"""The rarer activations on vectors: quotients, broken lines, curves flat on one side; each with its error bound."""
 
 from __future__ import annotations
 
