@@ -89,9 +89,11 @@ def rewrite(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 def _apply(rule, graph: Graph) -> bool:
     """Apply a rule wherever it fits; return whether it fitted anywhere."""
     changed = False
+    users = graph.users()
     for index in list(graph.nodes):
-        if index in graph.nodes and rule(graph, index, graph.users()):
+        if index in graph.nodes and rule(graph, index, users):
             graph.prune()
+            users = graph.users()
             changed = True
     return changed
 
@@ -168,7 +170,8 @@ def split_concat(graph: Graph, index: int, users) -> bool:
     if node.width * (len(inner.sources) - 1) > node.weight.shape[1]:
         return False
     widths = graph.widths()
-    parts, first = [], 0
+    parts: list[int] = []
+    first = 0
     for source in inner.sources:
         weight = node.weight[:, first : first + widths[source]]
         bias = np.zeros(node.width) if parts else node.bias
