@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import simd
-from .activations import exp2, rational_tanh
+from .activations import exp2, exp2_minus_1, rational_tanh
 from .recurrent import EXPONENTIAL, GATES, LSTM, CellShape, UnitTile
 
 
@@ -114,13 +114,15 @@ class Cell:
         one, half = e.const(1.0, width), e.const(0.5, width)
         if self.shape.maths == EXPONENTIAL:
             # c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do): two divisions in place of five
-            ei, ef, eg, eo = [exp2(e, gate, -120.0, 38.0) for gate in gates]
-            di, df, dg, do = e.add(one, ei), e.add(one, ef), e.add(one, eg), e.add(one, eo)
+            ei, ef, eo = [exp2(e, gate, -120.0, 38.0) for gate in (gates[0], gates[1], gates[3])]
+            eg = exp2_minus_1(e, gates[2], -120.0, 38.0)
+            two = e.const(2.0, width)
+            di, df, dg, do = e.add(one, ei), e.add(one, ef), e.add(two, eg), e.add(one, eo)
             both = e.mul(di, dg)
-            c = e.div(e.fma(c, both, e.mul(e.sub(one, eg), df)), e.mul(both, df))
+            c = e.div(e.sub(e.mul(c, both), e.mul(eg, df)), e.mul(both, df))
             b.store(c, self.c[j])
-            ec = exp2(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
-            return e.div(e.sub(one, ec), e.mul(e.add(one, ec), do))
+            ec = exp2_minus_1(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
+            return e.div(e.b.fneg(ec), e.mul(e.add(two, ec), do))
         ti, tf, tg, to = [rational_tanh(e, gate) for gate in gates]
         halved = e.mul(c, half)
         c = e.fma(e.fma(ti, half, half), tg, e.fma(tf, halved, halved))

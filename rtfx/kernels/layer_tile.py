@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import simd
-from .activations import BY_CODE, exp2
+from .activations import BY_CODE, exp2, exp2_minus_1
 from .codes import code_of
 from .conv import Tile
 from .layer import CONSTANTS, IDENTITY, MATRIX, ROWS, STATE, LayerShape
@@ -101,9 +101,9 @@ class _Layer:
         """Return f(x) g(y); tanh and sigmoid share one division: (A - 1) / ((A + 1) (1 + B)), error 3e-7."""
         e, second = self.e, self.shape.gate - 1
         if (self.shape.activation, second) == (TANH, SIGMOID):
-            one = e.const(1.0, self.tile.lanes)
-            a, b = exp2(e, x, -126.0, GATE_LIMIT), exp2(e, y, -126.0, GATE_LIMIT)
-            return e.div(e.sub(a, one), e.mul(e.add(a, one), e.add(b, one)))
+            one, two = e.const(1.0, self.tile.lanes), e.const(2.0, self.tile.lanes)
+            rise, b = exp2_minus_1(e, x, -126.0, GATE_LIMIT), exp2(e, y, -126.0, GATE_LIMIT)
+            return e.div(rise, e.mul(e.add(rise, two), e.add(b, one)))
         first = BY_CODE[self.shape.activation][1](e, x, self.constants[0])
         return e.mul(first, BY_CODE[second][1](e, y, self.constants[1]))
 
