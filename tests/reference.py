@@ -170,6 +170,8 @@ def _rtfx(data, knobs, sample_rate):
     if prewarm == "auto":
         recurrent = any(node["op"] in ("gru", "lstm", "rnn") for node in nodes)
         prewarm = PREWARM_RECURRENT if recurrent else 1 + _lookback(nodes, len(nodes) - 1)
+        period = math.lcm(*(node["stride"] for node in nodes if node["op"] == "hold"))
+        prewarm = -(-prewarm // period) * period
 
     def run(x):
         signals, used = [], 0
@@ -193,6 +195,8 @@ def _lookback(nodes, index):
     """Frames before the present that node `index` depends on."""
     node = nodes[index]
     own = (len(node["weight"][0][0]) - 1) * node.get("dilation", 1) if node["op"] == "conv1d" else 0
+    if node["op"] == "hold" and node.get("between", "last") == "last":
+        own = node["stride"] - 1
     return own + max((_lookback(nodes, source) for source in node.get("sources", [])), default=0)
 
 
@@ -221,10 +225,22 @@ def torch_node(node, sources):
         return sum(sources)
     if op == "mul":
         return math.prod(sources)
+    if op == "hold":
+        return torch_hold(node, x)
     if op == "slice":
         return x[:, node["start"] : node["stop"]]
     assert op == "concat", op
     return np.hstack(sources)
+
+
+def torch_hold(node, x):
+    """Every stride-th frame; between them the last such or zero."""
+    out, last = np.zeros_like(x), np.zeros(x.shape[1])
+    for t, frame in enumerate(x):
+        taken = t >= node.get("phase", 0) and (t - node.get("phase", 0)) % node["stride"] == 0
+        last = frame if taken else last
+        out[t] = last if taken or node.get("between", "last") == "last" else 0.0
+    return out
 
 
 def torch_gru(x, t):

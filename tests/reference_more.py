@@ -181,3 +181,30 @@ def smart_amp_pro(data):
         return np.array(out)
 
     return run
+
+
+def valid_convolution(x, weight, bias, stride=1, dilation=1, groups=1):
+    """torch.nn.Conv1d without padding; weight[out][in/groups][taps]."""
+    outputs, per_group, taps = weight.shape
+    starts = range(0, len(x) - (taps - 1) * dilation, stride)
+    rows = []
+    for start in starts:
+        window = x[start : start + (taps - 1) * dilation + 1 : dilation]
+        row = []
+        for o in range(outputs):
+            first = o // (outputs // groups) * per_group
+            row.append(np.sum(window[:, first : first + per_group].T * weight[o]) + bias[o])
+        rows.append(row)
+    return np.array(rows)
+
+
+def transposed_convolution(x, weight, bias, stride=1, dilation=1, groups=1):
+    """torch.nn.ConvTranspose1d without padding; weight[in][out/groups][taps]."""
+    inputs, per_group, taps = weight.shape
+    y = np.zeros(((len(x) - 1) * stride + (taps - 1) * dilation + 1, per_group * groups)) + bias
+    for n, frame in enumerate(x):
+        for i in range(inputs):
+            first = i // (inputs // groups) * per_group
+            for k in range(taps):
+                y[n * stride + k * dilation, first : first + per_group] += frame[i] * weight[i, :, k]
+    return y

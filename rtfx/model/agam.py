@@ -4,8 +4,7 @@
 
 - SimpleRNN: LSTM, GRU or RNN layers, a linear layer, and the first `skip` inputs added to the output
 - RecNet: several of these in a row, described in ``blocks``; the skip of each is 1 unless it says otherwise
-- GatedConvNet: a gated WaveNet; its training code starts every layer at 0 until its history is full, so that a cold
-  start differs from rtfx's, which has zeros in the history, for one receptive field
+- GatedConvNet: a gated WaveNet, zeros before the first frame
 
 A second input is a knob `drive`, a third `tone`. A legacy CoreAudioML file is the description of one recurrent block;
 its weights are in a .pt, a pickle, which is not opened: they are read from a `state_dict` in the file, or from
@@ -14,16 +13,16 @@ its weights are in a .pt, a pickle, which is not opened: they are read from a `s
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import MissingKey, NotAModelFile, ResourceLimit, UnsupportedInput
+from ..errors import MissingKey, ResourceLimit, UnsupportedInput
 from .guitar import at_levels, guitar_rate
-from .limits import FILE_BYTES, WIDTH, at_most
+from .limits import WIDTH, at_most
 from .nodes import Add, Dense, Input, Node, Slice
+from .read_json import read_json
 from .residual_stack import Layer, append_stack
 from .rtneural import inputs
 from .spec import Knob, ModelSpec
@@ -85,7 +84,7 @@ def read_legacy(data: dict[str, Any], path: Path) -> ModelSpec:
     if "state_dict" in data:
         state = State(data["state_dict"])
     elif beside.is_file():
-        state = State(_parsed(beside), LEGACY_WEIGHTS)
+        state = State(read_json(beside), LEGACY_WEIGHTS)
     else:
         raise MissingKey(
             "a legacy CoreAudioML description, whose weights are in a .pt that rtfx never opens, as it is a pickle: "
@@ -96,17 +95,6 @@ def read_legacy(data: dict[str, Any], path: Path) -> ModelSpec:
     nodes = inputs(width, list(KNOBS[: width - 1]))
     _block(nodes, len(nodes) - 1, width, model, "the file", state, "layers.0.")
     return _spec(data, path, nodes, state, width)
-
-
-def _parsed(path: Path) -> Any:
-    """Return the JSON in a file."""
-    try:
-        at_most(path.stat().st_size, FILE_BYTES, f"bytes in {path.name}")
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NotAModelFile(f"{path.name} cannot be read ({str(error)[:100]}): dump it again") from error
-    except RecursionError as error:
-        raise ResourceLimit(f"{path.name} is nested too deeply, expected a state_dict") from error
 
 
 def _spec(

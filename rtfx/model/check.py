@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture
 from .nodes import (
     ACTIVATIONS,
+    BETWEEN,
     ROLES,
     Activation,
     Add,
@@ -17,6 +18,7 @@ from .nodes import (
     Conv1d,
     Dense,
     Gru,
+    Hold,
     Input,
     Lstm,
     Mul,
@@ -54,6 +56,8 @@ def check(nodes: Sequence[Node], knobs: Sequence[str], title: str) -> None:
                 raise ShapeMismatch(f"{where}: {name} has shape {found}, expected {expected}")
         if isinstance(node, (Add, Mul)) and len(set(incoming)) != 1:
             raise ShapeMismatch(f"{where} joins signals of {incoming} features, expected equal widths")
+        if isinstance(node, Hold):
+            _check_hold(node, where)
         if isinstance(node, Slice) and not 0 <= node.start < node.stop <= incoming[0]:
             raise ShapeMismatch(f"{where} takes features {node.start} to {node.stop} of {incoming[0]}, expected a part")
         widths.append(sum(incoming) if isinstance(node, Concat) else node.width or incoming[0])
@@ -75,6 +79,14 @@ def _check_sources(node: Node, index: int, where: str) -> None:
             raise ShapeMismatch(f"{where}: role is {node.role!r}, expected one of: {', '.join(ROLES)}")
         if node.channels < 1 or (node.role != "audio" and node.channels > 1):
             raise ShapeMismatch(f"{where}: {node.channels} channels, expected 1 (audio: at least 1)")
+
+
+def _check_hold(node: Hold, where: str) -> None:
+    """Raise unless the stride and its phase make sense."""
+    if node.stride < 1 or not 0 <= node.phase < node.stride:
+        raise ShapeMismatch(f"{where}: stride {node.stride}, phase {node.phase}: expected 0 <= phase < stride")
+    if node.between not in BETWEEN:
+        raise UnsupportedArchitecture(f"{where}: between is {node.between!r}, expected one of: {', '.join(BETWEEN)}")
 
 
 def _check_activation(node: Activation, where: str) -> None:

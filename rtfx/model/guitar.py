@@ -20,8 +20,8 @@ def guitar_rate(data: dict[str, Any], path: Path, warnings: list[str]) -> tuple[
     """
     for place in (data, data.get("model_data"), data.get("metadata")):
         for key in ("samplerate", "sample_rate"):
-            stated = _rate(place.get(key)) if isinstance(place, dict) else math.nan
-            if RATES[0] <= stated <= RATES[1]:
+            stated = stated_rate(place.get(key)) if isinstance(place, dict) else None
+            if stated is not None:
                 return stated, "file"
     rate, reason = GUITAR_RATE, "as its family is trained"
     for mark, named in NAMED_RATES.items():
@@ -31,12 +31,13 @@ def guitar_rate(data: dict[str, Any], path: Path, warnings: list[str]) -> tuple[
     return rate, "family"
 
 
-def _rate(value: Any) -> float:
-    """Return a number or a string that holds one; not a number if it is neither."""
+def stated_rate(value: Any) -> float | None:
+    """Return a credible rate in Hz from a number or a string that holds one, else None."""
     try:
-        return math.nan if isinstance(value, bool) else float(value)
+        rate = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
-        return math.nan
+        return None
+    return rate if RATES[0] <= rate <= RATES[1] else None
 
 
 def at_levels(levels: dict[str, tuple[float, float]], default: str | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ResourceLimit
-from .nodes import Conv1d
+from .nodes import Conv1d, Hold
 from .spec import ModelSpec
 
 FILE_BYTES = 64 << 20  # the largest public model files are below 1 MB
@@ -29,6 +29,7 @@ def check_limits(spec: ModelSpec) -> ModelSpec:
     at_most(spec.tensor_elements, WEIGHTS, "number of weights")
     convolutions = [node for node in spec.nodes if isinstance(node, Conv1d)]
     lookback = sum((node.weight.shape[2] - 1) * node.dilation for node in convolutions)
+    lookback += sum(node.stride for node in spec.nodes if isinstance(node, Hold))
     at_most(1 + lookback, RECEPTIVE_FIELD, "receptive field in frames")
     widths = spec.widths
     history = sum((node.weight.shape[2] - 1) * node.dilation * widths[node.sources[0]] for node in convolutions)

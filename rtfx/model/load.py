@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..errors import (
     did_you_mean,
 )
 from ..find import find_model
-from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, wavenetva
+from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, state_dict, wavenetva
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import shown
@@ -28,7 +29,9 @@ RANDOM = "random:"
 SUPPORTED = (
     "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
 )
-STATE_DICT_ENDINGS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked", "eps")
+STATE_DICT_KEY = re.compile(
+    r"(.*\.)?(weight|bias|running_mean|running_var|num_batches_tracked|eps|(weight|bias)_(ih|hh)_l\d+(_reverse)?)", re.S
+)
 
 
 class Family(NamedTuple):
@@ -57,7 +60,7 @@ def _is_aidax(data: dict[str, Any], path: Path) -> bool:
 
 
 def _is_state_dict(data: dict[str, Any], path: Path) -> bool:
-    return bool(data) and all(key.endswith(STATE_DICT_ENDINGS) or ".weight_" in key or ".bias_" in key for key in data)
+    return bool(data) and (all(map(STATE_DICT_KEY.fullmatch, data)) or state_dict.description(path) is not None)
 
 
 def _is_partial_nam(data: dict[str, Any], path: Path) -> bool:
@@ -75,7 +78,7 @@ FAMILIES = (
     Family("WaveNetVA", _has("dilations", "residual_channels", "variables"), wavenetva.read),
     Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense"), smartamppro.read),
     Family("legacy CoreAudioML", _has("unit_type", "in_size"), agam.read_legacy),
-    Family("PyTorch state_dict without a description of the network", _is_state_dict),
+    Family("PyTorch state_dict", _is_state_dict, state_dict.read),
     # one of the two keys alone: RTNeural's reader names the other
     Family("RTNeural", lambda data, path: "layers" in data or "in_shape" in data, rtneural.read),
     Family("NAM", _is_partial_nam, nam.read, nam.COMPAT),

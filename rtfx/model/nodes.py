@@ -19,6 +19,7 @@ Add         the sum of all sources
 Mul         the product of all sources, element by element
 Slice       features start to stop (excluded) of its source
 Concat      the features of all sources, one after the other
+Hold        x of every stride-th frame, from frame `phase` on; between them the last such, or zeros
 ==========  =======================================================================================================
 """
 
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ROLES = ("audio", "knob", "sample_period")
+BETWEEN = ("last", "zero")
 ACTIVATIONS = (
     "tanh", "relu", "leaky_relu", "sigmoid", "softmax", "elu", "sine",
     "fasttanh", "hardtanh", "silu", "hardswish", "softsign", "selu", "gelu", "softplus", "softshrink",
@@ -196,6 +198,19 @@ class Slice(Node):
     @property
     def width(self) -> int:
         return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Hold(Node):
+    """What a layer that runs at a part of the rate gives, and takes.
+
+    Frames count from the first that is processed, prewarm included; `phase` is below `stride`. Before that frame the
+    output is zero. `between` is "last" or "zero".
+    """
+
+    stride: int
+    phase: int = 0
+    between: str = "last"
 
 
 RECURRENT = (Lstm, Gru, Rnn)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UnsupportedInput, UsageError, did_you_mean
 from .functions import FUNCTIONS, sigmoid
-from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, Node, PRelu, Rnn, Slice
+from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Hold, Input, Lstm, Mul, Node, PRelu, Rnn, Slice
 from .spec import ModelSpec
 
 
@@ -184,6 +184,14 @@ def _slice(node: Slice, sources: list[np.ndarray]) -> np.ndarray:
     return x[node.start : node.stop]
 
 
+def _hold(node: Hold, sources: list[np.ndarray]) -> np.ndarray:
+    (x,) = sources
+    age = (np.arange(x.shape[1]) - node.phase) % node.stride
+    taken = np.arange(x.shape[1]) - age
+    sounds = (taken >= 0) & ((age == 0) | (node.between == "last"))
+    return np.where(sounds, x[:, np.maximum(taken, 0)], x.dtype.type(0))
+
+
 _EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
     Dense: _dense,
     Conv1d: _conv1d,
@@ -197,4 +205,5 @@ _EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
     Mul: _mul,
     Concat: _concat,
     Slice: _slice,
+    Hold: _hold,
 }

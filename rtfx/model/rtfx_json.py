@@ -20,6 +20,7 @@ a default may be left out. The nodes without tensors::
 
     {"op": "activation", "sources": [1], "kind": "hardtanh", "slope": 0.01, "slope_high": 0.01, "low": -1, "high": 1}
     {"op": "slice", "sources": [2], "start": 0, "stop": 8}          features 0 to 7
+    {"op": "hold", "sources": [2], "stride": 4, "phase": 0, "between": "last" | "zero"}
     {"op": "add" | "mul" | "concat", "sources": [3, 4, 5]}
 """
 
@@ -52,6 +53,7 @@ from .nodes import (
     Conv1d,
     Dense,
     Gru,
+    Hold,
     Input,
     Lstm,
     Mul,
@@ -72,7 +74,7 @@ KEYS = (
 RATES = (1000.0, 1e6)  # Hz
 OPS: dict[str, type[Node]] = {
     kind.__name__.lower(): kind
-    for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice)
+    for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice, Hold)
 }
 
 
@@ -197,13 +199,13 @@ def _field(op: str, name: str, value: Any, where: str) -> Any:
         return tuple(integer(source, f"{where}[{i}]", minimum=0) for i, source in enumerate(listed(value, where)))
     if name == "role":
         return one_of(value, ROLES, where)
-    if name in ("name", "kind"):
+    if name in ("name", "kind", "between"):
         return string(value, where)
     if name == "channels":
         return at_most(integer(value, where), WIDTH, where)
-    if name in ("dilation", "groups"):
+    if name in ("dilation", "groups", "stride"):
         return at_most(integer(value, where), RECEPTIVE_FIELD, where)
-    if name in ("start", "stop"):
+    if name in ("start", "stop", "phase"):
         return integer(value, where, minimum=0)
     if name in ("slope", "slope_high", "low", "high"):
         return number(value, where)

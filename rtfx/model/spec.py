@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from .check import check
@@ -16,6 +17,7 @@ from .nodes import (
     Conv1d,
     Dense,
     Gru,
+    Hold,
     Input,
     Lstm,
     Mul,
@@ -39,6 +41,7 @@ __all__ = [
     "Conv1d",
     "Dense",
     "Gru",
+    "Hold",
     "Input",
     "Knob",
     "Lstm",
@@ -156,6 +159,11 @@ class ModelSpec:
         return any(isinstance(node, RECURRENT) for node in self.nodes)
 
     @property
+    def period(self) -> int:
+        """Frames after which the strides of the model begin anew: 1 where the model does the same at every frame."""
+        return math.lcm(*(node.stride for node in self.nodes if isinstance(node, Hold)))
+
+    @property
     def receptive_field(self) -> int | None:
         """Input frames that one output frame depends on, itself included; None for recurrent nets."""
         if self.recurrent:
@@ -164,6 +172,8 @@ class ModelSpec:
         for node in self.nodes:
             before = max((history[s] for s in node.sources), default=0)
             own = (node.weight.shape[2] - 1) * node.dilation if isinstance(node, Conv1d) else 0
+            if isinstance(node, Hold) and node.between == "last":
+                own = node.stride - 1
             history.append(before + own)
         return history[-1] + 1
 
@@ -174,10 +184,11 @@ class ModelSpec:
 
     @property
     def prewarm_frames(self) -> int:
-        """Zeros run through the model before the first audible frame."""
+        """Zeros run through the model before the first audible frame; with strides a whole number of their periods."""
         if isinstance(self.prewarm, int):
             return self.prewarm
-        return self.receptive_field or 2048
+        frames = self.receptive_field or 2048
+        return -(-frames // self.period) * self.period
 
     @property
     def parameter_count(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import MissingKey, NonFiniteWeights, ShapeMismatch, WeightCountMismatch
 from .limits import NODES, WIDTH, at_most
-from .nodes import Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu, Rnn
+from .nodes import Affine, Dense, Gru, Lstm, Node, PRelu, Rnn
 from .values import mapping, shown, tensor
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -68,15 +68,6 @@ def linear(state: State, prefix: str, source: int, inputs: int | None = None, ou
     if weight.shape != expected:
         raise ShapeMismatch(f"{state.where}['{prefix}weight'] has shape {weight.shape}, expected {expected}")
     return Dense((source,), weight=weight, bias=state.optional(f"{prefix}bias", weight.shape[0]))
-
-
-def convolution(
-    state: State, prefix: str, source: int, shape: tuple[int, int, int] | None, dilation: int = 1, groups: int = 1
-) -> Conv1d:
-    """Return a causal convolution; `shape` is (out, in/groups, taps), the tensor's if None."""
-    weight = state.take(f"{prefix}weight", shape, axes=3)
-    bias = state.optional(f"{prefix}bias", weight.shape[0])
-    return Conv1d((source,), weight=weight, bias=bias, dilation=dilation, groups=groups)
 
 
 def recurrent(

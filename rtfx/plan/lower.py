@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UnsupportedArchitecture
-from ..kernels import elementwise
+from ..kernels import elementwise, hold
 from ..kernels.codes import code_of
 from ..kernels.elementwise import rows_kernel
 from ..kernels.processor import lanes
@@ -18,6 +18,7 @@ from ..model.spec import (
     Conv1d,
     Dense,
     Gru,
+    Hold,
     Input,
     Lstm,
     ModelSpec,
@@ -106,8 +107,15 @@ class _Lowering:
             self.signals[index] = sources[0].rows(node.start, node.width)
         elif isinstance(node, Concat):
             self.signals[index] = self._concat(sources)
+        elif isinstance(node, Hold):
+            self.signals[index] = self._hold(node, sources[0])
         else:
             raise UnsupportedArchitecture(f"{self.spec.name}: no kernel for node {index} ({type(node).__name__.lower()})")
+
+    def _hold(self, node: Hold, source: Signal) -> Signal:
+        source = self._with_history(source, node.stride - 1)
+        fields = {"rows": source.width, "stride": node.stride, "phase": node.phase, "zeros": node.between == "zero"}
+        return self.builder.step(hold.HOLD, source, self.builder.buffer(source.width), dtype=hold.STATE, **fields)
 
     def _sum(self, index: int, node: Add) -> Signal:
         """Add what layers have not already added."""

@@ -19,8 +19,8 @@ METHODS = ("auto", "delay", "dilate", "resample")
 def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> str:
     """Return "none", "dilate" or "resample" for a model in a stream of `sample_rate` Hz.
 
-    A net without recurrence at a whole multiple of its rate needs no conversion: with every dilation multiplied it is that many
-    interleaved copies of itself, exact and without delay. Everything else is converted.
+    A net without recurrence and strides at a whole multiple of its rate needs no conversion: with every dilation
+    multiplied it is that many interleaved copies of itself, exact and without delay. Everything else is converted.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
     if not spec.sample_rate or spec.sample_rate == sample_rate:
         return "none"
     whole = sample_rate > spec.sample_rate and sample_rate % spec.sample_rate == 0
-    dilates = whole and not spec.recurrent
+    dilates = whole and not spec.recurrent and spec.period == 1
     if wanted == "dilate" and not dilates:
         raise UsageError(
             f"{spec.name}: --rate-method dilate needs a net without recurrence and a whole multiple of {spec.sample_rate:g} Hz, "

@@ -11,6 +11,7 @@ from rtfx.model.spec import (
     Conv1d,
     Dense,
     Gru,
+    Hold,
     Input,
     Knob,
     Lstm,
@@ -92,6 +93,7 @@ class Grower:
             "mul",
             "concat",
             "slice",
+            "hold",
         )
         kind = str(self.rng.choice([*kinds, "layer", "gated", "dense"]))
         source = self.source()
@@ -124,6 +126,12 @@ class Grower:
             start = int(self.rng.integers(0, wide))
             stop = int(self.rng.integers(start + 1, wide + 1))
             self.add(Slice((source,), start=start, stop=stop), stop - start)
+        elif kind == "hold":
+            stride = int(self.rng.integers(1, 7))
+            phase = int(self.rng.integers(stride))
+            # zeros between at unequal phases may leave nothing but zeros
+            held = self.rng.random() < 0.7
+            self.add(Hold((source,), stride, phase) if held else Hold((source,), stride, 0, "zero"), wide)
         else:
             self.layer(source, gated=kind == "gated")
 

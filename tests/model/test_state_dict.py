@@ -1,0 +1,262 @@
+"""PyTorch state_dicts with a description: golden pairs, every layer type, strides both ways, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rtfx import errors
+from rtfx.model.load import load
+from rtfx.model.reference import evaluate
+from rtfx.model.rtfx_json import save
+
+from ..reference import FUNCTIONS
+from ..reference_more import torch_convolution, torch_stack, transposed_convolution, valid_convolution
+from .guitar_nets import filled, rnn_shapes
+from .nets import write
+
+FRAMES = 200
+
+
+def described(folder, state, *layers, **keys):
+    """Write a state_dict and its description; return the path of the first."""
+    write(folder, {"layers": list(layers)} | keys, "net.arch.json")
+    return write(folder, state)
+
+
+def csv(shared, name):
+    return np.loadtxt(shared / "reference/rtneural" / name, delimiter=",", ndmin=2)
+
+
+def model(shared, name):
+    return json.loads((shared / f"models/rtneural_torch/{name}.json").read_text())
+
+
+def run(path, x, **keys):
+    """Return the output for ``(channels, frames)`` from a cold start."""
+    return evaluate(load(path), np.atleast_2d(x), cold=True, **keys)
+
+
+def test_golden_convolution(shared, tmp_path):
+    path = described(tmp_path, model(shared, "conv1d_torch"), {"type": "conv1d"})
+    y = csv(shared, "conv1d_torch_y_python.csv")
+    assert np.abs(run(path, csv(shared, "conv1d_torch_x_python.csv").T)[:, 4:] - y).max() <= 1e-15
+
+
+def test_golden_stride(shared, tmp_path):
+    layer = {"type": "conv1d", "stride": 3}
+    path = described(tmp_path, model(shared, "conv1d_torch_stride_3"), layer)
+    x, y = csv(shared, "conv1d_torch_x_python_stride_3.csv").T, csv(shared, "conv1d_torch_y_python_stride_3.csv")
+    found = run(path, x)
+    held = np.repeat(y, 3, axis=1)[:, : 1000 - 4]
+    assert np.abs(found[:, 4 : 4 + held.shape[1]] - held).max() <= 1e-15
+    path = described(tmp_path, model(shared, "conv1d_torch_stride_3"), layer | {"phase": "rtneural"})
+    whole = run(described(tmp_path, model(shared, "conv1d_torch_stride_3"), {"type": "conv1d"}), x)
+    path = described(tmp_path, model(shared, "conv1d_torch_stride_3"), layer | {"phase": "rtneural"})
+    assert np.abs(run(path, x) - np.repeat(whole[:, ::3], 3, axis=1)[:, :1000]).max() <= 1e-15
+
+
+@pytest.mark.parametrize("sizes, groups", [("6_3_3_1_3", 3), ("6_6_1_1_6", 6)])
+def test_golden_groups(shared, tmp_path, sizes, groups):
+    path = described(
+        tmp_path, model(shared, f"conv1d_torch_group_{sizes}"), {"type": "conv1d", "groups": groups}, inputs=6
+    )
+    y = csv(shared, f"conv1d_torch_group_y_python_{sizes}.csv")
+    found = run(path, csv(shared, "conv1d_torch_group_x_python.csv").T)
+    assert np.abs(found[:, found.shape[1] - y.shape[1] :] - y).max() <= 1e-15
+
+
+@pytest.mark.parametrize("kind, first", [("_python", 3), ("_python_cc", 0)])
+def test_golden_transposed_convolution(shared, tmp_path, kind, first):
+    """The pair raises the rate threefold: its input, zeros between, is the stream; `first` is PyTorch's padding."""
+    layer = {"type": "conv_transpose1d", "stride": 3, "phase": "rtneural"}
+    path = described(tmp_path, model(shared, "convtranspose1d_torch"), layer, inputs=4)
+    x, y = csv(shared, f"convtranspose1d_torch_x{kind}.csv"), csv(shared, f"convtranspose1d_torch_y{kind}.csv")
+    stream = np.zeros((4, 3 * x.shape[1] + 8))
+    stream[:, : 3 * x.shape[1] : 3] = x
+    assert np.abs(run(path, stream)[:, first : first + y.shape[1]] - y).max() <= 1e-15
+
+
+def test_golden_gru_stack(shared, tmp_path):
+    layers = [{"type": "gru", "prefix": "gru."}, {"type": "gru", "prefix": "gru2.", "layers": 3}]
+    path = described(tmp_path, model(shared, "gru_torch"), *layers, {"type": "linear", "prefix": "dense."})
+    x, y = csv(shared, "gru_torch_x_python.csv").T, csv(shared, "gru_torch_y_python.csv").T
+    assert np.abs(run(path, x) - y).max() <= 4e-8
+
+
+def test_golden_micro_tcn_block(shared, tmp_path):
+    state = {
+        f"{name}.{key}": value
+        for name in ("conv1", "bn", "relu", "res")
+        for key, value in model(shared, f"microtcn_{name}").items()
+    }
+    layers = [
+        {"type": "conv1d", "prefix": "conv1.", "dilation": 10},
+        {"type": "batchnorm", "prefix": "bn."},
+        {"type": "prelu", "prefix": "relu."},
+    ]
+    shortcut = [{"type": "conv1d", "prefix": "res."}]
+    path = described(tmp_path, state, {"type": "residual", "layers": layers, "shortcut": shortcut})
+    y = csv(shared, "microtcn_y.csv")
+    assert np.abs(run(path, csv(shared, "microtcn_x.csv").T)[:, 30:] - y).max() <= 5e-15
+
+
+RNG = np.random.default_rng(9)
+X = RNG.normal(0, 0.5, FRAMES)
+CONV = filled(RNG, {"c.weight": (3, 1, 4), "c.bias": (3,)})
+DOWN = filled(RNG, {"down.weight": (3, 1, 5), "down.bias": (3,), "mid.weight": (3, 3, 2), "mid.bias": (3,)})
+UP = filled(RNG, {"up.weight": (3, 2, 4), "up.bias": (2,)})
+
+
+def arrays(state):
+    return {name: np.array(value) for name, value in state.items()}
+
+
+@pytest.mark.parametrize("unit, layers", [("lstm", 1), ("lstm", 3), ("gru", 2), ("rnn", 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_recurrent_stacks(tmp_path, unit, layers, bias):
+    shapes = rnn_shapes("a.", unit.upper(), 2, 5, layers)
+    state = filled(RNG, {name: shape for name, shape in shapes.items() if bias or "bias" not in name})
+    path = described(tmp_path, state, {"type": unit, "prefix": "a.", "layers": layers}, knobs=["bite"])
+    x = np.column_stack([X, np.full(FRAMES, 0.3)])
+    expected = torch_stack(x, arrays(state), "a.", unit.upper(), layers)
+    assert np.abs(run(path, X, knobs={"bite": 0.3}) - expected.T).max() <= 1e-13
+
+
+def test_branches_slices_and_activations(tmp_path):
+    state = filled(RNG, {"a.weight": (4, 1), "a.bias": (4,), "alpha.weight": (1,)})
+    gate = [
+        [{"type": "slice", "start": 2 * i, "stop": 2 * i + 2}, {"type": "activation", "kind": kind}]
+        for i, kind in enumerate(("tanh", "sigmoid"))
+    ]
+    gated = {"type": "parallel", "branches": gate, "join": "mul"}
+    both = {"type": "parallel", "branches": [[gated], [{"type": "prelu", "prefix": "alpha."}]], "join": "concat"}
+    path = described(tmp_path, state, {"type": "linear", "prefix": "a."}, both)
+    t = arrays(state)
+    h = X[:, None] @ t["a.weight"].T + t["a.bias"]
+    z = np.tanh(h[:, :2]) * FUNCTIONS["sigmoid"](h[:, 2:])
+    expected = np.hstack([z, np.where(h < 0, t["alpha.weight"] * h, h)])
+    assert np.abs(run(path, X) - expected.T).max() <= 1e-14
+
+
+def test_batchnorm_epsilon(tmp_path):
+    state = {"running_mean": [0.2], "running_var": [0.5], "weight": [1.5], "bias": [0.1], "num_batches_tracked": 7}
+    for keys, more, epsilon in (({}, {}, 1e-5), ({"eps": 0.3}, {}, 0.3), ({}, {"eps": 0.2}, 0.2)):
+        path = described(tmp_path, state | more, {"type": "batchnorm"} | keys)
+        expected = 1.5 * (X - 0.2) / np.sqrt(0.5 + epsilon) + 0.1
+        assert np.abs(run(path, X)[0] - expected).max() <= 1e-14
+
+
+@pytest.mark.parametrize("stride, dilation", [(2, 1), (3, 2), (5, 1)])
+def test_what_follows_a_stride_runs_at_its_rate(tmp_path, stride, dilation):
+    layers = [
+        {"type": "conv1d", "prefix": "down.", "stride": stride},
+        {"type": "activation", "kind": "tanh"},
+        {"type": "conv1d", "prefix": "mid.", "dilation": dilation},
+    ]
+    path = described(tmp_path, DOWN, *layers)
+    t = arrays(DOWN)
+    low = valid_convolution(X[:, None], t["down.weight"], t["down.bias"], stride)
+    low = torch_convolution(np.tanh(low), t["mid.weight"], t["mid.bias"], dilation)[dilation:]
+    found = run(path, X)
+    first = 4 + dilation * stride  # the first frame that has seen no zeros
+    frames = np.repeat(low, stride, axis=0)[: FRAMES - first]
+    assert np.abs(found[:, first : first + len(frames)] - frames.T).max() <= 1e-13
+    assert load(path).period == stride
+
+
+@pytest.mark.parametrize("steps", [(2, 3), (6, 1)])
+def test_down_and_up_again(tmp_path, steps):
+    """Strides 6 down, 2 and 3 or 6 and 1 up: PyTorch's transposed convolutions of the low-rate signal."""
+    second = filled(np.random.default_rng(1), {"last.weight": (2, 1, 3), "last.bias": (1,)})
+    layers = [
+        {"type": "conv1d", "prefix": "down.", "stride": 6},
+        {"type": "conv1d", "prefix": "mid."},
+        {"type": "conv_transpose1d", "prefix": "up.", "stride": steps[0]},
+        {"type": "conv_transpose1d", "prefix": "last.", "stride": steps[1]},
+    ]
+    state = DOWN | UP | second
+    path = described(tmp_path, state, *layers)
+    t = arrays(state)
+    low = valid_convolution(X[:, None], t["down.weight"], t["down.bias"], 6)
+    low = valid_convolution(low, t["mid.weight"], t["mid.bias"])
+    middle = transposed_convolution(low, t["up.weight"], t["up.bias"], steps[0])
+    high = transposed_convolution(middle, t["last.weight"], t["last.bias"], steps[1])
+    first = 4 + 6  # the frame of the first low-rate output
+    settled = 40  # the stream holds low-rate frames from before, of zeros; the pair does not
+    found = run(path, X)[0]
+    assert np.abs(found[first + settled :] - high[settled : FRAMES - first, 0]).max() <= 1e-13
+
+
+def test_a_prewarmed_net_keeps_its_phase(tmp_path):
+    layers = [{"type": "conv1d", "prefix": "down.", "stride": 7}, {"type": "conv1d", "prefix": "mid."}]
+    path = described(tmp_path, DOWN, *layers)
+    spec = load(path)
+    assert spec.prewarm_frames % 7 == 0 and spec.prewarm_frames >= spec.receptive_field == 5 - 1 + 7 + 7
+    late = evaluate(spec, X)
+    assert np.abs(late[:, 20:] - run(path, X)[:, 20:]).max() <= 1e-14
+    save(spec, tmp_path / "copy.json")
+    assert np.array_equal(evaluate(load(tmp_path / "copy.json"), X), late)
+
+
+def test_without_a_description_the_file_is_refused(tmp_path):
+    with pytest.raises(errors.UnsupportedArchitecture, match="state_dict.*net.arch.json"):
+        load(write(tmp_path, CONV))
+    (tmp_path / "net.arch.json").write_text("{")
+    with pytest.raises(errors.NotAModelFile, match="net.arch.json cannot be read"):
+        load(tmp_path / "net.json")
+
+
+def test_facts(tmp_path):
+    path = described(tmp_path, CONV, {"type": "conv1d", "prefix": "c."}, sample_rate=96000, name="Fuzz", kind="pedal")
+    spec = load(path)
+    assert (spec.family, spec.name, spec.kind, spec.sample_rate, spec.rate_source, spec.warnings) == (
+        "state_dict", "Fuzz", "pedal", 96000.0, "file", (),
+    )  # fmt: skip
+    spec = load(described(tmp_path, CONV, {"type": "conv1d", "prefix": "c."}))
+    assert (spec.name, spec.rate_source, len(spec.warnings)) == ("net", "unknown", 1)
+
+
+C = {"type": "conv1d", "prefix": "c."}
+REFUSED = {
+    "no-layers": (CONV, [], {}, "ShapeMismatch", "layers is empty"),
+    "unknown-key": (CONV, [C], {"inptus": 1}, "NotAModelFile", "mean 'inputs'"),
+    "unknown-type": (CONV, [C | {"type": "conv3d"}], {}, "UnsupportedArchitecture", "layers[0].type"),
+    "unknown-layer-key": (CONV, [C | {"padding": 3}], {}, "NotAModelFile", "'padding'"),
+    "unused": (CONV | {"d.weight": [1]}, [C], {}, "WeightCountMismatch", "d.weight"),
+    "missing": (CONV, [C | {"prefix": "x."}], {}, "MissingKey", "x.weight"),
+    "inputs": (CONV, [C], {"inputs": 2}, "ShapeMismatch", "expected 2 inputs"),
+    "groups": (CONV, [C | {"groups": 2}], {}, "ShapeMismatch", "2 groups"),
+    "phase": (CONV, [C | {"phase": "late"}], {}, "UnsupportedArchitecture", "phase"),
+    "rate-up": (UP, [{"type": "conv_transpose1d", "prefix": "up.", "stride": 2}], {"inputs": 3},
+                "UnsupportedArchitecture", "would raise the rate"),
+    "stride-huge": (CONV, [C | {"stride": 10**9}], {}, "ResourceLimit", "stride"),
+    "recurrent-slow": (CONV | filled(RNG, rnn_shapes("", "GRU", 3, 4)), [C | {"stride": 2}, {"type": "gru"}], {},
+                       "UnsupportedArchitecture", "layers[1] is recurrent at a part of the rate"),
+    "unequal-strides": (CONV, [{"type": "residual", "layers": [C | {"stride": 2}]}], {}, "ShapeMismatch", "strides"),
+    "unequal-widths": (CONV, [{"type": "residual", "layers": [C]}], {}, "ShapeMismatch", "[3, 1] features"),
+    "slice": (CONV, [C, {"type": "slice", "start": 2, "stop": 2}], {}, "ShapeMismatch", "features 2 to 2 of 3"),
+    "branches": (CONV, [C, {"type": "parallel", "branches": []}], {}, "ShapeMismatch", "branches is empty"),
+    "rate": (CONV, [C], {"sample_rate": "fast"}, "NotAModelFile", "sample_rate"),
+    "variance": ({"running_mean": [0.0], "running_var": [-1.0]}, [{"type": "batchnorm"}], {},
+                 "NonFiniteWeights", "running_var"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(tmp_path, name):
+    state, layers, keys, error, words = REFUSED[name]
+    path = described(tmp_path, state, *layers, **keys)
+    with pytest.raises(errors.ModelError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert type(caught.value).__name__ == error, message
+    assert message.startswith(str(path)) and words in message and "\n" not in message, message
+
+
+def test_layers_inside_layers_end(tmp_path):
+    entry = {"type": "residual", "layers": []}
+    for _ in range(30):
+        entry = {"type": "residual", "layers": [entry]}
+    with pytest.raises(errors.ResourceLimit, match="layers inside layers"):
+        load(described(tmp_path, CONV, entry))
