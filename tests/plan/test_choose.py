@@ -1,0 +1,81 @@
+"""Each kernel proves itself against the plain loop; one that fails is reported and replaced, and the sound is right."""
+
+import numpy as np
+import pytest
+
+from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
+from rtfx.kernels import conv, jit, plain, recurrent
+from rtfx.plan import choose
+from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
+
+X = noise(1500)
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch):
+    """Begin with a cache in which nothing has been proved; what plays is compiled already."""
+    CALLBACK_KERNEL.address, DRIVE.address  # noqa: B018
+    monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
+    jit.cache_folder.cache_clear()
+    monkeypatch.setattr(choose, "warnings", [])
+    yield tmp_path
+    monkeypatch.undo()
+    jit.cache_folder.cache_clear()
+
+
+def kernels_of(spec):
+    return {kernel.name.split(".")[1] for kernel in rig([model(spec, bare=True)]).plan.kernels}
+
+
+@pytest.mark.parametrize("spec", [tcn(7), gru(6), lstm(9)], ids=["tcn", "gru", "lstm"])
+def test_tiles_prove_themselves_once(spec, fresh_cache):
+    plan = rig([model(spec, bare=True)]).plan
+    assert choose.warnings == []
+    assert plain.PLAIN_CONV not in plan.kernels and plain.PLAIN_CELL not in plan.kernels
+    proofs = sorted(path.name for path in fresh_cache.rglob("*.proved"))
+    assert proofs
+    assert len(proofs) <= len(plan.kernels)
+
+
+def swapped(function):
+    """Return a way of packing that mixes up the weights."""
+
+    def pack(*arguments):
+        weights = function(*arguments).copy()
+        weights[4:] = np.roll(weights[4:], 1)
+        return weights
+
+    return pack
+
+
+@pytest.mark.parametrize("module, spec", [(conv, tcn(5, dilations=(3,))), (recurrent, gru(7)), (recurrent, lstm(7))])
+def test_a_wrong_tile_is_reported_and_replaced(module, spec, fresh_cache, monkeypatch):
+    right = drive(engine([model(spec, bare=True)]), X)
+    for proof in fresh_cache.rglob("*.proved"):
+        proof.unlink()
+    monkeypatch.setattr(module, "pack", swapped(module.pack))
+    plan = rig([model(spec, bare=True)]).plan
+    assert plain.PLAIN_CONV in plan.kernels or plain.PLAIN_CELL in plan.kernels
+    assert choose.warnings and all("disagrees with the plain loop" in line for line in choose.warnings)
+    assert all("\n" not in line for line in choose.warnings)
+    y = drive(engine([model(spec, bare=True)]), X)
+    assert np.abs(y - right).max() < 1e-5, "the loop plays the same sound"
+
+
+def test_a_tile_that_makes_nan_is_replaced(fresh_cache, monkeypatch):
+    monkeypatch.setattr(recurrent, "pack", lambda *arguments: np.full(5000, np.nan, np.float32))
+    plan = rig([model(gru(7), bare=True)]).plan
+    assert plain.PLAIN_CELL in plan.kernels
+
+
+def test_large_recurrent_layers_use_the_loop(fresh_cache):
+    spec = gru(recurrent.UNROLL_LIMIT + 2)
+    assert plain.PLAIN_CELL in rig([model(spec, bare=True)]).plan.kernels
+    assert choose.warnings == []
+
+
+def test_the_class_follows_from_the_layer_alone():
+    """No timer has a say: the same layer gets the same kernel each time, on each machine of this kind."""
+    for spec in (tcn(), gru(), lstm()):
+        names = [[kernel.name for kernel in rig([model(spec)]).plan.kernels] for _ in range(2)]
+        assert names[0] == names[1]
