@@ -70,6 +70,26 @@ def keras_conv1d(x, kernel, bias, dilation, groups):
     return y
 
 
+def keras_conv2d(layer, x, kernel, bias=0.0):
+    """kernel[time][feature][in][out]; time is causal, features are padded as `padding` says."""
+    taps, reach = kernel.shape[:2]
+    image = x.reshape(len(x), layer["num_features_in"], layer["num_filters_in"])
+    stride, features = layer["strides"], image.shape[1]
+    if layer["padding"] == "same":
+        total = max((math.ceil(features / stride) - 1) * stride + reach - features, 0)
+        image = np.pad(image, ((0, 0), (total // 2, total - total // 2), (0, 0)))
+    past = (taps - 1) * layer["dilation"]
+    image = np.pad(image, ((past, 0), (0, 0), (0, 0)))
+    columns = []
+    for start in range(0, image.shape[1] - reach + 1, stride):
+        column = np.zeros((len(x), kernel.shape[3])) + bias
+        for tap in range(taps):
+            part = image[tap * layer["dilation"] :][: len(x), start : start + reach]
+            column += np.tensordot(part, kernel[tap], 2)
+        columns.append(column)
+    return np.hstack(columns)
+
+
 def keras_gru(x, kernel, recurrent, bias):
     """Gate columns z, r, h; bias row 0 with the input, row 1 inside the reset product."""
     units = recurrent.shape[0]
@@ -114,6 +134,11 @@ def keras_layer(layer, x):
         (dilation,) = np.atleast_1d(layer["dilation"])
         bias = w[1] if len(w) > 1 else np.zeros(w[0].shape[2])
         return FUNCTIONS[name or ""](keras_conv1d(x, w[0], bias, int(dilation), layer.get("groups", 1)))
+    if kind == "conv2d":
+        return FUNCTIONS[name or ""](keras_conv2d(layer, x, *w))
+    if kind == "batchnorm2d":
+        flat = layer | {"type": "batchnorm", "weights": [np.tile(t, layer["num_features_in"]) for t in w]}
+        return keras_layer(flat, x)
     if kind == "gru":
         return keras_gru(x, *w)
     if kind == "lstm":
@@ -129,7 +154,7 @@ def keras_layer(layer, x):
 
 def _keras(data, knobs, sample_rate):
     """Return the function of an RTNeural, KlonCentaur or AIDA-X file, and its prewarm."""
-    layers, width = data["layers"], data["in_shape"][-1]
+    layers, width = data["layers"], math.prod(data["in_shape"][2 if len(data["in_shape"]) == 4 else -1 :])
     types = [layer["type"] for layer in layers]
     recurrent = "gru" in types or "lstm" in types
     aidax = any(key in data for key in ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate"))
@@ -142,7 +167,7 @@ def _keras(data, knobs, sample_rate):
         extra = [knobs.get("drive", 0.5), knobs.get("tone", 0.5)][: width - 1]
     else:
         extra = []
-    convolutions = [layer for layer in layers if layer["type"] == "conv1d"]
+    convolutions = [layer for layer in layers if layer["type"] in ("conv1d", "conv2d")]
     lookback = sum((len(layer["weights"][0]) - 1) * int(np.ravel(layer["dilation"])[0]) for layer in convolutions)
 
     def decibels(key):

@@ -4,6 +4,7 @@ What the file does not say is inferred as follows. A recurrent net of two inputs
 three audio, `drive` and `tone`; KlonCentaur's three are audio, a knob `gain` and the sample period in seconds. Any
 other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's one-input nets (their
 training data); its three-input nets are right at every rate. KlonCentaur files have no activation key anywhere.
+With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
 """
 
 from __future__ import annotations
@@ -47,10 +48,26 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     if klon == 1:
         facts |= {"rate_source": "family", "sample_rate": KLON_RATE}
         warnings.append(f"the file does not state a sample rate: {KLON_RATE:g} Hz assumed, as all KlonCentaur nets")
+    warnings += frame_warnings(data["in_shape"], layers)
     if facts["rate_source"] == "unknown":
         warnings.append(UNKNOWN_RATE)
     knobs = tuple(Knob(name) for name in knob_names)
     return ModelSpec(nodes=tuple(nodes), name=path.stem, knobs=knobs, warnings=tuple(warnings), **facts)
+
+
+def frame_warnings(in_shape: list, layers: list) -> list[str]:
+    """Return a warning for a net whose convolutions were trained on whole frames, without padding in time."""
+    count = in_shape[1] if len(in_shape) > 2 else None
+    for i, layer in enumerate(layers):
+        shape = layer["shape"]
+        after = shape[1] if len(shape) > 2 else None
+        if isinstance(count, int) and isinstance(after, int) and after < count:
+            return [
+                f"layers[{i}] leaves {after} frames of {count}, having been trained without padding: here every frame "
+                "is computed from those before it"
+            ]
+        count = after
+    return []
 
 
 def klon_inputs(layers: Any, width: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
 from .limits import WIDTH, at_most
 from .nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
+from .rtneural_2d import batchnorm2d, conv2d
 from .values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 
 Chain = list[tuple[type[Node], dict[str, Any]]]
@@ -63,6 +64,19 @@ class Layer:
         if self.data.get("activation", "") != "":
             found = shown(self.data["activation"])
             raise UnsupportedArchitecture(f"{self.where}.activation is {found}, expected none on a {self.type} layer")
+
+    def normalisation(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return scale and shift of a batch normalisation of `width` features, by its running mean and variance."""
+        self.expect(2, 4)
+        self.no_activation()
+        epsilon = number(required(self.data, "epsilon", self.where), f"{self.where}.epsilon")
+        rows = [self.tensor(index, width) for index in range(len(self.weights))]
+        gamma, beta = rows[:2] if len(rows) == 4 else (np.ones(width), np.zeros(width))
+        mean, variance = rows[-2:]
+        if not (variance + epsilon > 0).all():
+            raise NonFiniteWeights(f"{self.where}: variance + epsilon is not positive: re-export the model")
+        scale = gamma / np.sqrt(variance + epsilon)
+        return scale, beta - mean * scale
 
     def single(self, key: str) -> int:
         """Return an integer that Keras may have wrapped in a list of one."""
@@ -148,17 +162,9 @@ def _prelu(layer: Layer) -> Chain:
 
 
 def _batchnorm(layer: Layer) -> Chain:
-    layer.expect(2, 4)
-    layer.no_activation()
     layer.same_width()
-    epsilon = number(required(layer.data, "epsilon", layer.where), f"{layer.where}.epsilon")
-    rows = [layer.tensor(index, layer.inputs) for index in range(len(layer.weights))]
-    gamma, beta = rows[:2] if len(rows) == 4 else (np.ones(layer.inputs), np.zeros(layer.inputs))
-    mean, variance = rows[-2:]
-    if not (variance + epsilon > 0).all():
-        raise NonFiniteWeights(f"{layer.where}: variance + epsilon is not positive: re-export the model")
-    scale = gamma / np.sqrt(variance + epsilon)
-    return [(Affine, {"scale": scale, "shift": beta - mean * scale})]
+    scale, shift = layer.normalisation(layer.inputs)
+    return [(Affine, {"scale": scale, "shift": shift})]
 
 
 def _activation(layer: Layer) -> Chain:
@@ -172,13 +178,23 @@ READERS: dict[str, Callable[[Layer], Chain]] = {
     "dense": _dense,
     "time-distributed-dense": _dense,
     "conv1d": _conv1d,
+    "conv2d": conv2d,
     "gru": _gru,
     "lstm": _lstm,
     "prelu": _prelu,
     "batchnorm": _batchnorm,
+    "batchnorm2d": batchnorm2d,
     "activation": _activation,
 }
-EXTRA_KEYS = {"conv1d": {"kernel_size", "dilation", "groups", "strides", "padding"}, "batchnorm": {"epsilon"}}
+EXTRA_KEYS = {
+    "conv1d": {"kernel_size", "dilation", "groups", "strides", "padding"},
+    "conv2d": {
+        "kernel_size_time", "kernel_size_feature", "dilation", "strides", "num_filters_in", "num_features_in",
+        "num_filters_out", "padding",
+    },
+    "batchnorm": {"epsilon"},
+    "batchnorm2d": {"epsilon", "num_filters_in", "num_features_in"},
+}  # fmt: skip
 
 
 def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str], int]:

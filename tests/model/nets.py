@@ -38,6 +38,23 @@ def batchnorm(rng, width, affine=True):
     return layer("batchnorm", width, weights, epsilon=0.01)
 
 
+def conv2d(rng, features, inputs, outputs, taps, reach, dilation=1, stride=1, padding="valid", bias=True, **keys):
+    """A convolution over time and features; `features` and `inputs` (channels) are those of its input."""
+    places = -(-(features if padding == "same" else features - reach + 1) // stride)
+    weights = [rng.normal(0, 0.4, (taps, reach, inputs, outputs)), rng.normal(0, 0.3, outputs)]
+    sizes = {
+        "kernel_size_time": taps, "kernel_size_feature": reach, "dilation": dilation, "strides": stride,
+        "num_filters_in": inputs, "num_features_in": features, "num_filters_out": outputs, "padding": padding,
+    }  # fmt: skip
+    entry = layer("conv2d", outputs, weights if bias else weights[:1], **sizes, **keys)
+    return entry | {"shape": [None, None, places, outputs]}
+
+
+def batchnorm2d(rng, features, channels, affine=True):
+    entry = batchnorm(rng, channels, affine) | {"type": "batchnorm2d", "shape": [None, None, features, channels]}
+    return entry | {"num_filters_in": channels, "num_features_in": features}
+
+
 def network(inputs, *layers, **keys):
     """Return the parsed form of an RTNeural file."""
     return {"in_shape": [None, None, inputs], "layers": list(layers)} | keys
@@ -73,6 +90,18 @@ def small_nets():
         "wide-input": network(5, dense(rng, 5, 6), head),
         "two-input-gru": network(2, gru(rng, 2, 6), head),
         "three-input-lstm": network(3, lstm(rng, 3, 6), head),
+    }
+    image = {"in_shape": [None, None, 7, 1]}
+    flat = conv2d(rng, 3, 2, 1, taps=1, reach=3)  # to one feature of one channel
+    nets |= {
+        "conv2d": network(7, conv2d(rng, 7, 1, 2, taps=3, reach=5, dilation=2, activation="tanh"), flat, **image),
+        "conv2d-same": network(
+            7, conv2d(rng, 7, 1, 2, taps=2, reach=4, stride=3, padding="same"), batchnorm2d(rng, 3, 2), flat, **image
+        ),
+        "conv2d-stride": network(
+            7, conv2d(rng, 7, 1, 2, taps=1, reach=2, stride=2, bias=False), batchnorm2d(rng, 3, 2, False), flat, **image
+        ),
+        "conv2d-wide-kernel": network(7, conv2d(rng, 7, 1, 2, taps=2, reach=9, padding="same"), **image),
     }
     for name in ("tanh", "relu", "sigmoid", "softmax", "elu"):
         nets[f"dense-{name}"] = network(1, dense(rng, 1, 6, activation=name), head)

@@ -38,6 +38,15 @@ def test_keras_pairs(shared, name, tolerance, first):
     assert np.abs(evaluate_file(path, x, cold=True)[0, first:] - y).max() <= tolerance
 
 
+def test_keras_pair_of_two_dimensions(shared):
+    """Keras pads time on both sides: its frame j is the causal frame j + 13; frame 0 lies at its edge."""
+    x = np.loadtxt(shared / "reference/rtneural/conv2d_x_python.csv", delimiter=",").reshape(50, 23).T
+    y = np.loadtxt(shared / "reference/rtneural/conv2d_y_python.csv", delimiter=",").reshape(39, 8).T
+    path = shared / "models/rtneural_json/conv2d.json"
+    for causal in (evaluate(load(path), x, cold=True), evaluate_file(path, x, cold=True)):
+        assert np.abs(causal[:, 14:50] - y[:, 1:37]).max() <= 2e-7
+
+
 @pytest.mark.parametrize("name", AIDAX)
 def test_aidax_pairs(shared, name):
     x, y = np.loadtxt(shared / f"reference/aidax/{name}_deerinkstudios_xy.csv", delimiter=",").T

@@ -6,10 +6,11 @@ from rtfx import errors
 from rtfx.model.load import load
 from rtfx.model.spec import Activation, Conv1d
 
-from .nets import batchnorm, conv1d, dense, gru, layer, lstm, network, np, small_nets, write
+from .nets import batchnorm, batchnorm2d, conv1d, conv2d, dense, gru, layer, lstm, network, np, small_nets, write
 
 RNG = np.random.default_rng(1)
 HEAD = dense(RNG, 6, 1)
+IMAGE = {"in_shape": [None, None, 7, 1]}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,19 @@ def test_an_unknown_key_of_a_layer_is_named_in_a_warning(tmp_path):
     assert any("layers[0]" in warning and "units" in warning for warning in spec.warnings)
 
 
+def test_a_net_of_whole_frames_is_named_in_a_warning(tmp_path):
+    net = network(1, conv1d(RNG, 1, 2, taps=5, shape=[None, 60, 2]), dense(RNG, 2, 1, shape=[None, 60, 1]))
+    net["in_shape"] = [None, 64, 1]
+    assert [text for text in load(write(tmp_path, net)).warnings if "leaves 60 frames of 64" in text]
+    net["layers"][0]["shape"][1] = net["layers"][1]["shape"][1] = 64
+    assert not [text for text in load(write(tmp_path, net)).warnings if "frames of" in text]
+
+
+def test_a_frame_of_features_is_an_input_of_that_width(tmp_path):
+    spec = load(write(tmp_path, small_nets()["conv2d"]))
+    assert (spec.inputs, spec.outputs, spec.receptive_field) == (7, 1, 1 + 2 * 2)
+
+
 def flat_bias(entry):
     entry["weights"][2] = entry["weights"][2][0]
     return entry
@@ -95,6 +109,30 @@ REFUSED = {
     "no-layers": ({"in_shape": [None, None, 1]}, "MissingKey", "'layers'"),
     "layers-empty": (network(1), "ShapeMismatch", "layers is empty"),
     "in-shape-null": ({"in_shape": [None, None], "layers": [HEAD]}, "ShapeMismatch", "in_shape[1]"),
+    "conv2d-features": (
+        IMAGE | {"layers": [conv2d(RNG, 6, 1, 2, taps=1, reach=2)]}, "ShapeMismatch", "6 features of 1 channels in",
+    ),
+    "conv2d-places": (
+        IMAGE | {"layers": [conv2d(RNG, 7, 1, 2, taps=1, reach=2) | {"shape": [None, None, 5, 2]}]},
+        "ShapeMismatch", "6 features of 2 channels out",
+    ),
+    "conv2d-reach": (
+        IMAGE | {"layers": [conv2d(RNG, 7, 1, 2, taps=1, reach=9) | {"shape": [None, None, 1, 2]}]},
+        "ShapeMismatch", "0 features",
+    ),
+    "conv2d-kernel": (
+        IMAGE | {"layers": [conv2d(RNG, 7, 1, 2, taps=1, reach=2) | {"kernel_size_time": 2}]},
+        "ShapeMismatch", "layers[0].weights[0] has shape (1, 2, 1, 2), expected (2, 2, 1, 2)",
+    ),
+    "conv2d-padding": (
+        IMAGE | {"layers": [conv2d(RNG, 7, 1, 2, taps=1, reach=2, padding="causal")]},
+        "UnsupportedArchitecture", "layers[0].padding",
+    ),
+    "conv2d-huge": (
+        IMAGE | {"layers": [conv2d(RNG, 7, 1, 2, taps=1, reach=2) | {"kernel_size_time": 10**9}]},
+        "ResourceLimit", "weights of layers[0] as a matrix",
+    ),
+    "batchnorm2d-channels": (IMAGE | {"layers": [batchnorm2d(RNG, 3, 2)]}, "ShapeMismatch", "expected 7 numbers"),
     "negative-variance": (
         network(1, layer("batchnorm", 1, [[0.0], [-1.0]], epsilon=0.1)), "NonFiniteWeights", "variance",
     ),

@@ -26,7 +26,6 @@ TABLE = {
     "pedalnetrt/": ("wavenetva", ""),
     "proteus/": ("agam", ""),
     "rtneural_json/": ("rtneural", ""),
-    "rtneural_json/conv2d.json": ("UnsupportedArchitecture", "layers[0] is a 'conv2d' layer"),
     "rtneural_json/custom_layer_test_net.json": ("UnsupportedArchitecture", "layers[2] is a 'gated_activation' layer"),
     "rtneural_torch/": ("UnsupportedArchitecture", "state_dict"),
     "smartamppro/": ("smartamppro", ""),
