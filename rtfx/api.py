@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .control.controller import LoadedPreset
 from .control.open import open_stream
 from .control.stream import Stream
 from .effects.table import BLOCKS
@@ -17,11 +16,12 @@ from .engine.offline import BLOCK_FRAMES, Offline
 from .errors import UnsupportedInput, UsageError
 from .find import find_preset
 from .host.convert import at_rate
+from .host.files import Rendered, render_file
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
 from .plan.chain import ChainBlock, Plan, plan_chain
 from .plan.layout import MAX_CHANNELS
-from .plan.resolve import Models, Options, checked, common_rate, models_of, resolve
+from .plan.resolve import Models, Options, checked, common_rate, models_of, resolve, with_values
 from .rig.description import BlockSpec, Preset, SetList
 from .rig.preset import load_set_list
 
@@ -119,6 +119,7 @@ class Rig:
         self.cab = cab
         self.notes: list[str] = []
         self._offline: Offline | None = None
+        self._rendering: Offline | None = None
         self._key: tuple = ()
         self._values: list[dict] = []
 
@@ -153,11 +154,20 @@ class Rig:
         stated = self.set_list.device.get("sample_rate")
         return float(stated) if stated else common_rate(models_of(self.presets, self._models))
 
-    def plan(self, sample_rate: float, channels: int = 1, bare: bool = False, level: bool = True) -> Plan:
-        """Return the current preset compiled for a rate in Hz and a number of input channels."""
-        options = Options(bare=bare, cab=self.cab, level=level)
+    def plan(
+        self,
+        sample_rate: float,
+        channels: int = 1,
+        *,
+        bare: bool = False,
+        level: bool = True,
+        rate_method: str = "auto",
+        values: Mapping[str, float] | None = None,
+    ) -> Plan:
+        """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
+        options = Options(bare=bare, cab=self.cab, level=level, rate_method=rate_method)
         chain, self.notes = resolve(self._current(), sample_rate, self._models, options)
-        return plan_chain(chain, sample_rate, channels)
+        return plan_chain(with_values(self.preset.name, chain, values or {}), sample_rate, channels)
 
     def _current(self) -> Preset:
         """Return the preset with the knobs of the models that the caller holds as they are now."""
@@ -206,10 +216,15 @@ class Rig:
         rate, channels, bare, cold = key
         values = [dict(block.values) for block in self._current().chain]
         if key != self._key or self._offline is None or values != self._values:
-            self._offline = Offline(self.plan(rate, channels, bare), cold, limiter=not bare)
+            plan = self.plan(rate, channels, bare=bare)
+            self._offline = Offline(plan, cold, limiter=self._limits(bare))
             self._key, self._values = key, values
         else:
             self._offline.reset()
+
+    def _limits(self, bare: bool) -> bool:
+        """Tell whether the output is kept within 0 dBFS."""
+        return bool(self.set_list.globals.get("limiter", True)) and not bare
 
     def stream_blocks(
         self,
@@ -226,6 +241,7 @@ class Rig:
         out_gain_db: float = 0.0,
         values: Mapping[str, float] | None = None,
         level: bool = True,
+        rate_method: str = "auto",
     ) -> tuple[Iterator[np.ndarray], int]:
         """Render a stream of blocks in constant memory.
 
@@ -238,22 +254,49 @@ class Rig:
             Overrides the rate the models were made for, in Hz.
         values : mapping, optional
             Parameter values by address.
+        rate_method : str
+            How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
 
         Returns
         -------
         iterator of (frames, outputs) float32, and the number of output channels
         """
         rate = model_rate or self.sample_rate or sample_rate
-        plan = self.plan(rate, channels, bare, level)
-        offline = Offline(plan, cold, not bare, block, in_gain_db, out_gain_db)
-        if values:
-            loaded = LoadedPreset(self.preset.name, plan, offline.rig)
-            for address, value in values.items():
-                place, name = loaded.find(address)
-                loaded.values[place][name] = checked(loaded.blocks[place], name, value)
-            offline.reset(loaded.values)
+        plan = self.plan(rate, channels, bare=bare, level=level, rate_method=rate_method, values=values)
+        offline = self._rendering = Offline(plan, cold, self._limits(bare), block, in_gain_db, out_gain_db)
         skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
         return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs
+
+    @property
+    def non_finite_blocks(self) -> int:
+        """Blocks of the last `render` that a model filled with NaN or infinity; they were muted."""
+        return self._rendering.non_finite_blocks if self._rendering else 0
+
+    def render(
+        self, source: str | Path, target: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
+    ) -> Rendered:
+        """Render a file; an existing target is replaced when the new one is complete.
+
+        Parameters
+        ----------
+        source, target : str or Path
+        encoding : str
+            PCM_16, PCM_24 or FLOAT.
+        mono : bool
+            Average the input's channels first.
+        **settings
+            As `stream_blocks`.
+
+        Raises
+        ------
+        AudioFileError
+            Source or target cannot be used.
+        """
+
+        def process(blocks, sample_rate: int, channels: int):
+            return self.stream_blocks(blocks, sample_rate, channels, **settings)
+
+        return render_file(process, source, target, encoding, mono, overwrite=True)
 
     def play(
         self,

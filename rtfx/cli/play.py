@@ -12,7 +12,7 @@ import click
 
 from ..errors import AudioFileError, DeviceError, UsageError
 from .output import json_line, status
-from .rig import Number, RigFlags, build, debug_option, parameter_values, refuse_unfinished, rig_options
+from .rig import Number, RigFlags, build, debug_option, parameter_values, rig_options
 
 if TYPE_CHECKING:
     from ..control.stream import Stream
@@ -46,7 +46,6 @@ def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, wa
     """
     if watch:
         raise UsageError("--watch does not exist yet: restart play after a change")
-    refuse_unfinished(flags, ("auto",))
     if what is None and flags.model is None:
         what = DEFAULT
         status(f"nothing named: playing {DEFAULT}")
@@ -101,6 +100,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         bare=flags.bare,
         cold=flags.cold,
         level=not flags.no_normalise,
+        rate_method=flags.rate_method,
         in_gain_db=flags.in_gain,
         out_gain_db=flags.out_gain,
         values=values,

@@ -12,7 +12,7 @@ import click
 
 from ..errors import AudioFileError, RtfxError, UsageError
 from .output import status
-from .rig import Number, RigFlags, build, debug_option, parameter_values, refuse_unfinished, rig_options
+from .rig import SET_LIST, Number, RigFlags, build, debug_option, parameter_values, rig_options
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -39,7 +39,7 @@ class Job:
 
 
 @click.command("render")
-@click.argument("paths", metavar="IN... OUT", nargs=-1, required=True)
+@click.argument("paths", metavar="IN... OUT [RIG.yaml[:preset]]", nargs=-1, required=True)
 @click.option("--rig", "what", metavar="RIG.yaml[:preset]", help="A set list, in place of --model.")
 @rig_options
 @click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Run the rig at this rate, as live.")
@@ -56,7 +56,7 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
 
     Several files, or a folder, are rendered into the folder OUT. A - is WAV on standard input or output.
     """
-    refuse_unfinished(flags, ("auto", "resample"))
+    paths, what = _split_rig(paths, what)
     if more["as_float"] and more["bits"]:
         raise UsageError("--float and --bits were given, expected one of them")
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
@@ -86,6 +86,14 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     if failures:
         status(f"{len(failures)} of {len(work)} files failed")
     return 1 if failures else 0
+
+
+def _split_rig(paths: tuple[str, ...], what: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Return the audio paths and the set list, which may stand anywhere among them."""
+    rigs = [path for path in paths if SET_LIST.match(path)]
+    if rigs and (what is not None or len(rigs) > 1):
+        raise UsageError(f"{len(rigs) + (what is not None)} set lists were given, expected one: {', '.join(rigs)}")
+    return tuple(path for path in paths if path not in rigs), rigs[0] if rigs else what
 
 
 def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
@@ -178,6 +186,7 @@ def render_one(rig: Rig, job: Job, progress=None) -> Any:
             out_gain_db=gains[1],
             values=job.values,
             level=not flags.no_normalise,
+            rate_method=flags.rate_method,
         )
 
     try:

@@ -156,9 +156,3 @@ def parameter_values(flags: RigFlags) -> dict[str, Any]:
         except ValueError:
             values[name.strip()] = value.strip()
     return values
-
-
-def refuse_unfinished(flags: RigFlags, allowed: tuple[str, ...]) -> None:
-    """Raise UsageError for methods that rtfx does not have yet: a flag is never ignored."""
-    if flags.rate_method not in allowed:
-        raise UsageError(f"--rate-method {flags.rate_method} does not exist here yet, expected: {' or '.join(allowed)}")

@@ -10,7 +10,7 @@ from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import UsageError, did_you_mean
 from ..plan.chain import ChainBlock, Plan, plan_chain
-from ..plan.resolve import checked
+from ..plan.resolve import checked, find_parameter
 from ..rig.parameters import Parameter
 
 TICK_SECONDS = 0.02
@@ -74,15 +74,7 @@ class LoadedPreset:
         UsageError
             Unknown or ambiguous; names the closest address.
         """
-        known = [name for name, _, _ in self.parameters()]
-        hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
-        if len(hits) == 1:
-            block, parameter = hits[0].split(".", 1)
-            return [b.id for b in self.blocks].index(block), parameter
-        if hits:
-            raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
-        hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
-        raise UsageError(f"no parameter {address!r} in preset {self.name!r}{hint}; it has: {', '.join(known) or 'none'}")
+        return find_parameter(self.name, self.blocks, address)
 
 
 class Controller:

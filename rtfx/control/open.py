@@ -23,7 +23,7 @@ from ..kernels.jit import compilation_listener
 from ..plan import choose as kernels
 from ..plan.chain import plan_chain
 from ..plan.layout import MAX_CHANNELS
-from ..plan.resolve import DEFAULT_RATE, Models, Options, checked, resolve
+from ..plan.resolve import DEFAULT_RATE, Models, Options, resolve, with_values
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller, LoadedPreset
@@ -53,6 +53,7 @@ def open_stream(
     bare: bool = False,
     cold: bool = False,
     level: bool = True,
+    rate_method: str = "auto",
     in_gain_db: float | None = None,
     out_gain_db: float | None = None,
     muted: bool = False,
@@ -87,13 +88,9 @@ def open_stream(
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
     with compilation_listener(progress):
-        loaded, notes = _load(presets, stream_rate, models, Options(bare, cab, level), cold)
+        options = Options(bare, cab, level, rate_method)
+        loaded, notes = _load(presets, first, values or {}, stream_rate, models, options, cold)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
-    for address, value in (values or {}).items():
-        preset = loaded[first]
-        place, name = preset.find(address)
-        preset.values[place][name] = checked(preset.blocks[place], name, value)
-    loaded[first].build()
     engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
     channel = in_channel or wanted.get("in_channel") or (choice.input and remembered_channel(choice.input.name)) or 1
     engine.record["in_channel"] = max(min(int(channel), int(engine.record["device_inputs"])) - 1, 0)
@@ -112,6 +109,8 @@ def open_stream(
     else:
         host = PortAudioHost(engine, choice, block, stream_rate, latency or wanted.get("latency") or "low")
     recorder = Recorder(engine, str(record), stream_rate, ends) if record else None
+    if recorder and recorder.kept:
+        notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     return Stream(engine, controller, host, recorder, ends, latency_frames, (*choice.notes, *mute_reason, *notes))
 
@@ -152,12 +151,13 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
 
 
-def _load(presets, stream_rate: float, models: Models, options: Options, cold: bool):
-    """Compile and prewarm every preset; return them and the notes, each once."""
+def _load(presets, first: int, values: Mapping, stream_rate: float, models: Models, options: Options, cold: bool):
+    """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
     loaded, notes = [], []
-    for preset in presets:
+    for index, preset in enumerate(presets):
         chain, said = resolve(preset, stream_rate, models, options)
         notes += [note for note in said if note not in notes]
+        chain = with_values(preset.name, chain, values if index == first else {})
         plan = plan_chain(chain, stream_rate)
         loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold))
     notes += [warning for warning in kernels.warnings if warning not in notes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class Recorder:
     ------
     AudioFileError
         The file cannot be made.
+
+    A take of the same name is kept: it is renamed with a number before this one begins.
     """
 
     def __init__(self, engine: Engine, path: str, sample_rate: float, frames: int | None = None):
@@ -33,6 +36,7 @@ class Recorder:
         self.engine, self.path, self._left = engine, str(path), frames
         lossless = self.path.lower().endswith(".flac")
         try:
+            self.kept = _keep(Path(self.path))
             self._file = soundfile.SoundFile(
                 self.path,
                 "w",
@@ -80,3 +84,13 @@ class Recorder:
         self._stop.set()
         self._thread.join(timeout=3.0)
         self._file.close()
+
+
+def _keep(path: Path) -> Path | None:
+    """Rename an earlier take out of the way; return its new name, None if there was none."""
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    number = 1
+    while (other := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    return path.rename(other)

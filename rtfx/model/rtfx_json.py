@@ -62,7 +62,7 @@ from .nodes import (
     Rnn,
     Slice,
 )
-from .spec import UNKNOWN_RATE, Knob, ModelSpec
+from .spec import SIZE, UNKNOWN_RATE, Knob, ModelSpec
 from .values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 
 VERSION = 1
@@ -142,7 +142,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         "name": spec.name,
         "kind": spec.kind,
         "sample_rate": "any" if spec.rate_source == "any" else spec.sample_rate,
-        "knobs": [dataclasses.asdict(knob) for knob in spec.knobs],
+        "knobs": [dataclasses.asdict(knob) for knob in spec.knobs if not (spec.sizes and knob.name == SIZE)],
         "prewarm": spec.prewarm,
         "dc_block": spec.dc_block,
         "level_db": spec.level_db,

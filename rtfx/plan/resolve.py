@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
-from ..errors import RtfxError, UsageError
+from ..errors import RtfxError, UsageError, did_you_mean
 from ..find import find_audio
 from ..model.load import load
 from ..model.spec import ModelSpec
@@ -137,6 +137,35 @@ def checked(block: ChainBlock, name: str, value) -> float | str:
         return check_value({parameter.name: parameter for parameter in block.parameters}, name, value)
     except UsageError as error:
         raise UsageError(f"{block.id}: {error}") from None
+
+
+def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> tuple[int, str]:
+    """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
+
+    Raises
+    ------
+    UsageError
+        Unknown or ambiguous; names the closest address.
+    """
+    known = [f"{block.id}.{parameter.name}" for block in blocks for parameter in block.parameters]
+    hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
+    if len(hits) == 1:
+        block, parameter = hits[0].split(".", 1)
+        return [b.id for b in blocks].index(block), parameter
+    if hits:
+        raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
+    hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
+    raise UsageError(f"no parameter {address!r} in preset {preset!r}{hint}; it has: {', '.join(known) or 'none'}")
+
+
+def with_values(preset: str, blocks: Sequence[ChainBlock], values: Mapping) -> list[ChainBlock]:
+    """Return the chain with parameters set by address, or raise UsageError."""
+    result = list(blocks)
+    for address, value in values.items():
+        place, name = find_parameter(preset, result, address)
+        block = result[place]
+        result[place] = replace(block, values={**block.values, name: checked(block, name, value)})
+    return result
 
 
 def _rate_note(block: ChainBlock, sample_rate: float) -> list[str]:
