@@ -1,4 +1,4 @@
-"""What the player sees: a live view of two lines in a terminal, or plain lines at changes without one."""
+"""What the player sees: a live view of three lines in a terminal, or plain lines at changes without one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .keys import HELP
 from .session import ChannelHint
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 MESSAGE_SECONDS = 4.0
-METER_FLOOR_DBFS, METER_WIDTH = -60.0, 12
+METER_FLOOR_DBFS, METER_WIDTH = -60.0, 24
 YELLOW_DBFS, RED_DBFS = -3.0, 0.0
 
 
@@ -67,7 +66,7 @@ class PlainView:
 
 
 class LiveView:
-    """Two lines in the terminal: state and meters, and below them the last message, a hint or the keys."""
+    """Three lines, 80 columns wide: state, meters, and the last message, a hint or the keys."""
 
     def __init__(self, stream: Stream, console: Any = None, clock=time.monotonic):
         from rich.console import Console
@@ -85,12 +84,14 @@ class LiveView:
 
         now = self._clock()
         hint = self._hint.update(meters.inputs, self._stream.in_channel, now)
-        text = self._first_line(meters)
-        below = self._message if now < self._message_ends else hint or HELP
+        text = self._state_line(meters)
+        text.append("\n")
+        text.append(self._meter_line(meters))
+        below = self._message if now < self._message_ends else hint or "? shows the keys"
         text.append(Text("\n" + below, style="bold yellow" if below is hint else "dim"))
         self._live.update(text, refresh=True)
 
-    def _first_line(self, meters: Meters) -> Any:
+    def _state_line(self, meters: Meters) -> Any:
         from rich.text import Text
 
         stream = self._stream
@@ -101,17 +102,22 @@ class LiveView:
         for flag, word in ((stream.mute, "MUTED"), (stream.bypass, "BYPASS")):
             if flag:
                 text.append(f" {word}", "bold reverse")
-        channel = stream.in_channel
-        level = meters.inputs[channel - 1] if 0 < channel <= len(meters.inputs) else METER_FLOOR_DBFS
-        text.append(f"  in {channel} ")
-        text.append(meter(level, meters.clip_in))
-        text.append("  out ")
-        text.append(meter(meters.output, meters.clip_out))
         text.append(f"  load {100 * meters.load:.0f} % max {100 * meters.load_max:.0f} %")
         text.append(f"  xruns {meters.xruns}", "bold red" if meters.xruns else "")
         text.append(f"  {stats.latency_ms:.1f} ms")
         if stats.non_finite_blocks:
             text.append(f"  faults {stats.non_finite_blocks}", "bold red")
+        return text
+
+    def _meter_line(self, meters: Meters) -> Any:
+        from rich.text import Text
+
+        channel = self._stream.in_channel
+        level = meters.inputs[channel - 1] if 0 < channel <= len(meters.inputs) else METER_FLOOR_DBFS
+        text = Text(f"in {channel} ")
+        text.append(meter(level, meters.clip_in))
+        text.append("   out ")
+        text.append(meter(meters.output, meters.clip_out))
         return text
 
     def say(self, text: str) -> None:

@@ -126,7 +126,7 @@ def test_clip_stays_lit_when_the_level_falls():
 def test_live_view_shows_state_and_messages():
     stream, out = FakeStream(), io.StringIO()
     stream.bypass, stream.xruns = True, 3
-    console = Console(file=out, force_terminal=True, color_system=None, width=120)
+    console = Console(file=out, force_terminal=True, color_system=None, width=80)
     shown = view.LiveView(stream, console, Clock())
     shown.say("level +1 dB")
     shown.update(stream.meters())
