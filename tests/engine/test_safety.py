@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rtfx.api import Rig
+from rtfx.effects.table import BLOCKS
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
 from rtfx.engine.run import RUN_PART
 from rtfx.host.null import PACE
@@ -75,6 +76,11 @@ def test_every_registered_kernel_is_safe(plans):
         if found:
             problems[each.name] = found
     assert not problems
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS.values() if block.kernel], ids=lambda block: block.type)
+def test_effects_are_safe(block):
+    assert violations(block.kernel.uncompiled()) == []
 
 
 def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():

@@ -1,0 +1,192 @@
+"""Ways to break rtfx, one line each, and the test that must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Breakage(NamedTuple):
+    """Replace `old`, found once in `file`, by `new`: then `test` must fail.
+
+    `same_code` says that compiled code does not change, so that kernels need not be compiled again.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    same_code: bool = False
+
+
+BREAKAGES = [
+    Breakage(
+        "gates of the GRU swapped",
+        "rtfx/kernels/recurrent.py",
+        "parts[[1, 0, 2]] if shape.cell == GRU",
+        "parts[[0, 1, 2]] if shape.cell == GRU",
+        "tests/kernels/test_recurrent.py::test_every_size[8-gru-rational]",
+        same_code=True,
+    ),
+    Breakage(
+        "rows of the biases swapped",
+        "rtfx/kernels/recurrent.py",
+        "bias_in, bias_hidden = ordered(b_ih).T * factors, ordered(b_hh).T",
+        "bias_hidden, bias_in = ordered(b_ih).T * factors, ordered(b_hh).T",
+        "tests/kernels/test_recurrent.py::test_every_size[9-gru-exponential]",
+        same_code=True,
+    ),
+    Breakage(
+        "history off by one",
+        "rtfx/kernels/conv.py",
+        "age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))",
+        "age = b.mul(dilation, b.sub(e.index(shape.taps), tap))",
+        "tests/kernels/test_conv.py::test_blocks_do_not_matter",
+    ),
+    Breakage(
+        "a coefficient of exp2 wrong in the fifth digit",
+        "rtfx/kernels/activations.py",
+        "0.24022242426872253",
+        "0.24025242426872253",
+        "tests/kernels/test_activations.py::test_tanh_absolute_error",
+    ),
+    Breakage(
+        "NaN swallowed by a clamp",
+        "rtfx/kernels/simd.py",
+        'return self.b.select(self.b.fcmp_ordered("<", bound, x), bound, x)',
+        'return self.b.select(self.b.fcmp_ordered("<", x, bound), x, bound)',
+        "tests/kernels/test_activations.py::test_nan_passes",
+    ),
+    Breakage(
+        "a kernel that allocates",
+        "rtfx/effects/gain.py",
+        "    for n in range(frames):\n        y[n] = x[n] * gain[n]",
+        "    y[:] = x * gain",
+        "tests/engine/test_safety.py::test_effects_are_safe",
+    ),
+    Breakage(
+        "a kernel whose self-check accepts anything",
+        "rtfx/plan/choose.py",
+        "    if not error < CHECK_TOLERANCE:",
+        "    if error < 0.0:",
+        "tests/plan/test_choose.py::test_a_wrong_tile_is_reported_and_replaced",
+    ),
+    Breakage(
+        "dilation ignored",
+        "rtfx/plan/choose.py",
+        '        {"dilation": dilation},\n    )\n    sizes',
+        '        {"dilation": 1},\n    )\n    sizes',
+        "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",
+        same_code=True,
+    ),
+    Breakage(
+        "the ring's second copy dropped",
+        "rtfx/engine/run.py",
+        "move_bytes(place - 4 * b.ring, place, 4 * frames)",
+        "move_bytes(place, place, 4 * frames)",
+        "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-6000-True]",
+    ),
+    Breakage(
+        "history left behind when a buffer moves back",
+        "rtfx/engine/run.py",
+        "kept = 4 * b.history",
+        "kept = 0",
+        "tests/engine/test_blocks.py::test_long_history_against_numpy[512-8-500-False]",
+    ),
+    Breakage(
+        "denormals not flushed",
+        "rtfx/engine/system.py",
+        "FLUSH_X86 = 0x8040",
+        "FLUSH_X86 = 0x0000",
+        "tests/engine/test_guard.py::test_denormals_are_flushed_where_kernels_run_and_only_there",
+    ),
+    Breakage(
+        "guard against non-finite blocks removed",
+        "rtfx/engine/run.py",
+        "return total != np.float32(0.0)",
+        "return total > np.float32(1.0)",
+        "tests/engine/test_guard.py::test_the_block_itself_is_silent",
+    ),
+    Breakage(
+        "a model not reset after a non-finite block",
+        "rtfx/engine/run.py",
+        "move_bytes(arena + rig.image_offset, rig.image, rig.image_bytes)",
+        "move_bytes(arena + rig.image_offset, rig.image, 0)",
+        "tests/engine/test_guard.py::test_a_recurrent_model_recovers",
+    ),
+    Breakage(
+        "a parameter that jumps",
+        "rtfx/engine/run.py",
+        "cells[i].left = rig.glide_frames",
+        "cells[i].left = 1",
+        "tests/engine/test_parameters.py::test_a_parameter_glides_linearly_for_960_frames[63]",
+    ),
+    Breakage(
+        "a mailbox that nobody empties",
+        "rtfx/engine/rig.py",
+        "self._free_table | FRESH)",
+        "self._free_table)",
+        "tests/engine/test_parameters.py::test_the_newest_table_wins_and_glides_start_from_where_they_are",
+        same_code=True,
+    ),
+    Breakage(
+        "prewarm skipped",
+        "rtfx/engine/rig.py",
+        "left = block.prewarm_frames",
+        "left = 0",
+        "tests/engine/test_blocks.py::test_prewarm_is_silence_that_has_already_passed",
+        same_code=True,
+    ),
+    Breakage(
+        "DC blockers that start from zero",
+        "rtfx/engine/rig.py",
+        "                    self._settle(block.steps, frames)",
+        "                    pass",
+        "tests/engine/test_fades.py::test_prewarmed_rigs_take_over_without_a_thump",
+        same_code=True,
+    ),
+    Breakage(
+        "a fade of one frame",
+        "rtfx/engine/engine.py",
+        "FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005",
+        "FADE_SECONDS, QUICK_SECONDS = 0.00002, 0.005",
+        "tests/engine/test_fades.py::test_equal_gain_between_rigs_of_one_graph[64]",
+        same_code=True,
+    ),
+    Breakage(
+        "equal gain in place of equal power",
+        "rtfx/engine/voices.py",
+        "return np.float32(math.sin(HALF_PI * position))",
+        "return np.float32(position)",
+        "tests/engine/test_fades.py::test_equal_power_between_different_graphs[64]",
+    ),
+    Breakage(
+        "retired rigs that never come back",
+        "rtfx/engine/voices.py",
+        "        store_release(engine + RETIRE_HEAD, head + 1)",
+        "        store_release(engine + RETIRE_HEAD, head)",
+        "tests/engine/test_fades.py::test_the_old_rig_goes_back_when_its_fade_has_ended",
+    ),
+    Breakage(
+        "the limiter's release with the wrong sign",
+        "rtfx/effects/limiter.py",
+        "return math.exp(-1.0 / (RELEASE_SECONDS * sample_rate))",
+        "return math.exp(1.0 / (RELEASE_SECONDS * sample_rate))",
+        "tests/engine/test_guard.py::test_limiter_against_numpy",
+        same_code=True,
+    ),
+    Breakage(
+        "NaN from the device let through",
+        "rtfx/engine/ports.py",
+        "                if value * ZERO == ZERO:",
+        "                if ZERO == ZERO:",
+        "tests/engine/test_guard.py::test_bad_input_is_silence",
+    ),
+    Breakage(
+        "xruns of the two directions exchanged",
+        "rtfx/engine/process.py",
+        "INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8",
+        "INPUT_FLAGS, OUTPUT_FLAGS = 4 | 8, 1 | 2",
+        "tests/engine/test_meters.py::test_xruns_by_direction",
+    ),
+]
