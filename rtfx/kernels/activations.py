@@ -1,6 +1,6 @@
 """Activations on vectors, each with its error bound; coefficients are minimax fits over the stated range.
 
-Two families of tanh, each a numerical class of its own: by exp2 (absolute error 2e-7, relative 8e-7, the cheaper one) and
+Two families of tanh, each a numerical class of its own: by exp2 (absolute error 2e-7, relative 8e-7, the cheaper) and
 by a rational of odd and even parts (absolute error 3.6e-7, relative 6e-7, the shorter chain of dependent operations).
 """
 
