@@ -1,0 +1,111 @@
+"""Makes models/amp.json: an LSTM that has learnt a tube-like preamp with a drive knob.
+
+The teacher: three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric curve that
+clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid scoop like that of
+a passive tone stack; a push-pull power stage whose supply sags. Four times oversampled. ``python models/make/amp.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+from scipy.signal import bilinear, lfilter, resample_poly
+
+RATE = 48000
+OVERSAMPLING = 4
+SEED = 21
+
+
+def high_pass(x: np.ndarray, hz: float, rate: float) -> np.ndarray:
+    """Return x through one resistor and capacitor."""
+    b, a = bilinear([1.0, 0.0], [1.0, 2.0 * math.pi * hz], rate)
+    return lfilter(b, a, x)
+
+
+def shelf(x: np.ndarray, hz: float, db: float, rate: float) -> np.ndarray:
+    """Return x with frequencies above hz raised by db: one pole, one zero."""
+    gain = 10.0 ** (db / 20.0)
+    b, a = bilinear([gain, 2.0 * math.pi * hz], [1.0, 2.0 * math.pi * hz], rate)
+    return lfilter(b, a, x)
+
+
+@numba.njit
+def triode(x, bias, rate):
+    """Return one stage: its grid current pumps the bias down as it is driven, over 20 ms."""
+    y = np.zeros(x.size)
+    moved = 0.0
+    pump = 1.0 / (0.02 * rate)
+    rest = math.tanh(bias)
+    for n in range(x.size):
+        v = x[n] + bias - moved
+        grid = max(v - 0.6, 0.0)
+        moved += pump * (1.5 * grid - moved)
+        y[n] = -(math.tanh(v) if v < 0.0 else 1.35 * math.tanh(v / 1.35)) + rest
+    return y
+
+
+@numba.njit
+def power(x, rate):
+    """Return the power stage: its supply sags with the level, over 60 ms."""
+    y = np.zeros(x.size)
+    sag = 0.0
+    speed = 1.0 / (0.06 * rate)
+    for n in range(x.size):
+        supply = 1.0 / (1.0 + 0.5 * sag)
+        y[n] = supply * math.tanh(x[n] / supply)
+        sag += speed * (abs(y[n]) - sag)
+    return y
+
+
+def amp(x: np.ndarray, drive: float) -> np.ndarray:
+    """Return the amplifier's output for x (frames,) at 48 kHz and drive from 0 to 1."""
+    rate = float(RATE * OVERSAMPLING)
+    v = resample_poly(x, OVERSAMPLING, 1)
+    v = high_pass(v, 60.0, rate) * 2.5
+    v = triode(v, 0.15, rate)
+    v = shelf(high_pass(v, 90.0, rate), 1200.0, 8.0 * (1.0 - 0.6 * drive), rate) * 10.0 ** (1.6 * drive - 0.45)
+    v = triode(v, -0.25, rate)
+    v = high_pass(v, 120.0, rate) * (0.8 + 1.6 * drive)
+    v = triode(v, 0.3, rate)
+    scooped = v - 0.45 * (high_pass(v, 250.0, rate) - high_pass(v, 1100.0, rate))
+    v = power(scooped * (1.1 - 0.25 * drive), rate)
+    return 0.8 * resample_poly(v, 1, OVERSAMPLING)
+
+
+def dataset(seed: int, clips: int, positions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return input, knob and output, (frames,) each, for every position of the knob in turn."""
+    import signals
+
+    xs, knobs, ys = [], [], []
+    for i, position in enumerate(positions):
+        x = signals.training_set(seed + i, clips)
+        xs.append(x)
+        knobs.append(np.full(x.size, position))
+        ys.append(amp(x, position))
+    return np.concatenate(xs), np.concatenate(knobs), np.concatenate(ys)
+
+
+def main(minutes: float) -> None:
+    """Train and write the model."""
+    from train import Net, export, fit, segments
+
+    data = segments(*dataset(SEED, 3, (0.0, 0.25, 0.5, 0.75, 1.0, 0.12, 0.62, 0.87)))
+    check = segments(*dataset(SEED + 50, 1, (0.1, 0.5, 0.9)))
+    path = Path(__file__).parents[1] / "amp.json"
+    net = Net("lstm", 16, SEED)
+    about = {"teacher": "models/make/amp.py", "training_seed": SEED}
+
+    def keep(net):
+        export(net, path, "amp", "amp", "drive", about)
+
+    best = fit(net, data, check, 60.0 * minutes, SEED, keep=keep)
+    export(net, path, "amp", "amp", "drive", about | {"check_esr": round(best, 6)})
+    print(f"{path.name}: ESR {100 * best:.2f} % on unheard music of the training generator")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)

@@ -1,0 +1,68 @@
+"""Audio to learn from: the riff's strings playing random music at several levels, with sweeps and bursts between."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import riff
+
+RATE = riff.RATE
+CHORDS = ((0, 2, 2, 1, 0, 0), (0, 2, 2, 0, 0, 0), (None, 0, 2, 2, 2, 0), (3, 2, 0, 0, 0, 3), (None, None, 0, 2, 3, 2), (1, 3, 3, 2, 1, 1))
+
+
+def random_score(rng: np.random.Generator) -> list[riff.Note]:
+    """Return fifteen seconds of chords, chugs and single notes."""
+    notes: list[riff.Note] = []
+    beat = 0.0
+    while beat < riff.SECONDS / riff.BEAT:
+        length = float(rng.choice([0.5, 1.0, 1.0, 2.0]))
+        force = float(rng.uniform(0.25, 1.0))
+        kind = rng.random()
+        if kind < 0.35:
+            frets = CHORDS[rng.integers(len(CHORDS))]
+            spread = float(rng.uniform(0.005, 0.06))
+            played = [(string, fret) for string, fret in enumerate(frets) if fret is not None]
+            notes += [riff.Note(beat + spread * s, s, f, length, force) for s, f in played]
+        elif kind < 0.6:
+            root = int(rng.integers(0, 8))
+            muted = bool(rng.random() < 0.6)
+            notes += [riff.Note(beat, s, root + (2 if s else 0), length * 0.9, force, muted) for s in (0, 1)]
+        else:
+            bend = float(rng.choice([0.0, 0.0, 1.0, 2.0]))
+            string, fret = int(rng.integers(1, 6)), int(rng.integers(2, 15))
+            notes.append(riff.Note(beat, string, fret, length, force, bend=bend, vibrato=float(rng.choice([0.0, 0.3]))))
+        beat += length
+    return notes
+
+
+def guitar(seed: int) -> np.ndarray:
+    """Return fifteen seconds of random music, peak 1."""
+    rng = np.random.default_rng(seed)
+    notes = random_score(rng)
+    mix = np.zeros(int(RATE * riff.SECONDS))
+    for string in range(6):
+        mix += riff.combed_by_pickup(riff.render_string(rng, string, [n for n in notes if n.string == string]), string)
+    clip = riff.pickup(mix)
+    return clip / np.abs(clip).max()
+
+
+def probes(seed: int, seconds: float) -> np.ndarray:
+    """Return sweeps and noise bursts that rise and fall, peak 1: levels and frequencies that music visits too seldom."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(RATE * seconds)) / RATE
+    low, high = 40.0, 12000.0
+    phase = 2.0 * math.pi * low * seconds / math.log(high / low) * np.expm1(t / seconds * math.log(high / low))
+    sweep = np.sin(phase) * (0.05 + 0.95 * np.abs(np.sin(2.0 * math.pi * 1.7 * t)))
+    noise = np.cumsum(rng.standard_normal(t.size))
+    noise -= np.convolve(noise, np.ones(600) / 600.0, "same")
+    noise *= np.abs(np.sin(2.0 * math.pi * 0.9 * t)) ** 3 / np.abs(noise).max()
+    return np.concatenate([sweep, noise])
+
+
+def training_set(seed: int, clips: int) -> np.ndarray:
+    """Return (frames,) of guitar at levels from -24 to -1 dBFS, then probes."""
+    rng = np.random.default_rng(seed)
+    levels = 10.0 ** (rng.uniform(-24.0, -1.0, clips) / 20.0)
+    parts = [guitar(1000 * seed + i) * level for i, level in enumerate(levels)]
+    return np.concatenate([*parts, 0.8 * probes(seed, 4.0)])
