@@ -18,7 +18,10 @@ HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
 def at_most(found: int, limit: int, what: str) -> int:
     """Return `found`, or raise ResourceLimit naming both figures."""
     if found > limit:
-        raise ResourceLimit(f"{what}: {found}, at most {limit}: use a smaller model")
+        # a JSON integer may have thousands of digits, and Python refuses to print a product of two such
+        bits = int(found).bit_length()
+        figure = str(found) if bits <= 64 else f"2^{bits - 1} or more"
+        raise ResourceLimit(f"{what}: {figure}, at most {limit}: use a smaller model")
     return found
 
 

@@ -26,6 +26,7 @@ from .values import shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
+MESSAGE = 400  # characters beside the path: a file may hold names and numbers of any length
 SUPPORTED = (
     "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
 )
@@ -128,7 +129,10 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         options = {"compat": compat} if compat in family.compat else {}
         return check_limits(family.read(data, path, **options))
     except ModelError as error:
-        raise type(error)(" ".join(f"{path}: {error}".split())) from error
+        message = " ".join(str(error).split())
+        if len(message) > MESSAGE:
+            message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"
+        raise type(error)(f"{' '.join(str(path).split())}: {message}") from error
 
 
 def parse(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ShapeMismatch
-from .limits import WEIGHTS, WIDTH, at_most
+from .limits import RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 from .nodes import Affine, Conv1d
 from .values import one_of, required
 
@@ -27,6 +27,7 @@ def conv2d(layer: Layer) -> Chain:
     layer.expect(1, 2)
     channels, features, outputs = (layer.single(f"num_{key}") for key in ("filters_in", "features_in", "filters_out"))
     taps, reach, stride = (layer.single(key) for key in ("kernel_size_time", "kernel_size_feature", "strides"))
+    at_most(reach, RECEPTIVE_FIELD, f"{layer.where}.kernel_size_feature")
     padding = one_of(required(layer.data, "padding", layer.where), PADDINGS, f"{layer.where}.padding")
     _fits(layer, features, channels, layer.inputs, "in")
     first, places = feature_places(features, reach, stride, padding)

@@ -24,7 +24,7 @@ from .values import integer, mapping, required, tensor
 
 USUAL_STRIDE = 12  # of files that do not say
 WINDOW = 2048  # frames; the usual network has 120
-PRODUCTS = 1 << 28  # multiply-adds of the folding itself, some tenths of a second
+PRODUCTS = 1 << 26  # multiply-adds of the folding itself: a second at worst, where a filter has one feature
 GATES = {"i": ("sigmoid", 0), "f": ("sigmoid", 1), "g": ("tanh", 2), "o": ("sigmoid", 3)}  # block of the kernel
 
 

@@ -124,6 +124,13 @@ def test_sizes_are_bounded_before_anything_is_allocated(tmp_path, name):
         tracemalloc.stop()
 
 
+def test_integers_of_thousands_of_digits_are_named_shortly(tmp_path):
+    long = 10**4000
+    net = network(1, dense(RNG, 1, 1)) | {"in_shape": [None, None, long, long]}
+    refused(write(tmp_path, net), "ResourceLimit", "2^26575 or more, at most 4096")
+    refused(write(tmp_path, network(1, conv1d(RNG, 1, 1, taps=2, groups=long))), "ShapeMismatch", "do not divide")
+
+
 def test_an_embedded_newline_stays_on_one_line(tmp_path):
     data = network(1, gru(RNG, 1, 6), dense(RNG, 6, 2), in_skip=1, metadata={"name": "a\nb" * 1000})
     refused(write(tmp_path, data), "ShapeMismatch", "equal widths")

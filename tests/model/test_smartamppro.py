@@ -61,7 +61,7 @@ REFUSED = {
     "stride": (changed(NET, "conv1d_stride", value=0), "ShapeMismatch", "conv1d_stride"),
     "huge": (changed(NET, "input_size", value=10**9), "ResourceLimit", "input_size"),
     "long-window": (
-        smartamppro(RNG, 2000, strides=(1, 1), taps=(20, 20)), "ResourceLimit", "multiply-adds to fold conv1d_1",
+        smartamppro(RNG, 2000, strides=(1, 1), taps=(20, 20)), "ResourceLimit", "multiply-adds to fold conv1d",
     ),
 }  # fmt: skip
 

@@ -165,6 +165,20 @@ def test_what_follows_a_stride_runs_at_its_rate(tmp_path, stride, dilation):
     assert load(path).period == stride
 
 
+def test_strides_behind_strides(tmp_path):
+    layers = [
+        {"type": "conv1d", "prefix": "down.", "stride": 2, "dilation": 3},
+        {"type": "conv1d", "prefix": "mid.", "stride": 3},
+    ]
+    path = described(tmp_path, DOWN, *layers)
+    t = arrays(DOWN)
+    low = valid_convolution(X[:, None], t["down.weight"], t["down.bias"], 2, 3)
+    low = valid_convolution(low, t["mid.weight"], t["mid.bias"], 3)
+    first = 4 * 3 + 2  # the last tap of the first layer, then of the second
+    frames = np.repeat(low, 6, axis=0)[: FRAMES - first]
+    assert np.abs(run(path, X)[:, first : first + len(frames)] - frames.T).max() <= 1e-13
+
+
 @pytest.mark.parametrize("steps", [(2, 3), (6, 1)])
 def test_down_and_up_again(tmp_path, steps):
     """Strides 6 down, 2 and 3 or 6 and 1 up: PyTorch's transposed convolutions of the low-rate signal."""
