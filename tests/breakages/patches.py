@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Breakage(NamedTuple):
     """Replace `old`, found once in `file`, by `new`: then `test` must fail.
 
-    `same_code` says that compiled code does not change, so that kernels need not be compiled again.
+    `same_code` says that compiled code does not change, so that kernels need not be compiled again; `optimise` that the
+    test looks at optimised code.
     """
 
     name: str
@@ -17,6 +18,7 @@ class Breakage(NamedTuple):
     new: str
     test: str
     same_code: bool = False
+    optimise: bool = False
 
 
 BREAKAGES = [
@@ -63,6 +65,7 @@ BREAKAGES = [
         "    for n in range(frames):\n        y[n] = x[n] * gain[n]",
         "    y[:] = x * gain",
         "tests/engine/test_safety.py::test_effects_are_safe",
+        optimise=True,
     ),
     Breakage(
         "a kernel whose self-check accepts anything",
