@@ -65,7 +65,9 @@ class Model:
 
     def set(self, name: str, value: float) -> None:
         """Set a knob; raises UsageError for an unknown name or a value out of range."""
-        self.knobs[name] = float(checked(ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec), name, value))
+        self.knobs[name] = float(
+            checked(ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec), name, value)
+        )
 
     def __call__(
         self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
@@ -114,7 +116,9 @@ class Rig:
         items = list(chain)
         self._models = Models()
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(_blocks(items))),))
-        self._owned = {b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, Model)}
+        self._owned = {
+            b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, Model)
+        }
         self.index = 0
         self.cab = cab
         self.notes: list[str] = []
@@ -199,8 +203,8 @@ class Rig:
             self._prepare(key)
         elif key != self._key or rate != sample_rate:
             raise UsageError(
-                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found {sample_rate:g} Hz "
-                f"with {audio.shape[0]}: convert first, or use reset=True"
+                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found "
+                f"{sample_rate:g} Hz with {audio.shape[0]}: convert first, or use reset=True"
             )
         assert self._offline is not None
         out = self._offline.plan.outputs
@@ -362,7 +366,8 @@ def _planar(x: np.ndarray) -> np.ndarray:
     audio = np.atleast_2d(np.asarray(x, np.float32))
     if audio.ndim != 2 or audio.shape[0] > MAX_CHANNELS:
         raise UnsupportedInput(
-            f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} channels: transpose it"
+            f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} "
+            "channels: transpose it"
         )
     return audio
 
@@ -391,5 +396,3 @@ def _blocks(items: list) -> list[BlockSpec]:
             name, number = f"{wanted}_{number}", number + 1
         blocks.append(BlockSpec(kind, name, values, file))
     return blocks
-
-

@@ -1,8 +1,9 @@
 """Makes models/amp.json: an LSTM that has learnt a tube-like preamp with a drive knob.
 
-The teacher: three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric curve that
-clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid scoop like that of
-a passive tone stack; a push-pull power stage whose supply sags. Four times oversampled. ``python models/make/amp.py``.
+The teacher: three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric
+curve that clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid
+scoop like that of a passive tone stack; a push-pull power stage whose supply sags. Four times oversampled. ``python
+models/make/amp.py``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Back-propagation through time for one GRU or LSTM with a linear output, compiled, the batch along the vector lanes.
 
-For nets as small as a pedal's this is two orders of magnitude faster than a framework that calls a library per time step.
-Arrays are float32: x (frames, inputs, batch), y and its gradient (frames, batch), states (hidden, batch), time leading.
-Gates and weights are in PyTorch's order: GRU r, z, n with two biases; LSTM i, f, g, o with the second bias zero.
+For nets as small as a pedal's this is two orders of magnitude faster than a framework that calls a library per time
+step. Arrays are float32: x (frames, inputs, batch), y and its gradient (frames, batch), states (hidden, batch), time
+leading. Gates and weights are in PyTorch's order: GRU r, z, n with two biases; LSTM i, f, g, o with the second bias
+zero.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def back(d_out, weight, x, d_weight, d_bias, d_x):
 
 @numba.njit(**FAST)
 def gru_forward(x, w_ih, w_hh, b_ih, b_hh, w_out, b_out, state, tape, y):
-    """Run the GRU; tape (frames, 5 hidden, batch) keeps h before, r, z, n and the recurrent part of n. state is updated."""
+    """Run the GRU; tape (frames, 5 hidden, batch) keeps h before, r, z, n and what r multiplies; state moves on."""
     hidden = w_hh.shape[1]
     a, c = np.empty((3 * hidden, x.shape[2]), np.float32), np.empty((3 * hidden, x.shape[2]), np.float32)
     for t in range(x.shape[0]):

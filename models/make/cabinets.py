@@ -1,8 +1,9 @@
 """Makes models/open-2x12.wav and models/closed-4x12.wav: two loudspeaker cabinets as impulse responses.
 
-Each is synthesised as the magnitude response of a driver in its box and turned into a minimum-phase response, to which a few
-reflections are added: the low resonance of cone and box, cone break-up modes between 1.5 and 5 kHz, the presence peak, the steep
-fall above it, the dips of an open back or the tight low end of a closed one. Run it: ``python models/make/cabinets.py``.
+Each is synthesised as the magnitude response of a driver in its box and turned into a minimum-phase response, to
+which a few reflections are added: the low resonance of cone and box, cone break-up modes between 1.5 and 5 kHz, the
+presence peak, the steep fall above it, the dips of an open back or the tight low end of a closed one. Run it:
+``python models/make/cabinets.py``.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def magnitude(cabinet: Cabinet, f: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(cabinet.seed)
     low, high, count = cabinet.modes
     modes = [
-        Peak(math.exp(rng.uniform(math.log(low), math.log(high))), rng.uniform(-4.0, 3.0), rng.uniform(5.0, 14.0)) for _ in range(count)
+        Peak(math.exp(rng.uniform(math.log(low), math.log(high))), rng.uniform(-4.0, 3.0), rng.uniform(5.0, 14.0))
+        for _ in range(count)
     ]
     return np.maximum(db + sum(bell(f, peak) for peak in (*cabinet.peaks, *modes)), -90.0)
 
@@ -120,5 +122,7 @@ def response(cabinet: Cabinet) -> np.ndarray:
 if __name__ == "__main__":
     for name, cabinet in CABINETS.items():
         path = Path(__file__).parents[1] / f"{name}.wav"
-        soundfile.write(path, response(cabinet), RATE, subtype="PCM_24" if np.abs(response(cabinet)).max() < 1 else "FLOAT")
+        soundfile.write(
+            path, response(cabinet), RATE, subtype="PCM_24" if np.abs(response(cabinet)).max() < 1 else "FLOAT"
+        )
         print(f"{path.name}: {TAPS} taps at {RATE} Hz, peak {np.abs(response(cabinet)).max():.2f}")

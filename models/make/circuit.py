@@ -85,5 +85,7 @@ def trapezoidal(space: StateSpace, rate: float) -> StateSpace:
 def response(space: StateSpace, hertz: np.ndarray) -> np.ndarray:
     """Return the transfer functions of the continuous circuit, ``(frequencies, outputs, inputs)`` complex."""
     s = 2j * np.pi * hertz[:, None, None]
-    inner = np.linalg.solve(s * np.eye(space.a.shape[0]) - space.a, np.broadcast_to(space.b, (hertz.size, *space.b.shape)))
+    inner = np.linalg.solve(
+        s * np.eye(space.a.shape[0]) - space.a, np.broadcast_to(space.b, (hertz.size, *space.b.shape))
+    )
     return space.c @ inner + space.d

@@ -1,7 +1,8 @@
 """Held-out guitar, and each model's error on it: ``python models/make/held_out.py`` prints the table of README.md.
 
-The generator shares nothing with riff.py and signals.py: strings are sums of decaying partials (stiffness, a pluck's triangular shape,
-pickup place and frequency-dependent decay), tuned a whole tone lower in drop C, other notes, another seed.
+The generator shares nothing with riff.py and signals.py: strings are sums of decaying partials (stiffness, a pluck's
+triangular shape, pickup place and frequency-dependent decay), tuned a whole tone lower in drop C, other notes,
+another seed.
 """
 
 from __future__ import annotations
@@ -76,12 +77,17 @@ def main() -> None:
     import klon
     from klon_circuit import klon as pedal
 
-    print(f"held-out generator: this file, seed {SEED}; training generator: signals.py, seeds {klon.SEED} and {amp.SEED}")
+    print(
+        f"held-out generator: this file, seed {SEED}; training generator: signals.py, seeds {klon.SEED} and {amp.SEED}"
+    )
     folder = Path(__file__).parents[1]
     teachers = {"klon.json": (lambda x, gain: pedal(x, gain) / klon.VOLTS, "gain"), "amp.json": (amp.amp, "drive")}
     for name, (teacher, knob) in teachers.items():
         for position, (plain, sharp) in figures(folder / name, teacher, knob, (0.0, 0.25, 0.5, 0.75, 1.0)).items():
-            print(f"{name} {knob} {position:4.2f}: ESR {100 * plain:.2f} %, pre-emphasised {100 * sharp:.2f} %", flush=True)
+            print(
+                f"{name} {knob} {position:4.2f}: ESR {100 * plain:.2f} %, pre-emphasised {100 * sharp:.2f} %",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def _run(x, leg_ohms, rate, pa, pb, pc, pd, ca, cb, cc, cd):
 
 
 def volts(x: np.ndarray, gain: float, rate: float) -> np.ndarray:
-    """Return the output in volts for an input in volts, both ``(frames,)`` at `rate`, without oversampling; gain 0 to 1."""
+    """Return the output in volts for one in volts, ``(frames,)`` at `rate`, without oversampling; gain 0 to 1."""
     first, last = trapezoidal(preamp(gain), rate), trapezoidal(clipper(gain), rate)
     return _run(np.ascontiguousarray(x, np.float64), leg(gain), float(rate), *first, *last)
 

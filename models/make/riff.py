@@ -1,8 +1,9 @@
 """Makes models/riff.flac: fifteen seconds of dry electric guitar, the clip that plays where there is no guitar.
 
-Six plucked strings by the extended Karplus-Strong method (Jaffe and Smith 1983; Karjalainen, Valimaki and Tolonen 1998): a
-delay line with a fractional, moving length, a loss filter in its loop, a comb for the plucking point; then a comb for the
-pickup's place and the resonant low-pass of its coil and cable. Run it from the repository: ``python models/make/riff.py``.
+Six plucked strings by the extended Karplus-Strong method (Jaffe and Smith 1983; Karjalainen, Valimaki and Tolonen
+1998): a delay line with a fractional, moving length, a loss filter in its loop, a comb for the plucking point; then a
+comb for the pickup's place and the resonant low-pass of its coil and cable. Run it from the repository: ``python
+models/make/riff.py``.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def string_voice(frequency, decay, damping, excitation, gate, rate):
 
 
 def pick(rng, frequency: float, force: float, muted: bool, where: float) -> np.ndarray:
-    """Return the burst that sets a string in motion: noise as long as one period, dulled, combed by the plucking point."""
+    """Return the burst that sets a string in motion: a period of noise, dulled, combed by the plucking point."""
     length = max(int(RATE / frequency), 8)
     burst = rng.standard_normal(length) * np.hanning(length) ** 0.25
     brightness = (0.25 if muted else 0.55) + 0.35 * force

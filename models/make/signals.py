@@ -8,7 +8,14 @@ import numpy as np
 import riff
 
 RATE = riff.RATE
-CHORDS = ((0, 2, 2, 1, 0, 0), (0, 2, 2, 0, 0, 0), (None, 0, 2, 2, 2, 0), (3, 2, 0, 0, 0, 3), (None, None, 0, 2, 3, 2), (1, 3, 3, 2, 1, 1))
+CHORDS = (
+    (0, 2, 2, 1, 0, 0),
+    (0, 2, 2, 0, 0, 0),
+    (None, 0, 2, 2, 2, 0),
+    (3, 2, 0, 0, 0, 3),
+    (None, None, 0, 2, 3, 2),
+    (1, 3, 3, 2, 1, 1),
+)
 
 
 def random_score(rng: np.random.Generator) -> list[riff.Note]:
@@ -48,7 +55,7 @@ def guitar(seed: int) -> np.ndarray:
 
 
 def probes(seed: int, seconds: float) -> np.ndarray:
-    """Return sweeps and noise bursts that rise and fall, peak 1: levels and frequencies that music visits too seldom."""
+    """Return sweeps and noise that rise and fall, peak 1: levels and frequencies that music visits too seldom."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(RATE * seconds)) / RATE
     low, high = 40.0, 12000.0

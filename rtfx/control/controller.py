@@ -50,7 +50,9 @@ class LoadedPreset:
         """Plan anew if a structural value has changed; return whether it had. What was built before is kept."""
         key = self._structure()
         if key not in self._built:
-            blocks = [replace(block, values=dict(values)) for block, values in zip(self.blocks, self.values, strict=True)]
+            blocks = [
+                replace(block, values=dict(values)) for block, values in zip(self.blocks, self.values, strict=True)
+            ]
             plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
             self._built[key] = (plan, EngineRig(plan, self.cold))
         plan, template = self._built[key]
@@ -133,7 +135,9 @@ class Controller:
         """Set all values of a scene of the current preset. [any thread]"""
         scenes = self.preset.scenes
         if name not in scenes:
-            raise UsageError(f"no scene {name!r}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}")
+            raise UsageError(
+                f"no scene {name!r}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}"
+            )
         for address, value in scenes[name].items():
             self.set(address, value)
 

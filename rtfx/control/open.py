@@ -164,7 +164,9 @@ def _load(presets, first: int, values: Mapping, stream_rate: float, models: Mode
     return loaded, notes
 
 
-def _engine(choice: Choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted) -> Engine:
+def _engine(
+    choice: Choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted
+) -> Engine:
     said = set_list.globals
     outputs = max(preset.plan.outputs for preset in loaded)
     target = choice.output

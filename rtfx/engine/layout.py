@@ -90,7 +90,11 @@ ENGINE = np.dtype(
         ("longest_ns", np.int64),
         ("load_bins", np.int64, LOAD_BINS),
         ("largest_block", np.int64),
-        ("in_peaks", np.float32, MAX_CHANNELS),  # since the meters were last read: reading is by sequence, see meter_reads
+        (
+            "in_peaks",
+            np.float32,
+            MAX_CHANNELS,
+        ),  # since the meters were last read: reading is by sequence, see meter_reads
         ("in_peak_max", np.float32),
         ("out_peak", np.float32),
         ("out_peak_max", np.float32),

@@ -34,7 +34,7 @@ def glide_next(address, frames):
 
 @inline
 def read_input(engine, device, first, frames):
-    """Fill the dry rows from the device or the file, silence what is not finite, meter, apply the input gain. [audio]"""
+    """Fill the dry rows from device or file, silence what is not finite, meter, apply the input gain. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     channels = e.source_channels if e.source != 0 else e.device_inputs

@@ -12,8 +12,8 @@ from .ports import finish_output, publish_meters, read_input, write_output, writ
 from .system import clock_ns, flush_denormals, restore_denormals, thread_id
 from .voices import play_slots, take_rig
 
-# int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long flags,
-# void *engine); frames and flags are 32 bits wide on Windows
+# int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long
+# flags, void *engine); frames and flags are 32 bits wide on Windows
 CALLBACK = "intc(int64, int64, ulong, int64, ulong, int64)"
 INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio: under- and overflow
 BINS = OFFSET["load_bins"]

@@ -1,4 +1,4 @@
-"""Runs one rig over one block: takes a parameter table, advances the buffers, fills parameter rows, calls every step."""
+"""Runs one rig over one block: takes parameters, makes room in the buffers, fills parameter rows, calls every step."""
 
 from __future__ import annotations
 

@@ -107,7 +107,9 @@ def flush_denormals(context):
             return builder.zext(former, i64)
         if _is_arm():
             read = cgutils.get_or_insert_function(builder.module, ir.FunctionType(i64, []), "llvm.aarch64.get.fpcr")
-            write = cgutils.get_or_insert_function(builder.module, ir.FunctionType(void, [i64]), "llvm.aarch64.set.fpcr")
+            write = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(void, [i64]), "llvm.aarch64.set.fpcr"
+            )
             former = builder.call(read, [])
             builder.call(write, [builder.or_(former, i64(FLUSH_ARM))])
             return former

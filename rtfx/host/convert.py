@@ -1,4 +1,4 @@
-"""Runs a block processor at its own sample rate inside a stream of another: soxr before and behind, in constant memory."""
+"""Runs a block processor at its own sample rate inside a stream of another, by soxr, in constant memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def at_rate(
     same = stream_rate == rig_rate
     ratio = stream_rate / rig_rate
     before = None if same else soxr.ResampleStream(stream_rate, rig_rate, channels_in, dtype="float32", quality=QUALITY)
-    behind = None if same else soxr.ResampleStream(rig_rate, stream_rate, channels_out, dtype="float32", quality=QUALITY)
+    behind = (
+        None if same else soxr.ResampleStream(rig_rate, stream_rate, channels_out, dtype="float32", quality=QUALITY)
+    )
     fed = given = 0
     left_to_skip = skip
 

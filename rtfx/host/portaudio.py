@@ -37,7 +37,9 @@ class PortAudioHost:
         source, target = choice.input, choice.output
         assert target is not None
         self.input_name, self.output_name = source.name if source else "none", target.name
-        self.name = self.output_name if source is None or source.index == target.index else f"{source.name} > {target.name}"
+        self.name = (
+            self.output_name if source is None or source.index == target.index else f"{source.name} > {target.name}"
+        )
         channels = (int(engine.record["device_inputs"]), int(engine.record["device_outputs"]))
         duplex = source is not None and channels[0] > 0
         ffi = module._ffi

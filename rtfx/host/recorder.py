@@ -46,7 +46,9 @@ class Recorder:
             )
         except (OSError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise AudioFileError(f"{path}: cannot be recorded to ({reason}): use a .wav name in a folder you may write") from error
+            raise AudioFileError(
+                f"{path}: cannot be recorded to ({reason}): use a .wav name in a folder you may write"
+            ) from error
         self.error = ""
         self.frames = 0
         self._stop = threading.Event()

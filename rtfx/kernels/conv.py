@@ -1,8 +1,8 @@
 """Causal dilated convolution with its activation, vectorised over time: one register tile, emitted as LLVM IR.
 
-``y[o, t] = f(b[o] + sum_k sum_i W[o, i, k] x[i, t - (taps - 1 - k) dilation])``; a dense layer is one tap. The source row
-must hold (taps - 1) dilation frames of history before the block. Frames past the block's end are computed into padding of
-the buffer, up to `OVERHANG`, in place of a scalar tail.
+``y[o, t] = f(b[o] + sum_k sum_i W[o, i, k] x[i, t - (taps - 1 - k) dilation])``; a dense layer is one tap. The source
+row must hold (taps - 1) dilation frames of history before the block. Frames past the block's end are computed into
+padding of the buffer, up to `OVERHANG`, in place of a scalar tail.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The one way to compile: lazy decorators, a registry of every compiled function, and a cache on disk.
 
-Nothing here imports Numba until the first address is asked for, so parameter tables and readers can live beside kernels.
-Three decorators: `intrinsic` (one LLVM instruction or a register tile), `inline` (a helper compiled into its callers) and
-`kernel` (a C function with an address).
+Nothing here imports Numba until the first address is asked for, so parameter tables and readers can live beside
+kernels. Three decorators: `intrinsic` (one LLVM instruction or a register tile), `inline` (a helper compiled into its
+callers) and `kernel` (a C function with an address).
 """
 
 from __future__ import annotations
@@ -72,10 +72,16 @@ def external(function) -> Lazy:
 def _resolve(function):
     """Return `function` with every Lazy global replaced by its Numba object."""
     names = set(function.__code__.co_names)
-    scope = {name: value.resolved if isinstance(value, Lazy) else value for name, value in function.__globals__.items() if name in names}
+    scope = {
+        name: value.resolved if isinstance(value, Lazy) else value
+        for name, value in function.__globals__.items()
+        if name in names
+    }
     scope["__name__"] = function.__module__
     scope["__builtins__"] = builtins
-    resolved = types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    resolved = types.FunctionType(
+        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
+    )
     resolved.__qualname__ = function.__qualname__
     resolved.__module__ = function.__module__
     return resolved
@@ -100,7 +106,9 @@ class Kernel:
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         }
         if not all(isinstance(value, int) for value in self.shape.values()):
-            raise TypeError(f"{function.__qualname__} closes over {self.shape}, expected integers: other closures are never cached")
+            raise TypeError(
+                f"{function.__qualname__} closes over {self.shape}, expected integers: other closures are never cached"
+            )
         self.compile_seconds = 0.0
         self.from_cache = False
 

@@ -55,7 +55,11 @@ class _Layer:
                 past = [self.b.sub(t, age) for t in times]
                 first = self.b.add(self.e.index(conv), self.b.mul(tap, self.e.index(shape.inputs * width)))
                 self._accumulate(sums, self.x, self.in_stride, past, shape.inputs, first, width)
-            bias, condition, conv = bias + width, condition + shape.conditions * width, conv + shape.taps * shape.inputs * width
+            bias, condition, conv = (
+                bias + width,
+                condition + shape.conditions * width,
+                conv + shape.taps * shape.inputs * width,
+            )
             self._activate(outputs, sums, times)
         if shape.mixed:
             self._mix(conv, times)
@@ -94,7 +98,9 @@ class _Layer:
                     self.e.store(value, self.y, self.place(o, self.out_stride, t))
                 if shape.head == ROWS:
                     place = self.place(o, self.extra_stride[1], t)
-                    total = value if shape.head_first else self.e.add(self.e.load(self.head, place, self.tile.lanes), value)
+                    total = (
+                        value if shape.head_first else self.e.add(self.e.load(self.head, place, self.tile.lanes), value)
+                    )
                     self.e.store(total, self.head, place)
 
     def _gated(self, x, y):
@@ -143,5 +149,3 @@ class _Layer:
         if shape.residual == IDENTITY:
             total = self.e.add(self.e.load(self.x, self.place(row, self.in_stride, t), self.tile.lanes), total)
         self.e.store(total, self.y, self.place(row, self.out_stride, t))
-
-

@@ -12,14 +12,20 @@ from .plain_activations import activate, sigmoid32, tanh32
 from .state import state_dtype
 
 CONV_STATE = state_dtype(
-    ("dilation", np.int64), ("taps", np.int64), ("width_in", np.int64), ("width_out", np.int64), ("activation", np.int64)
+    ("dilation", np.int64),
+    ("taps", np.int64),
+    ("width_in", np.int64),
+    ("width_out", np.int64),
+    ("activation", np.int64),
 )
 
 
 def cell_state(hidden: int) -> np.dtype:
     """Return the state of `PLAIN_CELL`: sizes, then h, c and room for the gate sums."""
     sizes = [("cell", np.int64), ("width_in", np.int64), ("hidden", np.int64), ("width_out", np.int64)]
-    return state_dtype(*sizes, ("h", np.float32, (hidden,)), ("c", np.float32, (hidden,)), ("sums", np.float32, (8 * hidden,)))
+    return state_dtype(
+        *sizes, ("h", np.float32, (hidden,)), ("c", np.float32, (hidden,)), ("sums", np.float32, (8 * hidden,))
+    )
 
 
 _SIZES = cell_state(0)

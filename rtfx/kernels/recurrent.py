@@ -1,7 +1,8 @@
 """LSTM and GRU layers, vectorised over the gates, with the dense layer behind them: one sample after the other.
 
-All gate accumulators of all tiles live in registers at once, the recurrent sum is fully unrolled over the hidden units with
-one broadcast each, the state stays in registers over the block. Hidden sizes are cut exactly in tiles of 16, 8 and 4 units.
+All gate accumulators of all tiles live in registers at once, the recurrent sum is fully unrolled over the hidden
+units with one broadcast each, the state stays in registers over the block. Hidden sizes are cut exactly in tiles of
+16, 8 and 4 units.
 
 The cells, with z = W x + U h + b (Hochreiter and Schmidhuber 1997; Cho et al. 2014 in the form with two biases)::
 
@@ -118,10 +119,8 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     b_ih, b_hh : (gates hidden,) float64
     dense_weight, dense_bias : (outputs, hidden) and (outputs,) float64
 
-    Returns
-    -------
-    float32 array: rows of gate lanes (bias, inputs, for the GRU the candidate's own bias and inputs, recurrent), then the
-    dense rows, then the dense biases.
+    Returns ------- float32 array: rows of gate lanes (bias, inputs, for the GRU the candidate's own bias and inputs,
+    recurrent), then the dense rows, then the dense biases.
     """
     gates, hidden = GATES[shape.cell], shape.hidden
     factors = np.repeat(gate_factors(shape), hidden)
@@ -135,7 +134,8 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     if shape.cell == LSTM:
         rows = np.concatenate([bias_in + bias_hidden * factors, inputs, recurrent * factors])
     else:
-        # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1 + t) n_h / 2
+        # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1
+        # + t) n_h / 2
         own = factors.copy()
         if shape.maths == RATIONAL:
             own[2 * hidden :] *= 0.5
@@ -147,7 +147,9 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     dense = np.zeros((shape.outputs, shape.padded))
     if shape.outputs:
         dense[:, :hidden] = dense_weight
-    return np.concatenate([np.concatenate(lanes, axis=1).ravel(), dense.ravel(), np.ravel(dense_bias)]).astype(np.float32)
+    return np.concatenate([np.concatenate(lanes, axis=1).ravel(), dense.ravel(), np.ravel(dense_bias)]).astype(
+        np.float32
+    )
 
 
 def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:

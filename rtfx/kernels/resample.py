@@ -1,9 +1,10 @@
-"""Streaming conversion between two sample rates by a polyphase windowed sinc, for a model of another rate than the stream's.
+"""Streaming conversion between two sample rates by a polyphase windowed sinc, for a model of another rate than the
+stream's.
 
-With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j stands at stream time j down / up. A block of
-stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number follows from the
-stream's clock alone and the sound does not depend on the block size. Both directions are sums over past frames only; each
-delays by half its filter.
+With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j stands at stream time j down / up.
+A block of stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number
+follows from the stream's clock alone and the sound does not depend on the block size. Both directions are sums over
+past frames only; each delays by half its filter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Vectors in LLVM IR: what a register tile is written with.
 
-An intrinsic that emits a whole tile compiles ten times faster than the same arithmetic spelled as Numba source, and leaves
-nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
+An intrinsic that emits a whole tile compiles ten times faster than the same arithmetic spelled as Numba source, and
+leaves nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
 """
 
 from __future__ import annotations

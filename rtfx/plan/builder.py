@@ -51,7 +51,7 @@ class _Buffer:
 
 @dataclass
 class Builder:
-    """A plan under construction; new steps and buffers belong to chain index `block` and run at the rate of `domain`."""
+    """A plan under construction; new steps and buffers belong to chain index `block` and to the rate of `domain`."""
 
     steps: list[_Step] = field(default_factory=list)
     buffers: list[_Buffer] = field(default_factory=list)
@@ -104,7 +104,9 @@ class Builder:
         """Have the last step's output checked for non-finite values."""
         self.steps[-1].guarded = True
 
-    def finish(self, source: Signal, target: Signal, sample_rate: float, glide_frames: int, tail_frames: int, graph: int):
+    def finish(
+        self, source: Signal, target: Signal, sample_rate: float, glide_frames: int, tail_frames: int, graph: int
+    ):
         """Return (arena, weights): the arena as bytes with every offset in place, the weights as float32."""
         self.buffers[0].rows = max(len(self.cells), 1)
         offsets: dict[str, int] = {}
@@ -186,10 +188,10 @@ def _write_state(state, step: _Step, places) -> None:
 def _place(buffer: _Buffer, start: int, ratio: Ratio):
     """Return the BUFFER record of a buffer laid at byte `start`, and the first byte behind it.
 
-    Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache. Without
-    history the cursor stays. With a short one it slides: each row overwrites the dead past of the next, and once the slack
-    is used up all rows move back in one piece. A long one lives in a ring whose frames are written twice, a ring length
-    apart, so that any window is contiguous and no block pays for a move.
+    Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache.
+    Without history the cursor stays. With a short one it slides: each row overwrites the dead past of the next, and
+    once the slack is used up all rows move back in one piece. A long one lives in a ring whose frames are written
+    twice, a ring length apart, so that any window is contiguous and no block pays for a move.
     """
     history = -(-buffer.history // 16) * 16
     block = ratio.model_frames(MAX_BLOCK) if buffer.domain else MAX_BLOCK
@@ -212,4 +214,3 @@ def _place(buffer: _Buffer, start: int, ratio: Ratio):
 def _odd_lines(floats: int) -> int:
     """Round up to an odd number of 64-byte lines, in floats."""
     return (-(-floats // 16) | 1) * 16
-

@@ -62,7 +62,14 @@ class ChainBlock:
         """The block's parameters, a model's knobs last."""
         knobs = self.spec.knobs if self.spec else ()
         return self.block.parameters + tuple(
-            Parameter(k.name, k.default, k.minimum, k.maximum, k.unit, "structural" if self._structural(k.name) else "continuous")
+            Parameter(
+                k.name,
+                k.default,
+                k.minimum,
+                k.maximum,
+                k.unit,
+                "structural" if self._structural(k.name) else "continuous",
+            )
             for k in knobs
         )
 
@@ -158,7 +165,9 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
         latency += ratio.latency if ratio else 0
         after = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
         steps, buffers, domains = (slice(a, b) for a, b in zip(before, after, strict=True))
-        blocks.append(PlannedBlock(item, first_cell, entrance, steps, buffers, domains, item.prewarm_frames(sample_rate)))
+        blocks.append(
+            PlannedBlock(item, first_cell, entrance, steps, buffers, domains, item.prewarm_frames(sample_rate))
+        )
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
     glide = round(GLIDE_SECONDS * sample_rate)
@@ -197,8 +206,8 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     instances = signal.width if spec.inputs == 1 else 1
     if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
         raise UnsupportedInput(
-            f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, the chain {signal.width} channels: "
-            "use --mono, or a file of as many channels as the model's inputs"
+            f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, "
+            f"the chain {signal.width} channels: use --mono, or a file of as many channels as the model's inputs"
         )
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     first = len(cells) - len(names)
@@ -238,7 +247,9 @@ def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
         node = Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1))
         layer = choose.conv_layer(node, None)
         source = entrance.rows(min(channel, signal.width - 1), 1)
-        builder.step(layer.kernel, source, loud.rows(channel, 1), weights=layer.weights, dtype=layer.dtype, **layer.fields)
+        builder.step(
+            layer.kernel, source, loud.rows(channel, 1), weights=layer.weights, dtype=layer.dtype, **layer.fields
+        )
     return _gain(builder, loud, builder.buffer(outputs), cells[0])
 
 

@@ -1,7 +1,7 @@
 """Which kernel a layer gets: by its shape and this processor's registers, once the tile has proved itself here.
 
-Every tile is run once on this machine, after its first compilation, against the plain loop; a mismatch is reported and the
-plain loop is used instead.
+Every tile is run once on this machine, after its first compilation, against the plain loop; a mismatch is reported
+and the plain loop is used instead.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
 
 
 def conv_tile(shape: conv.ConvShape) -> conv.Tile:
-    """Return the tile that fits the registers: one vector by eight outputs with 32 registers, else two by six or four."""
+    """Return the tile that fits the registers: one vector by eight outputs if there are 32, else two by six or four."""
     width = lanes()
     if shape.outputs <= 2:
         return conv.Tile(width, 4, shape.outputs)
@@ -124,7 +124,9 @@ def proved(
         return tiled
     error = disagreement(tiled, loop, inputs, outputs, history, extras)
     if not error < CHECK_TOLERANCE:
-        warnings.append(f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop")
+        warnings.append(
+            f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop"
+        )
         return loop
     with contextlib.suppress(OSError):
         proof.touch()
@@ -132,7 +134,7 @@ def proved(
 
 
 def disagreement(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int]) -> float:
-    """Return the largest difference of two layers on the same noise, relative to the peak, over blocks of 64, 5 and 17."""
+    """Return the largest difference of two layers on the same noise, over the peak, in blocks of 64, 5 and 17."""
     blocks = (64, 5, 17)
     total = sum(blocks)
     stride = history + total + conv.OVERHANG

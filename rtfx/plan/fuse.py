@@ -48,8 +48,8 @@ class Match:
 def matches(nodes: Sequence[Node], users: Sequence[Sequence[int]]) -> list[Match]:
     """Return every layer that is worth a layer kernel: more than a convolution with its activation.
 
-    Where two layers claim a node, or one needs the signal of a node inside the other, the earlier one is taken: the head of
-    a layer may be the condition of the next.
+    Where two layers claim a node, or one needs the signal of a node inside the other, the earlier one is taken: the
+    head of a layer may be the condition of the next.
     """
     kept: list[Match] = []
     inside: set[int] = set()
@@ -99,7 +99,11 @@ def _find_activation(nodes, users, last: int, found: Match) -> bool:
         return False
     halves = sorted(after, key=lambda a: nodes[a].start)
     width = nodes[halves[1]].stop
-    if [nodes[halves[0]].start, nodes[halves[0]].stop, nodes[halves[1]].start] != [0, width // 2, width // 2] or width % 2:
+    if [nodes[halves[0]].start, nodes[halves[0]].stop, nodes[halves[1]].start] != [
+        0,
+        width // 2,
+        width // 2,
+    ] or width % 2:
         return False
     gates = [users[h][0] for h in halves if len(users[h]) == 1 and _plain(nodes[users[h][0]])]
     if len(gates) != 2 or users[gates[0]] != users[gates[1]] or len(users[gates[0]]) != 1:

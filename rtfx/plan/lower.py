@@ -110,7 +110,9 @@ class _Lowering:
         elif isinstance(node, Hold):
             self.signals[index] = self._hold(node, sources[0])
         else:
-            raise UnsupportedArchitecture(f"{self.spec.name}: no kernel for node {index} ({type(node).__name__.lower()})")
+            raise UnsupportedArchitecture(
+                f"{self.spec.name}: no kernel for node {index} ({type(node).__name__.lower()})"
+            )
 
     def _hold(self, node: Hold, source: Signal) -> Signal:
         source = self._with_history(source, node.stride - 1)

@@ -33,8 +33,8 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
     dilates = whole and not spec.recurrent and spec.period == 1
     if wanted == "dilate" and not dilates:
         raise UsageError(
-            f"{spec.name}: --rate-method dilate needs a net without recurrence and a whole multiple of {spec.sample_rate:g} Hz, "
-            f"found {sample_rate:g} Hz: use resample"
+            f"{spec.name}: --rate-method dilate needs a net without recurrence and a whole multiple of "
+            f"{spec.sample_rate:g} Hz, found {sample_rate:g} Hz: use resample"
         )
     if wanted == "delay":
         raise UsageError(f"{spec.name}: --rate-method delay does not exist yet: use resample")

@@ -101,7 +101,10 @@ def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: 
     has_cab = any(block.type == "cab" for block in blocks)
     amps = [b.id for b in blocks if b.type == "model" and models[b.file].kind == "amp"]
     if amps and not has_cab:
-        notes.append(f"{amps[-1]} is an amp without a cabinet: adding {DEFAULT_CAB} (--cab IR.wav chooses, --cab none leaves it out)")
+        notes.append(
+            f"{amps[-1]} is an amp without a cabinet: adding {DEFAULT_CAB} "
+            "(--cab IR.wav chooses, --cab none leaves it out)"
+        )
         return [*blocks, _cab(DEFAULT_CAB)]
     return blocks
 

@@ -3,12 +3,12 @@
 Rules, applied until none fits:
 
 - a dense layer behind a dense layer is one dense layer; so is an affine behind a dense layer or a convolution
-- a dense layer without bias before a convolution is folded into its taps, if that makes the convolution smaller (with a bias
-  it could not be: the zeros of the history would get it too)
-- a dense layer over a sum that only it uses, and that is wider than its output, becomes a sum of dense layers: the head of a
-  WaveNet then costs one dot product a layer
-- a dense layer over a concatenation that only it uses becomes a sum of dense layers, where adding their outputs costs no
-  more than copying the features together would
+- a dense layer without bias before a convolution is folded into its taps, if that makes the convolution smaller (with
+  a bias it could not be: the zeros of the history would get it too)
+- a dense layer over a sum that only it uses, and that is wider than its output, becomes a sum of dense layers: the
+  head of a WaveNet then costs one dot product a layer
+- a dense layer over a concatenation that only it uses becomes a sum of dense layers, where adding their outputs costs
+  no more than copying the features together would
 - a sum within a sum is one sum; a dense layer and a convolution of the same signal that are added are one convolution
 - nodes that nothing uses are dropped: the last 1x1 of a WaveNet, for one
 """
@@ -54,7 +54,9 @@ class Graph:
         """Insert a node just before `place` and return its number."""
         number, self._fresh = self._fresh, self._fresh + 1
         self.nodes = {
-            key: value for old, item in self.nodes.items() for key, value in ([(number, node)] if old == place else []) + [(old, item)]
+            key: value
+            for old, item in self.nodes.items()
+            for key, value in ([(number, node)] if old == place else []) + [(old, item)]
         }
         return number
 
@@ -126,7 +128,9 @@ def compose_dense(graph: Graph, index: int, users) -> bool:
         return False
     if len(users[node.sources[0]]) > 1 or inner.weight.shape[1] * node.width > node.weight.size + inner.weight.size:
         return False
-    graph.nodes[index] = Dense(inner.sources, weight=node.weight @ inner.weight, bias=node.weight @ inner.bias + node.bias)
+    graph.nodes[index] = Dense(
+        inner.sources, weight=node.weight @ inner.weight, bias=node.weight @ inner.bias + node.bias
+    )
     return True
 
 
@@ -201,7 +205,9 @@ def merge_last_tap(graph: Graph, index: int, users) -> bool:
         return False
     for conv_at, dense_at in (node.sources, node.sources[::-1]):
         conv, dense = graph.nodes[conv_at], graph.nodes[dense_at]
-        fits = isinstance(conv, Conv1d) and isinstance(dense, Dense) and conv.sources == dense.sources and conv.groups == 1
+        fits = (
+            isinstance(conv, Conv1d) and isinstance(dense, Dense) and conv.sources == dense.sources and conv.groups == 1
+        )
         if fits and len(users[conv_at]) == len(users[dense_at]) == 1:
             weight = conv.weight.copy()
             weight[:, :, -1] += dense.weight
