@@ -52,6 +52,8 @@ class EngineRig:
             self.weights, self.image = template.weights, template.image
             self.record["weights"] = self.weights.ctypes.data
             self.memory[self.record["image_offset"] :] = self.image
+            cold = template.cold
+        self.cold = cold
         self.record["image"] = self.image.ctypes.data
 
     @property
@@ -69,7 +71,7 @@ class EngineRig:
         return self.table(self.record["cells"], self.record["cell_count"], CELL)
 
     def start_at(self, values: Sequence[Mapping]) -> None:
-        """Set parameter values before the rig is published: no glide.
+        """Set parameter values before the rig is published: no glide; models are prewarmed at them.
 
         Parameters
         ----------
@@ -77,9 +79,20 @@ class EngineRig:
         """
         numbers = self._cell_values(values)
         cells = self.cells
+        turned = any(
+            (cells["goal"] != numbers)[block.first_cell : block.first_cell + len(block.source.parameters)].any()
+            for block in self.plan.blocks
+            if block.prewarm_frames
+        )
         cells["value"] = cells["goal"] = numbers
         cells["left"] = 0
         self.table(self.record["tables"], 3 * cells.size, np.dtype(np.float32))[:] = np.tile(numbers, 3)
+        if turned and not self.cold:
+            first = int(self.record["image_offset"])
+            self.memory[first:] = self.plan.arena[first:]
+            self._prewarm()
+            self.image = self.memory[first:].copy()
+            self.record["image"] = self.image.ctypes.data
 
     def glide_to(self, values: Sequence[Mapping]) -> None:
         """Publish a whole table of parameter values; the rig glides there. Latest wins. [control thread]"""

@@ -67,6 +67,7 @@ def test_values_given_at_the_start_do_not_glide(tmp_path):
     blocks, _ = rig.stream_blocks([x[:, None]], RATE, 1, values={"drive": 0.9}, align=False)
     offline = np.concatenate(list(blocks))[:, 0]
     assert np.array_equal(recorded(path)[0, START : FRAMES - STOP], offline[START : FRAMES - STOP])
+    assert np.array_equal(offline, Model(lstm(), drive=0.9)(x, RATE)), "prewarmed at these values"
     assert not np.array_equal(offline, rig(x, RATE))
 
 

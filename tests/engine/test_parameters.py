@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from rtfx.engine.engine import Engine
+from rtfx.engine.rig import EngineRig
 from rtfx.units import gain_from_db
 
-from .rigs import cut, drive, effect, engine, gain, lstm, model, noise, playing
+from .rigs import cut, drive, effect, engine, gain, lstm, model, noise, playing, rig
 
 GLIDE = 960
 CHANGE = 1000  # frame of the change
@@ -70,15 +72,28 @@ def test_the_newest_table_wins_and_glides_start_from_where_they_are():
 
 
 def test_start_values_do_not_glide():
-    from rtfx.engine.engine import Engine
-
-    from .rigs import rig
-
     e = Engine(48000.0, live=False)
     new = rig([gain(0.0)])
     new.start_at([{"gain_db": -20.0}])
     e.publish(new)
     assert (drive(e, np.full((100, 1), 0.5, np.float32)) == np.float32(0.5) * np.float32(0.1)).all()
+
+
+def test_models_are_prewarmed_at_their_start_values():
+    """As if they had been planned with them, whether the rig is new or a copy."""
+    x = noise(1000)
+    planned = drive(engine([model(lstm(), drive=1.0)]), x)
+    template = rig([model(lstm(), drive=0.0)])
+    values = [model(lstm(), drive=1.0).values]
+    for new in (rig([model(lstm(), drive=0.0)]), EngineRig(template.plan, template=template)):
+        e = Engine(48000.0, live=False)
+        new.start_at(values)
+        e.publish(new)
+        assert np.array_equal(drive(e, x), planned)
+    assert not np.array_equal(template.image, new.image)
+    cold = EngineRig(template.plan, cold=True)
+    cold.start_at(values)
+    assert np.array_equal(cold.image, EngineRig(template.plan, cold=True).image)
 
 
 @pytest.mark.parametrize("name, before", [("in_gain", 1.0), ("out_gain", 1.0), ("wet", 1.0), ("open", 1.0)])
