@@ -39,6 +39,7 @@ class EngineRig:
         self.memory = allocate(plan.arena.size)
         self.address = self.memory.ctypes.data
         self._free_table = 2
+        self.cold: bool = template.cold if template else cold
         if template is None:
             self.memory[:] = plan.arena
             self.weights = allocate(plan.weights.nbytes).view(np.float32)
@@ -52,8 +53,6 @@ class EngineRig:
             self.weights, self.image = template.weights, template.image
             self.record["weights"] = self.weights.ctypes.data
             self.memory[self.record["image_offset"] :] = self.image
-            cold = template.cold
-        self.cold = cold
         self.record["image"] = self.image.ctypes.data
 
     @property
