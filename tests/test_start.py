@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -36,9 +37,9 @@ with rtfx.Rig([rtfx.load("klon.json")]).play(device="null", seconds=30) as strea
 def figure(capsys):
     """Print a figure beside its goal, past pytest's capture, and fail far beyond the goal."""
 
-    def tell(what: str, value: float, goal: float, unit: str, bound: float) -> None:
+    def tell(what: str, value: float, goal: float, unit: str, bound: float, note: str = "") -> None:
         with capsys.disabled():
-            print(f"\n  figure: {what}: {value:.2f} {unit} (goal {goal:g} {unit})", end="", flush=True)
+            print(f"\n  figure: {what}: {value:.2f} {unit} (goal {goal:g} {unit}){note}", end="", flush=True)
         assert value < bound, f"{what}: {value:.2f} {unit}, far beyond the goal of {goal:g} {unit}"
 
     return tell
@@ -94,9 +95,13 @@ def test_info(figure, cache):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_cold_compilation_of_each_shipped_model(figure, tmp_path, model):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds, said = first_sound(str(model), tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "compiling" in said, "a start that takes seconds must say why"
-    figure(f"play {model.name} to first sound, nothing compiled", seconds, 10, "s", 10 * FAR_BEYOND)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    note = f", {processor:.2f} s of processor time"  # what it takes on an idle machine
+    figure(f"play {model.name} to first sound, nothing compiled", seconds, 10, "s", 10 * FAR_BEYOND, note)
 
 
 def test_play_to_first_sound(figure, cache):
@@ -125,4 +130,4 @@ def test_memory_of_a_playing_rig(figure, cache):
     empty = min(private_mb("print(private_mb())", cache) for _ in range(2))
     playing = min(private_mb(RIG, cache) for _ in range(2))
     assert empty > 5, "an interpreter with Numba has more"
-    figure("a playing rig adds", playing - empty, MEMORY_GOAL_MB, "MB", 2 * MEMORY_GOAL_MB)
+    figure("a playing rig adds", playing - empty, MEMORY_GOAL_MB, "MB", MEMORY_GOAL_MB)
