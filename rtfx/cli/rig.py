@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECASE)
 RATE_METHODS = ("auto", "delay", "dilate", "resample")
 
+
 class Number(click.FloatRange):
     """A finite number in a range."""
 

@@ -27,9 +27,7 @@ from .values import shown
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
 MESSAGE = 400  # characters beside the path: a file may hold names and numbers of any length
-SUPPORTED = (
-    "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
-)
+SUPPORTED = "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
 STATE_DICT_KEY = re.compile(
     r"(.*\.)?(weight|bias|running_mean|running_var|num_batches_tracked|eps|(weight|bias)_(ih|hh)_l\d+(_reverse)?)", re.S
 )

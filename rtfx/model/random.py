@@ -167,9 +167,7 @@ def _nodes(settings: Tcn, dilations: list[int]) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def _weights(
-    settings: Tcn, generator: TorchGenerator, shape: tuple[int, ...], fan_in: int, fan_out: int
-) -> np.ndarray:
+def _weights(settings: Tcn, generator: TorchGenerator, shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
     """Return one layer's weights, float32."""
     names = list(INITS)
     first = names.index(settings.init)

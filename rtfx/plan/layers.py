@@ -80,5 +80,3 @@ def layer_tile(shape: LayerShape) -> Tile:
     if width == 16:
         return Tile(16, 1, 8) if shape.sums > 4 else Tile(16, 2, 4)
     return Tile(width, 2, 6 if width == 8 else 4)
-
-

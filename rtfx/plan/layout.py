@@ -106,6 +106,6 @@ def aligned(size: int) -> int:
 def allocate(size: int) -> np.ndarray:
     """Return `size` zero bytes on a 64-byte boundary, their pages already touched."""
     memory = np.zeros(size + ALIGNMENT, np.uint8)
-    memory[:: 4096] = 0
+    memory[::4096] = 0
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]

@@ -146,7 +146,7 @@ def test_recovers_from_a_runaway_state():
 def test_tail_is_the_time_to_ring_out(values):
     length = EQ.tail(EQ.complete(values), RATE)
     x = np.zeros(length + RATE // 2, np.float32)
-    x[:RATE // 4] = np.sin(2 * np.pi * 30 * np.arange(RATE // 4) / RATE)
+    x[: RATE // 4] = np.sin(2 * np.pi * 30 * np.arange(RATE // 4) / RATE)
     y = np.abs(run(EQ, x, values))
     assert y[RATE // 4 + length :].max() < 2e-3 * y.max()
     assert EQ.tail(EQ.complete({}), RATE) == 0
