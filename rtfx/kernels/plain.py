@@ -46,7 +46,7 @@ def conv(state, source, target, frames):
                 for k in range(taps):
                     w = weights[CONSTANTS + outputs + (o * inputs + i) * taps + k]
                     total += w * floats(first + 4 * k * s.dilation, 1)[0]
-            y[t] = activate(s.activation, total, weights)
+            y[t] = activate(s.activation, total, s.weights)
     return 0
 
 

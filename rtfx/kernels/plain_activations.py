@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from .codes import FASTTANH, FASTTANH_LIMIT, SELU_ALPHA, SELU_SCALE
+from .codes import CONSTANTS, FASTTANH, FASTTANH_LIMIT, SELU_ALPHA, SELU_SCALE
 from .jit import inline
+from .memory import floats
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 ROOT_HALF = math.sqrt(0.5)
@@ -39,8 +40,9 @@ def elu(x, slope):
 
 
 @inline
-def hardtanh(x, constants):
+def hardtanh(x, address):
     """Return x between its bounds and straight lines outside; constants: slope, slope_high, low, high."""
+    constants = floats(address, CONSTANTS)
     if x < constants[2]:
         return constants[2] + constants[0] * (x - constants[2])
     if x > constants[3]:
@@ -54,10 +56,10 @@ def softshrink(x, slope):
 
 
 @inline
-def rarer(code, x, constants):
+def rarer(code, x, address):
     """Return the activations of codes 8 and above."""
     if code == 8:
-        return hardtanh(x, constants)
+        return hardtanh(x, address)
     if code == 9:
         return x * sigmoid32(x)
     if code == 10:
@@ -70,12 +72,16 @@ def rarer(code, x, constants):
         return np.float32(0.5 * x * math.erfc(-ROOT_HALF * x))
     if code == 14:
         return np.float32(max(x, ZERO) + math.log1p(math.exp(-abs(x))))
-    return softshrink(x, constants[0])
+    return softshrink(x, floats(address, 1)[0])
 
 
 @inline
-def activate(code, x, constants):
-    """Return one activation of codes.CODES by its code; `constants` is an array that begins with the four of it."""
+def activate(code, x, address):
+    """Return one activation of codes.CODES by its code; `address` is that of its constants.
+
+    An array in its place would be counted as a reference at the call: not what the audio thread may do.
+    """
+    slope = floats(address, 1)[0]
     if code == 0:
         return x
     if code == 1:
@@ -85,11 +91,11 @@ def activate(code, x, constants):
     if code == 3:
         return ZERO if x < ZERO else x
     if code == 4:
-        return x if x >= ZERO else constants[0] * x
+        return x if x >= ZERO else slope * x
     if code == 5:
-        return elu(x, constants[0])
+        return elu(x, slope)
     if code == 6:
-        return np.float32(math.sin(constants[0] * x))
+        return np.float32(math.sin(slope * x))
     if code == 7:
         return fasttanh(x)
-    return rarer(code, x, constants)
+    return rarer(code, x, address)

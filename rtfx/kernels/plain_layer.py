@@ -38,7 +38,7 @@ def layer(state, source, target, frames):
     sums, inputs, taps, conditions, outputs = s.sums, s.inputs_, s.taps, s.conditions, s.outputs_
     features = sums // 2 if s.gate > 0 else sums
     folded = s.head_rows if s.head == FOLDED else np.int64(0)
-    constants = floats(s.weights, CONSTANTS)
+    gate_constants = s.weights + 4 * (CONSTANTS // 2)
     bias = s.weights + 4 * CONSTANTS
     condition = bias + 4 * sums
     conv = condition + 4 * sums * conditions
@@ -60,9 +60,9 @@ def layer(state, source, target, frames):
                         x = floats(source + 4 * (i * s.in_stride + t - (taps - 1 - k) * s.dilation), 1)[0]
                         total += floats(conv + 4 * ((row * inputs + i) * taps + k), 1)[0] * x
                 if half == 0:
-                    value = activate(s.activation, total, constants)
+                    value = activate(s.activation, total, s.weights)
                 else:
-                    value *= activate(s.gate - 1, total, constants[4:])
+                    value *= activate(s.gate - 1, total, gate_constants)
             z[f] = value
             if s.exposed:
                 floats(target + 4 * (f * s.out_stride + t), 1)[0] = value

@@ -11,7 +11,7 @@ import re
 # Symbols of the C library, one group per reason. _ZN: further functions of Numba, inspected as well.
 ALLOWED = {
     "inner": r"llvm\..*|_ZN.*",
-    "maths": r"tanhf?|expf?|exp2f?|expm1f?|log1pf?|sinf?|cosf?|powf?|erff?|sqrtf?|fabsf?|floorf?|roundf?|fmaf?",
+    "maths": r"tanhf?|expf?|exp2f?|expm1f?|log1pf?|sinf?|cosf?|powf?|erff?|erfcf?|sqrtf?|fabsf?|floorf?|roundf?|fmaf?",
     "memory": r"memcpy|memmove|memset",
     "system": r"clock_gettime|gettid",  # neither blocks
 }
