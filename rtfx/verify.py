@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from .api import Model
+from .errors import AudioFileError
+from .host.wave import Reader
 from .model.reference import evaluate
+from .model.self_test import BATCH_TOLERANCE, BatchTest, loudness_tolerance_db
 from .model.spec import ModelSpec
 from .plan.resolve import DEFAULT_RATE
 
@@ -18,11 +22,16 @@ FRAMES = 12000
 SEED = 20
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
 SMALLEST_PEAK = 1e-9  # of a silent model's output: errors are then relative to this
+CLIP_FRAMES = 480_000  # the trainer's loudness clip has a tenth of these
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found; levels in dB relative to the reference's peak, `ok` if the error is within the bound."""
+    """What `verify` found; levels in dB relative to the reference's peak, `ok` if the error is within the bound.
+
+    `self_test` is "passed" or "failed" where the file carries a test that was run, and then `ok` needs it too;
+    `self_test_error` is the largest difference from the file's own output, or from its loudness in dB.
+    """
 
     ok: bool
     peak_error_db: float
@@ -30,6 +39,14 @@ class Verdict:
     bound_db: float
     float32_error_db: float
     method: str
+    self_test: str | None = None
+    self_test_error: float | None = None
+
+    def also(self, error: float, tolerance: float) -> Verdict:
+        """Return the verdict with the file's own test, which passes if its error is within the tolerance."""
+        passed = error <= tolerance  # NaN is not
+        word = "passed" if passed else "failed"
+        return replace(self, ok=self.ok and passed, self_test=word, self_test_error=error)
 
 
 def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
@@ -69,6 +86,57 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
         float32_error_db=_decibels(float32_error),
         method=method,
     )
+
+
+def batch_error(test: BatchTest) -> float:
+    """Return the largest difference from the file's own output, of the reference and of the compiled net."""
+    spec, x = test.spec, test.x[None]
+    rate = spec.sample_rate or DEFAULT_RATE
+    knobs = {knob.name: 0.0 for knob in spec.knobs}
+    exact = evaluate(spec, x, knobs, rate, cold=True)
+    compiled = Model(spec, **knobs)(x, rate, bare=True, cold=True)
+    return max(float(np.abs(found - test.y).max()) for found in (exact, compiled))
+
+
+def self_tested(verdict: Verdict, spec: ModelSpec, batch: BatchTest | None, clip: np.ndarray | None) -> Verdict:
+    """Return the verdict with the tests that the model's file carries.
+
+    Parameters
+    ----------
+    batch : BatchTest or None
+        An AIDA-X file's.
+    clip : (frames,) float32 or None
+        NAM's loudness clip, for files that state their loudness; None: that is not tested.
+    """
+    if batch is not None:
+        return verdict.also(batch_error(batch), BATCH_TOLERANCE)
+    if clip is None or spec.family != "nam" or spec.loudness_db is None:
+        return verdict
+    return verdict.also(loudness_error_db(spec, clip, spec.loudness_db), loudness_tolerance_db(spec))
+
+
+def loudness_error_db(spec: ModelSpec, clip: np.ndarray, expected_db: float) -> float:
+    """Return how far the compiled model's loudness is from what the file says, in dB: RMS over all of the clip."""
+    rate = spec.sample_rate or DEFAULT_RATE  # the trainer feeds the clip as it is, whatever the model's rate
+    output = Model(spec)(np.tile(clip, (spec.inputs, 1)), rate, bare=True).astype(np.float64)
+    return abs(_decibels(float(np.sqrt(np.mean(output**2)))) - expected_db)
+
+
+def read_clip(path: str | Path) -> np.ndarray:
+    """Return the trainer's loudness clip, (frames,) float32.
+
+    Raises
+    ------
+    AudioFileError
+        Unreadable, or not a short mono file.
+    """
+    with Reader(path) as reader:
+        if reader.channels != 1 or not 0 < (reader.frames or 0) <= CLIP_FRAMES:
+            raise AudioFileError(
+                f"{path}: {reader.channels} channels of {reader.frames} frames, expected a mono clip of 1 s: "
+                "NAM's trainer has it as nam/models/_resources/loudness_input.wav"
+            )
+        return np.concatenate(list(reader.blocks(CLIP_FRAMES)))[:, 0]
 
 
 def guitar_like(channels: int, frames: int, sample_rate: float) -> np.ndarray:

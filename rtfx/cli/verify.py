@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,21 +12,32 @@ from .info import model_files
 from .output import json_line
 from .rig import debug_option
 
+if TYPE_CHECKING:
+    from ..verify import Verdict
+
 
 @click.command("verify")
 @click.argument("model", metavar="MODEL|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--loudness-clip", metavar="FILE", help="NAM's loudness_input.wav: test the loudness that files state.")
 @debug_option
-def command(model: str, as_json: bool) -> int:
-    """Compare the compiled model with a float64 reference; exit 1 if the bound is exceeded."""
-    from ..model.load import load
-    from ..verify import verify
+def command(model: str, as_json: bool, loudness_clip: str | None) -> int:
+    """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
+    Exit 1 if the bound is exceeded or the file's own test fails.
+    """
+    from ..model.load import load
+    from ..model.self_test import batch_test
+    from ..verify import read_clip, self_tested, verify
+
+    clip = read_clip(loudness_clip) if loudness_clip else None
     files = model_files(model)
     failed = 0
     for name in files:
         try:
-            verdict = verify(load(name))
+            spec = load(name)
+            batch = batch_test(name, spec)
+            verdict = self_tested(verify(spec), spec, batch, clip)
         except RtfxError as error:
             if len(files) == 1:
                 raise
@@ -39,9 +51,18 @@ def command(model: str, as_json: bool) -> int:
             word = "ok" if verdict.ok else "WRONG"
             click.echo(
                 f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB), "
-                f"ESR {verdict.esr:.2g}"
+                f"ESR {verdict.esr:.2g}{_self_test(verdict)}"
             )
-    if failed:
-        what = "is not as exact as it must be" if len(files) == 1 else f"{failed} of {len(files)} models failed"
-        click.echo(f"rtfx: {files[0]} {what}" if len(files) == 1 else f"rtfx: {what}", err=True)
+    if failed and len(files) == 1:
+        inexact = not verdict.peak_error_db <= verdict.bound_db
+        what = "is not as exact as it must be" if inexact else "fails the test that its own file carries"
+        click.echo(f"rtfx: {files[0]} {what}", err=True)
+    elif failed:
+        click.echo(f"rtfx: {failed} of {len(files)} models failed", err=True)
     return 1 if failed else 0
+
+
+def _self_test(verdict: Verdict) -> str:
+    if verdict.self_test is None:
+        return ""
+    return f", the file's own test {verdict.self_test} (error {verdict.self_test_error:.2g})"

@@ -1,0 +1,129 @@
+"""verify runs the tests that files carry: AIDA-X's batches and the loudness that NAM's trainer stored."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtfx import verify
+from rtfx.model.load import load
+from rtfx.model.reference import evaluate
+from rtfx.model.self_test import batch_test
+
+from ..model import nam_files
+from ..model.nets import dense, lstm, network, write
+from .command import MODEL, rtfx
+
+RATE = 48000
+
+
+def aidax(tmp_path, inputs=1, error=0.0, **keys):
+    """Write an AIDA-X file with a self-test, one sample of which is off by `error`; gains are no part of the test."""
+    rng = np.random.default_rng(5)
+    layers = [lstm(rng, inputs, 5), dense(rng, 5, 1)]
+    x = rng.normal(0, 0.3, 300)
+    plain = load(write(tmp_path, network(inputs, *layers, in_skip=1), "plain.aidax"))
+    y = evaluate(plain, x, dict.fromkeys(("param1", "param2")[: inputs - 1], 0.0), cold=True)[0]
+    y[200] += error
+    batches = {"input_batch": x.tolist(), "output_batch": y.tolist()} | keys
+    return write(tmp_path, network(inputs, *layers, in_skip=1, in_gain=6.0, out_gain=-9.0, **batches), "net.aidax")
+
+
+def verdict_of(capsys, *arguments):
+    code, out, err = rtfx(capsys, "verify", *arguments, "--json")
+    return code, json.loads(out), err
+
+
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_batches_pass_from_zero_state_without_gains(capsys, tmp_path, inputs):
+    code, verdict, err = verdict_of(capsys, aidax(tmp_path, inputs))
+    assert (code, err, verdict["ok"], verdict["self_test"]) == (0, "", True, "passed")
+    assert 0.0 < verdict["self_test_error"] < 2e-6
+
+
+def test_a_sample_beyond_the_tolerance_fails(capsys, tmp_path):
+    path = aidax(tmp_path, error=2e-5)
+    code, verdict, err = verdict_of(capsys, path)
+    assert (code, verdict["ok"], verdict["self_test"]) == (1, False, "failed")
+    assert verdict["self_test_error"] == pytest.approx(2e-5, rel=0.1)
+    assert verdict["peak_error_db"] <= verdict["bound_db"]
+    assert "fails the test that its own file carries" in err
+    code, out, _ = rtfx(capsys, "verify", path)
+    assert code == 1 and "WRONG" in out and "own test failed (error 2e-05)" in out
+
+
+@pytest.mark.parametrize("who", ["evaluate", "Model"])
+def test_the_reference_and_the_engine_are_both_tested(tmp_path, monkeypatch, who):
+    path = aidax(tmp_path)
+    test = batch_test(path, load(path))
+    assert verify.batch_error(test) < 2e-6
+    exact = getattr(verify, who)
+    if who == "evaluate":
+        monkeypatch.setattr(verify, who, lambda *a, **k: exact(*a, **k) + 1e-4)
+    else:
+        monkeypatch.setattr(verify, who, lambda spec, **k: lambda *b, **c: exact(spec, **k)(*b, **c) + 1e-4)
+    assert verify.batch_error(test) == pytest.approx(1e-4, rel=0.1)
+
+
+def test_batches_of_different_lengths_are_an_error(capsys, tmp_path):
+    code, out, err = rtfx(capsys, "verify", aidax(tmp_path, output_batch=[0.0] * 7))
+    assert (code, out) == (1, "")
+    assert "input_batch has 300 samples, output_batch 7" in err
+
+
+@pytest.mark.parametrize("batch", [None, []])
+def test_no_batch_is_no_test(capsys, tmp_path, batch):
+    code, verdict, _ = verdict_of(capsys, aidax(tmp_path, output_batch=batch))
+    assert (code, verdict["self_test"], verdict["self_test_error"]) == (0, None, None)
+
+
+def test_other_families_carry_no_test(capsys):
+    _, verdict, _ = verdict_of(capsys, MODEL)
+    assert verdict["ok"] and verdict["self_test"] is None
+
+
+def test_shared_aidax_files_pass(capsys, shared):
+    code, out, _ = rtfx(capsys, "verify", shared / "models/aidax", "--json")
+    verdicts = [json.loads(line) for line in out.splitlines()]
+    assert code == 1  # bad_lstm.json is refused
+    assert [v["self_test"] for v in verdicts] == ["passed"] * 3
+    assert max(v["self_test_error"] for v in verdicts) < 4e-6  # the exact net is off by 1.4e-6, float32 adds its own
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A short clip in place of the trainer's."""
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, np.random.default_rng(1).normal(0, 0.1, 4000), RATE, subtype="FLOAT")
+    return path
+
+
+@pytest.mark.parametrize(("off", "word"), [(0.0, "passed"), (0.01, "failed")])
+def test_loudness(capsys, tmp_path, clip, off, word):
+    net = nam_files.nam("WaveNet", nam_files.wavenet(nam_files.array()))
+    path = write(tmp_path, net, "net.nam")
+    y = evaluate(load(path), verify.read_clip(clip))
+    loudness = 20 * np.log10(np.sqrt(np.mean(y**2)))
+    path = write(tmp_path, net | {"metadata": {"loudness": loudness + off}}, "net.nam")
+    code, verdict, _ = verdict_of(capsys, path, "--loudness-clip", clip)
+    assert (code, verdict["ok"], verdict["self_test"]) == (int(word == "failed"), word == "passed", word)
+    assert verdict["self_test_error"] == pytest.approx(off, abs=1e-4)
+    code, verdict, _ = verdict_of(capsys, path)
+    assert (code, verdict["self_test"]) == (0, None)  # no clip, no test
+
+
+@pytest.mark.parametrize("name", ["BossWN-nano", "wavenet", "lstm"])
+def test_loudness_of_shared_files_is_that_of_the_trainers_clip(capsys, shared, name):
+    clip = shared / "reference/nam_loudness_oracle/loudness_input.wav"
+    code, verdict, _ = verdict_of(capsys, shared / f"models/nam/{name}.nam", "--loudness-clip", clip)
+    assert (code, verdict["self_test"]) == (0, "passed")
+    assert verdict["self_test_error"] < (0.3 if name == "lstm" else 5e-5)
+
+
+def test_a_clip_that_is_none(capsys, tmp_path):
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.zeros((100, 2)), RATE)
+    for path, words in ((stereo, "2 channels"), (tmp_path / "missing.wav", "no such file")):
+        code, out, err = rtfx(capsys, "verify", MODEL, "--loudness-clip", path)
+        assert (code, out) == (1, "") and words in err
