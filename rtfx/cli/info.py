@@ -9,15 +9,19 @@ import click
 
 from ..errors import RtfxError, UsageError
 from .output import json_line
-from .rig import debug_option
+from .rig import compat_option, debug_option
+
+
+DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
 
 
 @click.command("info")
 @click.argument("model", required=False, metavar="MODEL|FOLDER")
 @click.option("--blocks", is_flag=True, help="List the blocks of a chain and their parameters.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@compat_option
 @debug_option
-def command(model: str | None, blocks: bool, as_json: bool) -> int:
+def command(model: str | None, blocks: bool, as_json: bool, compat: str | None) -> int:
     """Tell what a model file holds, or every model of a folder."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
@@ -29,7 +33,7 @@ def command(model: str | None, blocks: bool, as_json: bool) -> int:
     files = model_files(model)
     for number, name in enumerate(files):
         try:
-            facts = _facts(name)
+            facts = _facts(name, compat)
         except RtfxError as error:
             if len(files) == 1:
                 raise
@@ -46,7 +50,7 @@ def command(model: str | None, blocks: bool, as_json: bool) -> int:
 
 
 def model_files(name: str) -> list[str]:
-    """Return the models of a folder, sorted, or `name` itself.
+    """Return the models of a folder and all folders in it, sorted, or `name` itself.
 
     Raises
     ------
@@ -58,21 +62,22 @@ def model_files(name: str) -> list[str]:
     folder = Path(name)
     if not folder.is_dir():
         return [name]
-    files = sorted(str(path) for path in folder.iterdir() if path.is_file() and path.suffix.lower() in MODEL_SUFFIXES)
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in MODEL_SUFFIXES and path.is_file())
+    files = sorted(str(path) for path in found if not path.name.endswith(DESCRIPTION))
     if not files:
         raise UsageError(f"{name}: no model file in this folder, expected {', '.join(MODEL_SUFFIXES)}")
     return files
 
 
-def _facts(name: str) -> dict[str, Any]:
+def _facts(name: str, compat: str | None) -> dict[str, Any]:
     from ..find import find_model
     from ..model.describe import describe
     from ..model.load import load
 
     if name.startswith("random:"):
-        return describe(load(name), name)
+        return describe(load(name, compat), name)
     path = find_model(name)
-    return describe(load(path), path)
+    return describe(load(path, compat), path)
 
 
 def _text(facts: dict[str, Any]) -> str:
