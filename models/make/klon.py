@@ -13,7 +13,7 @@ from klon_circuit import klon
 
 SEED = 11
 VOLTS = 1.6  # of the circuit's output, per unit of the model's
-POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 0.12, 0.37, 0.62, 0.87)
+POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 0.12, 0.37, 0.62, 0.87, 0.93, 0.97, 1.0)  # the top end bends most
 
 
 def dataset(seed: int, clips: int, positions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

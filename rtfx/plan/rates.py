@@ -27,6 +27,8 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
     UsageError
         The method asked for does not fit the model.
     """
+    if wanted == "delay":
+        raise UsageError(f"{spec.name}: --rate-method delay does not exist yet: use resample")
     if not spec.sample_rate or spec.sample_rate == sample_rate:
         return "none"
     whole = sample_rate > spec.sample_rate and sample_rate % spec.sample_rate == 0
@@ -36,8 +38,6 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
             f"{spec.name}: --rate-method dilate needs a net without recurrence and a whole multiple of "
             f"{spec.sample_rate:g} Hz, found {sample_rate:g} Hz: use resample"
         )
-    if wanted == "delay":
-        raise UsageError(f"{spec.name}: --rate-method delay does not exist yet: use resample")
     return "dilate" if dilates and wanted != "resample" else "resample"
 
 
