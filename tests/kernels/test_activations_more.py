@@ -124,8 +124,10 @@ def test_plain_form(kind):
     """The number by number form, which tiles are checked against, is as exact as float32 allows."""
     code = CODES[kind][0]
     function = activate.resolved
+    constants = np.asarray(CONSTANTS, np.float32)
+    place = constants.ctypes.data
     x = np.float32(np.linspace(-25.0, 25.0, 2001))
-    y = np.array([function(code, value, CONSTANTS) for value in x], np.float64)
+    y = np.array([function(code, value, place) for value in x], np.float64)
     exact = oracle.ACTIVATIONS[kind](x.astype(np.float64), SLOPE)
     assert (np.abs(y - exact) <= 1.5e-7 * np.maximum(np.abs(exact), 1e-3)).all()
-    assert np.isnan(function(code, np.float32(np.nan), CONSTANTS))
+    assert np.isnan(function(code, np.float32(np.nan), place))
