@@ -110,11 +110,13 @@ class Rig:
         Models, paths of models and impulse responses, or mappings as in a set list: ``{"type": "gate", ...}``.
     cab : str, optional
         An impulse response for the end of the chain, or "none".
+    compat : str, optional
+        How files are read that former players read otherwise: ``nam-0.5.5`` or ``nam-linear-reversed``.
     """
 
-    def __init__(self, chain: Chain = (), cab: str | None = None):
+    def __init__(self, chain: Chain = (), cab: str | None = None, compat: str | None = None):
         items = list(chain)
-        self._models = Models()
+        self._models = Models(compat)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(_blocks(items))),))
         self._owned = {
             b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, Model)
@@ -128,15 +130,15 @@ class Rig:
         self._values: list[dict] = []
 
     @classmethod
-    def from_yaml(cls, path: str | Path, preset: str | int | None = None) -> Rig:
-        """Return the rig of a set list; `preset` is a name or a number from 1.
+    def from_yaml(cls, path: str | Path, preset: str | int | None = None, compat: str | None = None) -> Rig:
+        """Return the rig of a set list; `preset` is a name or a number from 1, `compat` as for a rig.
 
         Raises
         ------
         PresetError
             Names file, line, key and what is allowed.
         """
-        rig = cls()
+        rig = cls(compat=compat)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
         rig._owned = {}
         rig.index = rig.set_list.index(preset)

@@ -30,6 +30,17 @@ class Number(click.FloatRange):
         return number
 
 
+def _known_compat(context: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:  # what is known is NumPy's import away
+        from ..model.load import check_compat
+
+        check_compat(value)
+    return value
+
+
+compat_option = click.option(
+    "--compat", metavar="NAME", callback=_known_compat, help="Read NAM files as former players did: nam-0.5.5."
+)
 _OPTIONS = (
     click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
     click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
@@ -41,6 +52,7 @@ _OPTIONS = (
     click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
     click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
     click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level."),
+    compat_option,
 )
 
 
@@ -58,6 +70,7 @@ class RigFlags:
     model_rate: float | None
     rate_method: str
     no_normalise: bool
+    compat: str | None
 
 
 def rig_options(function: Callable) -> Callable:
@@ -110,22 +123,22 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if path is not None:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
-        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None)
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat)
     else:
-        rig = Rig([_model(named, flags.model_rate)])
+        rig = Rig([_model(named, flags.model_rate, flags.compat)], compat=flags.compat)
         label = named if named.startswith("random:") else Path(named).stem
         rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
     rig.cab = flags.cab
     return rig
 
 
-def _model(name: str, rate: float | None) -> Any:
+def _model(name: str, rate: float | None, compat: str | None) -> Any:
     if rate is None:
         return {"type": "model", "file": name}
     from ..api import Model
     from ..model.load import load
 
-    return Model(replace(load(name), sample_rate=rate, rate_source="user"))
+    return Model(replace(load(name, compat), sample_rate=rate, rate_source="user"))
 
 
 def _bare_set_list(name: str) -> str | None:

@@ -10,7 +10,7 @@ import click
 from ..errors import RtfxError
 from .info import model_files
 from .output import json_line
-from .rig import debug_option
+from .rig import compat_option, debug_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--loudness-clip", metavar="FILE", help="NAM's loudness_input.wav: test the loudness that files state.")
+@compat_option
 @debug_option
-def command(model: str, as_json: bool, loudness_clip: str | None) -> int:
+def command(model: str, as_json: bool, loudness_clip: str | None, compat: str | None) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
     Exit 1 if the bound is exceeded or the file's own test fails.
@@ -35,7 +36,7 @@ def command(model: str, as_json: bool, loudness_clip: str | None) -> int:
     failed = 0
     for name in files:
         try:
-            spec = load(name)
+            spec = load(name, compat)
             batch = batch_test(name, spec)
             verdict = self_tested(verify(spec), spec, batch, clip)
         except RtfxError as error:

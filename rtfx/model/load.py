@@ -111,8 +111,7 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     RtfxError
         One line that names the file, what was found and what was expected. Nothing else is ever raised.
     """
-    if compat is not None and compat not in COMPAT:
-        raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
+    check_compat(compat)
     if str(name).startswith(RANDOM):
         from .random import random_spec
 
@@ -131,6 +130,12 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         if len(message) > MESSAGE:
             message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"
         raise type(error)(f"{' '.join(str(path).split())}: {message}") from error
+
+
+def check_compat(compat: str | None) -> None:
+    """Raise UsageError, which names those known, unless `compat` is None or one of `COMPAT`."""
+    if compat is not None and compat not in COMPAT:
+        raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
 
 
 def parse(path: Path) -> dict[str, Any]:

@@ -45,8 +45,9 @@ class Options:
 
 @dataclass
 class Models:
-    """Reads each model file once."""
+    """Reads each model file once; `compat` is that of `model.load.load`."""
 
+    compat: str | None = None
     specs: dict[str, ModelSpec] = field(default_factory=dict)
 
     def __getitem__(self, name: Any) -> ModelSpec:  # a path, a name, or a specification as it is
@@ -54,7 +55,7 @@ class Models:
             return name
         key = str(name)
         if key not in self.specs:
-            self.specs[key] = load(key)
+            self.specs[key] = load(key, self.compat)
         return self.specs[key]
 
 
