@@ -28,6 +28,7 @@ class Server:
 
     def __init__(self):
         self.name = f"rtfx{os.getpid()}-{next(self._number)}"
+        self._revived = False
         self.environment = os.environ | {
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_DEFAULT_SERVER": self.name,
@@ -43,7 +44,9 @@ class Server:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self._log.seek(0)
-                raise RuntimeError(f"jackd ended at once: {self._log.read().decode()[-1000:]}")
+                said = self._log.read().decode()[-1000:]
+                self._log.close()
+                raise RuntimeError(f"jackd ended at once: {said}")
             check = ["jack_wait", "-s", self.name, "-c"]
             said = subprocess.run(check, env=self.environment, capture_output=True, text=True, timeout=5).stdout
             if "running" in said and "not running" not in said:
@@ -64,8 +67,16 @@ class Server:
             self.process.kill()
             self.process.wait()
         self._log.close()
+        if self.process.returncode < 0 and not self._revived:
+            self._revive()
         for left in Path("/dev/shm").glob(f"jack*{self.name}*"):  # by a server that was killed
             left.unlink(missing_ok=True)
+
+    def _revive(self) -> None:
+        """Start a killed server once more and end it well: else its name stays in JACK's list of at most eight."""
+        self._revived = True
+        self.__enter__()
+        self.end()
 
 
 class Talker:
