@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .control.level import levelled
 from .control.open import open_stream
 from .control.stream import Stream
 from .effects.table import BLOCKS
@@ -168,11 +169,15 @@ class Rig:
         bare: bool = False,
         level: bool = True,
         rate_method: str = "auto",
+        interface_dbu: float | None = None,
         values: Mapping[str, float] | None = None,
     ) -> Plan:
         """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
-        options = Options(bare=bare, cab=self.cab, level=level, rate_method=rate_method)
-        chain, self.notes = resolve(self._current(), sample_rate, self._models, options)
+        options = Options(bare, self.cab, level, rate_method, interface_dbu)
+        preset = self._current()
+        chain, said = resolve(preset, sample_rate, self._models, options)
+        chain, levels = levelled(preset, chain, self._models, options)
+        self.notes = said + levels
         return plan_chain(with_values(self.preset.name, chain, values or {}), sample_rate, channels)
 
     def _current(self) -> Preset:
@@ -248,6 +253,7 @@ class Rig:
         values: Mapping[str, float] | None = None,
         level: bool = True,
         rate_method: str = "auto",
+        interface_dbu: float | None = None,
     ) -> tuple[Iterator[np.ndarray], int]:
         """Render a stream of blocks in constant memory.
 
@@ -262,13 +268,23 @@ class Rig:
             Parameter values by address.
         rate_method : str
             How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
+        interface_dbu : float, optional
+            The level in dBu that the recording's interface turned into full scale, for models that state theirs.
 
         Returns
         -------
         iterator of (frames, outputs) float32, and the number of output channels
         """
         rate = model_rate or self.sample_rate or sample_rate
-        plan = self.plan(rate, channels, bare=bare, level=level, rate_method=rate_method, values=values)
+        plan = self.plan(
+            rate,
+            channels,
+            bare=bare,
+            level=level,
+            rate_method=rate_method,
+            interface_dbu=interface_dbu,
+            values=values,
+        )
         offline = self._rendering = Offline(plan, cold, self._limits(bare), block, in_gain_db, out_gain_db)
         skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
         return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs

@@ -28,6 +28,13 @@ def user_folder() -> Path:
     return Path(platformdirs.user_data_dir("rtfx", appauthor=False))
 
 
+def user_cache() -> Path:
+    """Return the folder of what can be computed again; it need not exist."""
+    import platformdirs
+
+    return Path(os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx"))
+
+
 def find_model(name: str | Path, beside: Path | None = None) -> Path:
     """Return the path of a model.
 

@@ -187,6 +187,7 @@ def render_one(rig: Rig, job: Job, progress=None) -> Any:
             values=job.values,
             level=not flags.no_normalise,
             rate_method=flags.rate_method,
+            interface_dbu=flags.interface_dbu,
         )
 
     try:

@@ -52,6 +52,9 @@ _OPTIONS = (
     click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
     click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
     click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level."),
+    click.option(
+        "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
+    ),
     compat_option,
 )
 
@@ -71,6 +74,7 @@ class RigFlags:
     rate_method: str
     no_normalise: bool
     compat: str | None
+    interface_dbu: float | None
 
 
 def rig_options(function: Callable) -> Callable:

@@ -27,6 +27,7 @@ from ..plan.resolve import DEFAULT_RATE, Models, Options, resolve, with_values
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller, LoadedPreset
+from .level import levelled
 from .stream import Stream
 
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
@@ -54,6 +55,7 @@ def open_stream(
     cold: bool = False,
     level: bool = True,
     rate_method: str = "auto",
+    interface_dbu: float | None = None,
     in_gain_db: float | None = None,
     out_gain_db: float | None = None,
     muted: bool = False,
@@ -88,7 +90,7 @@ def open_stream(
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
     with compilation_listener(progress):
-        options = Options(bare, cab, level, rate_method)
+        options = Options(bare, cab, level, rate_method, interface_dbu)
         loaded, notes = _load(presets, first, values or {}, stream_rate, models, options, cold)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
@@ -156,7 +158,8 @@ def _load(presets, first: int, values: Mapping, stream_rate: float, models: Mode
     loaded, notes = [], []
     for index, preset in enumerate(presets):
         chain, said = resolve(preset, stream_rate, models, options)
-        notes += [note for note in said if note not in notes]
+        chain, levels = levelled(preset, chain, models, options)
+        notes += [note for note in said + levels if note not in notes]
         chain = with_values(preset.name, chain, values if index == first else {})
         plan = plan_chain(chain, stream_rate)
         loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold))

@@ -46,6 +46,8 @@ class ChainBlock:
         Apply the level that the model states.
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
+    input_db, output_db : float
+        Gains before and after the model beside those that it states; not part of the bare function.
     """
 
     id: str
@@ -56,6 +58,8 @@ class ChainBlock:
     bare: bool = False
     level: bool = True
     model_rate: float | None = None
+    input_db: float = 0.0
+    output_db: float = 0.0
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -89,8 +93,8 @@ class ChainBlock:
         if self.bare:
             cells = [1.0] * len(cells)
         else:
-            cells[0] *= gain_from_db(self.spec.input_db)
-            cells[1] *= gain_from_db(self.spec.level_db if self.level else 0.0)
+            cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
+            cells[1] *= gain_from_db((self.spec.level_db if self.level else 0.0) + self.output_db)
         return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / (self.model_rate or sample_rate)]
 
     def ratio(self, sample_rate: float) -> Ratio | None:

@@ -35,12 +35,15 @@ class Options:
         Apply the levels that models state.
     rate_method : str
         One of `rates.METHODS`.
+    interface_dbu : float, optional
+        The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
     """
 
     bare: bool = False
     cab: str | None = None
     level: bool = True
     rate_method: str = "auto"
+    interface_dbu: float | None = None
 
 
 @dataclass
@@ -89,6 +92,7 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         if spec is not None:
             notes += [f"{block.id}: {warning}" for warning in spec.warnings]
             notes += _rate_note(chain[-1], sample_rate)
+            notes += _calibration_note(chain[-1], options)
     return chain, notes
 
 
@@ -126,13 +130,14 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     result = ChainBlock(block.id, table, {}, spec, impulse)
     preset.check(block, result.parameters)
     values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
-    rate = None
+    rate, input_db = None, 0.0
     if spec is not None:
+        input_db = _calibration_db(spec, options)
         method = choose_method(spec, sample_rate, options.rate_method)
         rate = spec.sample_rate if method == "resample" else None
         if method == "dilate":
             spec = dilated(spec, round(sample_rate / (spec.sample_rate or sample_rate)))
-    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level, rate)
+    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level, rate, input_db)
 
 
 def checked(block: ChainBlock, name: str, value) -> float | str:
@@ -181,4 +186,24 @@ def _rate_note(block: ChainBlock, sample_rate: float) -> list[str]:
     return [
         f"{block.id}: the model was made for {block.model_rate:g} Hz and is resampled from and to {sample_rate:g} Hz, "
         f"which adds {milliseconds:.1f} ms: -r {block.model_rate:g} opens the device at the model's rate"
+    ]
+
+
+def _calibration_db(spec: ModelSpec, options: Options) -> float:
+    """Return the gain in dB before the model that makes the interface's full scale the one it was made with."""
+    if options.bare or options.interface_dbu is None or spec.input_level_dbu is None:
+        return 0.0
+    return options.interface_dbu - spec.input_level_dbu
+
+
+def _calibration_note(block: ChainBlock, options: Options) -> list[str]:
+    """Return a line about the gain that --interface-dbu puts before a model."""
+    if options.bare or options.interface_dbu is None or block.spec is None:
+        return []
+    level = block.spec.input_level_dbu
+    if level is None:
+        return [f"{block.id}: the model does not state its input level: --interface-dbu leaves it as it is"]
+    return [
+        f"{block.id}: {block.input_db:+.1f} dB before the model: full scale is {options.interface_dbu:g} dBu at the "
+        f"interface, {level:g} dBu in the model"
     ]
