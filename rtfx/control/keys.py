@@ -21,7 +21,10 @@ class Quit(Exception):
 
 @dataclass(frozen=True)
 class Action:
-    """`keys` as `keyboard` names them; `act` gets the stream and the key and returns a line to show."""
+    """`keys` as `keyboard` names them; `act` gets the stream and the key and returns a line to show.
+
+    The help leaves out an action without a `summary`: it must fit into one line of 80 columns.
+    """
 
     keys: tuple[str, ...]
     label: str
@@ -89,18 +92,18 @@ def _quit(stream: Stream, key: str) -> str:
 
 
 ACTIONS = (
-    Action(tuple("123456789"), "1-9", "preset", _number),
-    Action(("n", "pagedown", "right", "down"), "n", "next", _next),
-    Action(("p", "pageup", "left", "up"), "p", "previous", _previous),
+    Action(tuple("123456789"), "1-9 n p", "preset", _number),
+    Action(("n", "pagedown", "right", "down"), "n", "", _next),
+    Action(("p", "pageup", "left", "up"), "p", "", _previous),
     Action((" ",), "space", "bypass", _bypass),
     Action(("m",), "m", "mute", _mute),
-    Action(("c",), "c", "input channel", _channel),
+    Action(("c",), "c", "input", _channel),
     Action(("+", "=", "-", "_"), "+/-", "level", _level),
-    Action(("x",), "x", "clear clips", _clear),
-    Action(("?", "h"), "?", "help", _help),
+    Action(("x",), "x", "clips off", _clear),
+    Action(("?", "h"), "?", "", _help),
     Action(("q", "Q"), "q", "quit", _quit),
 )
-HELP = "  ".join(f"{action.label} {action.summary}" for action in ACTIONS)
+HELP = "  ".join(f"{action.label} {action.summary}" for action in ACTIONS if action.summary)
 BY_KEY = {key: action for action in ACTIONS for key in action.keys}
 
 

@@ -30,6 +30,11 @@ def test_presets(pressed, preset):
     assert stream.preset == preset
 
 
+def test_help_fits_into_80_columns_and_says_how_to_quit():
+    line = press(FakeStream(), "?")
+    assert len(line) < 80 and line.endswith("q quit")
+
+
 def test_unknown_preset_is_told():
     assert press(FakeStream(), "9") == "there is no preset 9: 3 in all"
 
@@ -75,7 +80,8 @@ def test_clip_lights_go_out():
 
 def test_help_names_every_action():
     text = press(FakeStream(), "?")
-    assert all(f"{action.label} {action.summary}" in text for action in ACTIONS)
+    assert all(f"{action.label} {action.summary}" in text for action in ACTIONS if action.summary)
+    assert all(f" {key} " in text for key in "np")
 
 
 def test_quit():
