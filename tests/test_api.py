@@ -12,6 +12,7 @@ import soxr
 import rtfx
 from rtfx.api import Model, Rig
 from rtfx.errors import RtfxError, UnsupportedInput, UsageError
+from rtfx.host.convert import at_rate
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import Conv1d, Dense, Input, ModelSpec
 
@@ -209,6 +210,12 @@ def test_another_rate_is_converted_there_and_back():
     spectrum = np.fft.rfft(x, 16384) * np.exp(-2j * np.pi * np.fft.rfftfreq(16384) * late) * 0.5
     exact = np.fft.irfft(spectrum, 16384)[: len(x)]
     assert np.abs(y - exact)[200:-200].max() < 2e-3 * np.abs(x).max()
+
+
+@pytest.mark.parametrize("rate", [0, -48000, float("nan"), float("inf"), "48k", None])
+def test_a_rate_that_is_no_number_of_hertz_is_refused(rate):
+    with pytest.raises(UsageError, match="sample rate is .*, expected Hz"):
+        list(at_rate([noise(10)[:, None]], lambda x: x, rate, 48000, 1, 1))
 
 
 def test_names_are_found_lazily():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
 
 import numpy as np
 
+from ..errors import UsageError
+
 QUALITY = "VHQ"
+RATES = (1.0, 10e6)  # Hz; soxr never returns from NaN
 
 
 def at_rate(
@@ -30,7 +34,15 @@ def at_rate(
         Frames at `rig_rate` to drop at the front: the rig's latency.
     tail : int
         Frames at `rig_rate` of silence fed after the input, so that the rig rings out.
+
+    Raises
+    ------
+    UsageError
+        A rate that is no number of Hz.
     """
+    for rate in (stream_rate, rig_rate):
+        if not isinstance(rate, Real) or not RATES[0] <= rate <= RATES[1]:
+            raise UsageError(f"sample rate is {rate!r}, expected Hz, such as 48000")
     import soxr
 
     same = stream_rate == rig_rate
