@@ -109,7 +109,9 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     if text.isdigit():
         by_index = [d for d in known if d.index == int(text)]
         if not by_index:
-            raise DeviceError(f"no device {text}, expected 0 to {len(known) - 1}: see rtfx devices")
+            known_numbers = f"expected 0 to {len(known) - 1}: see rtfx devices"
+            expected = known_numbers if known else "there are none: try --device null"
+            raise DeviceError(f"no device {text}, {expected}")
         if by_index[0] not in usable:
             raise DeviceError(f"device {text} ({by_index[0].label}) has no {side} channels: see rtfx devices")
         return by_index[0]

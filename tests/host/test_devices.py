@@ -73,6 +73,12 @@ def test_find_refuses(computer, name, side, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_number_without_any_device(computer):
+    computer()
+    with pytest.raises(DeviceError, match="no device 3, there are none: try --device null"):
+        devices.find("3", "input")
+
+
 def test_best_route_settles_a_tie(computer):
     computer(("Scarlett", ALSA, 2, 2), ("Scarlett Recorder", JACK, 2, 2))
     assert devices.find("scarlett", "input").host_api == ALSA  # exact
