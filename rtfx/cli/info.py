@@ -11,7 +11,6 @@ from ..errors import RtfxError, UsageError
 from .output import json_line
 from .rig import compat_option, debug_option
 
-
 DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
 
 
