@@ -58,23 +58,16 @@ def test_tile_against_oracle(sizes, tile):
 
 
 @pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind or "none")
-@pytest.mark.parametrize("tile", TILES[:4], ids=str)
-def test_activation_behind_the_sum(kind, tile):
+def test_activations_and_one_class(kind):
+    """The activation behind the sum is right, and lanes, vectors and groups may differ: the bits may not."""
     slope = 0.37 if kind in ("leaky_relu", "elu", "hardtanh", "softshrink") else 1.9
-    weight, bias, x = layer(6, 9, 2, 5, seed=3)
-    y = tiled(ConvShape(6, 9, 2, CODES[kind][0]), tile, kind, slope, weight, bias, 5, x)
+    weight, bias, x = layer(4, 7, 2, 5, seed=3)
+    shape = ConvShape(4, 7, 2, CODES[kind][0])
+    results = [tiled(shape, tile, kind, slope, weight, bias, 5, x) for tile in TILES]
     exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, 5), slope)
     steepest = max(slope, oracle.STEEPEST.get(kind, 1.0))
     bound = steepest * rounding(weight, bias, x, 5) + ACTIVATION_ERROR * steepest
-    assert (np.abs(y - exact) <= bound).all()
-
-
-@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind or "none")
-def test_all_tiles_are_one_class(kind):
-    """Lanes, vectors and groups may differ: the bits may not."""
-    weight, bias, x = layer(5, 11, 3, 4, seed=9)
-    shape = ConvShape(5, 11, 3, CODES[kind][0])
-    results = [tiled(shape, tile, kind, 0.5, weight, bias, 4, x) for tile in TILES]
+    assert (np.abs(results[0] - exact) <= bound).all()
     for result in results[1:]:
         assert np.array_equal(result, results[0])
 
