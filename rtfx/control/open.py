@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL
 from ..engine.rig import EngineRig
-from ..errors import AudioFileError
+from ..errors import AudioFileError, UsageError
 from ..find import find_audio
 from ..host.choose import Choice, choose
 from ..host.devices import sample_rates
@@ -78,6 +78,7 @@ def open_stream(
 
     Other parameters are those of `api.Rig.play` and of the command line.
     """
+    _check(sample_rate=sample_rate, block_size=block_size, seconds=seconds, in_channel=in_channel)
     wanted: dict[str, Any] = set_list.device
     choice = choose(
         device if device is not None else wanted.get("device"),
@@ -94,8 +95,7 @@ def open_stream(
         loaded, notes = _load(presets, first, values or {}, stream_rate, models, options, cold)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
-    channel = in_channel or wanted.get("in_channel") or (choice.input and remembered_channel(choice.input.name)) or 1
-    engine.record["in_channel"] = max(min(int(channel), int(engine.record["device_inputs"])) - 1, 0)
+    engine.record["in_channel"] = _channel(in_channel, wanted, choice, engine) - 1
     frames = None if seconds is None else round(seconds * stream_rate)
     latency_frames = max(preset.plan.latency_frames for preset in loaded)
     ends = frames
@@ -115,6 +115,33 @@ def open_stream(
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     return Stream(engine, controller, host, recorder, ends, latency_frames, (*choice.notes, *mute_reason, *notes))
+
+
+def _check(**numbers: float | None) -> None:
+    """Raise UsageError for a number that no stream could have."""
+    limits = {
+        "sample_rate": (1000.0, 768000.0),
+        "block_size": (0, 8192),
+        "seconds": (1e-3, 1e9),
+        "in_channel": (1, 256),
+    }
+    for name, value in numbers.items():
+        low, high = limits[name]
+        if value is not None and not low <= value <= high:
+            raise UsageError(f"{name} is {value!r}, expected {low:g} to {high:g}")
+
+
+def _channel(asked: int | None, wanted: dict[str, Any], choice: Choice, engine: Engine) -> int:
+    """Return the input channel from 1: the one asked for, the set list's, the one remembered for the device, or 1."""
+    record = engine.record
+    count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
+    if asked is not None:
+        if asked > count:
+            raise UsageError(f"in-channel is {asked}, but the input has {count}: see rtfx devices")
+        return int(asked)
+    if record["source"] or choice.input is None:
+        return 1
+    return min(int(wanted.get("in_channel") or remembered_channel(choice.input.name) or 1), count)
 
 
 def _natural_rate(choice: Choice, rate: float | None) -> float:

@@ -40,7 +40,7 @@ def read_input(engine, device, first, frames):
     channels = e.source_channels if e.source != 0 else e.device_inputs
     for row in range(e.inputs):
         dry = floats(engine + DRY + 4 * ROW * row, frames)
-        channel = row if e.source != 0 else row + e.in_channel
+        channel = row + e.in_channel
         for n in range(frames):
             dry[n] = ZERO
         if channel < channels and (device != 0 or e.source != 0):
@@ -59,8 +59,9 @@ def read_input(engine, device, first, frames):
     if e.source != 0:
         for row in range(e.inputs):
             dry = floats(engine + DRY + 4 * ROW * row, frames)
+            channel = min(row + e.in_channel, MAX_CHANNELS - 1)
             for n in range(frames):
-                peaks[row] = max(peaks[row], abs(dry[n]))
+                peaks[channel] = max(peaks[channel], abs(dry[n]))
         e.source_position += frames
     elif device != 0:
         for channel in range(min(channels, MAX_CHANNELS)):
@@ -117,8 +118,8 @@ def finish_output(engine, frames):
             e.limiter_peak = peak
         else:
             limit = ONE
-        if loudest > e.out_peak:
-            e.out_peak = loudest
+        if loudest * limit > e.out_peak:
+            e.out_peak = loudest * limit
         if loudest >= ONE:
             e.out_clips += 1
         fade = fade_gain(e, e.clock + n)

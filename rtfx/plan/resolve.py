@@ -64,7 +64,17 @@ class Models:
 
 def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
     """Return every model that the presets play, once per use."""
-    return [models[block.file] for preset in presets for block in preset.chain if block.type == "model"]
+    return [_model(block, models) for preset in presets for block in preset.chain if block.type == "model"]
+
+
+def _model(block: BlockSpec, models: Models) -> ModelSpec:
+    """Return a block's model; an error names the place in the set list."""
+    try:
+        return models[block.file]
+    except RtfxError as error:
+        if block.path is None:
+            raise
+        raise block.error("file", str(error)) from error
 
 
 def common_rate(specs: Iterable[ModelSpec]) -> float | None:
@@ -120,8 +130,8 @@ def _cab(name: str) -> BlockSpec:
 
 def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
     table = BLOCKS[block.type]
+    spec = _model(block, models) if block.type == "model" else None
     try:
-        spec = models[block.file] if block.type == "model" else None
         impulse = load_impulse(find_audio(block.file or ""), sample_rate) if block.type == "cab" else None
     except RtfxError as error:
         if block.path is None:
@@ -151,6 +161,8 @@ def checked(block: ChainBlock, name: str, value) -> float | str:
 def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> tuple[int, str]:
     """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
 
+    A block goes by its id; a model also by its own name, where one block alone bears it.
+
     Raises
     ------
     UsageError
@@ -158,6 +170,9 @@ def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> t
     """
     known = [f"{block.id}.{parameter.name}" for block in blocks for parameter in block.parameters]
     hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
+    if not hits:
+        title, _, name = address.partition(".")
+        hits = [f"{b.id}.{p.name}" for b in blocks if _title(b) == title for p in b.parameters if p.name == name]
     if len(hits) == 1:
         block, parameter = hits[0].split(".", 1)
         return [b.id for b in blocks].index(block), parameter
@@ -165,6 +180,11 @@ def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> t
         raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
     hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
     raise UsageError(f"no parameter {address!r} in preset {preset!r}{hint}; it has: {', '.join(known) or 'none'}")
+
+
+def _title(block: ChainBlock) -> str:
+    """Return the name of a block's model, "" if it has none."""
+    return block.spec.name if block.spec else ""
 
 
 def with_values(preset: str, blocks: Sequence[ChainBlock], values: Mapping) -> list[ChainBlock]:

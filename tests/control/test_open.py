@@ -1,0 +1,51 @@
+"""Opening a stream: numbers that no stream could have, the channel of a file, models by their own name."""
+
+import numpy as np
+import pytest
+
+import rtfx
+from rtfx.errors import UsageError
+
+
+@pytest.fixture
+def rig():
+    return rtfx.Rig([rtfx.load("klon.json")])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sample_rate", float("nan")),
+        ("sample_rate", -1),
+        ("block_size", -3),
+        ("seconds", float("nan")),
+        ("in_channel", 0),
+    ],
+)
+def test_numbers_out_of_range_are_refused(rig, name, value):
+    with pytest.raises(UsageError, match=f"{name} is {value!r}, expected"):
+        rig.play(device="null", **{name: value})
+
+
+def test_a_channel_that_the_input_lacks_is_refused(rig):
+    with pytest.raises(UsageError, match="in-channel is 3, but the input has 2"):
+        rig.play(device="null", input=np.zeros((2, 100)), in_channel=3)
+
+
+def test_the_second_channel_of_a_file_plays(rig, tmp_path):
+    import soundfile
+
+    audio = 0.1 * np.random.default_rng(0).standard_normal((2, 24000)).astype(np.float32)
+    with rig.play(device="null", input=audio, in_channel=2, record=tmp_path / "take.wav", seconds=0.5) as stream:
+        stream.wait()
+    take, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
+    faded = slice(15000, 22000)
+    np.testing.assert_array_equal(take[faded], rig(audio[1], 48000)[faded])
+
+
+def test_a_model_goes_by_its_own_name_too(rig):
+    with rig.play(device="null", seconds=0.1) as stream:
+        stream.set("klon.gain", 0.7)
+        assert stream.get("model.gain") == stream.get("klon.gain") == stream.get("gain") == 0.7
+        with pytest.raises(UsageError, match="no parameter 'klom.gain'"):
+            stream.set("klom.gain", 0.7)
