@@ -5,7 +5,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 __all__ = ["Model", "Rig", "Stream", "__version__", "errors", "load"]
 
-_HOMES = {"Model": "api", "Rig": "api", "load": "api", "Stream": "control.stream"}
+_HOMES = {"Model": "api", "Rig": "rigs", "load": "api", "Stream": "control.stream"}
 
 
 def __getattr__(name: str):

@@ -7,7 +7,8 @@ from numbers import Real
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UnsupportedInput, UsageError
+from ..plan.layout import MAX_CHANNELS
 
 QUALITY = "VHQ"
 RATES = (1.0, 10e6)  # Hz; soxr never returns from NaN
@@ -85,3 +86,14 @@ def at_rate(
 def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:
     """Return (frames, channels): soxr hands mono back flat."""
     return stream.resample_chunk(np.ascontiguousarray(x if channels > 1 else x[:, 0]), last=last).reshape(-1, channels)
+
+
+def planar(x: np.ndarray) -> np.ndarray:
+    """Return (channels, n) float32, or raise naming the transpose."""
+    audio = np.atleast_2d(np.asarray(x, np.float32))
+    if audio.ndim != 2 or audio.shape[0] > MAX_CHANNELS:
+        raise UnsupportedInput(
+            f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} "
+            "channels: transpose it"
+        )
+    return audio

@@ -78,7 +78,11 @@ TABLE = [
     ("render --model M dry.wav x.wav --float --bits 16", USAGE, r"--float and --bits"),
     ("render --model M dry.wav x.wav --bits 17", USAGE, r"'17' is not one of"),
     ("render --model M dry.wav x.wav -p foo=1", USAGE, r"no parameter 'foo'"),
-    ("render --model M dry.wav x.wav --rate-method delay", USAGE, r"--rate-method delay does not exist yet: use resample"),
+    (
+        "render --model M dry.wav x.wav --rate-method delay",
+        USAGE,
+        r"--rate-method delay does not exist yet: use resample",
+    ),
     ("render", USAGE, r"missing argument"),
     ("info", USAGE, r"expected a model, a folder or --blocks"),
     ("info M --blocks", USAGE, r"expected a model, a folder or --blocks"),

@@ -1,0 +1,43 @@
+"""A chain as a caller writes it in Python: models, paths and mappings, turned into the blocks of a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from ..errors import UsageError
+from .description import BlockSpec
+
+
+@runtime_checkable
+class HasKnobs(Protocol):
+    """A model that the caller holds: what its file says, and its knobs as they are now."""
+
+    spec: Any
+    knobs: dict[str, float]
+
+
+def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
+    """Return the chain of a preset for what a caller passed."""
+    blocks: list[BlockSpec] = []
+    kind: Any
+    file: Any
+    values: dict[str, Any]
+    for item in items:
+        if isinstance(item, HasKnobs):
+            kind, file, values = "model", item.spec, {}
+        elif isinstance(item, Mapping):
+            values = {key: value for key, value in item.items() if key not in ("type", "id", "file")}
+            kind, file = item.get("type"), item.get("file")
+        else:
+            kind = "cab" if str(item).lower().endswith((".wav", ".flac", ".aif", ".aiff")) else "model"
+            file, values = str(item), {}
+        if kind not in types:
+            raise UsageError(f"block {item!r} has type {kind!r}, expected one of: {', '.join(types)}")
+        wanted = (isinstance(item, Mapping) and item.get("id")) or kind
+        used = {block.id for block in blocks}
+        name, number = wanted, 2
+        while name in used:
+            name, number = f"{wanted}_{number}", number + 1
+        blocks.append(BlockSpec(kind, name, values, file))
+    return blocks

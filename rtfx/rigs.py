@@ -1,0 +1,300 @@
+"""A rig: a chain of blocks, or the presets of a set list, as a function of arrays, a file renderer, a live stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .control.level import levelled
+from .control.open import open_stream
+from .control.stream import Stream
+from .effects.table import BLOCKS
+from .engine.offline import BLOCK_FRAMES, Offline
+from .errors import UsageError
+from .find import find_preset
+from .host.convert import at_rate, planar
+from .host.files import Rendered, render_file
+from .plan.chain import Plan, plan_chain
+from .plan.resolve import Models, Options, common_rate, models_of, resolve, with_values
+from .rig.description import Preset, SetList
+from .rig.preset import load_set_list
+from .rig.words import HasKnobs, blocks_of
+
+
+class Rig:
+    """A chain of blocks, or the presets of a set list.
+
+    Parameters
+    ----------
+    chain : iterable
+        Models, paths of models and impulse responses, or mappings as in a set list: ``{"type": "gate", ...}``.
+    cab : str, optional
+        An impulse response for the end of the chain, or "none".
+    compat : str, optional
+        How files are read that former players read otherwise: ``nam-0.5.5`` or ``nam-linear-reversed``.
+    """
+
+    def __init__(self, chain: Iterable[Any] = (), cab: str | None = None, compat: str | None = None):
+        items = list(chain)
+        self._models = Models(compat)
+        self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
+        self._owned = {
+            b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, HasKnobs)
+        }
+        self.index = 0
+        self.cab = cab
+        self.notes: list[str] = []
+        self._offline: Offline | None = None
+        self._rendering: Offline | None = None
+        self._key: tuple = ()
+        self._values: list[dict] = []
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, preset: str | int | None = None, compat: str | None = None) -> Rig:
+        """Return the rig of a set list; `preset` is a name or a number from 1, `compat` as for a rig.
+
+        Raises
+        ------
+        PresetError
+            Names file, line, key and what is allowed.
+        """
+        rig = cls(compat=compat)
+        rig.set_list = load_set_list(find_preset(path), BLOCKS)
+        rig._owned = {}
+        rig.index = rig.set_list.index(preset)
+        return rig
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """All presets."""
+        return self.set_list.presets
+
+    @property
+    def preset(self) -> Preset:
+        """The current preset."""
+        return self.presets[self.index]
+
+    @property
+    def sample_rate(self) -> float | None:
+        """The rate the rig was made for, in Hz: the set list's, else the one most models share."""
+        stated = self.set_list.device.get("sample_rate")
+        return float(stated) if stated else common_rate(models_of(self.presets, self._models))
+
+    def plan(
+        self,
+        sample_rate: float,
+        channels: int = 1,
+        *,
+        bare: bool = False,
+        level: bool = True,
+        rate_method: str = "auto",
+        interface_dbu: float | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> Plan:
+        """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
+        options = Options(bare, self.cab, level, rate_method, interface_dbu)
+        preset = self._current()
+        chain, said = resolve(preset, sample_rate, self._models, options)
+        chain, levels = levelled(preset, chain, self._models, options)
+        self.notes = said + levels
+        return plan_chain(with_values(self.preset.name, chain, values or {}), sample_rate, channels)
+
+    def _current(self) -> Preset:
+        """Return the preset with the knobs of the models that the caller holds as they are now."""
+        preset = self.preset
+        if not self._owned:
+            return preset
+        blocks = [
+            replace(b, values={**b.values, **self._owned[b.id].knobs}) if b.id in self._owned else b
+            for b in preset.chain
+        ]
+        return replace(preset, chain=tuple(blocks))
+
+    def __call__(
+        self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
+    ) -> np.ndarray:
+        """Return the rig's output for audio; as `Model.__call__`.
+
+        Raises
+        ------
+        UnsupportedInput
+            More than 32 channels: ``(n, channels)`` in place of ``(channels, n)``.
+        UsageError
+            ``reset=False`` at another rate than the rig's.
+        """
+        audio = planar(x)
+        rate = self.sample_rate or sample_rate
+        key = (rate, audio.shape[0], bare, cold)
+        if reset or self._offline is None:
+            self._prepare(key)
+        elif key != self._key or rate != sample_rate:
+            raise UsageError(
+                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found "
+                f"{sample_rate:g} Hz with {audio.shape[0]}: convert first, or use reset=True"
+            )
+        assert self._offline is not None
+        out = self._offline.plan.outputs
+        blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
+        result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
+        return result[0] if np.ndim(x) == 1 and out == 1 else result
+
+    def forget(self) -> None:
+        """Have the next call begin anew."""
+        self._offline = None
+
+    def _prepare(self, key: tuple) -> None:
+        rate, channels, bare, cold = key
+        values = [dict(block.values) for block in self._current().chain]
+        if key != self._key or self._offline is None or values != self._values:
+            plan = self.plan(rate, channels, bare=bare)
+            self._offline = Offline(plan, cold, limiter=self._limits(bare))
+            self._key, self._values = key, values
+        else:
+            self._offline.reset()
+
+    def _limits(self, bare: bool) -> bool:
+        """Tell whether the output is kept within 0 dBFS."""
+        return bool(self.set_list.globals.get("limiter", True)) and not bare
+
+    def stream_blocks(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: float,
+        channels: int,
+        *,
+        bare: bool = False,
+        cold: bool = False,
+        align: bool = True,
+        model_rate: float | None = None,
+        block: int = BLOCK_FRAMES,
+        in_gain_db: float = 0.0,
+        out_gain_db: float = 0.0,
+        values: Mapping[str, float] | None = None,
+        level: bool = True,
+        rate_method: str = "auto",
+        interface_dbu: float | None = None,
+    ) -> tuple[Iterator[np.ndarray], int]:
+        """Render a stream of blocks in constant memory.
+
+        Parameters
+        ----------
+        blocks : iterable of (frames, channels) float32
+        align : bool
+            Remove the rig's latency at the front and let it ring out at the end; False: the stream as it is live.
+        model_rate : float, optional
+            Overrides the rate the models were made for, in Hz.
+        values : mapping, optional
+            Parameter values by address.
+        rate_method : str
+            How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
+        interface_dbu : float, optional
+            The level in dBu that the recording's interface turned into full scale, for models that state theirs.
+
+        Returns
+        -------
+        iterator of (frames, outputs) float32, and the number of output channels
+        """
+        rate = model_rate or self.sample_rate or sample_rate
+        plan = self.plan(
+            rate,
+            channels,
+            bare=bare,
+            level=level,
+            rate_method=rate_method,
+            interface_dbu=interface_dbu,
+            values=values,
+        )
+        offline = self._rendering = Offline(plan, cold, self._limits(bare), block, in_gain_db, out_gain_db)
+        skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
+        return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs
+
+    @property
+    def non_finite_blocks(self) -> int:
+        """Blocks of the last `render` that a model filled with NaN or infinity; they were muted."""
+        return self._rendering.non_finite_blocks if self._rendering else 0
+
+    def render(
+        self, source: str | Path, target: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
+    ) -> Rendered:
+        """Render a file; an existing target is replaced when the new one is complete.
+
+        Parameters
+        ----------
+        source, target : str or Path
+        encoding : str
+            PCM_16, PCM_24 or FLOAT.
+        mono : bool
+            Average the input's channels first.
+        **settings
+            As `stream_blocks`.
+
+        Raises
+        ------
+        AudioFileError
+            Source or target cannot be used.
+        """
+
+        def process(blocks, sample_rate: int, channels: int):
+            return self.stream_blocks(blocks, sample_rate, channels, **settings)
+
+        return render_file(process, source, target, encoding, mono, overwrite=True)
+
+    def play(
+        self,
+        device: str | int | None = None,
+        input_device: str | int | None = None,
+        output_device: str | int | None = None,
+        input: str | Path | np.ndarray | None = None,
+        in_channel: int | None = None,
+        sample_rate: float | None = None,
+        block_size: int = 0,
+        record: str | Path | None = None,
+        seconds: float | None = None,
+        **more: Any,
+    ) -> Stream:
+        """Open a stream; it is already running when this returns.
+
+        Parameters
+        ----------
+        device, input_device, output_device : str, int or None
+            Index or part of a name; "null" is the built-in device without hardware.
+        input : path or array, optional
+            Plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at the stream's rate.
+        in_channel : int, optional
+            Device channel of the guitar, from 1; by default the one remembered for this device, else 1.
+        sample_rate : float, optional
+            Hz; by default the set list's, else the models' if the device runs at it, else the device's.
+        block_size : int
+            Frames; 0 lets the device choose, which is the lowest latency (the null device uses 64).
+        record : path, optional
+            A WAV or FLAC file that gets the rig's own channels from the first frame.
+        seconds : float, optional
+            Ends after ``round(seconds * sample_rate)`` frames.
+        **more
+            Further settings of `control.open.open_stream`.
+
+        Raises RtfxError: a device, a file or a number that cannot be used.
+        """
+        presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
+        return open_stream(
+            presets,
+            self.index,
+            self._models,
+            self.set_list,
+            rate=self.sample_rate,
+            device=device,
+            input_device=input_device,
+            output_device=output_device,
+            input=input,
+            in_channel=in_channel,
+            sample_rate=sample_rate,
+            block_size=block_size,
+            record=record,
+            seconds=seconds,
+            cab=self.cab,
+            **more,
+        )
