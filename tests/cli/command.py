@@ -1,6 +1,7 @@
 """Runs the command: in this process for speed, or as the user does."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,5 +29,10 @@ def process(*arguments, **options):
 
 
 def start(*arguments, **streams):
-    """Start ``python -m rtfx``."""
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, **streams)
+    """Start ``python -m rtfx``, open to interrupts even where this process, a background job, ignores them."""
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.Popen(command, env=ENVIRONMENT, preexec_fn=_hear_interrupts, **streams)
+
+
+def _hear_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -114,7 +114,9 @@ READER = textwrap.dedent("""
 
 
 def in_terminal(slave, body):
-    process = subprocess.Popen([sys.executable, "-c", READER.format(body=body)], stdin=slave, stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", READER.format(body=body)]
+    # a group of its own: the system stops no process of an orphaned group, such as that of a background job
+    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, preexec_fn=os.setpgrp)
     assert process.stdout.readline() == b"ready\n"
     assert not modes(slave) & termios.ICANON
     return process
