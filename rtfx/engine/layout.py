@@ -58,7 +58,7 @@ ENGINE = np.dtype(
         ("source_frames", np.int64),
         ("source_channels", np.int64),
         ("source_loops", np.int64),
-        ("record", np.int64),  # address of a ring of planar... interleaved frames, or 0
+        ("record", np.int64),  # address of a ring of interleaved frames, or 0
         ("record_frames", np.int64),
         ("fade_frames", np.int64),  # rig to rig
         ("quick_frames", np.int64),  # when no slot is free, and at the end of a tail
@@ -66,7 +66,6 @@ ENGINE = np.dtype(
         ("stop_frames", np.int64),
         ("limit", np.int64),  # 1: limiter on
         ("limiter_release", np.float32),
-        ("capture_thread", np.int64),
         # audio thread
         ("retire_head", np.int64),
         ("retire_ring", np.int64, RETIRE_RING),
@@ -90,11 +89,7 @@ ENGINE = np.dtype(
         ("longest_ns", np.int64),
         ("load_bins", np.int64, LOAD_BINS),
         ("largest_block", np.int64),
-        (
-            "in_peaks",
-            np.float32,
-            MAX_CHANNELS,
-        ),  # since the meters were last read: reading is by sequence, see meter_reads
+        ("in_peaks", np.float32, MAX_CHANNELS),  # of the window under way
         ("in_peak_max", np.float32),
         ("out_peak", np.float32),
         ("out_peak_max", np.float32),

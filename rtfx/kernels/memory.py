@@ -27,18 +27,6 @@ def pointer(context, address):
     return types.voidptr(types.int64), codegen
 
 
-@intrinsic
-def address_of(context, pointer):
-    """Return a pointer as an integer address."""
-    from llvmlite import ir
-    from numba.core import types
-
-    def codegen(context, builder, signature, arguments):
-        return builder.ptrtoint(arguments[0], ir.IntType(64))
-
-    return types.int64(pointer), codegen
-
-
 @inline
 def floats(address, count):
     """Return `count` float32 at `address` as an array."""
@@ -130,20 +118,6 @@ def move_bytes(context, target, source, count):
     from numba.core import types
 
     return types.void(types.int64, types.int64, types.int64), _move
-
-
-@intrinsic
-def clear_bytes(context, target, count):
-    """``memset(target, 0, count)`` in bytes."""
-    from llvmlite import ir
-    from numba.core import cgutils, types
-
-    def codegen(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        cgutils.memset(builder, place, arguments[1], 0)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
 
 
 @inline
