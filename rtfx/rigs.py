@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .control.calls import Calls
 from .control.level import levelled
 from .control.open import open_stream
 from .control.stream import Stream
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
-from .errors import UsageError
 from .find import find_preset
-from .host.convert import at_rate, planar
+from .host.convert import at_rate
 from .host.files import Rendered, render_file
 from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, Options, common_rate, models_of, resolve, with_values
@@ -48,10 +48,8 @@ class Rig:
         self.index = 0
         self.cab = cab
         self.notes: list[str] = []
-        self._offline: Offline | None = None
+        self._calls = Calls(self._current, self.plan, self._limits)
         self._rendering: Offline | None = None
-        self._key: tuple = ()
-        self._values: list[dict] = []
 
     @classmethod
     def from_yaml(cls, path: str | Path, preset: str | int | None = None, compat: str | None = None) -> Rig:
@@ -126,35 +124,11 @@ class Rig:
         UsageError
             ``reset=False`` at another rate than the rig's.
         """
-        audio = planar(x)
-        rate = self.sample_rate or sample_rate
-        key = (rate, audio.shape[0], bare, cold)
-        if reset or self._offline is None:
-            self._prepare(key)
-        elif key != self._key or rate != sample_rate:
-            raise UsageError(
-                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found "
-                f"{sample_rate:g} Hz with {audio.shape[0]}: convert first, or use reset=True"
-            )
-        assert self._offline is not None
-        out = self._offline.plan.outputs
-        blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
-        result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
-        return result[0] if np.ndim(x) == 1 and out == 1 else result
+        return self._calls(x, sample_rate, self.sample_rate or sample_rate, reset, bare, cold)
 
     def forget(self) -> None:
         """Have the next call begin anew."""
-        self._offline = None
-
-    def _prepare(self, key: tuple) -> None:
-        rate, channels, bare, cold = key
-        values = [dict(block.values) for block in self._current().chain]
-        if key != self._key or self._offline is None or values != self._values:
-            plan = self.plan(rate, channels, bare=bare)
-            self._offline = Offline(plan, cold, limiter=self._limits(bare))
-            self._key, self._values = key, values
-        else:
-            self._offline.reset()
+        self._calls.forget()
 
     def _limits(self, bare: bool) -> bool:
         """Tell whether the output is kept within 0 dBFS."""

@@ -1,0 +1,65 @@
+"""A rig as a function of arrays: what one call has compiled and where it has come to serve the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..engine.offline import Offline
+from ..errors import UsageError
+from ..host.convert import at_rate, planar
+from ..plan.chain import Plan
+from ..rig.description import Preset
+
+
+class Calls:
+    """The calls of one rig.
+
+    Parameters
+    ----------
+    preset : callable
+        Returns the preset as it is now.
+    plan : callable
+        ``(sample_rate, channels, bare=)`` to the preset compiled.
+    limits : callable
+        ``(bare)`` to whether the output is kept within 0 dBFS.
+    """
+
+    def __init__(self, preset: Callable[[], Preset], plan: Callable[..., Plan], limits: Callable[[bool], bool]):
+        self._preset, self._plan, self._limits = preset, plan, limits
+        self._offline: Offline | None = None
+        self._key: tuple = ()
+        self._chain: list[tuple] = []
+
+    def __call__(
+        self, x: np.ndarray, sample_rate: float, rate: float, reset: bool, bare: bool, cold: bool
+    ) -> np.ndarray:
+        """Return the output for `x` at `sample_rate`, computed at `rate`; see `Rig.__call__`."""
+        audio = planar(x)
+        key = (rate, audio.shape[0], bare, cold)
+        if reset or self._offline is None:
+            self._prepare(key)
+        elif key != self._key or rate != sample_rate:
+            raise UsageError(
+                f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found "
+                f"{sample_rate:g} Hz with {audio.shape[0]}: convert first, or use reset=True"
+            )
+        assert self._offline is not None
+        out = self._offline.plan.outputs
+        blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
+        result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
+        return result[0] if np.ndim(x) == 1 and out == 1 else result
+
+    def forget(self) -> None:
+        """Have the next call begin anew."""
+        self._offline = None
+
+    def _prepare(self, key: tuple) -> None:
+        rate, channels, bare, cold = key
+        chain = [(block.file, dict(block.values)) for block in self._preset().chain]
+        if key != self._key or self._offline is None or chain != self._chain:
+            self._offline = Offline(self._plan(rate, channels, bare=bare), cold, limiter=self._limits(bare))
+            self._key, self._chain = key, chain
+        else:
+            self._offline.reset()
