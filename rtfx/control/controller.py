@@ -12,13 +12,17 @@ from ..errors import UsageError, did_you_mean
 from ..plan.chain import ChainBlock, Plan, plan_chain
 from ..plan.resolve import checked, find_parameter
 from ..rig.parameters import Parameter
+from .history import History
 
 TICK_SECONDS = 0.02
 
 
 @dataclass
 class LoadedPreset:
-    """A preset compiled and prewarmed: a template to copy at each selection, and its current values."""
+    """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
+
+    `written` are the values that the set list gives the blocks, without those of the command line.
+    """
 
     name: str
     plan: Plan
@@ -26,10 +30,12 @@ class LoadedPreset:
     scenes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cold: bool = False
     values: list[dict] = field(default_factory=list)
+    written: list[dict] = field(default_factory=list)
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
     def __post_init__(self):
         self.values = [dict(block.values) for block in self.blocks]
+        self.written = self.written or [dict(values) for values in self.values]
         self._built[self._structure()] = (self.plan, self.template)
 
     @property
@@ -92,6 +98,7 @@ class Controller:
         self._selected = False
         self._stopped = False
         self._listeners: list[Callable[[str, float | str], None]] = []
+        self.history = History()
         self.playing = self._instance()
         engine.publish(self.playing)
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
@@ -107,15 +114,34 @@ class Controller:
 
     def set(self, address: str, value) -> None:
         """Turn a parameter of the current preset; it glides there. [any thread]"""
+        self.set_many({address: value})
+
+    def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:
+        """Turn several parameters of the current preset at once: all, or none if one is wrong. [any thread]
+
+        Parameters
+        ----------
+        values : mapping
+            Address to value.
+        remember : bool
+            Note the change in the history, as one.
+        """
         preset = self.preset
-        block, name = preset.find(address)
-        number = checked(preset.blocks[block], name, value)
+        places = [(*preset.find(address), value) for address, value in values.items()]
+        turned = [(block, name, checked(preset.blocks[block], name, value)) for block, name, value in places]
+        addresses = [f"{preset.blocks[block].id}.{name}" for block, name, _ in turned]
         with self._wake:
-            preset.values[block][name] = number
+            before = [preset.values[block][name] for block, name, _ in turned]
+            for block, name, number in turned:
+                preset.values[block][name] = number
             self._turned = True
             self._wake.notify()
-        for listener in self._listeners:
-            listener(f"{preset.blocks[block].id}.{name}", number)
+        after = dict(zip(addresses, (number for *_, number in turned), strict=True))
+        if remember:
+            self.history.note(preset.name, dict(zip(addresses, before, strict=True)), after)
+        for address, number in after.items():
+            for listener in self._listeners:
+                listener(address, number)
 
     def get(self, address: str) -> float:
         """Return a parameter's value as posted last. [any thread]"""
@@ -138,8 +164,7 @@ class Controller:
             raise UsageError(
                 f"no scene {name!r}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}"
             )
-        for address, value in scenes[name].items():
-            self.set(address, value)
+        self.set_many(scenes[name])
 
     def subscribe(self, listener: Callable[[str, float | str], None]) -> None:
         """Have ``listener(address, value)`` called, on the thread that turns, at every change."""

@@ -187,9 +187,10 @@ def _load(presets, first: int, values: Mapping, stream_rate: float, models: Mode
         chain, said = resolve(preset, stream_rate, models, options)
         chain, levels = levelled(preset, chain, models, options)
         notes += [note for note in said + levels if note not in notes]
+        written = [dict(block.values) for block in chain]
         chain = with_values(preset.name, chain, values if index == first else {})
         plan = plan_chain(chain, stream_rate)
-        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold))
+        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold, written=written))
     notes += [warning for warning in kernels.warnings if warning not in notes]
     return loaded, notes
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..units import db_from_gain
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,19 @@ class Stats:
 
 @dataclass(frozen=True)
 class Meters:
-    """Peaks of the last twentieth of a second in dBFS, clips since they were cleared, load of 0 to 1."""
+    """What moves while it plays; levels in dBFS, loads of 0 to 1.
+
+    Parameters
+    ----------
+    inputs, outputs : list of float
+        Peak of each channel in the last twentieth of a second, outputs behind the limiter.
+    output : float
+        The loudest of the outputs.
+    clip_in, clip_out, held_in, held_out, load_max, xruns
+        Since they were cleared; what is held of an output is before the limiter, so that 0 dBFS says that it works.
+    busy_seconds, offered_seconds : float
+        Time spent and time offered since the start: the differences of two readings give the load between them.
+    """
 
     inputs: list[float]
     output: float
@@ -59,3 +79,30 @@ class Meters:
     load: float
     load_max: float
     xruns: int
+    outputs: list[float] = field(default_factory=list)
+    held_in: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
+    busy_seconds: float = 0.0
+    offered_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What had been counted when the player cleared it."""
+
+    clips_in: int
+    clips_out: int
+    xruns: int
+    load_bins: np.ndarray
+
+    @classmethod
+    def of(cls, engine: Engine) -> Cleared:
+        """Return the counts as they are now."""
+        e = engine.record
+        xruns = int(e["xruns_in"] + e["xruns_out"])
+        return cls(int(e["in_clips"]), int(e["out_clips"]), xruns, e["load_bins"].copy())
+
+
+def levels(peaks: np.ndarray) -> list[float]:
+    """Return linear peaks in dBFS."""
+    return [db_from_gain(float(peak)) for peak in peaks]

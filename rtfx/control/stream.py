@@ -15,7 +15,7 @@ from ..host.recorder import Recorder
 from ..plan.layout import MAX_CHANNELS
 from ..units import db_from_gain, gain_from_db
 from .controller import Controller
-from .stats import Meters, Stats
+from .stats import Cleared, Meters, Stats, levels
 
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.005
@@ -46,7 +46,7 @@ class Stream:
         self.notes = notes
         self._frames, self._latency_frames = frames, latency_frames
         self._out_gain_db = db_from_gain(float(engine.record["out_gain"]["target"]))
-        self._clips = (0, 0)
+        self._cleared = Cleared.of(engine)
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
@@ -143,6 +143,15 @@ class Stream:
         return int(record["source_channels"] if record["source"] else record["device_inputs"])
 
     @property
+    def in_gain_db(self) -> float:
+        """Input gain in dB."""
+        return round(db_from_gain(float(self.engine.record["in_gain"]["target"])), 4)  # kept as float32
+
+    @in_gain_db.setter
+    def in_gain_db(self, db: float) -> None:
+        self.engine.glide("in_gain", gain_from_db(db))
+
+    @property
     def out_gain_db(self) -> float:
         """Output gain in dB."""
         return self._out_gain_db
@@ -156,19 +165,27 @@ class Stream:
         """Return the meters."""
         record = self.engine.record
         count = min(max(self.input_channels, 1), MAX_CHANNELS)
+        outputs = levels(record["out_meters"][: int(record["outputs"])])
+        fresh = int(record["held_cleared"]) == int(record["clear_held"])  # else about to be cleared: show nothing
         return Meters(
-            inputs=[db_from_gain(float(peak)) for peak in record["in_meters"][:count]],
-            output=db_from_gain(float(record["out_meter"])),
-            clip_in=int(record["in_clips"]) > self._clips[0],
-            clip_out=int(record["out_clips"]) > self._clips[1],
+            inputs=levels(record["in_meters"][:count]),
+            output=max(outputs),
+            clip_in=int(record["in_clips"]) > self._cleared.clips_in,
+            clip_out=int(record["out_clips"]) > self._cleared.clips_out,
             load=self.engine.load_mean,
-            load_max=self.engine.load_max,
-            xruns=int(record["xruns_in"] + record["xruns_out"]),
+            load_max=self.engine.load_quantile(1.0, self._cleared.load_bins),
+            xruns=int(record["xruns_in"] + record["xruns_out"]) - self._cleared.xruns,
+            outputs=outputs,
+            held_in=levels(record["in_held"][:count] * fresh),
+            held_out=levels(record["out_held"][: len(outputs)] * fresh),
+            busy_seconds=1e-9 * float(record["busy_ns"]),
+            offered_seconds=1e-9 * float(record["offered_ns"]),
         )
 
     def clear_clips(self) -> None:
-        """Release the clip latches."""
-        self._clips = (int(self.engine.record["in_clips"]), int(self.engine.record["out_clips"]))
+        """Release the clip latches and let held peaks, worst load and xruns of the meters start again."""
+        self.engine.record["clear_held"] += 1
+        self._cleared = Cleared.of(self.engine)
 
     @property
     def stats(self) -> Stats:

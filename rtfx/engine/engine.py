@@ -186,9 +186,17 @@ class Engine:
         """The worst block's time over its deadline."""
         return float(self.record["longest_load"])
 
-    def load_quantile(self, q: float) -> float:
-        """Return the load that a share `q` of all blocks did not exceed, rounded up to an eighth of an octave."""
-        bins = self.record["load_bins"]
+    def load_quantile(self, q: float, since: np.ndarray | None = None) -> float:
+        """Return the load that a share `q` of all blocks did not exceed, rounded up to an eighth of an octave.
+
+        Parameters
+        ----------
+        q : float
+            0 to 1.
+        since : array, optional
+            An earlier copy of the record's ``load_bins``: the blocks counted there are left out.
+        """
+        bins = self.record["load_bins"] - (0 if since is None else since)
         total = int(bins.sum())
         if not total:
             return 0.0

@@ -47,6 +47,7 @@ ENGINE = np.dtype(
         ("in_channel", np.int64),  # device channel of input row 0
         ("stop_frame", np.int64),  # stream frame at which the output is silent, -1: never
         ("record_tail", np.int64),
+        ("clear_held", np.int64),  # a new number asks for the held peaks to start again
         ("pad1", np.int64, 8),
         # set before the stream starts
         ("sample_rate", np.float64),
@@ -91,11 +92,14 @@ ENGINE = np.dtype(
         ("largest_block", np.int64),
         ("in_peaks", np.float32, MAX_CHANNELS),  # of the window under way
         ("in_peak_max", np.float32),
-        ("out_peak", np.float32),
+        ("out_peaks", np.float32, MAX_CHANNELS),  # by row, behind the limiter
         ("out_peak_max", np.float32),
         ("meter_window", np.int64),  # frames since the published peaks were renewed
         ("in_meters", np.float32, MAX_CHANNELS),  # peaks of the last whole window
-        ("out_meter", np.float32),
+        ("out_meters", np.float32, MAX_CHANNELS),
+        ("in_held", np.float32, MAX_CHANNELS),  # peaks since they were cleared
+        ("out_held", np.float32, MAX_CHANNELS),  # before the limiter: from 1 on it is at work
+        ("held_cleared", np.int64),  # the number answered last
         ("in_clips", np.int64),
         ("out_clips", np.int64),
         # scratch of the audio thread

@@ -11,7 +11,8 @@ from ..plan.layout import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
 DRY, IN, MUTED, MIX = (OFFSET[name] for name in ("dry_rows", "in_rows", "muted_rows", "mix_rows"))
-IN_PEAKS, IN_METERS = OFFSET["in_peaks"], OFFSET["in_meters"]
+IN_PEAKS, IN_METERS, IN_HELD = (OFFSET[name] for name in ("in_peaks", "in_meters", "in_held"))
+OUT_PEAKS, OUT_METERS, OUT_HELD = (OFFSET[name] for name in ("out_peaks", "out_meters", "out_held"))
 IN_GAIN, OUT_GAIN, WET, OPEN = (OFFSET[name] for name in ("in_gain", "out_gain", "wet", "open"))
 RECORD_HEAD, RECORD_TAIL = OFFSET["record_head"], OFFSET["record_tail"]
 METERS_PER_SECOND = 20.0
@@ -98,6 +99,11 @@ def fade_gain(e, frame):
 def finish_output(engine, frames):
     """Bypass, output gain, mute, limiter and fades on the mixed rows; meters. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
+    peaks, held = floats(engine + OUT_PEAKS, MAX_CHANNELS), floats(engine + OUT_HELD, MAX_CHANNELS)
+    if e.held_cleared != e.clear_held:
+        for channel in range(MAX_CHANNELS):
+            held[channel] = floats(engine + IN_HELD, MAX_CHANNELS)[channel] = ZERO
+        e.held_cleared = e.clear_held
     for n in range(frames):
         wet = glide_next(engine + WET, e.fade_frames)
         gain = glide_next(engine + OUT_GAIN, e.fade_frames) * glide_next(engine + OPEN, e.fade_frames)
@@ -113,19 +119,22 @@ def finish_output(engine, frames):
                 value = ZERO
             floats(engine + MIX + place, 1)[0] = value
             loudest = max(loudest, abs(value))
+            if abs(value) > held[row]:
+                held[row] = abs(value)
         if e.limit != 0:
             limit, peak = limit_frame(loudest, e.limiter_peak, e.limiter_release)
             e.limiter_peak = peak
         else:
             limit = ONE
-        if loudest * limit > e.out_peak:
-            e.out_peak = loudest * limit
         if loudest >= ONE:
             e.out_clips += 1
         fade = fade_gain(e, e.clock + n)
         for row in range(e.outputs):
             place = engine + MIX + 4 * (ROW * row + n)
-            value = floats(place, 1)[0] * limit * fade
+            value = floats(place, 1)[0] * limit
+            if abs(value) > peaks[row]:
+                peaks[row] = abs(value)
+            value = value * fade
             floats(place, 1)[0] = value
             if abs(value) > e.out_peak_max:
                 e.out_peak_max = abs(value)
@@ -167,7 +176,7 @@ def write_record(engine, frames):
 
 @inline
 def publish_meters(engine, frames):
-    """Publish the peaks of each twentieth of a second. [audio thread]"""
+    """Publish the peaks of each twentieth of a second, and those held since they were cleared. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
@@ -177,10 +186,10 @@ def publish_meters(engine, frames):
     if loudest >= ONE:
         e.in_clips += 1
     if np.float64(e.meter_window) * METERS_PER_SECOND >= e.sample_rate:
-        meters = floats(engine + IN_METERS, MAX_CHANNELS)
+        meters, held = floats(engine + IN_METERS, MAX_CHANNELS), floats(engine + IN_HELD, MAX_CHANNELS)
+        out_peaks, out_meters = floats(engine + OUT_PEAKS, MAX_CHANNELS), floats(engine + OUT_METERS, MAX_CHANNELS)
         for channel in range(MAX_CHANNELS):
-            meters[channel] = peaks[channel]
-            peaks[channel] = ZERO
-        e.out_meter = e.out_peak
-        e.out_peak = ZERO
+            held[channel] = max(held[channel], peaks[channel])
+            meters[channel], out_meters[channel] = peaks[channel], out_peaks[channel]
+            peaks[channel] = out_peaks[channel] = ZERO
         e.meter_window = 0

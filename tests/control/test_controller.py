@@ -74,6 +74,21 @@ def test_scene_sets_its_values(live):
         controller.scene("quite")
 
 
+def test_many_are_set_at_once_or_none(live):
+    e, controller = live
+    controller.set_many({"gain.gain_db": -14.0, "second.gain_db": -6.0})
+    until(e, 0.05)
+    with pytest.raises(UsageError, match="-60 to 24"):
+        controller.set_many({"gain.gain_db": 0.0, "second.gain_db": 99.0})
+    assert controller.get("gain.gain_db") == -14.0
+    change = controller.history.undo("clean")
+    assert change.before == {"gain.gain_db": 0.0, "second.gain_db": 0.0}
+    assert change.after == {"gain.gain_db": -14.0, "second.gain_db": -6.0}
+    controller.set_many(change.before, remember=False)
+    until(e, 0.5)
+    assert controller.history.undo("clean") is None
+
+
 def test_bare_names_where_they_are_unique(live):
     _, controller = live
     controller.select(1)

@@ -18,10 +18,10 @@ def test_meters_show_the_peak_of_the_last_window():
     x[100] = 0.25, -0.75
     drive(e, x, [WINDOW])
     assert e.record["in_meters"][:3].tolist() == [0.25, 0.75, 0.0], "channels that are not heard are metered too"
-    assert float(e.record["out_meter"]) == pytest.approx(0.25 * 10.0**-0.3)
+    assert float(e.record["out_meters"][0]) == pytest.approx(0.25 * 10.0**-0.3)
     drive(e, np.zeros_like(x), [WINDOW])
     assert e.record["in_meters"][:2].tolist() == [0.0, 0.0]
-    assert float(e.record["out_meter"]) == 0.0
+    assert float(e.record["out_meters"][0]) == 0.0
     assert float(e.record["in_peak_max"]) == 0.25, "peaks over the whole stream are those of what is heard"
     assert float(e.record["out_peak_max"]) == pytest.approx(0.25 * 10.0**-0.3)
 
@@ -78,6 +78,33 @@ def test_load_quantile_is_an_upper_bound_within_an_eighth_of_an_octave():
         assert exact <= found * (1.0 + 1e-6)
         assert found <= exact * 1.13
     assert engine([gain(0.0)]).load_quantile(0.99) == 0.0
+
+
+def test_peaks_are_held_by_channel_until_they_are_cleared():
+    e = engine([gain(6.0)], device_inputs=2)
+    x = np.zeros((WINDOW, 2), np.float32)
+    x[100] = 0.75, -0.25
+    drive(e, x, [WINDOW])
+    drive(e, np.zeros_like(x), [WINDOW])
+    assert e.record["in_held"][:3].tolist() == [0.75, 0.25, 0.0]
+    assert float(e.record["out_held"][0]) == pytest.approx(0.75 * 10.0**0.3), "before the limiter"
+    assert e.record["out_held"][1:].tolist() == [0.0] * 31
+    e.record["clear_held"] += 1
+    drive(e, x[:, ::-1] / 4, [WINDOW])
+    assert e.record["in_held"][:2].tolist() == [0.0625, 0.1875]
+    assert float(e.record["out_held"][0]) == pytest.approx(0.0625 * 10.0**0.3)
+    assert int(e.record["held_cleared"]) == int(e.record["clear_held"])
+
+
+def test_the_worst_block_since_an_earlier_count():
+    e = engine([gain(0.0)])
+    drive(e, noise(64 * 10))
+    before = e.record["load_bins"].copy()
+    assert e.load_quantile(1.0) == e.load_max
+    assert e.load_quantile(1.0, before) == 0.0
+    e.record["load_bins"][50] += 1
+    found = e.load_quantile(1.0, before)
+    assert 0.0 < found <= e.load_max
 
 
 def test_load_is_measured():
