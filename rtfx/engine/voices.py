@@ -51,9 +51,6 @@ def take_rig(engine):
             oldest = i
     if free < 0:
         if 0 <= oldest < SLOTS:
-            if slots[oldest].phase == RINGING:
-                slots[oldest].position = 1.0  # until now that of its input
-                slots[oldest].power = 0
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames
         return
@@ -65,6 +62,8 @@ def take_rig(engine):
     slot.age = e.serial
     slot.position = 0.0
     slot.speed = 0.0
+    slot.ear = 1.0
+    slot.deafening = 0.0
     slot.tail = records(arena, 1, RIG)[0].prime_frames
     if slot.tail > 0:
         slot.phase = PRIMING
@@ -88,8 +87,12 @@ def begin(engine, slot):
             if whole:
                 slots[i].power = power  # one still fading in keeps its curve: a change of it would be a step
             slots[i].speed = -1.0 / e.fade_frames
-            slots[i].tail = old.tail_frames
-            slots[i].phase = RINGING if whole and old.tail_frames > 0 else LEAVING
+            slots[i].tail = old.tail_frames + e.fade_frames  # it rings from the end of its input on
+            slots[i].phase = LEAVING
+            if whole and old.tail_frames > 0:
+                slots[i].phase = RINGING
+                slots[i].speed = 0.0
+                slots[i].deafening = -1.0 / e.fade_frames
             slots[i].quiet = 0
     slot.phase = PLAYING
     slot.power = power
@@ -129,7 +132,7 @@ def play_slots(engine, frames):
         if slot.phase == FREE:
             continue
         source = engine + IN
-        if slot.phase == RINGING:
+        if slot.deafening != 0.0:
             source = engine + MUTED
             mute_input(engine, slot, frames)
         faults = run_rig(slot.rig, source, ROW, frames, e.clock)
@@ -147,8 +150,6 @@ def play_slots(engine, frames):
             slot.quiet = slot.quiet + frames if peak < SILENCE else 0
             if slot.tail <= 0 or np.float64(slot.quiet) * 10.0 > e.sample_rate:
                 slot.phase = CLOSING
-                slot.position = 1.0
-                slot.power = 0
                 slot.speed = -1.0 / e.quick_frames
         elif slot.phase != PLAYING and slot.position <= 0.0:
             retire(engine, slot)
@@ -159,8 +160,8 @@ def mute_input(engine, slot, frames):
     """Fade the input of a rig whose tail rings on. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     for n in range(frames):
-        step_fade(slot)
-        gain = fade_curve(slot.position, slot.power)
+        slot.ear = max(slot.ear + slot.deafening, 0.0)
+        gain = fade_curve(slot.ear, slot.power)
         for row in range(e.inputs):
             place = 4 * (ROW * row + n)
             floats(engine + MUTED + place, 1)[0] = floats(engine + IN + place, 1)[0] * gain

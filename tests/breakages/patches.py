@@ -192,4 +192,11 @@ BREAKAGES = [
         "INPUT_FLAGS, OUTPUT_FLAGS = 4 | 8, 1 | 2",
         "tests/engine/test_meters.py::test_xruns_by_direction",
     ),
+    Breakage(
+        "a tail that hears the guitar again while it ends",
+        "rtfx/engine/voices.py",
+        "if slot.deafening != 0.0:",
+        "if slot.phase == RINGING:",
+        "tests/engine/test_fades.py::test_a_tail_ends_without_a_step_while_the_guitar_goes_on[1500]",
+    ),
 ]

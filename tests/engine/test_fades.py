@@ -86,8 +86,21 @@ def test_tails_ring_on(block):
     certain = len(taps) - 1
     assert np.abs(after[:certain] - (old[2000:] + new)[:certain]).max() < 1e-5
     assert np.abs(old[2000 + FADE : 2000 + certain]).max() > 0.01
-    assert (after[certain + 2 * 700 + QUICK :] == 0.0).all()
+    assert (after[FADE + certain + 2 * 700 + QUICK :] == 0.0).all()
     assert e.reclaim() == 1
+
+
+@pytest.mark.parametrize("frames", [300, 1500, 4000])
+def test_a_tail_ends_without_a_step_while_the_guitar_goes_on(frames):
+    """What rings on hears nothing more, not even while it is faded out at its end."""
+    late = np.zeros(frames)
+    late[[0, -1]] = 0.5
+    e = engine([cab(late)], limiter=False)
+    drive(e, constant(5000))
+    e.publish(rig([gain(0.0)]))
+    y = drive(e, constant(12000))[:, 0]
+    assert np.abs(np.diff(y)).max() < 1.01 * 0.5 * np.pi / 2 * 2 / FADE
+    assert (y[FADE + frames + 64 + QUICK :] == 0.5).all()
 
 
 def test_a_quiet_tail_ends_early():

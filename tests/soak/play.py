@@ -1,0 +1,205 @@
+"""An hour on the null device in bad company: preset changes, floods of parameters, a training, garbage collection.
+
+By hand: ``python -m tests.soak.play --minutes 60``; prints one JSON object, exit 1 if something is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import rtfx
+from rtfx.engine.layout import LOAD_BIN_OFFSET, LOAD_BIN_SHIFT
+from rtfx.errors import UsageError
+
+from .rig import BLOCK, RATE, soak_rig, step_bound, tone, turnable
+
+FLOODS = 4
+MEMORY_GROWTH_MB = 16.0  # after the first quarter
+
+
+class Company:
+    """Threads that disturb: four turn parameters, one changes presets, one trains a net, one makes garbage."""
+
+    def __init__(self, stream: rtfx.Stream, rest: float):
+        self.stream, self.rest = stream, rest
+        self.turned = self.selected = self.trained = self.collected = 0
+        self.losses: list[float] = []
+        self.over = threading.Event()
+        self.failures: list[str] = []
+        work = [self._select, self._train, self._collect, *(lambda n=n: self._flood(n) for n in range(FLOODS))]
+        self.threads = [threading.Thread(target=self._guarded, args=(each,), daemon=True) for each in work]
+        for thread in self.threads:
+            thread.start()
+
+    def _guarded(self, work) -> None:
+        try:
+            work()
+        except Exception as error:  # a disturber that ends would make the soak easier
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    def _flood(self, number: int) -> None:
+        generator = np.random.default_rng(number)
+        while not self.over.is_set():
+            for address, low, high in turnable(self.stream.parameters):
+                try:
+                    self.stream.set(address, float(generator.uniform(low, high)))
+                    self.turned += 1
+                except UsageError:  # the preset has changed meanwhile
+                    break
+            time.sleep(0.002)
+
+    def _select(self) -> None:
+        generator = np.random.default_rng(10)
+        while not self.over.is_set():
+            self.stream.select(int(generator.integers(len(self.stream.presets))))
+            self.selected += 1
+            time.sleep(float(generator.choice([0.005, 0.05, 0.3, 1.5])))
+
+    def _train(self) -> None:
+        """A recurrent net by back-propagation through time, in NumPy: thousands of small calls that hold the GIL."""
+        generator = np.random.default_rng(20)
+        hidden, steps, batch = 16, 40, 32
+        w_in, w = generator.normal(0, 0.4, (hidden, 1)), generator.normal(0, 0.2, (hidden, hidden))
+        w_out = generator.normal(0, 0.3, (1, hidden))
+        x = generator.normal(0, 1, (steps, 1, batch))
+        target = np.tanh(x + 0.5 * np.roll(x, 1, 0))
+        while not self.over.is_set():
+            begin = time.monotonic()
+            states = [np.zeros((hidden, batch))]
+            for t in range(steps):
+                states.append(np.tanh(w_in @ x[t] + w @ states[-1]))
+            errors = [w_out @ states[t + 1] - target[t] for t in range(steps)]
+            g_in, g, g_out, d = np.zeros_like(w_in), np.zeros_like(w), np.zeros_like(w_out), np.zeros((hidden, batch))
+            for t in reversed(range(steps)):
+                d = (d + w_out.T @ errors[t]) * (1.0 - states[t + 1] ** 2)
+                g_out += errors[t] @ states[t + 1].T
+                g_in += d @ x[t].T
+                g += d @ states[t].T
+                d = w.T @ d
+            for weight, gradient in ((w_in, g_in), (w, g), (w_out, g_out)):
+                weight -= 0.02 / (steps * batch) * np.clip(gradient, -500, 500)
+            self.losses = [*self.losses[:1], float(np.mean(np.square(errors)))]
+            self.trained += 1
+            time.sleep(self.rest * (time.monotonic() - begin))
+
+    def _collect(self) -> None:
+        while not self.over.wait(0.5):
+            rings = [[number] for number in range(50_000)]
+            for ring in rings:
+                ring.append(ring)
+            del rings, ring
+            gc.collect()
+            self.collected += 1
+
+    def leave(self) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join(5.0)
+
+
+def resident_mb() -> float:
+    """Return the memory that this process holds."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def overruns(stream: rtfx.Stream) -> int:
+    """Return how many blocks took longer than they last: late by themselves, not woken late."""
+    one = (int(np.float32(1.0).view(np.int32)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
+    return int(stream.engine.record["load_bins"][one:].sum())
+
+
+def largest_step(path: Path) -> tuple[float, bool]:
+    """Return (the largest step between two frames, whether all are finite) of a recording."""
+    largest, finite, last = 0.0, True, None
+    with soundfile.SoundFile(str(path)) as file:
+        for block in file.blocks(RATE * 10, dtype="float32", always_2d=True):
+            y = block if last is None else np.concatenate([last, block])
+            finite &= bool(np.isfinite(y).all())
+            largest = max(largest, float(np.abs(np.diff(y, axis=0)).max(initial=0.0)))
+            last = block[-1:]
+    return largest, finite
+
+
+def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) -> dict:
+    """Play; return the figures and, under "wrong", what is not as it must be."""
+    rig = soak_rig(folder)
+    take = folder / "soak.wav"
+    bare = rtfx.Rig([{"type": "gain"}])  # the control: what the machine does to a stream that has nothing to do
+    quiet = {"device": "null", "sample_rate": RATE, "block_size": BLOCK, "seconds": seconds}
+    memory: list[float] = []
+    with bare.play(input=tone(), **quiet) as control, rig.play(input=tone(), record=take, **quiet) as stream:
+        stream.engine.record["source_loops"] = 1
+        bound = step_bound(stream.controller.presets, settings)
+        company = Company(stream, rest)
+        while not stream.wait(min(seconds / 200.0, 10.0)):
+            memory.append(resident_mb())
+        company.leave()
+        stats, idle = stream.stats, control.stats
+        late, late_idle = overruns(stream), overruns(control)
+    step, finite = largest_step(take)
+    take.unlink()
+    settled = memory[len(memory) // 4 :] or [0.0]
+    found = {
+        "seconds": seconds,
+        "blocks": stats.blocks,
+        "frames": stats.frames,
+        "recorded_frames": stats.recorded_frames,
+        "lost_frames": stats.lost_frames,
+        "xruns": stats.xruns_in + stats.xruns_out,
+        "xruns_of_the_control": idle.xruns_in + idle.xruns_out,
+        "overruns": late,
+        "overruns_of_the_control": late_idle,
+        "load_mean": stats.load_mean,
+        "load_p99": stats.load_p99,
+        "load_max": stats.load_max,
+        "load_max_of_the_control": idle.load_max,
+        "non_finite_blocks": stats.non_finite_blocks,
+        "finite": finite,
+        "largest_step": step,
+        "bound": bound,
+        "memory_first_mb": memory[0] if memory else 0.0,
+        "memory_quarter_mb": settled[0],
+        "memory_last_mb": settled[-1],
+        "memory_growth_mb": settled[-1] - settled[0],
+        "parameters_turned": company.turned,
+        "presets_selected": company.selected,
+        "swaps": int(stream.engine.record["swaps"]),
+        "training_steps": company.trained,
+        "losses": company.losses,
+        "collections": company.collected,
+        "realtime": stats.realtime,
+    }
+    wrong = [f"a disturber ended: {failure}" for failure in company.failures]
+    wrong += [] if finite and not stats.non_finite_blocks else ["samples that are not finite"]
+    wrong += [] if step <= bound else [f"a click: a step of {step:.3f}, at most {bound:.3f} is sound"]
+    wrong += [] if found["memory_growth_mb"] <= MEMORY_GROWTH_MB else ["memory grows"]
+    wrong += [] if stats.frames == round(seconds * RATE) else ["frames are missing"]
+    wrong += [] if stats.lost_frames == 0 else ["the recorder lost frames"]
+    return found | {"wrong": wrong}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--rest", type=float, default=1.0, help="pause after each training step, in its own length")
+    flags = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = soak(60.0 * flags.minutes, Path(folder), rest=flags.rest)
+    print(json.dumps(found, indent=1))
+    return 1 if found["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

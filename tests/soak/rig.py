@@ -1,0 +1,86 @@
+"""What the soak plays: a set list of different graphs, a smooth tone, and the largest step it may come out with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import rtfx
+from rtfx.engine.engine import Engine
+from rtfx.engine.rig import EngineRig
+
+RATE = 48000
+BLOCK = 64
+HERTZ, LEVEL = 110.0, 0.2
+LOOP_FRAMES = 4800  # whole periods: a loop of it has no corner
+FADE_FRAMES, QUICK_FRAMES, VOICES = 960, 240, 4
+
+SET_LIST = """\
+version: 1
+presets:
+  - name: pedal
+    chain: [{type: model, id: klon, file: klon.json, gain: 0.5}]
+  - name: amp
+    chain:
+      - {type: gain, gain_db: -3}
+      - {type: model, id: amp, file: amp.json, drive: 0.4}
+      - {type: cab, file: open-2x12.wav}
+  - name: stack
+    chain:
+      - {type: gate, threshold_db: -80}
+      - {type: model, id: klon, file: klon.json, gain: 0.3}
+      - {type: model, id: amp, file: amp.json, drive: 0.2}
+      - {type: eq, low_cut_hz: 80}
+      - {type: cab, file: closed-4x12.wav}
+  - name: random
+    chain:
+      - {type: model, id: ronn, file: ronn-42.json}
+      - {type: eq, high_cut_hz: 8000}
+"""
+# What the floods turn, and how far: a tone that these leave smooth shows every click.
+RANGES = {"gain": (0.0, 1.0), "drive": (0.0, 1.0), "gain_db": (-12.0, 0.0), "input_db": (-12.0, 0.0)}
+RANGES |= {"level_db": (-12.0, 0.0), "bell1_db": (-6.0, 6.0), "bell2_db": (-6.0, 3.0), "low_shelf_db": (-6.0, 6.0)}
+
+
+def soak_rig(folder: Path) -> rtfx.Rig:
+    """Return the rig of the set list, written into `folder`."""
+    path = folder / "soak.yaml"
+    path.write_text(SET_LIST)
+    return rtfx.Rig.from_yaml(path)
+
+
+def tone(frames: int = LOOP_FRAMES) -> np.ndarray:
+    """Return (frames,) float32 of a sine."""
+    return (LEVEL * np.sin(2.0 * np.pi * HERTZ / RATE * np.arange(frames))).astype(np.float32)
+
+
+def turnable(parameters) -> list[tuple[str, float, float]]:
+    """Return (address, low, high) of the parameters that the floods turn."""
+    found = [(address, parameter.name) for address, parameter, _ in parameters]
+    return [(address, *RANGES[name]) for address, name in found if name in RANGES]
+
+
+def step_bound(presets, settings: int, seed: int = 1) -> float:
+    """Return the largest step between two frames that crossfades and glides of these presets can make.
+
+    At most the steepest sound's own step times the sum of gains (2 is ample: equal-power pairs reach 1.42), plus the
+    change of four gains times the loudest. Steepest and loudest are those of random settings held still.
+    """
+    generator = np.random.default_rng(seed)
+    steepest = loudest = 0.0
+    x = tone(RATE // 2)[:, None]
+    for preset in presets:
+        for _ in range(settings):
+            values = [dict(block) for block in preset.values]
+            for address, low, high in turnable(preset.parameters()):
+                block, name = preset.find(address)
+                values[block][name] = generator.uniform(low, high)
+            rig = EngineRig(preset.plan, template=preset.template)
+            rig.start_at(values)
+            engine = Engine(RATE, outputs=preset.plan.outputs, device_outputs=1, live=False)
+            engine.publish(rig)
+            y = engine.drive(x, BLOCK)[RATE // 10 :, 0]
+            steepest = max(steepest, float(np.abs(np.diff(y)).max()))
+            loudest = max(loudest, float(np.abs(y).max()))
+    return 2.0 * steepest + loudest * (VOICES * np.pi / 2 / FADE_FRAMES + 1.0 / QUICK_FRAMES)
