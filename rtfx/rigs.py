@@ -88,7 +88,7 @@ class Rig:
         channels: int = 1,
         *,
         bare: bool = False,
-        level: bool = True,
+        level: str | None = None,
         rate_method: str = "auto",
         interface_dbu: float | None = None,
         values: Mapping[str, float] | None = None,
@@ -97,9 +97,9 @@ class Rig:
         options = Options(bare, self.cab, level, rate_method, interface_dbu)
         preset = self._current()
         chain, said = resolve(preset, sample_rate, self._models, options)
-        chain, levels = levelled(preset, chain, self._models, options)
+        chain, levels = levelled(with_values(self.preset.name, chain, values or {}), sample_rate)
         self.notes = said + levels
-        return plan_chain(with_values(self.preset.name, chain, values or {}), sample_rate, channels)
+        return plan_chain(chain, sample_rate, channels)
 
     def _current(self) -> Preset:
         """Return the preset with the knobs of the models that the caller holds as they are now."""
@@ -148,7 +148,7 @@ class Rig:
         in_gain_db: float = 0.0,
         out_gain_db: float = 0.0,
         values: Mapping[str, float] | None = None,
-        level: bool = True,
+        level: str | None = None,
         rate_method: str = "auto",
         interface_dbu: float | None = None,
     ) -> tuple[Iterator[np.ndarray], int]:
@@ -163,6 +163,8 @@ class Rig:
             Overrides the rate the models were made for, in Hz.
         values : mapping, optional
             Parameter values by address.
+        level : str, optional
+            The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
         rate_method : str
             How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
         interface_dbu : float, optional

@@ -90,6 +90,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("memory", "recurrent" if field is None else f"{field} frames"),
         ("latency", f"{facts['latency_frames']} frames"),
         *(("knob", _knob(knob)) for knob in facts["knobs"]),
+        *(("level", _level(level)) for level in facts["levels"]),
         *(("warning", warning) for warning in facts["warnings"]),
     ]
     return "\n".join([str(facts["file"]), *(f"  {key:9}{value}" for key, value in rows)])
@@ -98,6 +99,10 @@ def _text(facts: dict[str, Any]) -> str:
 def _knob(knob: dict[str, Any]) -> str:
     unit = f" {knob['unit']}" if knob["unit"] else ""
     return f"{knob['name']}: {knob['min']:g} to {knob['max']:g}{unit}, default {knob['default']:g}"
+
+
+def _level(level: dict[str, Any]) -> str:
+    return f"{level['name']}: {level['input_db']:+.1f} dB before the model, {level['output_db']:+.1f} dB after it"
 
 
 def _print_blocks(as_json: bool) -> None:

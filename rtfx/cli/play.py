@@ -99,7 +99,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         allow_feedback=more["allow_feedback"],
         bare=flags.bare,
         cold=flags.cold,
-        level=not flags.no_normalise,
+        level=flags.named_level,
         rate_method=flags.rate_method,
         interface_dbu=flags.interface_dbu,
         in_gain_db=flags.in_gain,

@@ -185,7 +185,7 @@ def render_one(rig: Rig, job: Job, progress=None) -> Any:
             in_gain_db=gains[0],
             out_gain_db=gains[1],
             values=job.values,
-            level=not flags.no_normalise,
+            level=flags.named_level,
             rate_method=flags.rate_method,
             interface_dbu=flags.interface_dbu,
         )

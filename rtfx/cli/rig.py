@@ -51,7 +51,8 @@ _OPTIONS = (
     click.option("--cold", is_flag=True, help="Start models without prewarming them."),
     click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
     click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
-    click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level."),
+    click.option("--level", metavar="NAME", help="normal (all equally loud), plugin, none, or a plugin that info names."),
+    click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level: --level none."),
     click.option(
         "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
     ),
@@ -72,9 +73,17 @@ class RigFlags:
     cold: bool
     model_rate: float | None
     rate_method: str
+    level: str | None
     no_normalise: bool
     compat: str | None
     interface_dbu: float | None
+
+    @property
+    def named_level(self) -> str | None:
+        """The level that was asked for, None for the preset's."""
+        if self.no_normalise and self.level not in (None, "none"):
+            raise UsageError(f"--no-normalise and --level {self.level} were given, expected one of them")
+        return "none" if self.no_normalise else self.level
 
 
 def rig_options(function: Callable) -> Callable:

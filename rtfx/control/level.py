@@ -1,4 +1,9 @@
-"""Brings models whose files state no level to a common one, measured once on a second of the riff and remembered."""
+"""Brings models to a common loudness, measured on the shipped riff as they are played, once, and remembered.
+
+What files state of their loudness is not used: it was measured on other signals, in other ways, or not at all. The last
+model of a chain is brought to `TARGET_LUFS`, the cabinet behind it included. A model in front of another one is brought
+to the loudness of the riff itself: it may colour the guitar, but drives what follows as hard as the guitar alone would.
+"""
 
 from __future__ import annotations
 
@@ -8,64 +13,70 @@ import hashlib
 import math
 import os
 import tempfile
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..effects.table import BLOCKS
 from ..engine.offline import Offline
 from ..find import shipped, user_cache
 from ..host.wave import Reader
-from ..model.spec import ModelSpec
+from ..model.levels import NORMAL
+from ..model.spec import SIZE, ModelSpec
 from ..plan.chain import ChainBlock, plan_chain
-from ..plan.resolve import DEFAULT_RATE, Models, Options
-from ..rig.description import Preset
-from ..units import db_from_gain
+from ..units import gain_from_db
+from .loudness import loudness
 
-TARGET_DB = -18.0  # RMS, what NAM's player brings models of known loudness to
-BOUND_DB = 24.0  # a net that needs more is silent or broken: noise is no level
+TARGET_LUFS = -18.0
 CLIP = Path("models", "riff.flac")
-CLIP_SECONDS = (1.0, 1.0)  # start and length
-VERSION = 1  # of the rule: another one forgets what was measured
+VERSION = 2  # of the rule: another one forgets what was measured
+UNHEARD = {  # fields that are not in what is measured
+    ChainBlock: ("id", "block", "output_db", "level"),
+    ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
+}
 
 
-def levelled(
-    preset: Preset, chain: list[ChainBlock], models: Models, options: Options
-) -> tuple[list[ChainBlock], list[str]]:
-    """Return the chain with a level for every model that states none, and what the user should know.
+def levelled(chain: Sequence[ChainBlock], sample_rate: float) -> tuple[list[ChainBlock], list[str]]:
+    """Return the chain with a gain for every model whose level is the normal one, and what the user should know.
 
     Notes
     -----
-    Each model is measured alone, with its knobs at their defaults, at its own rate and as it is played: prewarmed,
-    with the gain of its family before it, without a constant offset. A knob that is turned changes the loudness.
+    A model is measured alone, its knobs at their defaults but for `size`, and as it is played: at the stream's rate,
+    prewarmed, with the gain of its family before it, without a constant offset. A knob that is turned changes the
+    loudness. Nothing above the gate of the measurement (-70 LUFS) is left out: the riff is louder by so much that no
+    noise can be taken for it.
     """
-    if options.bare or not options.level:
-        return chain, []
-    result, notes = [], []
-    for block in chain:
-        described = preset.block(block.id)
-        spec = models[described.file] if block.spec is not None and described is not None else None
-        gain_db = output_db(spec) if spec is not None and states_no_level(spec) else 0.0
+    result = list(chain)
+    models = [place for place, block in enumerate(chain) if block.spec is not None]
+    notes = []
+    for number, place in enumerate(models):
+        block, last = chain[place], number == len(models) - 1
+        if block.bare or block.level != NORMAL:
+            continue
+        cabs = [following for following in chain[place + 1 :] if following.impulse is not None] if last else []
+        measured = remembered([block, *cabs], sample_rate)
+        if measured == -math.inf:
+            notes.append(f"{block.id}: the model leaves next to nothing of a guitar: its level is not normalised")
+            continue
+        gain_db = round((TARGET_LUFS if last else clip_loudness()) - measured, 2)
         if gain_db:
-            notes.append(f"{block.id}: {gain_db:+.1f} dB, measured on the riff (--no-normalise leaves it out)")
-            block = dataclasses.replace(block, output_db=block.output_db + gain_db)
-        result.append(block)
+            purpose = "as loud as any other model" if last else "as loud as the guitar, as it drives another model"
+            notes.append(f"{block.id}: {gain_db:+.1f} dB to be {purpose} (--level none leaves it out)")
+        result[place] = dataclasses.replace(block, output_db=block.output_db + gain_db)
     return result, notes
 
 
-def states_no_level(spec: ModelSpec) -> bool:
-    """Tell whether neither the file nor the family of a model says how loud it is; rtfx's own files always do."""
-    return spec.level_db == 0.0 and spec.loudness_db is None and spec.family != "rtfx"
-
-
-def output_db(spec: ModelSpec) -> float:
-    """Return the gain in dB, -24 to 24, that brings a model to `TARGET_DB`: remembered, else measured now."""
-    path = user_cache() / "levels" / _digest(spec)
+def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
+    """Return the loudness of a model, and of the cabinet behind it, in LUFS: remembered, else measured now."""
+    blocks = [_at_defaults(block) for block in blocks]
+    path = user_cache() / "levels" / _name(blocks, sample_rate)
     with contextlib.suppress(OSError, ValueError):
-        remembered = float(path.read_text())
-        if abs(remembered) <= BOUND_DB:  # NaN is not
-            return remembered
-    measured = round(measure(spec), 2)
+        known = float(path.read_text())
+        if known < math.inf:  # NaN is not
+            return known
+    measured = round(measure(blocks, sample_rate), 2)
     with contextlib.suppress(OSError):  # a full or read-only disk costs time at the next start, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -74,28 +85,25 @@ def output_db(spec: ModelSpec) -> float:
     return measured
 
 
-def measure(spec: ModelSpec) -> float:
-    """Return the gain in dB that brings the compiled model's output for the clip to `TARGET_DB`; 0 for silence."""
-    rate = spec.sample_rate or DEFAULT_RATE
-    table = BLOCKS["model"]
-    block = ChainBlock("model", table, {}, spec, level=False)
-    values = {parameter.name: parameter.default for parameter in block.parameters}
-    plan = plan_chain([dataclasses.replace(block, values=values)], rate, spec.inputs)
-    x = np.repeat(clip(rate)[:, None], spec.inputs, axis=1)
-    y = Offline(plan, limiter=False).process(x).astype(np.float64)
-    power = float(np.mean(y**2))
-    if not 0.0 < power < math.inf:
-        return 0.0
-    return min(max(TARGET_DB - db_from_gain(math.sqrt(power)), -BOUND_DB), BOUND_DB)
+def measure(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
+    """Return the loudness in LUFS of the compiled blocks' output for the riff, -inf for silence."""
+    spec = blocks[0].spec
+    assert spec is not None
+    x = np.repeat(clip(sample_rate)[:, None], spec.inputs, axis=1)
+    player = Offline(plan_chain(blocks, sample_rate, spec.inputs), limiter=False)
+    y = player.process(x)
+    found = -math.inf if player.non_finite_blocks else loudness(y, sample_rate)
+    if found == -math.inf:
+        return found
+    gain_db = TARGET_LUFS - found
+    return loudness(y * gain_from_db(gain_db), sample_rate) - gain_db  # now the gate leaves out what it will leave out
 
 
 def clip(sample_rate: float) -> np.ndarray:
-    """Return the second of the shipped riff that is as loud as all of it, (frames,) float32."""
-    start, seconds = CLIP_SECONDS
+    """Return the shipped riff, (frames,) float32."""
     with Reader(shipped() / CLIP) as reader:
         rate = reader.sample_rate
-        audio = np.concatenate(list(reader.blocks(round((start + seconds) * rate))))[:, 0]
-    audio = audio[round(start * rate) : round((start + seconds) * rate)]
+        audio = np.concatenate(list(reader.blocks(1 << 16)))[:, 0]
     if rate != sample_rate:
         import soxr
 
@@ -103,13 +111,40 @@ def clip(sample_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio, np.float32)
 
 
-def _digest(spec: ModelSpec) -> str:
+@cache
+def clip_loudness() -> float:
+    """Return the loudness of the riff itself in LUFS."""
+    with Reader(shipped() / CLIP) as reader:
+        rate = reader.sample_rate
+    return round(loudness(clip(rate), rate), 2)
+
+
+def _at_defaults(block: ChainBlock) -> ChainBlock:
+    """Return a block as it is measured; `size` is no knob to turn but another model."""
+    values = {parameter.name: parameter.default for parameter in block.parameters}
+    if SIZE in values and block.spec is not None:
+        values[SIZE] = block.values[SIZE]
+    return dataclasses.replace(block, values=values, output_db=0.0)
+
+
+def _name(blocks: Sequence[ChainBlock], sample_rate: float) -> str:
     """Return a name for all that the measurement depends on: a changed file has another one."""
-    facts = (VERSION, spec.knobs, spec.sample_rate, spec.input_db, spec.prewarm, spec.dc_block)
-    digest = hashlib.sha256(repr(facts).encode())
-    for node in spec.nodes:
-        digest.update(type(node).__name__.encode())
-        for field in dataclasses.fields(node):
-            value = getattr(node, field.name)
-            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode())
+    _add(digest, blocks)
     return digest.hexdigest()[:32]
+
+
+def _add(digest: Any, value: Any) -> None:
+    """Add a value to a digest, what it holds included."""
+    if isinstance(value, np.ndarray):
+        digest.update(repr((value.dtype.str, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        digest.update(type(value).__name__.encode())
+        for field in dataclasses.fields(value):
+            if field.name not in UNHEARD.get(type(value), ()):
+                _add(digest, getattr(value, field.name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _add(digest, item)
+    else:
+        digest.update(repr(value).encode())

@@ -53,7 +53,7 @@ def open_stream(
     cab: str | None = None,
     bare: bool = False,
     cold: bool = False,
-    level: bool = True,
+    level: str | None = None,
     rate_method: str = "auto",
     interface_dbu: float | None = None,
     in_gain_db: float | None = None,
@@ -185,10 +185,10 @@ def _load(presets, first: int, values: Mapping, stream_rate: float, models: Mode
     loaded, notes = [], []
     for index, preset in enumerate(presets):
         chain, said = resolve(preset, stream_rate, models, options)
-        chain, levels = levelled(preset, chain, models, options)
-        notes += [note for note in said + levels if note not in notes]
         written = [dict(block.values) for block in chain]
         chain = with_values(preset.name, chain, values if index == first else {})
+        chain, levels = levelled(chain, stream_rate)
+        notes += [note for note in said + levels if note not in notes]
         plan = plan_chain(chain, stream_rate)
         loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold, written=written))
     notes += [warning for warning in kernels.warnings if warning not in notes]

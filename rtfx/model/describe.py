@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .levels import named_levels
 from .spec import ModelSpec
 
 
@@ -37,5 +38,8 @@ def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
         "latency_frames": spec.latency_frames,
         "level_db": spec.level_db,
         "input_db": spec.input_db,
+        "levels": [
+            {"name": name, "input_db": before, "output_db": after} for name, (before, after) in named_levels(spec).items()
+        ],
         "warnings": list(spec.warnings),
     }

@@ -14,6 +14,7 @@ from ..errors import UnsupportedInput
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
 from ..kernels.resample import Ratio
+from ..model.levels import PLUGIN
 from ..model.spec import SIZE, Conv1d, ModelSpec
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
@@ -42,8 +43,8 @@ class ChainBlock:
         What a `cab` block convolves with.
     bare : bool
         The model's own function: gains are 1, no DC blocker.
-    level : bool
-        Apply the level that the model states.
+    level : str
+        "plugin": the level that the model states; "normal": `control.level` finds it; "none".
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
     input_db, output_db : float
@@ -56,7 +57,7 @@ class ChainBlock:
     spec: ModelSpec | None = None
     impulse: np.ndarray | None = None
     bare: bool = False
-    level: bool = True
+    level: str = PLUGIN
     model_rate: float | None = None
     input_db: float = 0.0
     output_db: float = 0.0
@@ -94,7 +95,7 @@ class ChainBlock:
             cells = [1.0] * len(cells)
         else:
             cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
-            cells[1] *= gain_from_db((self.spec.level_db if self.level else 0.0) + self.output_db)
+            cells[1] *= gain_from_db((self.spec.level_db if self.level == PLUGIN else 0.0) + self.output_db)
         return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / (self.model_rate or sample_rate)]
 
     def ratio(self, sample_rate: float) -> Ratio | None:

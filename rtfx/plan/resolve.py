@@ -11,6 +11,7 @@ from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
 from ..errors import RtfxError, UsageError, did_you_mean
 from ..find import find_audio
+from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.description import BlockSpec, Preset, check_value
@@ -31,8 +32,8 @@ class Options:
         The models' own functions only: no levels, DC blocker, cab.
     cab : str or None
         An impulse response, "none", or None: amps get a default one.
-    level : bool
-        Apply the levels that models state.
+    level : str or None
+        The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
     rate_method : str
         One of `rates.METHODS`.
     interface_dbu : float, optional
@@ -41,7 +42,7 @@ class Options:
 
     bare: bool = False
     cab: str | None = None
-    level: bool = True
+    level: str | None = None
     rate_method: str = "auto"
     interface_dbu: float | None = None
 
@@ -140,14 +141,30 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     result = ChainBlock(block.id, table, {}, spec, impulse)
     preset.check(block, result.parameters)
     values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
-    rate, input_db = None, 0.0
+    rate, input_db, level = None, 0.0, NONE
     if spec is not None:
+        spec, level = _at_level(block, spec, options)
         input_db = _calibration_db(spec, options)
         method = choose_method(spec, sample_rate, options.rate_method)
         rate = spec.sample_rate if method == "resample" else None
         if method == "dilate":
             spec = dilated(spec, round(sample_rate / (spec.sample_rate or sample_rate)))
-    return ChainBlock(block.id, table, values, spec, impulse, options.bare, options.level, rate, input_db)
+    return ChainBlock(block.id, table, values, spec, impulse, options.bare, level, rate, input_db)
+
+
+def _at_level(block: BlockSpec, spec: ModelSpec, options: Options) -> tuple[ModelSpec, str]:
+    """Return a model with the gains of the level that is asked for, and how `ChainBlock` calls that level."""
+    if options.level is None and block.level:
+        try:
+            return at_level(spec, block.level), _kind(block.level)
+        except UsageError as error:
+            raise (error if block.path is None else block.error("level", str(error))) from None
+    wanted = NORMAL if options.level is None else options.level
+    return at_level(spec, wanted), _kind(wanted)
+
+
+def _kind(level: str) -> str:
+    return level if level in (NORMAL, NONE) else PLUGIN
 
 
 def checked(block: ChainBlock, name: str, value) -> float | str:

@@ -33,6 +33,8 @@ class BlockSpec:
         What was given, in native units, a model's knobs among them; parameters that are not here have their default.
     file : Path, str or None
         A path if the file stands beside the set list, else the name as written, to be looked for in the usual places.
+    level : str
+        The named level of a model, "" for the usual one.
     lines : dict
         Line of each key; empty if the block does not come from a file.
     place : str
@@ -45,6 +47,7 @@ class BlockSpec:
     id: str
     values: dict[str, float | str] = field(default_factory=dict)
     file: Path | str | None = None
+    level: str = ""
     lines: dict[str, int] = field(default_factory=dict)
     place: str = ""
     path: Path | None = None
@@ -93,7 +96,7 @@ class Preset:
         table = {parameter.name: parameter for parameter in parameters}
         for key, value in block.values.items():
             try:
-                check_value(table, key, value, ("type", "id", "file"))
+                check_value(table, key, value, ("type", "id", "file", "level"))
             except UsageError as error:
                 raise block.error(key, str(error)) from None
         for scene, values in self.scenes.items():

@@ -200,8 +200,12 @@ class _Reader:
                 count += 1
         effect = self.blocks[name]
         parameters = {parameter.name: parameter for parameter in effect.parameters}
-        allowed = ("type", "id", *(["file"] if effect.file else []), *parameters)
+        extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
+        allowed = ("type", "id", *extra, *parameters)
         file = self.file(keys.pop("file"), place) if effect.file and "file" in keys else None
+        level = ""
+        if effect.file == "model" and "level" in keys and not _is_number(keys["level"]):  # a number is a knob
+            level = self.text(keys.pop("level"), f"{place}: level")
         values = {}
         for key, item in keys.items():
             if effect.file == "model" and key not in parameters and _is_number(item):
@@ -215,7 +219,7 @@ class _Reader:
                 raise self.error(item, f"{place}: unknown key {key!r}{hint}, allowed: {', '.join(allowed)}")
         if effect.file and file is None:
             raise self.error(marked, f"{place}: missing key 'file'")
-        return BlockSpec(name, block_id, values, file, lines, place, self.path)
+        return BlockSpec(name, block_id, values, file, level, lines, place, self.path)
 
     def file(self, marked: Marked, place: str) -> Path | str:
         """Return the path beside the set list where there is one, else the name."""

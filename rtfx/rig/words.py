@@ -24,11 +24,15 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
     file: Any
     values: dict[str, Any]
     for item in items:
+        level = ""
         if isinstance(item, HasKnobs):
             kind, file, values = "model", item.spec, {}
         elif isinstance(item, Mapping):
-            values = {key: value for key, value in item.items() if key not in ("type", "id", "file")}
-            kind, file = item.get("type"), item.get("file")
+            values = dict(item)
+            kind, file = values.pop("type", None), values.pop("file", None)
+            values.pop("id", None)
+            if kind == "model" and isinstance(values.get("level"), str):  # a number is a knob
+                level = values.pop("level")
         else:
             kind = "cab" if str(item).lower().endswith((".wav", ".flac", ".aif", ".aiff")) else "model"
             file, values = str(item), {}
@@ -39,5 +43,5 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
         name, number = wanted, 2
         while name in used:
             name, number = f"{wanted}_{number}", number + 1
-        blocks.append(BlockSpec(kind, name, values, file))
+        blocks.append(BlockSpec(kind, name, values, file, level))
     return blocks

@@ -1,0 +1,73 @@
+"""The levels that a model can be played at by name: the gains that the players of its family put around it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from ..errors import UsageError, did_you_mean
+from ..units import db_from_gain
+from .spec import ModelSpec
+
+NORMAL, PLUGIN, NONE = "normal", "plugin", "none"
+WORDS = {
+    NORMAL: "as loud as any other model",
+    PLUGIN: "as the player of its family has it, or as its file states",
+    NONE: "as the net computes it",
+}
+# by family: its player, and the gain in dB before the model there
+PLAYERS = {
+    "nam": ("NeuralAmpModeler", 0.0),
+    "aidax": ("AIDA-X", 0.0),
+    "klon": ("KlonCentaur", db_from_gain(0.5)),
+    "smartamppro": ("SmartAmpPro", 0.0),
+}
+LOUDEST_DB = 80.0  # what is believed
+
+
+def named_levels(spec: ModelSpec) -> dict[str, tuple[float, float]]:
+    """Return the gains in dB before and after the model by name of the player, the first being `plugin`."""
+    if spec.family in PLAYERS:
+        name, before = PLAYERS[spec.family]
+        return {name: (before, spec.level_db)}
+    default = spec.metadata.get("level")
+    found = {}
+    stated = spec.metadata.get("levels")
+    for name, gains in stated.items() if isinstance(stated, dict) else ():
+        before, after = (_decibels(gains.get(key)) if isinstance(gains, dict) else None for key in _KEYS)
+        if isinstance(name, str) and before is not None and after is not None:
+            found[name] = (before, after)
+    return dict(sorted(found.items(), key=lambda item: item[0] != default))
+
+
+def at_level(spec: ModelSpec, name: str) -> ModelSpec:
+    """Return the model with the gains of a named level in place of its own.
+
+    Raises
+    ------
+    UsageError
+        No such level; names those that the model has.
+    """
+    levels = named_levels(spec)
+    for known, (before, after) in levels.items():
+        if name == PLUGIN or known.lower() == name.lower():
+            return replace(spec, input_db=before, level_db=after)
+    if name in WORDS:
+        return spec
+    choices = [*WORDS, *levels]
+    raise UsageError(
+        f"{spec.name or spec.family}: no level {name!r}{did_you_mean(name, choices)}, expected one of: "
+        f"{', '.join(choices)}"
+    )
+
+
+_KEYS = ("input_gain", "output_gain")
+
+
+def _decibels(gain: Any) -> float | None:
+    """Return a linear gain in dB, None where it is no credible one: files may hold anything."""
+    if isinstance(gain, bool) or not isinstance(gain, (int, float)) or not 0.0 < gain < math.inf:
+        return None
+    decibels = db_from_gain(float(gain))
+    return decibels if abs(decibels) <= LOUDEST_DB else None
