@@ -51,7 +51,9 @@ _OPTIONS = (
     click.option("--cold", is_flag=True, help="Start models without prewarming them."),
     click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
     click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
-    click.option("--level", metavar="NAME", help="normal (all equally loud), plugin, none, or a plugin that info names."),
+    click.option(
+        "--level", metavar="NAME", help="normal (all equally loud), plugin, none, or a plugin that info names."
+    ),
     click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level: --level none."),
     click.option(
         "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."

@@ -1,8 +1,8 @@
 """Loudness as broadcasters measure it (ITU-R BS.1770-4): K-weighted, gated, in LUFS.
 
-Two filters weigh the frequencies: a shelf of 4 dB above 1.7 kHz, for the head, and a high-pass at 38 Hz. The mean square
-of blocks of 400 ms that overlap by three quarters is averaged twice: over the blocks above -70 LUFS, then over those of
-them that are at most 10 LU below that average.
+Two filters weigh the frequencies: a shelf of 4 dB above 1.7 kHz, for the head, and a high-pass at 38 Hz. The mean
+square of blocks of 400 ms that overlap by three quarters is averaged twice: over the blocks above -70 LUFS, then over
+those of them that are at most 10 LU below that average.
 
 Against the standard, channels are averaged, not summed: a model on two channels is as loud as the same model on one.
 """

@@ -39,7 +39,8 @@ def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
         "level_db": spec.level_db,
         "input_db": spec.input_db,
         "levels": [
-            {"name": name, "input_db": before, "output_db": after} for name, (before, after) in named_levels(spec).items()
+            {"name": name, "input_db": before, "output_db": after}
+            for name, (before, after) in named_levels(spec).items()
         ],
         "warnings": list(spec.warnings),
     }

@@ -23,6 +23,7 @@ PLAYERS = {
     "klon": ("KlonCentaur", db_from_gain(0.5)),
     "smartamppro": ("SmartAmpPro", 0.0),
 }
+KEYS = ("input_gain", "output_gain")  # linear, in a file's metadata
 LOUDEST_DB = 80.0  # what is believed
 
 
@@ -31,13 +32,13 @@ def named_levels(spec: ModelSpec) -> dict[str, tuple[float, float]]:
     if spec.family in PLAYERS:
         name, before = PLAYERS[spec.family]
         return {name: (before, spec.level_db)}
-    default = spec.metadata.get("level")
+    default, stated = spec.metadata.get("level"), spec.metadata.get("levels")
     found = {}
-    stated = spec.metadata.get("levels")
     for name, gains in stated.items() if isinstance(stated, dict) else ():
-        before, after = (_decibels(gains.get(key)) if isinstance(gains, dict) else None for key in _KEYS)
-        if isinstance(name, str) and before is not None and after is not None:
-            found[name] = (before, after)
+        pair = [_decibels(gains.get(key)) for key in KEYS] if isinstance(gains, dict) else []
+        decibels = [gain for gain in pair if gain is not None]
+        if isinstance(name, str) and len(decibels) == len(KEYS):
+            found[name] = (decibels[0], decibels[1])
     return dict(sorted(found.items(), key=lambda item: item[0] != default))
 
 
@@ -60,9 +61,6 @@ def at_level(spec: ModelSpec, name: str) -> ModelSpec:
         f"{spec.name or spec.family}: no level {name!r}{did_you_mean(name, choices)}, expected one of: "
         f"{', '.join(choices)}"
     )
-
-
-_KEYS = ("input_gain", "output_gain")
 
 
 def _decibels(gain: Any) -> float | None:

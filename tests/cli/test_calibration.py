@@ -25,8 +25,10 @@ def place(tmp_path, monkeypatch):
 
 def test_render(capsys, place):
     wet = []
-    for name, words in (("plain.wav", ()), ("loud.wav", ("--interface-dbu", "24"))):
-        code, _, err = rtfx(capsys, "render", "--model", "net.nam", "dry.wav", name, "--float", *words)
+    for name, words in (("plain.wav", ()), ("loud.wav", ("--interface-dbu", "24"))):  # normalised, both are as loud
+        code, _, err = rtfx(
+            capsys, "render", "--model", "net.nam", "dry.wav", name, "--float", "--level", "none", *words
+        )
         assert code == 0, err
         wet.append(soundfile.read(name)[0])
     np.testing.assert_allclose(wet[1], 10 ** (6 / 20) * wet[0], rtol=1e-4, atol=1e-7)

@@ -187,7 +187,9 @@ def test_a_model_without_input_level_says_that_nothing_changes():
     assert "does not state its input level" in notes[0]
 
 
-PLUGINS = {"levels": {"Amp": {"input_gain": 4.0, "output_gain": 0.5}, "Pedal": {"input_gain": 10.0, "output_gain": 1.0}}}
+PLUGINS = {
+    "levels": {"Amp": {"input_gain": 4.0, "output_gain": 0.5}, "Pedal": {"input_gain": 10.0, "output_gain": 1.0}}
+}
 
 
 def plugin_spec():
@@ -240,6 +242,12 @@ def test_families_name_their_players(shared):
     nam = named_levels(load(root / "nam/BossWN-nano.nam"))
     assert nam == {"NeuralAmpModeler": (0.0, pytest.approx(-18.0 + 11.7253, abs=1e-3))}
     assert list(named_levels(load(root / "aidax/tw40_blues_deluxe_deerinkstudios.json"))) == ["AIDA-X"]
-    assert named_levels(load(root / "klon_centaur/centaur_0.json"))["KlonCentaur"] == (pytest.approx(-6.02, abs=0.01), -22.3)
-    assert list(named_levels(load(root / "smartguitaramp_wavenet/BritMan.json"))) == ["SmartGuitarAmp", "SmartGuitarPedal"]
+    assert named_levels(load(root / "klon_centaur/centaur_0.json"))["KlonCentaur"] == (
+        pytest.approx(-6.02, abs=0.01),
+        -22.3,
+    )
+    assert list(named_levels(load(root / "smartguitaramp_wavenet/BritMan.json"))) == [
+        "SmartGuitarAmp",
+        "SmartGuitarPedal",
+    ]
     assert list(named_levels(load(root / "proteus/TS9_DriveKnob.json"))) == ["Proteus"]

@@ -37,7 +37,9 @@ def test_low_tones_count_less_and_high_ones_more():
 
 def test_pauses_do_not_count():
     playing = tone(-20, 4)
-    assert loudness(np.concatenate([playing, np.zeros(8 * 48000)]), 48000) == pytest.approx(-23.01, abs=0.3)  # blocks half in the pause count
+    assert loudness(np.concatenate([playing, np.zeros(8 * 48000)]), 48000) == pytest.approx(
+        -23.01, abs=0.3
+    )  # blocks half in the pause count
     quiet = tone(-36, 8)  # 16 dB below, thus more than 10 below the mean of both
     assert loudness(np.concatenate([playing, quiet]), 48000) == pytest.approx(-23.01, abs=0.3)
     assert loudness(np.concatenate([playing, tone(-26, 8)]), 48000) < -25  # this does count
