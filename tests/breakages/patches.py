@@ -199,4 +199,20 @@ BREAKAGES = [
         "if slot.phase == RINGING:",
         "tests/engine/test_fades.py::test_a_tail_ends_without_a_step_while_the_guitar_goes_on[1500]",
     ),
+    Breakage(
+        "a model's loudness measured without its cabinet",
+        "rtfx/control/level.py",
+        "measured = remembered([block, *cabs], sample_rate)",
+        "measured = remembered([block], sample_rate)",
+        "tests/control/test_level.py::test_a_cabinet_is_part_of_the_loudness",
+        same_code=True,
+    ),
+    Breakage(
+        "loudness believed where the file states one",
+        "rtfx/control/level.py",
+        "if block.bare or block.level != NORMAL:",
+        "if block.bare or block.level != NORMAL or block.spec.level_db:",
+        "tests/control/test_level.py::test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it[stated]",
+        same_code=True,
+    ),
 ]
