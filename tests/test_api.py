@@ -235,3 +235,9 @@ def test_load_errors_are_one_line(tmp_path):
         with pytest.raises(RtfxError) as caught:
             rtfx.load(name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("x", ["abc", None, [[1.0], [1.0, 2.0]], {"a": 1}, [1, "a"]], ids=repr)
+def test_what_is_no_audio_is_refused_in_words(x):
+    with pytest.raises(UnsupportedInput, match="expected an array of numbers"):
+        Model(gru())(x, RATE)

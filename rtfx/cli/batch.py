@@ -21,6 +21,18 @@ Failure = tuple["Job", RtfxError]
 _shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rig
 
 
+class Once:
+    """Prints a line of status, and the same line never again."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def __call__(self, note: str) -> None:
+        if note not in self._told:
+            self._told.add(note)
+            status(note)
+
+
 class Cancelled(Exception):
     """The user has interrupted; raised in a worker so that it leaves no half file."""
 
@@ -36,6 +48,7 @@ def _here(rig: Rig, work: Sequence[Job]) -> list[Failure]:
     from .render import render_one
 
     failures: list[Failure] = []
+    tell = Once()
     seconds_before = 0.0
     with _progress(_total_seconds(work)) as show:
         for job in work:
@@ -45,7 +58,7 @@ def _here(rig: Rig, work: Sequence[Job]) -> list[Failure]:
                 show(before + done / rate)
 
             try:
-                rendered = render_one(rig, job, report)
+                rendered = render_one(rig, job, report, tell)
             except RtfxError as error:
                 failures.append((job, error))
                 continue
@@ -64,6 +77,7 @@ def _in_workers(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
     context = multiprocessing.get_context("spawn")
     seconds, cancel = context.Value("d", 0.0), context.Value("b", 0)
     failures: list[Failure] = []
+    tell = Once()
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(seconds, cancel))
     try:
         with _progress(_total_seconds(work)) as show:
@@ -74,9 +88,12 @@ def _in_workers(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
                 for future in done:
                     job = waiting.pop(future)
                     try:
-                        message = future.result()
+                        message, notes = future.result()
                     except BrokenProcessPool:
                         message = f"{job.source}: its worker process died: is there enough memory? Try --jobs 1"
+                        notes = []
+                    for note in notes:
+                        tell(note)
                     if message:
                         failures.append((job, AudioFileError(message)))
     except BaseException:
@@ -95,12 +112,13 @@ def _start_worker(seconds: Any, cancel: Any) -> None:
     _shared.update(seconds=seconds, cancel=cancel)
 
 
-def _work(job: Job) -> str:
-    """Render one job in a worker; return the error's words, empty if all went well."""
+def _work(job: Job) -> tuple[str, list[str]]:
+    """Render one job in a worker; return the error's words, empty if all went well, and what the user should know."""
     from .render import build, render_one
 
     seconds, cancel = _shared["seconds"], _shared["cancel"]
     reported, rate = 0, _rate(job)
+    notes: list[str] = []
 
     def report(done: int, total: int | None) -> None:
         nonlocal reported
@@ -113,12 +131,12 @@ def _work(job: Job) -> str:
     try:
         if "rig" not in _shared:
             _shared["rig"] = build(job.what, job.flags)
-        render_one(_shared["rig"], job, report)
+        render_one(_shared["rig"], job, report, notes.append)
     except Cancelled:
-        return "interrupted"
+        return "interrupted", notes
     except RtfxError as error:
-        return str(error)
-    return ""
+        return str(error), notes
+    return "", notes
 
 
 def _warm(rig: Rig, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,8 +155,8 @@ def _named(source: Path, encoding: str) -> str:
     return source.stem + ".wav" if container is None or container + encoding == "FLACFLOAT" else source.name
 
 
-def render_one(rig: Rig, job: Job, progress=None) -> Any:
-    """Render one file and return what was written.
+def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], None] = lambda note: None) -> Any:
+    """Render one file and return what was written; `tell` gets what the user should know about the rig.
 
     Raises
     ------
@@ -173,7 +174,7 @@ def render_one(rig: Rig, job: Job, progress=None) -> Any:
     ]
 
     def process(blocks, sample_rate: int, channels: int):
-        return rig.stream_blocks(
+        outputs = rig.stream_blocks(
             blocks,
             sample_rate,
             channels,
@@ -189,6 +190,9 @@ def render_one(rig: Rig, job: Job, progress=None) -> Any:
             rate_method=flags.rate_method,
             interface_dbu=flags.interface_dbu,
         )
+        for note in rig.notes:
+            tell(note)
+        return outputs
 
     try:
         return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)

@@ -41,7 +41,7 @@ class PlainView:
             return
         for key in changed:
             if state[key]:
-                self.say(f"{state[key]} {key}" if isinstance(state[key], int) else str(state[key]))
+                self.say(_worded(state[key], key))
         if changed:
             self._told, self._next = state, now + 1.0
 
@@ -63,6 +63,14 @@ class PlainView:
 
     def close(self) -> None:
         pass
+
+
+def _worded(value: str | int, what: str) -> str:
+    """Return a message as it is, a number with what is counted: its first word is in the plural."""
+    if isinstance(value, str):
+        return value
+    things, space, rest = what.partition(" ")
+    return f"{value} {things if value != 1 else things.removesuffix('s')}{space}{rest}"
 
 
 class LiveView:

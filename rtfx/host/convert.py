@@ -89,8 +89,14 @@ def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:
 
 
 def planar(x: np.ndarray) -> np.ndarray:
-    """Return (channels, n) float32, or raise naming the transpose."""
-    audio = np.atleast_2d(np.asarray(x, np.float32))
+    """Return (channels, n) float32, or raise naming what is no audio, or the transpose."""
+    try:
+        found = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "buif":
+        raise UnsupportedInput(f"audio is {x!r:.40}, expected an array of numbers, (n,) or (channels, n)")
+    audio = np.atleast_2d(found.astype(np.float32, copy=False))
     if audio.ndim != 2 or audio.shape[0] > MAX_CHANNELS:
         raise UnsupportedInput(
             f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} "

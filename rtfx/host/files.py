@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import AudioFileError
 from .wave import STANDARD, Reader, Writer, check_target
 
 READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
@@ -59,6 +60,7 @@ def render_file(
     """
     if str(target) != STANDARD:
         check_target(Path(target), encoding, overwrite)  # before anything costly
+        _check_different(Path(source), Path(target))
     with Reader(source) as reader:
         done = 0
 
@@ -77,3 +79,9 @@ def render_file(
             for block in outputs:
                 writer.write(block)
         return Rendered(done, writer.frames, reader.sample_rate, channels)
+
+
+def _check_different(source: Path, target: Path) -> None:
+    """Raise if the target is the source, whatever it is called: the recording would be gone."""
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target} is what is read, and the dry recording would be lost: name another file")

@@ -150,3 +150,25 @@ def test_names_in_a_folder_follow_what_can_be_written():
     assert _named(Path("a.mp3"), "PCM_24") == "a.wav"
     assert _named(Path("b.flac"), "FLOAT") == "b.wav"
     assert _named(Path("c.AIFF"), "PCM_16") == "c.AIFF"
+
+
+def test_what_a_rig_has_to_say_is_told_once(capsys, place):
+    soundfile.write("d.wav", read("a.wav"), 44100)
+    for words in (("a.wav", "c.wav"), ("a.wav", "c.wav", "--jobs", "2")):
+        code, out, err = rtfx(capsys, "render", "--model", MODEL, *words[:2], "wet", *words[2:], "-y")
+        assert (code, out) == (0, "")
+        assert err.count("as loud as any other model") == 1
+    code, _, err = rtfx(capsys, "render", "--model", MODEL, "d.wav", "wet.wav", "-r", "96000", "--bare")
+    assert code == 0 and "as loud as" not in err
+
+
+@pytest.mark.parametrize("other", ["a.wav", "./a.wav", "link.wav", "hard.wav"])
+def test_the_dry_recording_is_never_overwritten(capsys, place, other):
+    os.symlink("a.wav", "link.wav")
+    os.link("a.wav", "hard.wav")
+    before = read("a.wav")
+    code, out, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", other, "-y")
+    assert (code, out) == (1, "") and "the dry recording would be lost" in err
+    assert np.array_equal(read("a.wav"), before) and "wet" not in listing()
+    code, _, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", "c.wav", ".", "-y")
+    assert code == 1 and err.count("the dry recording would be lost") == 2

@@ -95,7 +95,7 @@ def test_counts_are_told_once_a_second():
         stream.xruns += 1
         told += lines()
     assert 3 <= len(told) <= 4
-    assert told[0] == "rtfx: 1 xruns"
+    assert told[0] == "rtfx: 1 xrun"
     assert told[-1].endswith(" xruns")
 
 
