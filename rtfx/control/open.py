@@ -17,7 +17,7 @@ from ..host.choose import Choice, choose
 from ..host.devices import sample_rates
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.portaudio import PortAudioHost
-from ..host.recorder import RING_SECONDS, Recorder
+from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
 from ..plan import choose as kernels
@@ -30,6 +30,7 @@ from .controller import Controller, LoadedPreset
 from .level import levelled
 from .stream import Stream
 
+RING_SECONDS = 75.0  # a minute, and what writing it may take
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
 
 
@@ -94,7 +95,7 @@ def open_stream(
         options = Options(bare, cab, level, rate_method, interface_dbu)
         loaded, notes = _load(presets, first, values or {}, stream_rate, models, options, cold)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
-    engine = _engine(choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted)
+    engine = _engine(choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted)
     engine.record["in_channel"] = _channel(in_channel, wanted, choice, engine) - 1
     frames = None if seconds is None else round(seconds * stream_rate)
     latency_frames = max(preset.plan.latency_frames for preset in loaded)
@@ -110,7 +111,10 @@ def open_stream(
         host = NullHost(engine, block or BLOCK_FRAMES, round(stream_rate), ends)
     else:
         host = PortAudioHost(engine, choice, block, stream_rate, latency or wanted.get("latency") or "low")
-    recorder = Recorder(engine, str(record), stream_rate, ends) if record else None
+    recorder = None
+    if record:
+        assert engine.rings is not None
+        recorder = Recorder(engine.rings, str(record), stream_rate, lambda: int(engine.record["stop_frame"]), ends)
     if recorder and recorder.kept:
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
@@ -196,7 +200,7 @@ def _load(presets, first: int, values: Mapping, stream_rate: float, models: Mode
 
 
 def _engine(
-    choice: Choice, source, loops, stream_rate, loaded, record, set_list, in_gain_db, out_gain_db, bare, muted
+    choice: Choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted
 ) -> Engine:
     said = set_list.globals
     outputs = max(preset.plan.outputs for preset in loaded)
@@ -209,7 +213,7 @@ def _engine(
         device_outputs=min(max(2, outputs), target.output_channels) if target else outputs,
         source=source,
         loops=loops,
-        record_frames=round(RING_SECONDS * stream_rate) if record else 0,
+        ring_frames=round(RING_SECONDS * stream_rate),
         limiter=bool(said.get("limiter", True)) and not bare,
         in_gain=gain_from_db(_first(in_gain_db, said.get("in_gain_db"))),
         out_gain=gain_from_db(_first(out_gain_db, said.get("out_gain_db"))),

@@ -79,5 +79,7 @@ def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=
                 return "quit"
         else:
             stream.wait(REFRESH_SECONDS)
+        for text in stream.news():
+            view.say(text)
         view.update(stream.meters())
     return "ended"

@@ -216,6 +216,11 @@ class Stream:
             lost_frames=self.recorder.lost if self.recorder else 0,
         )
 
+    def news(self) -> list[str]:
+        """Return what the player should know, each line once."""
+        lines = self.recorder.news if self.recorder else None
+        return [lines.popleft() for _ in range(len(lines))] if lines else []
+
     @property
     def active(self) -> bool:
         """False once the stream has ended, by itself or by `close`."""

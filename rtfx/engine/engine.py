@@ -14,6 +14,7 @@ from ..plan.layout import allocate
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig
+from .rings import Rings
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
@@ -49,8 +50,8 @@ class Engine:
         Plays in place of the device's input.
     loops : bool
         The source starts again at its end.
-    record_frames : int
-        Length of the recorder's ring; 0: no recorder.
+    ring_frames : int
+        How much of the input and output is kept; 0: nothing.
     live : bool
         Fade in over 300 ms at the start.
     """
@@ -64,7 +65,7 @@ class Engine:
         device_outputs: int = 1,
         source: np.ndarray | None = None,
         loops: bool = False,
-        record_frames: int = 0,
+        ring_frames: int = 0,
         live: bool = True,
         limiter: bool = True,
         in_gain: float = 1.0,
@@ -77,9 +78,7 @@ class Engine:
         e = self.record
         e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
-        self.ring = np.zeros((max(record_frames, 1), outputs), np.float32)
-        if record_frames:
-            e["record"], e["record_frames"] = self.ring.ctypes.data, record_frames
+        self.rings = Rings(e, ring_frames) if ring_frames else None
         self.source = None
         if source is not None:
             self.source = np.ascontiguousarray(source, np.float32)
@@ -95,6 +94,7 @@ class Engine:
             for field in ("target", "goal", "value"):
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
+        self._published = 0
         self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
         self.graveyard: list[EngineRig] = []
@@ -102,6 +102,8 @@ class Engine:
     def publish(self, rig: EngineRig) -> None:
         """Offer a rig; the audio thread takes it at the next block. An earlier one not yet taken is dropped."""
         self.rigs[rig.address] = rig
+        self._published += 1
+        rig.record["number"] = self._published
         dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address)
         if dropped:
             self._free(dropped)
@@ -166,15 +168,6 @@ class Engine:
         source, target = x.ctypes.data, y.ctypes.data
         DRIVE(CALLBACK_KERNEL.address, self.address, source, x.shape[1], target, y.shape[1], x.shape[0], block)
         return y
-
-    def drain_record(self) -> np.ndarray:
-        """Return the recorded frames since the last call, ``(frames, outputs)``."""
-        head, tail = LOAD(self.address + OFFSET["record_head"]), int(self.record["record_tail"])
-        size = self.ring.shape[0]
-        places = np.arange(tail, head) % size
-        frames = self.ring[places]
-        STORE(self.address + OFFSET["record_tail"], head)
-        return frames
 
     @property
     def load_mean(self) -> float:

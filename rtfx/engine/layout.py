@@ -14,6 +14,13 @@ ROW = MAX_BLOCK + 80  # floats between rows of the engine's own buffers: an odd 
 
 FREE, PLAYING, LEAVING, RINGING, CLOSING, PRIMING = range(6)
 
+# What happened at which stream frame, for whoever plays it again: always at a block's start, before the block.
+LOG = np.dtype(
+    [("frame", np.int64), ("kind", np.int64), ("rig", np.int64), ("number", np.int64), ("value", np.float64)]
+)
+LOG_BLOCK, LOG_WAIT, LOG_RIG, LOG_TABLE, LOG_GLIDE = range(5)  # callbacks' frames; rig pending, taken; table; target
+GLIDES = ("in_gain", "out_gain", "wet", "open")  # a LOG_GLIDE's number
+
 GLIDE = np.dtype(
     [("target", np.float32), ("goal", np.float32), ("value", np.float32), ("step", np.float32), ("left", np.int64)],
     align=True,
@@ -48,7 +55,6 @@ ENGINE = np.dtype(
         ("open", GLIDE),  # 0: muted
         ("in_channel", np.int64),  # device channel of input row 0
         ("stop_frame", np.int64),  # stream frame at which the output is silent, -1: never
-        ("record_tail", np.int64),
         ("clear_held", np.int64),  # a new number asks for the held peaks to start again
         ("pad1", np.int64, 8),
         # set before the stream starts
@@ -61,8 +67,11 @@ ENGINE = np.dtype(
         ("source_frames", np.int64),
         ("source_channels", np.int64),
         ("source_loops", np.int64),
-        ("record", np.int64),  # address of a ring of interleaved frames, or 0
-        ("record_frames", np.int64),
+        ("dry_ring", np.int64),  # addresses of rings of interleaved frames: the rig's input and output; or 0
+        ("wet_ring", np.int64),
+        ("ring_frames", np.int64),  # frame t of the stream lies at t % ring_frames
+        ("log", np.int64),  # address of a ring of LOG records, or 0
+        ("log_size", np.int64),
         ("fade_frames", np.int64),  # rig to rig
         ("quick_frames", np.int64),  # when no slot is free, and at the end of a tail
         ("start_frames", np.int64),
@@ -77,8 +86,11 @@ ENGINE = np.dtype(
         ("clock", np.int64),  # frames processed
         ("source_position", np.int64),
         ("limiter_peak", np.float32),
-        ("record_head", np.int64),
-        ("record_lost", np.int64),
+        ("ring_head", np.int64),  # stream frame behind the last one in the rings
+        ("log_head", np.int64),  # records written
+        ("logged_total", np.int64),  # frames of the callback that was logged last
+        ("waiting", np.int64),  # 1: a rig is pending and no slot was free for it
+        ("turn", np.int64),  # odd while a callback is under way
         ("thread", np.int64),  # kernel's id of the audio thread
         ("blocks", np.int64),
         ("swaps", np.int64),

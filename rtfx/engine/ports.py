@@ -1,4 +1,4 @@
-"""The engine's two ends: device or file frames into planar rows, mixed rows out to device and recorder; meters."""
+"""The engine's two ends: device or file frames into planar rows, mixed rows out to the device; meters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..effects.limiter import limit_frame
 from ..kernels.jit import inline
-from ..kernels.memory import floats, load_acquire, records, store_release
+from ..kernels.memory import floats, records
 from ..plan.layout import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
@@ -14,19 +14,14 @@ DRY, IN, MUTED, MIX = (OFFSET[name] for name in ("dry_rows", "in_rows", "muted_r
 IN_PEAKS, IN_METERS, IN_HELD = (OFFSET[name] for name in ("in_peaks", "in_meters", "in_held"))
 OUT_PEAKS, OUT_METERS, OUT_HELD = (OFFSET[name] for name in ("out_peaks", "out_meters", "out_held"))
 IN_GAIN, OUT_GAIN, WET, OPEN = (OFFSET[name] for name in ("in_gain", "out_gain", "wet", "open"))
-RECORD_HEAD, RECORD_TAIL = OFFSET["record_head"], OFFSET["record_tail"]
 METERS_PER_SECOND = 20.0
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @inline
-def glide_next(address, frames):
-    """Return the gliding value of one frame and step on; a new target is taken at any frame. [audio thread]"""
+def glide_next(address):
+    """Return the gliding value of one frame and step on. [audio thread]"""
     g = records(address, 1, GLIDE)[0]
-    if g.target != g.goal:
-        g.goal = g.target
-        g.left = frames
-        g.step = (g.goal - g.value) / np.float32(frames)
     if g.left > 0:
         g.left -= 1
         g.value = g.value + g.step if g.left > 0 else g.goal
@@ -71,7 +66,7 @@ def read_input(engine, device, first, frames):
                 if value > peaks[channel]:
                     peaks[channel] = value
     for n in range(frames):
-        gain = glide_next(engine + IN_GAIN, e.fade_frames)
+        gain = glide_next(engine + IN_GAIN)
         for row in range(e.inputs):
             place = 4 * (ROW * row + n)
             value = floats(engine + DRY + place, 1)[0]
@@ -105,8 +100,8 @@ def finish_output(engine, frames):
             held[channel] = floats(engine + IN_HELD, MAX_CHANNELS)[channel] = ZERO
         e.held_cleared = e.clear_held
     for n in range(frames):
-        wet = glide_next(engine + WET, e.fade_frames)
-        gain = glide_next(engine + OUT_GAIN, e.fade_frames) * glide_next(engine + OPEN, e.fade_frames)
+        wet = glide_next(engine + WET)
+        gain = glide_next(engine + OUT_GAIN) * glide_next(engine + OPEN)
         loudest = ZERO
         for row in range(e.outputs):
             place = 4 * (ROW * row + n)
@@ -152,26 +147,6 @@ def write_output(engine, device, first, frames):
         for n in range(frames):
             value = mix[n] if row < e.outputs else ZERO
             floats(device + 4 * ((first + n) * e.device_outputs + channel), 1)[0] = value
-
-
-@inline
-def write_record(engine, frames):
-    """Append the mixed rows to the recorder's ring, interleaved; a full ring loses frames and counts them. [audio]"""
-    e = records(engine, 1, ENGINE)[0]
-    if e.record == 0:
-        return
-    head = e.record_head
-    if e.stop_frame >= 0:
-        frames = max(min(frames, e.stop_frame - e.clock), 0)
-    room = e.record_frames - (head - load_acquire(engine + RECORD_TAIL))
-    if frames > room:
-        e.record_lost += frames - room
-        frames = room
-    for n in range(frames):
-        place = e.record + 4 * ((head + n) % e.record_frames) * e.outputs
-        for row in range(e.outputs):
-            floats(place + 4 * row, 1)[0] = floats(engine + MIX + 4 * (ROW * row + n), 1)[0]
-    store_release(engine + RECORD_HEAD, head + frames)
 
 
 @inline

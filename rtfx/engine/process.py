@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.jit import intrinsic, kernel
-from ..kernels.memory import integers, records
+from ..kernels.memory import fence, integers, records, store_release
 from ..plan.layout import MAX_BLOCK
-from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, OFFSET
-from .ports import finish_output, publish_meters, read_input, write_output, write_record
+from .keep import take_targets, write_log, write_rings
+from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
+from .ports import finish_output, publish_meters, read_input, write_output
 from .system import clock_ns, flush_denormals, restore_denormals, thread_id
 from .voices import play_slots, take_rig
 
@@ -16,7 +17,7 @@ from .voices import play_slots, take_rig
 # flags, void *engine); frames and flags are 32 bits wide on Windows
 CALLBACK = "intc(int64, int64, ulong, int64, ulong, int64)"
 INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio: under- and overflow
-BINS = OFFSET["load_bins"]
+BINS, TURN = OFFSET["load_bins"], OFFSET["turn"]
 
 
 @intrinsic
@@ -38,17 +39,23 @@ def callback(source, target, frames, time_info, flags, engine):
     e = records(engine, 1, ENGINE)[0]
     if e.thread == 0:
         e.thread = thread_id()
+    store_release(engine + TURN, e.turn + 1)
+    fence()
     total = np.int64(frames)
+    if total > 0 and total != e.logged_total:
+        e.logged_total = total
+        write_log(engine, LOG_BLOCK, 0, total, 0.0)
     first = np.int64(0)
     while first < total:
         count = min(total - first, MAX_BLOCK)
         take_rig(engine)
+        take_targets(engine)
         read_input(engine, source, first, count)
         play_slots(engine, count)
         finish_output(engine, count)
         write_output(engine, target, first, count)
-        write_record(engine, count)
         publish_meters(engine, count)
+        write_rings(engine, count)
         e.clock += count
         first += count
     e.blocks += 1
@@ -67,6 +74,7 @@ def callback(source, target, frames, time_info, flags, engine):
         e.longest_load = max(e.longest_load, load)
         place = (float_bits(np.float32(load)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
         integers(engine + BINS, LOAD_BINS)[min(max(place, 0), LOAD_BINS - 1)] += 1
+    store_release(engine + TURN, e.turn + 1)
     restore_denormals(word)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..effects import dcblock
 from ..kernels.jit import kernel
 from ..kernels.memory import exchange
 from ..plan.chain import Plan
-from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, STEP, allocate
+from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, STEP, TABLE_SHIFT, allocate
 from .run import MAILBOX, RUN_PART
 
 
@@ -19,6 +20,7 @@ def _exchange(address, value):
     return exchange(address, value)
 
 
+TABLES_KEPT = 1024  # tables of values whose numbers the audio thread may still log
 EXCHANGE = kernel(_exchange, "int64(int64, int64)")
 
 
@@ -39,6 +41,8 @@ class EngineRig:
         self.memory = allocate(plan.arena.size)
         self.address = self.memory.ctypes.data
         self._free_table = 2
+        self._tables = 0
+        self.published: deque[tuple[int, Sequence[Mapping]]] = deque(maxlen=TABLES_KEPT)
         self.cold: bool = template.cold if template else cold
         if template is None:
             self.memory[:] = plan.arena
@@ -98,7 +102,10 @@ class EngineRig:
         numbers = self._cell_values(values)
         offset = int(self.record["tables"]) + 4 * numbers.size * self._free_table
         self.table(offset, numbers.size, np.dtype(np.float32))[:] = numbers
-        self._free_table = EXCHANGE(self.address + MAILBOX, self._free_table | FRESH) & (FRESH - 1)
+        self._tables += 1
+        self.published.append((self._tables, values))
+        word = self._tables << TABLE_SHIFT | FRESH | self._free_table
+        self._free_table = EXCHANGE(self.address + MAILBOX, word) & (FRESH - 1)
 
     def _cell_values(self, values: Sequence[Mapping]) -> np.ndarray:
         numbers = self.cells["goal"].copy()

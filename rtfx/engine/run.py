@@ -8,7 +8,7 @@ from ..kernels.jit import inline, kernel
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
 from ..kernels.resample import first_frame
 from ..kernels.state import STATE, offsets
-from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP
+from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
 from .system import flush_denormals, restore_denormals
 
 MAILBOX = offsets(RIG)["mailbox"]
@@ -19,7 +19,9 @@ def take_parameters(arena):
     """Take the newest parameter table, if one has come, and start a glide of each cell that changed. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     if load_acquire(arena + MAILBOX) & FRESH:
-        rig.held = exchange(arena + MAILBOX, rig.held) & (FRESH - 1)
+        word = exchange(arena + MAILBOX, rig.held)
+        rig.held = word & (FRESH - 1)
+        rig.table_number = word >> TABLE_SHIFT
         count = rig.cell_count
         table = floats(arena + rig.tables + 4 * count * rig.held, count)
         cells = records(arena + rig.cells, count, CELL)

@@ -9,11 +9,15 @@ import numpy as np
 from ..kernels.jit import inline
 from ..kernels.memory import exchange, floats, load_acquire, records, store_release
 from ..plan.layout import BUFFER, RIG
+from .keep import write_log
 from .layout import (
     CLOSING,
     ENGINE,
     FREE,
     LEAVING,
+    LOG_RIG,
+    LOG_TABLE,
+    LOG_WAIT,
     OFFSET,
     PLAYING,
     PRIMING,
@@ -50,11 +54,16 @@ def take_rig(engine):
         elif slots[i].phase != PLAYING and oldest != SLOTS and (oldest < 0 or slots[i].age < slots[oldest].age):
             oldest = i
     if free < 0:
+        if e.waiting == 0:
+            e.waiting = 1
+            write_log(engine, LOG_WAIT, 0, 0, 0.0)
         if 0 <= oldest < SLOTS:
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames
         return
     arena = exchange(engine + PENDING, 0)
+    e.waiting = 0
+    write_log(engine, LOG_RIG, records(arena, 1, RIG)[0].number, 0, 0.0)
     e.serial += 1
     e.swaps += 1
     slot = slots[free]
@@ -135,10 +144,14 @@ def play_slots(engine, frames):
         if slot.deafening != 0.0:
             source = engine + MUTED
             mute_input(engine, slot, frames)
+        rig = records(slot.rig, 1, RIG)[0]
+        table = rig.table_number
         faults = run_rig(slot.rig, source, ROW, frames, e.clock)
+        if rig.table_number != table:
+            write_log(engine, LOG_TABLE, rig.number, rig.table_number, 0.0)
         if faults > 0:
             e.non_finite += 1
-            e.fault_block = records(slot.rig, 1, RIG)[0].fault_block
+            e.fault_block = rig.fault_block
         if slot.phase == PRIMING:
             slot.tail -= frames
             if slot.tail <= 0:

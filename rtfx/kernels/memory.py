@@ -88,6 +88,18 @@ def exchange(context, address, value):
 
 
 @intrinsic
+def fence(context):
+    """Order all reads and writes before it before all behind it."""
+    from numba.core import types
+
+    def codegen(context, builder, signature, arguments):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
 def call_process(context, function, state, source, target, frames):
     """Call a kernel through its address."""
     from llvmlite import ir

@@ -13,6 +13,7 @@ ALIGNMENT = 64
 MAX_BLOCK = 512  # frames; longer callbacks are split
 GLIDE_SECONDS = 0.020
 FRESH = 4  # flag in a mailbox: the table in it has not been read
+TABLE_SHIFT = 3  # a mailbox holds the table's index, FRESH, and above them the table's number
 MAX_CHANNELS = 32
 
 RIG = np.dtype(
@@ -43,6 +44,8 @@ RIG = np.dtype(
         ("image_bytes", np.int64),
         ("faults", np.int64),  # non-finite blocks muted so far
         ("fault_block", np.int64),  # chain index of the last one
+        ("number", np.int64),  # serial number of its publication
+        ("table_number", np.int64),  # of the parameter table taken last
     ],
     align=True,
 )

@@ -25,6 +25,9 @@ class FakeStream:
     def meters(self):
         return Meters(self.levels, -12.0, self.clip_in, self.clip_out, 0.1, 0.3, self.xruns)
 
+    def news(self):
+        return []
+
     def clear_clips(self):
         self.clip_in = self.clip_out = False
 

@@ -6,6 +6,7 @@ import pytest
 from rtfx.engine.engine import Engine
 from rtfx.engine.layout import LOAD_BIN_OFFSET, LOAD_BIN_SHIFT
 from rtfx.engine.process import CALLBACK_KERNEL
+from rtfx.engine.rings import MARGIN
 
 from .rigs import RATE, drive, engine, gain, noise, rig
 
@@ -117,26 +118,19 @@ def test_load_is_measured():
     assert e.record["offered_ns"] == pytest.approx(100 * 64 / RATE * 1e9)
 
 
-def test_record_ring_wraps_and_counts_what_it_loses():
-    e = engine([gain(0.0)], record_frames=1000)
-    x = noise(4000, level=0.1)
-    drive(e, x[:700])
-    assert np.array_equal(e.drain_record(), x[:700])
-    drive(e, x[700:1500])
-    assert np.array_equal(e.drain_record(), x[700:1500]), "across the ring's end"
-    drive(e, x[1500:3100])
-    assert int(e.record["record_lost"]) == 600
-    assert np.array_equal(e.drain_record(), x[1500:2500]), "the newest are lost, none is overwritten"
-    drive(e, x[3100:3200])
-    assert np.array_equal(e.drain_record(), x[3100:3200])
-    assert e.drain_record().shape == (0, 1)
-
-
-def test_record_ends_where_the_stream_stops():
-    e = engine([gain(0.0)], record_frames=5000)
-    e.stop_at(3000)
-    drive(e, noise(4000))
-    assert len(e.drain_record()) == 3000
+def test_rings_hold_the_newest_frames():
+    e = engine([gain(-6.0)], ring_frames=1, in_gain=2.0)
+    rings, y = e.rings, np.zeros((0, 1), np.float32)
+    x = noise(9000, level=0.1)
+    for first, last, kept in ((0, 700, 0), (700, 1500, 700), (1500, 6000, 6000 - 2 * MARGIN), (6000, 9000, 6000)):
+        y = np.concatenate([y, drive(e, x[first:last])])
+        assert rings.head == last
+        start, wet = rings.read(rings.wet, first, last)
+        assert start == kept, "what may be overwritten is not given out"
+        assert np.array_equal(wet, y[start:])
+        assert np.array_equal(rings.read(rings.dry, start, last)[1], x[start:last]), "before any gain"
+    assert rings.frames == 4 * MARGIN < 6000, "across the ring's end"
+    assert rings.read(rings.wet, 9000, 9000)[1].shape == (0, 1)
 
 
 def test_source_plays_once_or_loops():
