@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..errors import RtfxError, UsageError
+from ..errors import NotAModelFile, UsageError
 from .output import json_line
 from .rig import compat_option, debug_option
 
@@ -28,24 +28,16 @@ def command(model: str | None, blocks: bool, as_json: bool, compat: str | None) 
         _print_blocks(as_json)
         return 0
     assert model is not None
-    failed = 0
-    files = model_files(model)
-    for number, name in enumerate(files):
-        try:
-            facts = _facts(name, compat)
-        except RtfxError as error:
-            if len(files) == 1:
-                raise
-            failed += 1
-            click.echo(f"rtfx: {error}", err=True)
-            continue
-        if as_json:
-            json_line(facts)
-        else:
-            click.echo(("\n" if number else "") + _text(facts))
-    if failed:
-        click.echo(f"rtfx: {failed} of {len(files)} files cannot be read", err=True)
-    return 1 if failed else 0
+    if Path(model).is_dir():
+        from .collection import show_folder
+
+        return show_folder(model, model_files(model), read_facts, compat, as_json)
+    facts = read_facts(model, compat)
+    if as_json:
+        json_line(facts)
+    else:
+        click.echo(_text(facts))
+    return 0
 
 
 def model_files(name: str) -> list[str]:
@@ -53,7 +45,7 @@ def model_files(name: str) -> list[str]:
 
     Raises
     ------
-    UsageError
+    NotAModelFile
         The folder holds no model file.
     """
     from ..find import MODEL_SUFFIXES
@@ -64,11 +56,14 @@ def model_files(name: str) -> list[str]:
     found = (path for path in folder.rglob("*") if path.suffix.lower() in MODEL_SUFFIXES and path.is_file())
     files = sorted(str(path) for path in found if not path.name.endswith(DESCRIPTION))
     if not files:
-        raise UsageError(f"{name}: no model file in this folder, expected {', '.join(MODEL_SUFFIXES)}")
+        raise NotAModelFile(
+            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)}"
+        )
     return files
 
 
-def _facts(name: str, compat: str | None) -> dict[str, Any]:
+def read_facts(name: str, compat: str | None) -> dict[str, Any]:
+    """Return the facts about one model, or raise RtfxError."""
     from ..find import find_model
     from ..model.describe import describe
     from ..model.load import load

@@ -88,7 +88,7 @@ TABLE = [
     ("info M --blocks", USAGE, r"expected a model, a folder or --blocks"),
     ("info none.json", FAILED, r"'none\.json': no such model"),
     ("info bad.json", FAILED, r"bad\.json"),
-    ("info empty", USAGE, r"no model file in this folder"),
+    ("info empty", FAILED, r"no model file in this folder"),
     ("verify", USAGE, r"missing argument"),
     ("verify none.json", FAILED, r"no such model"),
 ]

@@ -1,16 +1,22 @@
 """info and verify: the keys of the interface, folders, blocks."""
 
 import json
+import os
 import shutil
 
 import numpy as np
+import pytest
 
 from rtfx import verify
+from rtfx.cli import collection
 from rtfx.cli.output import finite
 from rtfx.effects.table import BLOCKS
+from rtfx.errors import ResourceLimit
 from rtfx.model.load import load
 from rtfx.model.rtfx_json import save
 
+from ..model import nam_files
+from ..model.nets import write
 from .command import MODEL, rtfx
 
 INFO = (
@@ -42,13 +48,59 @@ def test_folder_goes_on_after_a_bad_file(capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("not a model")
     code, out, err = rtfx(capsys, "info", tmp_path, "--json")
     assert code == 1
-    assert [json.loads(line)["file"] for line in out.splitlines()] == [str(tmp_path / n) for n in ("a.json", "c.json")]
-    assert "b.json" in err
-    assert "1 of 3 files cannot be read" in err
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [facts["file"] for facts in found] == [str(tmp_path / name) for name in ("a.json", "b.json", "c.json")]
+    assert [facts.get("error_class") for facts in found] == [None, "NotAModelFile", None]
+    assert err == "rtfx: 1 of 3 files cannot be read\n"
+    code, out, _ = rtfx(capsys, "info", tmp_path)
+    assert code == 1 and len(out.splitlines()) == 4
+    assert [row.split()[:2] for row in out.splitlines()[1:]] == [
+        ["a.json", "rtfx"],
+        ["b.json", "BAD"],
+        ["c.json", "rtfx"],
+    ]
     code, out, err = rtfx(capsys, "verify", tmp_path, "--json")
     assert code == 1
     assert [json.loads(line)["ok"] for line in out.splitlines()] == [True, True]
     assert "1 of 3 models failed" in err
+
+
+def test_a_collection_is_read_by_several_processes_in_order(capsys, tmp_path):
+    names = [f"{number:03}.json" for number in range(collection.FEW + 40)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_text("[]") if number % 10 == 7 else save(load(MODEL), tmp_path / name)
+    code, out, err = rtfx(capsys, "info", tmp_path, "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 1 and [facts["file"] for facts in found] == [str(tmp_path / name) for name in names]
+    assert [number for number, facts in enumerate(found) if "error" in facts] == list(range(7, len(names), 10))
+    assert f"{len(range(7, len(names), 10))} of {len(names)} files cannot be read" in err
+    good = found[0]
+    assert set(INFO.split()) <= set(good) and good | {"file": ""} == found[-1] | {"file": ""}
+
+
+def test_the_death_of_a_reading_process_is_told(tmp_path):
+    with pytest.raises(ResourceLimit, match="a process that read the files has died"):
+        list(collection.facts_of([str(tmp_path)] * (collection.FEW + 1), die, None))
+
+
+def die(name, compat):
+    os._exit(1)
+
+
+@pytest.mark.parametrize("verb", ["info", "verify"])
+def test_a_folder_without_models(capsys, tmp_path, verb):
+    (tmp_path / "notes.txt").write_text("none here")
+    code, out, err = rtfx(capsys, verb, tmp_path)
+    assert (code, out) == (1, "")
+    assert err == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected .json, .nam, .aidax\n"
+
+
+def test_named_levels(capsys, tmp_path):
+    net = nam_files.by_feature()["linear"] | {"metadata": {"loudness": -21.0}}
+    path = write(tmp_path, net, "net.nam")
+    facts = json.loads(rtfx(capsys, "info", path, "--json")[1])
+    assert facts["levels"] == [{"name": "NeuralAmpModeler", "input_db": 0.0, "output_db": 3.0}]
+    assert "level    NeuralAmpModeler: +0.0 dB before the model, +3.0 dB after it" in rtfx(capsys, "info", path)[1]
 
 
 def test_blocks(capsys):

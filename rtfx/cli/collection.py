@@ -1,0 +1,138 @@
+"""The models of a whole folder: read over all cores, shown as a table; files that cannot be used are marked."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any
+
+import click
+
+from ..errors import ResourceLimit, RtfxError
+from .output import json_line, status
+
+FEW = 24  # files are read here in less time than workers need to start
+TOGETHER = 8  # files that a worker gets at a time
+WIDE = 2000  # columns where the output is no terminal: each file on one line
+COLUMNS = ("file", "family", "kind", "Hz", "weights", "mul-adds", "memory", "knobs", "remarks")
+NUMBERS = ("Hz", "weights", "mul-adds", "memory")
+ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
+
+Reader = Any  # (name, compat) -> facts; of a module, so that a worker can import it
+
+
+def show_folder(folder: str, files: Sequence[str], read: Reader, compat: str | None, as_json: bool) -> int:
+    """Print the facts about every file, as a table or as lines of JSON; return the exit code: 1 if any is bad."""
+    rows, failed = [], 0
+    for facts in progress(facts_of(files, read, compat), len(files)):
+        failed += "error" in facts
+        if as_json:
+            json_line(facts)
+        else:
+            rows.append(facts)
+    if rows:
+        _print_table(folder, rows)
+    if failed:
+        status(f"{failed} of {len(files)} files cannot be read")
+    return 1 if failed else 0
+
+
+def facts_of(files: Sequence[str], read: Reader, compat: str | None) -> Iterator[dict[str, Any]]:
+    """Yield what `read` says of each file, in order; of a bad one its error in words.
+
+    Raises
+    ------
+    ResourceLimit
+        A worker process has died.
+    """
+    job = partial(_facts, read=read, compat=compat)
+    if len(files) <= FEW:
+        yield from map(job, files)
+        return
+    import multiprocessing
+
+    # not fork: NumPy's threads would not survive it
+    context = multiprocessing.get_context("spawn")
+    workers = min(os.cpu_count() or 1, -(-len(files) // TOGETHER))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool:
+        try:
+            yield from pool.map(job, files, chunksize=TOGETHER)
+        except BrokenProcessPool:
+            raise ResourceLimit("a process that read the files has died: is there enough memory?") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
+    """Pass `facts` on; show how many have come where somebody watches and waits."""
+    if total <= FEW or not sys.stderr.isatty():
+        yield from facts
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(facts, "reading", total, console=Console(stderr=True), transient=True)
+
+
+def _start() -> None:
+    """Leave Ctrl-C to the parent, which then ends the pool."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:
+    try:
+        return read(name, compat)
+    except RtfxError as error:
+        reason = str(error).removeprefix(f"{name}: ")
+        return {"file": name, "error": reason, "error_class": type(error).__name__}
+
+
+def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print a row for each file: in a terminal as wide as it is, else each on one line."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    watched = sys.stdout.isatty()
+    text = io.StringIO()
+    console = Console(highlight=False) if watched else Console(highlight=False, width=WIDE, file=text)
+    columns = COLUMNS if console.width >= ROOMY else tuple(column for column in COLUMNS if column in NARROW)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        folds = watched and column in ("file", "remarks")
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold", no_wrap=not folds)
+    for facts in rows:
+        cells = _cells(facts) | {"file": os.path.relpath(facts["file"], folder)}
+        table.add_row(*(escape(cells.get(column, "")) for column in columns), style="red" if "error" in facts else None)
+    console.print(table)
+    if not watched:
+        click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+
+
+def _cells(facts: dict[str, Any]) -> dict[str, str]:
+    """Return the table's words for one file by column."""
+    if "error" in facts:
+        return {"family": "BAD", "remarks": f"{facts['error_class']}: {facts['error']}"}
+    rate, field = facts["sample_rate"], facts["receptive_field"]
+    return {
+        "family": facts["family"],
+        "kind": "" if facts["kind"] == "unknown" else facts["kind"],
+        "Hz": f"{rate:g}{'' if facts['rate_source'] == 'file' else '?'}" if rate else "any",
+        "weights": str(facts["parameters"]),
+        "mul-adds": str(facts["macs_per_sample"]),
+        "memory": "recurrent" if field is None else str(field),
+        "knobs": ", ".join(knob["name"] for knob in facts["knobs"]),
+        "remarks": "" if _only_rate(facts) else "; ".join(facts["warnings"]),
+    }
+
+
+def _only_rate(facts: dict[str, Any]) -> bool:
+    """Tell whether all that a file is warned of is its unknown rate, which the column of rates shows by itself."""
+    return len(facts["warnings"]) == 1 and facts["rate_source"] != "file" and "sample rate" in facts["warnings"][0]
