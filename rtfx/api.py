@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from .control.stream import Stream
 from .effects.table import BLOCKS
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
+from .model.update import weights_of, with_weights
 from .plan.chain import ChainBlock
 from .plan.resolve import checked
 from .rigs import Rig
@@ -49,6 +52,7 @@ class Model:
         self.spec = spec
         self.knobs = {knob.name: knob.default for knob in spec.knobs}
         self._rig = Rig([self])
+        self._streams: weakref.WeakKeyDictionary[Stream, list[tuple[int, str]]] = weakref.WeakKeyDictionary()
         for name, value in knobs.items():
             self.set(name, value)
 
@@ -85,6 +89,37 @@ class Model:
     def reset(self) -> None:
         """Have the next call begin anew, whatever its `reset` says."""
         self._rig.forget()
+
+    def update(self, source: Any) -> None:
+        """Take other weights of the same shapes: at once where it plays, crossfaded, the state kept, nothing compiled.
+
+        Parameters
+        ----------
+        source : Model, ModelSpec, torch module, or mapping of name to tensor or array
+            A mapping is a PyTorch state_dict, whose layers are taken in their order, or one of the kind of `weights`.
+            It is copied before this returns. Of many calls, as in training, those that come faster than the fade of
+            20 ms are skipped: the latest wins.
+
+        Raises
+        ------
+        ModelError
+            A shape that the model has not (ShapeMismatch), NaN or infinity: the sound goes on with the old weights.
+        UsageError
+            Something else.
+        """
+        self.spec = with_weights(self.spec, source)
+        for stream, places in list(self._streams.items()):
+            for preset, block in places:
+                stream.controller.update(preset, block, self.spec)
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of every array of the model, float64, by ``node3.weight``; `update` takes it back."""
+        return weights_of(self.spec)
+
+    def heard_in(self, stream: Stream, preset: int, block: str) -> None:
+        """Have `update` reach a block of a stream for as long as the stream exists."""
+        self._streams.setdefault(stream, []).append((preset, block))
 
     def __repr__(self) -> str:
         return f"<rtfx.Model {self.spec.name or self.spec.family}: {self.spec.parameter_count} weights>"

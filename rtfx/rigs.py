@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .control.calls import Calls
-from .control.level import levelled
+from .control.load import chain
 from .control.open import open_stream
 from .control.stream import Stream
 from .effects.table import BLOCKS
@@ -19,8 +19,8 @@ from .find import find_preset
 from .host.convert import at_rate
 from .host.files import Rendered, render_file
 from .plan.chain import Plan, plan_chain
-from .plan.resolve import Models, Options, common_rate, models_of, resolve, with_values
-from .rig.description import Preset, SetList
+from .plan.resolve import Models, Options, common_rate, models_of
+from .rig.description import BlockSpec, Preset, SetList
 from .rig.preset import load_set_list
 from .rig.words import HasKnobs, blocks_of
 
@@ -95,22 +95,26 @@ class Rig:
     ) -> Plan:
         """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
         options = Options(bare, self.cab, level, rate_method, interface_dbu)
-        preset = self._current()
-        chain, said = resolve(preset, sample_rate, self._models, options)
-        chain, levels = levelled(with_values(self.preset.name, chain, values or {}), sample_rate)
-        self.notes = said + levels
-        return plan_chain(chain, sample_rate, channels)
+        blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
+        return plan_chain(blocks, sample_rate, channels)
 
     def _current(self) -> Preset:
-        """Return the preset with the knobs of the models that the caller holds as they are now."""
+        """Return the preset with the weights and knobs of the models that the caller holds as they are now."""
         preset = self.preset
         if not self._owned:
             return preset
         blocks = [
-            replace(b, values={**b.values, **self._owned[b.id].knobs}) if b.id in self._owned else b
+            replace(b, weights=self._learned(b), values={**b.values, **self._owned[b.id].knobs})
+            if b.id in self._owned
+            else b
             for b in preset.chain
         ]
         return replace(preset, chain=tuple(blocks))
+
+    def _learned(self, block: BlockSpec) -> Any:
+        """Return the weights of a model that the caller holds, None if they are still those of its file."""
+        spec = self._owned[block.id].spec
+        return None if spec is block.file else spec
 
     def __call__(
         self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
@@ -256,7 +260,7 @@ class Rig:
         Raises RtfxError: a device, a file or a number that cannot be used.
         """
         presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
-        return open_stream(
+        stream = open_stream(
             presets,
             self.index,
             self._models,
@@ -274,3 +278,6 @@ class Rig:
             cab=self.cab,
             **more,
         )
+        for block_id, model in self._owned.items():
+            model.heard_in(stream, self.index, block_id)
+        return stream

@@ -31,6 +31,7 @@ class Calls:
         self._offline: Offline | None = None
         self._key: tuple = ()
         self._chain: list[tuple] = []
+        self._weights: list = []
 
     def __call__(
         self, x: np.ndarray, sample_rate: float, rate: float, reset: bool, bare: bool, cold: bool
@@ -45,6 +46,8 @@ class Calls:
                 f"reset=False continues a call at {self._key[0]:g} Hz with {self._key[1]} channels, found "
                 f"{sample_rate:g} Hz with {audio.shape[0]}: convert first, or use reset=True"
             )
+        else:
+            self._go_on(key)
         assert self._offline is not None
         out = self._offline.plan.outputs
         blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
@@ -55,9 +58,18 @@ class Calls:
         """Have the next call begin anew."""
         self._offline = None
 
+    def _go_on(self, key: tuple) -> None:
+        """Take over weights that have changed since the last call."""
+        rate, channels, bare, _ = key
+        weights = [block.weights for block in self._preset().chain]
+        if self._offline is not None and weights != self._weights:
+            self._offline.update(self._plan(rate, channels, bare=bare))
+            self._weights, self._chain = weights, []  # what is prewarmed has other weights
+
     def _prepare(self, key: tuple) -> None:
         rate, channels, bare, cold = key
-        chain = [(block.file, dict(block.values)) for block in self._preset().chain]
+        chain = [(block.file, block.weights, dict(block.values)) for block in self._preset().chain]
+        self._weights = [weights for _, weights, _ in chain]
         if key != self._key or self._offline is None or chain != self._chain:
             self._offline = Offline(self._plan(rate, channels, bare=bare), cold, limiter=self._limits(bare))
             self._key, self._chain = key, chain

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import UsageError, did_you_mean
+from ..model.spec import ModelSpec
+from ..model.update import with_weights
 from ..plan.chain import ChainBlock, Plan, plan_chain
 from ..plan.resolve import checked, find_parameter
 from ..rig.parameters import Parameter
@@ -27,7 +29,7 @@ class LoadedPreset:
     name: str
     plan: Plan
     template: EngineRig
-    scenes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    scenes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     cold: bool = False
     values: list[dict] = field(default_factory=list)
     written: list[dict] = field(default_factory=list)
@@ -66,6 +68,30 @@ class LoadedPreset:
         self.plan, self.template = plan, template
         return changed
 
+    def swap(self, specs: Mapping[str, ModelSpec]) -> bool:
+        """Take new weights for models by block; return whether the state that plays fits them, as it should."""
+        blocks = [
+            replace(block, values=dict(values), spec=with_weights(block.spec, specs[block.id]))
+            if block.spec is not None and block.id in specs
+            else replace(block, values=dict(values))
+            for block, values in zip(self.blocks, self.values, strict=True)
+        ]
+        plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
+        fits = plan.layout == self.plan.layout
+        self.template = EngineRig(plan, self.cold, self.template if fits else None)
+        self.plan = plan
+        self._built = {self._structure(): (plan, self.template)}
+        return fits
+
+    def instance(self) -> EngineRig:
+        """Return a rig to play from rest, at the current values."""
+        if not self.template.prewarmed:
+            self.template = EngineRig(self.plan, self.cold)
+            self._built[self._structure()] = (self.plan, self.template)
+        rig = EngineRig(self.plan, template=self.template)
+        rig.start_at(self.values)
+        return rig
+
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """Return (address, parameter, value) of every parameter, in the order of the chain."""
         return [
@@ -97,6 +123,7 @@ class Controller:
         self._turned = False
         self._selected = False
         self._stopped = False
+        self._updates: dict[tuple[int, str], ModelSpec] = {}
         self._listeners: list[Callable[[str, float | str], None]] = []
         self.history = History()
         self.playing = self._instance()
@@ -166,6 +193,12 @@ class Controller:
             )
         self.set_many(scenes[name])
 
+    def update(self, preset: int, block: str, spec: ModelSpec) -> None:
+        """Give a block's model the weights of `spec`; only the latest of many is taken. [any thread]"""
+        with self._wake:
+            self._updates[preset, block] = spec
+            self._wake.notify()
+
     def subscribe(self, listener: Callable[[str, float | str], None]) -> None:
         """Have ``listener(address, value)`` called, on the thread that turns, at every change."""
         self._listeners.append(listener)
@@ -179,29 +212,46 @@ class Controller:
             self._thread.join(timeout=2.0)
 
     def _instance(self, prime: bool = False) -> EngineRig:
-        preset = self.preset
-        rig = EngineRig(preset.plan, template=preset.template)
-        rig.start_at(preset.values)
+        rig = self.preset.instance()
         if prime:
-            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
+            rig.record["prime_frames"] = max(block.prewarm_frames for block in self.preset.plan.blocks)
         return rig
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._turned or self._selected or self._stopped, timeout=TICK_SECONDS)
+                self._wake.wait_for(
+                    lambda: self._turned or self._selected or self._stopped or self._updates, TICK_SECONDS
+                )
                 if self._stopped:
                     return
                 selected, turned = self._selected, self._turned
                 self._selected = self._turned = False
+                updates, self._updates = self._updates, {}
                 values = [dict(block) for block in self.preset.values]
+            swapped = self._swap(updates)
             if selected:
                 self.preset.build()
                 self.playing = self._instance()
                 self.engine.publish(self.playing)
+            elif swapped is not None:
+                self.playing = self.preset.template if swapped else self._instance(prime=True)
+                if swapped:
+                    self.playing.glide_to(values)
+                self.engine.publish(self.playing, continues=swapped)
             elif turned and self.preset.build():
                 self.playing = self._instance(prime=True)
                 self.engine.publish(self.playing)
             elif turned:
                 self.playing.glide_to(values)
             self.engine.reclaim()
+
+    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec]) -> bool | None:
+        """Give presets new weights; return whether the state of the one that plays fits them, None if it got none."""
+        result = None
+        for index, preset in enumerate(self.presets):
+            specs = {block: spec for (place, block), spec in updates.items() if place == index}
+            if specs:
+                fits = preset.swap(specs)
+                result = fits if index == self.index else result
+        return result

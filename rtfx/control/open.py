@@ -10,7 +10,6 @@ import numpy as np
 
 from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL
-from ..engine.rig import EngineRig
 from ..errors import AudioFileError, UsageError
 from ..find import find_audio
 from ..host.choose import Choice, choose
@@ -21,13 +20,12 @@ from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
 from ..plan import choose as kernels
-from ..plan.chain import plan_chain
 from ..plan.layout import MAX_CHANNELS
-from ..plan.resolve import DEFAULT_RATE, Models, Options, resolve, with_values
+from ..plan.resolve import DEFAULT_RATE, Models, Options
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
-from .controller import Controller, LoadedPreset
-from .level import levelled
+from .controller import Controller
+from .load import Loader
 from .stream import Stream
 
 RING_SECONDS = 75.0  # a minute, and what writing it may take
@@ -93,7 +91,8 @@ def open_stream(
     source, loops = _source(input, choice, stream_rate)
     with compilation_listener(progress):
         options = Options(bare, cab, level, rate_method, interface_dbu)
-        loaded, notes = _load(presets, first, values or {}, stream_rate, models, options, cold)
+        loader = Loader(stream_rate, models, options, cold)
+        loaded, notes = _load(presets, first, values or {}, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     engine = _engine(choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted)
     engine.record["in_channel"] = _channel(in_channel, wanted, choice, engine) - 1
@@ -184,17 +183,13 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
 
 
-def _load(presets, first: int, values: Mapping, stream_rate: float, models: Models, options: Options, cold: bool):
+def _load(presets, first: int, values: Mapping, loader: Loader):
     """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
     loaded, notes = [], []
     for index, preset in enumerate(presets):
-        chain, said = resolve(preset, stream_rate, models, options)
-        written = [dict(block.values) for block in chain]
-        chain = with_values(preset.name, chain, values if index == first else {})
-        chain, levels = levelled(chain, stream_rate)
-        notes += [note for note in said + levels if note not in notes]
-        plan = plan_chain(chain, stream_rate)
-        loaded.append(LoadedPreset(preset.name, plan, EngineRig(plan, cold), preset.scenes, cold, written=written))
+        one, said = loader.load(preset, values if index == first else {})
+        loaded.append(one)
+        notes += [note for note in said if note not in notes]
     notes += [warning for warning in kernels.warnings if warning not in notes]
     return loaded, notes
 

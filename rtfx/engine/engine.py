@@ -10,7 +10,7 @@ import numpy as np
 from ..effects.limiter import release_factor
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, store_release
-from ..plan.layout import allocate
+from ..plan.layout import CONTINUES, allocate
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig
@@ -99,14 +99,18 @@ class Engine:
         self.poison = False
         self.graveyard: list[EngineRig] = []
 
-    def publish(self, rig: EngineRig) -> None:
-        """Offer a rig; the audio thread takes it at the next block. An earlier one not yet taken is dropped."""
+    def publish(self, rig: EngineRig, continues: bool = False) -> None:
+        """Offer a rig; the audio thread takes it at the next block. An earlier one not yet taken is dropped.
+
+        One that `continues` begins with the state of the rig that plays, if that has its layout; it is taken when no
+        other fade is under way, so that training at any speed costs at most two rigs at a time.
+        """
         self.rigs[rig.address] = rig
         self._published += 1
         rig.record["number"] = self._published
-        dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address)
+        dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address | (CONTINUES if continues else 0))
         if dropped:
-            self._free(dropped)
+            self._free(dropped & ~CONTINUES)
         self.reclaim()
 
     def reclaim(self) -> int:

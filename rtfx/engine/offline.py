@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError
 from ..plan.chain import Plan
 from ..units import gain_from_db
 from .engine import Engine
@@ -59,6 +60,14 @@ class Offline:
         if values is not None:
             self.rig.start_at(values)
         self.engine.publish(self.rig)
+
+    def update(self, plan: Plan) -> None:
+        """Go on by a plan of the same layout: other weights, crossfaded, the state kept."""
+        if plan.layout != self.plan.layout:
+            raise UsageError("the new weights change how the model is computed, so no state fits: use reset=True")
+        self.plan = plan
+        self._template = self.rig = EngineRig(plan, template=self._template)
+        self.engine.publish(self.rig, continues=True)
 
     def process(self, x: np.ndarray) -> np.ndarray:
         """Return the output of the next frames.

@@ -33,7 +33,8 @@ class EngineRig:
     cold : bool
         Skip the prewarm: start from the state stored in the model file, else zeros.
     template : EngineRig, optional
-        A prewarmed instance of the same plan to copy in place of prewarming again.
+        An instance of the same plan, or of one of the same layout, whose prewarmed state is copied in place of
+        prewarming again.
     """
 
     def __init__(self, plan: Plan, cold: bool = False, template: EngineRig | None = None):
@@ -44,6 +45,7 @@ class EngineRig:
         self._tables = 0
         self.published: deque[tuple[int, Sequence[Mapping]]] = deque(maxlen=TABLES_KEPT)
         self.cold: bool = template.cold if template else cold
+        self.prewarmed: bool = template is None or (template.prewarmed and plan is template.plan)  # with these weights
         if template is None:
             self.memory[:] = plan.arena
             self.weights = allocate(plan.weights.nbytes).view(np.float32)
@@ -55,6 +57,9 @@ class EngineRig:
         else:
             self.memory[:] = plan.arena
             self.weights, self.image = template.weights, template.image
+            if plan is not template.plan:
+                self.weights = allocate(plan.weights.nbytes).view(np.float32)
+                self.weights[:] = plan.weights
             self.record["weights"] = self.weights.ctypes.data
             self.memory[self.record["image_offset"] :] = self.image
         self.record["image"] = self.image.ctypes.data

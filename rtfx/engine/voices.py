@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from ..kernels.jit import inline
-from ..kernels.memory import exchange, floats, load_acquire, records, store_release
-from ..plan.layout import BUFFER, RIG
+from ..kernels.memory import exchange, floats, load_acquire, move_bytes, records, store_release
+from ..plan.layout import BUFFER, CELL, CONTINUES, RIG
 from .keep import write_log
 from .layout import (
     CLOSING,
@@ -33,6 +33,7 @@ from .run import run_rig
 PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retire_tail", "retire_head"))
 RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
 HALF_PI = math.pi / 2.0
+CELL_BYTES = CELL.itemsize
 SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
 
 
@@ -40,9 +41,10 @@ SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second
 def take_rig(engine):
     """Give a published rig a free slot; without one hurry the oldest that is leaving. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
-    if load_acquire(engine + PENDING) == 0:
-        return
+    offered = load_acquire(engine + PENDING)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
+    if offered == 0 or (offered & CONTINUES and fading(slots)):
+        return
     free, oldest = -1, -1
     for i in range(SLOTS):
         if slots[i].phase == FREE:
@@ -61,7 +63,8 @@ def take_rig(engine):
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames
         return
-    arena = exchange(engine + PENDING, 0)
+    offered = exchange(engine + PENDING, 0)
+    arena = offered & ~CONTINUES
     e.waiting = 0
     write_log(engine, LOG_RIG, records(arena, 1, RIG)[0].number, 0, 0.0)
     e.serial += 1
@@ -74,15 +77,39 @@ def take_rig(engine):
     slot.ear = 1.0
     slot.deafening = 0.0
     slot.tail = records(arena, 1, RIG)[0].prime_frames
-    if slot.tail > 0:
+    if offered & CONTINUES and inherit(slots, arena):
+        begin(engine, slot, 0)
+    elif slot.tail > 0:
         slot.phase = PRIMING
     else:
-        begin(engine, slot)
+        begin(engine, slot, 1)
 
 
 @inline
-def begin(engine, slot):
-    """Fade a rig in and send the playing ones away. [audio thread]"""
+def fading(slots):
+    """Return whether a fade is under way. [audio thread]"""
+    for i in range(SLOTS):
+        phase = slots[i].phase
+        if phase == LEAVING or phase == CLOSING or phase == PRIMING or (phase == PLAYING and slots[i].position < 1.0):
+            return True
+    return False
+
+
+@inline
+def inherit(slots, arena):
+    """Give a rig the parameters and the state of the one of its layout that plays, if there is one. [audio thread]"""
+    new = records(arena, 1, RIG)[0]
+    for i in range(SLOTS):
+        if slots[i].phase == PLAYING and records(slots[i].rig, 1, RIG)[0].layout == new.layout:
+            move_bytes(arena + new.cells, slots[i].rig + new.cells, new.cell_count * CELL_BYTES)
+            move_bytes(arena + new.image_offset, slots[i].rig + new.image_offset, new.image_bytes)
+            return True
+    return False
+
+
+@inline
+def begin(engine, slot, tails):
+    """Fade a rig in and send the playing ones away; `tails`: what they still owe rings on. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
     new = records(slot.rig, 1, RIG)[0]
@@ -98,7 +125,7 @@ def begin(engine, slot):
             slots[i].speed = -1.0 / e.fade_frames
             slots[i].tail = old.tail_frames + e.fade_frames  # it rings from the end of its input on
             slots[i].phase = LEAVING
-            if whole and old.tail_frames > 0:
+            if tails != 0 and whole and old.tail_frames > 0:
                 slots[i].phase = RINGING
                 slots[i].speed = 0.0
                 slots[i].deafening = -1.0 / e.fade_frames
@@ -155,7 +182,7 @@ def play_slots(engine, frames):
         if slot.phase == PRIMING:
             slot.tail -= frames
             if slot.tail <= 0:
-                begin(engine, slot)
+                begin(engine, slot, 1)
             continue
         peak = mix_slot(engine, slot, frames)
         if slot.phase == RINGING:

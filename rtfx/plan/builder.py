@@ -105,7 +105,14 @@ class Builder:
         self.steps[-1].guarded = True
 
     def finish(
-        self, source: Signal, target: Signal, sample_rate: float, glide_frames: int, tail_frames: int, graph: int
+        self,
+        source: Signal,
+        target: Signal,
+        sample_rate: float,
+        glide_frames: int,
+        tail_frames: int,
+        graph: int,
+        layout: int,
     ):
         """Return (arena, weights): the arena as bytes with every offset in place, the weights as float32."""
         self.buffers[0].rows = max(len(self.cells), 1)
@@ -137,7 +144,8 @@ class Builder:
         rig["mailbox"], rig["held"] = 1, 0
         rig["parameter_buffer"], rig["input_buffer"], rig["output_buffer"] = 0, source.buffer, target.buffer
         rig["inputs"], rig["outputs"] = source.width, target.width
-        rig["glide_frames"], rig["tail_frames"], rig["graph"] = glide_frames, tail_frames, graph
+        rig["glide_frames"], rig["tail_frames"] = glide_frames, tail_frames
+        rig["graph"], rig["layout"] = graph, layout
         rig["image_offset"], rig["image_bytes"] = image, size - image
         rig["fault_block"] = -1
         _view(arena, offsets["buffers"], len(places), BUFFER)[:] = places

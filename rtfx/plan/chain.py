@@ -20,7 +20,7 @@ from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from . import choose
 from .builder import Builder, Signal
-from .layout import GLIDE_SECONDS, MAX_CHANNELS
+from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
 from .lower import lower
 from .rates import at_model_rate
 
@@ -143,6 +143,11 @@ class Plan:
     tail_frames: int
     kernels: tuple = field(default=())
 
+    @property
+    def layout(self) -> int:
+        """Equal for two plans if the state of one means the same in the other."""
+        return int(self.arena[: RIG.itemsize].view(RIG)[0]["layout"])
+
 
 def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 1) -> Plan:
     """Compile a chain for a sample rate (Hz) and a number of input channels.
@@ -176,15 +181,28 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
     glide = round(GLIDE_SECONDS * sample_rate)
-    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, _graph(builder))
+    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, _graph(builder), _layout(builder))
     kernels = tuple(dict.fromkeys(step.kernel for step in builder.steps))
     return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, kernels)
 
 
 def _graph(builder: Builder) -> int:
     """Return a number that two rigs share if they differ in weights and parameters only."""
-    parts = [(s.kernel.name, s.source, s.target, s.extra, sorted(map(str, s.fields))) for s in builder.steps]
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "little")
+    return _number([(s.kernel.name, s.source, s.target, s.extra, sorted(map(str, s.fields))) for s in builder.steps])
+
+
+def _layout(builder: Builder) -> int:
+    """Return a number that two rigs share if the state of one means the same in the other, and lies at its place."""
+    steps = [
+        (s.kernel.name, s.dtype.itemsize, s.source, s.target, s.extra, s.domain, s.block, s.guarded)
+        + tuple((name, value) for name, value in sorted(s.fields.items()) if np.ndim(value) == 0)
+        for s in builder.steps
+    ]
+    return _number([steps, builder.buffers, builder.domains, len(builder.cells)])
+
+
+def _number(facts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:7], "little")
 
 
 def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:

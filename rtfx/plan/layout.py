@@ -12,6 +12,7 @@ import numpy as np
 ALIGNMENT = 64
 MAX_BLOCK = 512  # frames; longer callbacks are split
 GLIDE_SECONDS = 0.020
+CONTINUES = 1  # flag in the engine's mailbox: the rig goes on from the state of the one that plays
 FRESH = 4  # flag in a mailbox: the table in it has not been read
 TABLE_SHIFT = 3  # a mailbox holds the table's index, FRESH, and above them the table's number
 MAX_CHANNELS = 32
@@ -38,6 +39,7 @@ RIG = np.dtype(
         ("tail_frames", np.int64),
         ("prime_frames", np.int64),  # input it hears in silence before it fades in
         ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
+        ("layout", np.int64),  # of equal value: the state of one means the same in the other
         ("weights", np.int64),  # absolute address
         ("image", np.int64),  # absolute address of the prewarmed copy, or 0
         ("image_offset", np.int64),

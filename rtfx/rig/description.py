@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import PresetError, UsageError, did_you_mean
 from .parameters import Parameter
@@ -41,6 +41,8 @@ class BlockSpec:
         "chain[1] (gate)".
     path : Path or None
         The set list.
+    weights : ModelSpec or None
+        What a model has learned since its file was read.
     """
 
     type: str
@@ -51,6 +53,7 @@ class BlockSpec:
     lines: dict[str, int] = field(default_factory=dict)
     place: str = ""
     path: Path | None = None
+    weights: Any = None
 
     def error(self, key: str, message: str) -> PresetError:
         """Return the error that says `message` of `key`, with file and line."""

@@ -16,6 +16,9 @@ class HasKnobs(Protocol):
     spec: Any
     knobs: dict[str, float]
 
+    def heard_in(self, stream: Any, preset: int, block: str) -> None:
+        """Tell the model which block of which stream plays it."""
+
 
 def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
     """Return the chain of a preset for what a caller passed."""

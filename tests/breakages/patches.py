@@ -213,6 +213,27 @@ BREAKAGES = [
         "if block.bare or block.level != NORMAL:",
         "if block.bare or block.level != NORMAL or block.spec.level_db:",
         "tests/control/test_level.py::test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it[stated]",
+    ),
+    Breakage(
+        "new weights that begin from rest",
+        "rtfx/engine/voices.py",
+        "slots[i].rig + new.image_offset, new.image_bytes)",
+        "slots[i].rig + new.image_offset, 0)",
+        "tests/engine/test_updates.py::test_a_convolution_keeps_its_history[64]",
+    ),
+    Breakage(
+        "updates that do not wait for the fade",
+        "rtfx/engine/voices.py",
+        "(offered & CONTINUES and fading(slots))",
+        "(offered & CONTINUES and fading(slots) and False)",
+        "tests/engine/test_updates.py::test_a_flood_of_updates_costs_two_rigs_and_the_latest_wins",
+    ),
+    Breakage(
+        "an update that reaches no stream",
+        "rtfx/api.py",
+        "stream.controller.update(preset, block, self.spec)",
+        "pass",
+        "tests/control/test_update.py::test_the_last_update_is_what_plays_on",
         same_code=True,
     ),
 ]

@@ -1,0 +1,66 @@
+"""From a preset to one that can play: files read, values set, levels found, compiled and prewarmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..engine.rig import EngineRig
+from ..model.update import with_weights
+from ..plan.chain import ChainBlock, plan_chain
+from ..plan.resolve import Models, Options, resolve, with_values
+from ..rig.description import Preset
+from .controller import LoadedPreset
+from .level import levelled
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How all presets of a stream are loaded.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Hz.
+    cold : bool
+        Models are not prewarmed.
+    """
+
+    sample_rate: float
+    models: Models
+    options: Options
+    cold: bool = False
+
+    def load(self, preset: Preset, values: Mapping[str, Any] | None = None) -> tuple[LoadedPreset, list[str]]:
+        """Return a preset with `values` by address, compiled, and what the user should know about it.
+
+        Raises
+        ------
+        RtfxError
+            A file or a value that cannot be used.
+        """
+        blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
+        plan = plan_chain(blocks, self.sample_rate)
+        template = EngineRig(plan, self.cold)
+        return LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written), notes
+
+
+def chain(
+    preset: Preset, sample_rate: float, models: Models, options: Options, values: Mapping[str, Any]
+) -> tuple[list[ChainBlock], list[dict], list[str]]:
+    """Return the blocks of a preset at their levels, the values that it gives them itself, and notes.
+
+    A model that has learned since it was loaded keeps the level that it had then.
+    """
+    blocks, said = resolve(preset, sample_rate, models, options)
+    written = [dict(block.values) for block in blocks]
+    blocks, levels = levelled(with_values(preset.name, blocks, values), sample_rate)
+    learned = {block.id: block.weights for block in preset.chain if block.weights is not None}
+    blocks = [
+        replace(block, spec=with_weights(block.spec, learned[block.id]))
+        if block.spec and block.id in learned
+        else block
+        for block in blocks
+    ]
+    return blocks, written, said + levels
