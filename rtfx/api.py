@@ -13,6 +13,7 @@ from .effects.table import BLOCKS
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
 from .model.update import weights_of, with_weights
+from .model.write.convert import Converted, convert
 from .plan.chain import ChainBlock
 from .plan.resolve import checked
 from .rigs import Rig
@@ -120,6 +121,27 @@ class Model:
     def heard_in(self, stream: Stream, preset: int, block: str) -> None:
         """Have `update` reach a block of a stream for as long as the stream exists."""
         self._streams.setdefault(stream, []).append((preset, block))
+
+    def save(self, path: str | Path, to: str | None = None) -> Converted:
+        """Write the model in a format, load what was written, and compare the two.
+
+        Parameters
+        ----------
+        path : str or Path
+            An existing file is replaced.
+        to : str, optional
+            "rtfx", "rtneural", "nam", "aidax" or "proteus"; without it the suffix of `path` decides.
+
+        Returns
+        -------
+        Converted : `parity` says how near the file is, `warnings` what it does not say.
+
+        Raises
+        ------
+        RtfxError
+            Names the node that the format has no words for, and the formats that have.
+        """
+        return convert(self.spec, path, to)
 
     def __repr__(self) -> str:
         return f"<rtfx.Model {self.spec.name or self.spec.family}: {self.spec.parameter_count} weights>"

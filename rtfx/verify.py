@@ -11,6 +11,7 @@ import numpy as np
 from .api import Model
 from .errors import AudioFileError
 from .host.wave import Reader
+from .model.clip import guitar_like
 from .model.reference import evaluate
 from .model.self_test import BATCH_TOLERANCE, BatchTest, loudness_tolerance_db
 from .model.spec import ModelSpec
@@ -19,7 +20,6 @@ from .plan.resolve import DEFAULT_RATE
 FLOOR_DB = -110.0  # an error below this is inaudible whatever its cause
 FLOAT32_FACTOR = 4.0  # other summation orders than NumPy's err by this much at most
 FRAMES = 12000
-SEED = 20
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
 SMALLEST_PEAK = 1e-9  # of a silent model's output: errors are then relative to this
 CLIP_FRAMES = 480_000  # the trainer's loudness clip has a tenth of these
@@ -137,21 +137,6 @@ def read_clip(path: str | Path) -> np.ndarray:
                 "NAM's trainer has it as nam/models/_resources/loudness_input.wav"
             )
         return np.concatenate(list(reader.blocks(CLIP_FRAMES)))[:, 0]
-
-
-def guitar_like(channels: int, frames: int, sample_rate: float) -> np.ndarray:
-    """Return (channels, frames) float32 of peak 0.7: plucks, a sweep, noise and a pause, another seed per channel."""
-    time = np.arange(frames) / sample_rate
-    rows = []
-    for channel in range(channels):
-        noise = np.random.default_rng([SEED, channel])
-        plucks = np.sin(2 * np.pi * 110.0 * (channel + 1) * time) * np.exp(-(time % 0.06) / 0.02)
-        span = max(frames / sample_rate, 1e-3)
-        sweep = np.sin(2 * np.pi * 40.0 * span / math.log(200.0) * (200.0 ** (time / span) - 1.0))
-        x = 0.6 * plucks + 0.25 * sweep + 0.05 * noise.standard_normal(frames)
-        x[frames // 2 : frames // 2 + frames // 10] = 0.0
-        rows.append(0.7 * x / max(np.abs(x).max(), 1e-9))
-    return np.array(rows, np.float32)
 
 
 def _in_blocks(model: Model, x: np.ndarray, rate: float) -> np.ndarray:

@@ -86,6 +86,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("latency", f"{facts['latency_frames']} frames"),
         *(("knob", _knob(knob)) for knob in facts["knobs"]),
         *(("level", _level(level)) for level in facts["levels"]),
+        *([("C++", facts["rtneural_type"])] if facts.get("rtneural_type") else []),
         *(("warning", warning) for warning in facts["warnings"]),
     ]
     return "\n".join([str(facts["file"]), *(f"  {key:9}{value}" for key, value in rows)])

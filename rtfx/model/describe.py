@@ -7,6 +7,7 @@ from typing import Any
 
 from .levels import named_levels
 from .spec import ModelSpec
+from .write.cpp_type import rtneural_type
 
 
 def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
@@ -42,5 +43,6 @@ def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
             {"name": name, "input_db": before, "output_db": after}
             for name, (before, after) in named_levels(spec).items()
         ],
+        "rtneural_type": rtneural_type(spec),
         "warnings": list(spec.warnings),
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .guitar import stated_rate
 from .nodes import Concat, Input, Node
 from .rtneural_layers import append_layers, width_of
 from .spec import UNKNOWN_RATE, Knob, ModelSpec
@@ -48,6 +49,9 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     if klon == 1:
         facts |= {"rate_source": "family", "sample_rate": KLON_RATE}
         warnings.append(f"the file does not state a sample rate: {KLON_RATE:g} Hz assumed, as all KlonCentaur nets")
+    stated = stated_rate(data.get("sample_rate"))  # a key of our own: RTNeural has none
+    if stated is not None and not klon:
+        facts |= {"rate_source": "file", "sample_rate": stated}
     warnings += frame_warnings(data["in_shape"], layers)
     if facts["rate_source"] == "unknown":
         warnings.append(UNKNOWN_RATE)

@@ -1,0 +1,52 @@
+"""``rtfx convert``: a model in another format, compared with what it was. Imports no Numba."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from ..errors import ModelError, UsageError
+from .output import json_line, status
+from .rig import compat_option, debug_option
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--to", metavar="FORMAT", help="rtfx, rtneural, nam, aidax or proteus (default: by the suffix of OUT).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("-y", "overwrite", is_flag=True, help="Overwrite OUT if it exists.")
+@compat_option
+@debug_option
+def command(source: str, target: str, to: str | None, as_json: bool, overwrite: bool, compat: str | None) -> int:
+    """Write the model IN in another format, load what was written and compare the two.
+
+    IN is any model that rtfx loads, a PyTorch export (.pt2) or a Keras model (.keras) among them. Exit 1 if the format
+    has no words for the model: the error names the layer, and the formats that have.
+    """
+    from ..model.load import load
+    from ..model.write.convert import convert
+    from ..model.write.save import format_of
+
+    to = format_of(target, to)
+    if Path(target).exists() and not overwrite:
+        raise UsageError(f"{target} exists: overwrite it with -y, or name another file")
+    if not Path(target).parent.is_dir():
+        raise ModelError(f"{target}: the folder {Path(target).parent} does not exist: make it first")
+    spec = load(source, compat)
+    done = convert(spec, target, to)
+    for warning in (*spec.warnings, *done.warnings):
+        status(f"{source}: {warning}")
+    if as_json:
+        facts = {"file": source, "out": target, "to": to, "warnings": [*spec.warnings, *done.warnings]}
+        json_line({**facts, **dataclasses.asdict(done.parity)})
+    else:
+        found = done.parity
+        relative = f" ({found.peak_error_db:.1f} dB of the peak)" if found.max_abs_error else ""
+        error = f"max error {found.max_abs_error:.2g}{relative}, ESR {found.esr:.2g}"
+        click.echo(f"{target}: {to}, {error} over {found.frames} frames")
+    if not done.parity.same:
+        status(f"{target} does not render the same, see above: listen before you use it")
+    return 0

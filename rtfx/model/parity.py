@@ -1,0 +1,78 @@
+"""Compares two models that should be one: the float64 reference of both, on a guitar-like clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ShapeMismatch
+from .clip import guitar_like
+from .reference import evaluate
+from .spec import SIZE, ModelSpec
+
+FRAMES = 12000
+RATE = 48000.0  # Hz, where neither model states one
+SAME_DB = -100.0  # relative to the output's peak: rounding to float32 is below
+SILENT = 1e-9
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the second model is from the first; `peak_error_db` is relative to the first's peak."""
+
+    max_abs_error: float
+    peak_error_db: float
+    esr: float
+    frames: int
+
+    @property
+    def same(self) -> bool:
+        """Whether the difference is rounding."""
+        return self.peak_error_db <= SAME_DB
+
+
+def parity(original: ModelSpec, converted: ModelSpec, frames: int = FRAMES) -> Parity:
+    """Run both, each prewarmed as it asks to be, with every knob at its place in the first model's middle.
+
+    Knobs are told by their order, since formats name them differently; where the second has audio channels in place of
+    the first's knobs, these carry the knobs' values.
+
+    Raises
+    ------
+    ShapeMismatch
+        The second has other inputs or outputs.
+    """
+    rate = original.sample_rate or converted.sample_rate or RATE
+    x = guitar_like(original.inputs, frames, rate).astype(np.float64)
+    knobs = [knob for knob in original.knobs if not (original.sizes and knob.name == SIZE)]
+    values = [knob.default for knob in knobs]
+    a = evaluate(original, x, {knob.name: knob.default for knob in knobs}, rate)
+    extra = converted.inputs - original.inputs
+    if extra and extra == len(values) and not converted.knobs:
+        rows = np.repeat(np.array(values)[:, None], frames + converted.prewarm_frames, axis=1)
+        quiet = np.concatenate([np.zeros((len(x), converted.prewarm_frames)), x], axis=1)
+        b = evaluate(converted, np.concatenate([quiet, rows]), {}, rate, cold=True)[:, -frames:]
+    elif extra or len(converted.knobs) < len(values) or converted.outputs != original.outputs:
+        raise ShapeMismatch(
+            f"the file written has {_inputs(converted)}, expected {_inputs(original)}: use another format, rtfx"
+        )
+    else:
+        names = [knob.name for knob in converted.knobs]
+        b = evaluate(converted, x, dict(zip(names, values, strict=False)), rate)
+    return difference(a, b)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> Parity:
+    """Return how far `b` is from `a`, both (outputs, frames)."""
+    with np.errstate(all="ignore"):
+        error = float(np.abs(b - a).max())
+        peak = max(float(np.abs(a).max()), SILENT)
+        energy = max(float(np.sum(a**2)), SILENT**2)
+        decibels = float(20.0 * np.log10(error / peak)) if error else -np.inf
+        return Parity(error, decibels, float(np.sum((b - a) ** 2)) / energy, a.shape[1])
+
+
+def _inputs(spec: ModelSpec) -> str:
+    knobs = ", ".join(knob.name for knob in spec.knobs) or "none"
+    return f"{spec.inputs} inputs, {spec.outputs} outputs, knobs: {knobs}"

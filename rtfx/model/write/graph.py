@@ -1,0 +1,170 @@
+"""A model's graph as writers look at it: without nodes that do nothing, and with an error that names a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ...errors import UnsupportedArchitecture
+from ..nodes import Add, Affine, Concat, Conv1d, Dense, Hold, Input, Mul, Node, Slice
+from ..spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where a chain of layers begins: a node whose features are the audio, then the knobs, then the sample period.
+
+    `audio` is the audio input, `gain` what multiplies it alone on its way there.
+    """
+
+    node: int
+    audio: int
+    gain: np.ndarray
+    knobs: tuple[str, ...]
+    period: bool
+    width: int
+
+
+class Graph:
+    """The nodes that the output depends on; `origin` is the place of each in the model."""
+
+    def __init__(self, spec: ModelSpec):
+        self.spec = spec
+        self.nodes, self.origin = _tidy(spec)
+        self.widths = replace(spec, nodes=tuple(self.nodes), knobs=_knobs(spec, self.nodes), sizes=()).widths
+
+    @property
+    def last(self) -> int:
+        """Index of the output."""
+        return len(self.nodes) - 1
+
+    def fail(self, index: int, why: str) -> NoReturn:
+        """Raise for a node that the format has no words for."""
+        node = self.nodes[index]
+        detail = f" {node.kind}" if hasattr(node, "kind") else ""
+        raise UnsupportedArchitecture(f"node {self.origin[index]} ({type(node).__name__.lower()}{detail}): {why}")
+
+    def terms(self, index: int, whole: frozenset[int] = frozenset()) -> list[int]:
+        """Return what a node is the sum of, sums within sums taken apart unless they are `whole`."""
+        if index in whole or not isinstance(self.nodes[index], Add):
+            return [index]
+        return [term for source in self.nodes[index].sources for term in self.terms(source, whole)]
+
+    def source(self, index: int) -> int:
+        """Return the only source of a node."""
+        if len(self.nodes[index].sources) != 1:
+            self.fail(index, "joins signals, expected one layer after the other")
+        return self.nodes[index].sources[0]
+
+    def chain(self, index: int) -> tuple[Entrance, list[int]]:
+        """Return the layers, one after the other, that end at a node, and where they begin."""
+        layers: list[int] = []
+        while (entrance := self.entrance(index)) is None:
+            layers.append(index)
+            index = self.source(index)
+        return entrance, layers[::-1]
+
+    def entrance(self, index: int) -> Entrance | None:
+        """Return what begins at a node: the audio input, or it and what is beside it; None for any other node."""
+        node = self.nodes[index]
+        sources = node.sources if isinstance(node, Concat) else (index,)
+        gain = np.ones(1)
+        audio = sources[0]
+        if isinstance(node, Concat) and (scale := self.gain(audio)) is not None:
+            gain, audio = scale, self.nodes[audio].sources[0]
+        inputs = [self.nodes[i] for i in (audio, *sources[1:])]
+        if not all(isinstance(each, Input) for each in inputs):
+            return None
+        roles = [each.role for each in inputs if isinstance(each, Input)]
+        knobs = roles.count("knob")
+        expected = ["audio", *["knob"] * knobs, *["sample_period"] * (len(roles) > 1 + knobs)]
+        if roles != expected:
+            self.fail(index, f"takes {', '.join(roles)}, expected audio, then knobs, then the sample period")
+        names = tuple(each.name for each in inputs if isinstance(each, Input) and each.role == "knob")
+        return Entrance(index, audio, gain, names, "sample_period" in roles, self.widths[index])
+
+    def gain(self, index: int) -> np.ndarray | None:
+        """Return the scale of a node that does nothing else, None for any other."""
+        node = self.nodes[index]
+        return node.scale if isinstance(node, Affine) and not node.shift.any() else None
+
+
+def single(gain: np.ndarray) -> float | None:
+    """Return the only value in `gain`, None if there are several."""
+    return float(gain[0]) if (gain == gain[0]).all() else None
+
+
+def _knobs(spec: ModelSpec, nodes: list[Node]) -> tuple:
+    driven = {node.name for node in nodes if isinstance(node, Input) and node.role == "knob"}
+    return tuple(knob for knob in spec.knobs if knob.name in driven)
+
+
+def _tidy(spec: ModelSpec) -> tuple[list[Node], list[int]]:
+    """Return the nodes without those that pass their source on or reach no output, and the index of each in `spec`."""
+    nodes: list[Node] = []
+    origin: list[int] = []
+    widths: list[int] = []
+    place: list[int] = []
+    for index, node in enumerate(spec.nodes):
+        node = replace(node, sources=tuple(place[s] for s in node.sources))
+        same = _resolved(node, nodes, widths)
+        if isinstance(same, int):
+            place.append(same)
+            continue
+        place.append(len(nodes))
+        nodes.append(same)
+        origin.append(index)
+        wide = sum(widths[s] for s in same.sources) if isinstance(same, Concat) else same.width
+        widths.append(wide or widths[same.sources[0]])
+    wanted = {place[-1]}
+    for i in range(place[-1], -1, -1):
+        if i in wanted:
+            wanted.update(nodes[i].sources)
+    audio = {i for i, node in enumerate(nodes) if isinstance(node, Input) and node.role == "audio"}
+    kept = sorted(i for i in wanted | audio if i <= place[-1])
+    if kept[-1] != place[-1]:
+        raise UnsupportedArchitecture("the output is one of the inputs, expected a layer")
+    new = {old: i for i, old in enumerate(kept)}
+    return (
+        [replace(nodes[i], sources=tuple(new[s] for s in nodes[i].sources)) for i in kept],
+        [origin[i] for i in kept],
+    )
+
+
+def _resolved(node: Node, nodes: list[Node], widths: list[int]) -> Node | int:
+    """Return the node in its plainest form, or the index of an earlier one that is the same signal."""
+    if isinstance(node, (Add, Mul, Concat)) and len(node.sources) == 1:
+        return node.sources[0]
+    if isinstance(node, Conv1d) and node.weight.shape[2] == 1 and node.groups == 1:
+        return Dense(node.sources, weight=node.weight[:, :, 0], bias=node.bias)
+    if isinstance(node, Hold) and node.stride == 1:
+        return node.sources[0]
+    if isinstance(node, Affine) and (node.scale == 1).all() and not node.shift.any():
+        return node.sources[0]
+    if isinstance(node, Slice):
+        return _resolved_slice(node, nodes, widths)
+    return node
+
+
+def _resolved_slice(node: Slice, nodes: list[Node], widths: list[int]) -> Node | int:
+    """Return a slice of a slice as one, and a slice that is all of a signal, or of one of those joined, as that."""
+    (source,), start, stop = node.sources, node.start, node.stop
+    if stop - start == widths[source]:
+        return source
+    before = nodes[source]
+    if isinstance(before, Slice):
+        return _resolved_slice(Slice(before.sources, start + before.start, stop + before.start), nodes, widths)
+    if isinstance(before, Concat):
+        first = 0
+        for part in before.sources:
+            if first <= start and stop <= first + widths[part]:
+                return _resolved_slice(Slice((part,), start - first, stop - first), nodes, widths)
+            first += widths[part]
+    return node
+
+
+def numbers(tensor: np.ndarray) -> Any:
+    """Return a tensor as nested lists of numbers with all their digits."""
+    return np.asarray(tensor, np.float64).tolist()

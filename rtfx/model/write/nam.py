@@ -1,0 +1,190 @@
+"""Writes NAM files: the envelope, and the one of NAM's architectures that the model is.
+
+A file holds its weights in single precision, as NAM does. Knobs have no place in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import UnsupportedArchitecture
+from ..nam import KINDS
+from ..nam_simple import DEFAULT_RATE
+from ..nodes import RECURRENT, Affine, Conv1d, Dense, Lstm
+from ..spec import ModelSpec
+from .graph import Graph
+from .nam_activation import name_of
+from .nam_parts import Written
+from .nam_wavenet import wavenet
+from .recurrent import recurrent_net
+
+OLD, NEW = "0.5.4", "0.7.0"  # a file says the older version where that knows all of its keys
+GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # the first of several
+
+
+def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
+    """Return the file's content and warnings.
+
+    Raises
+    ------
+    UnsupportedArchitecture
+        Names a node that stands in the way of the architecture that the model comes nearest to.
+    """
+    graph = Graph(spec)
+    name, write = _nearest(graph)
+    written = write(graph)
+    with np.errstate(over="ignore"):
+        weights = np.concatenate([np.ravel(part) for part in written.weights]).astype(np.float32)
+    if not np.isfinite(weights).all():
+        raise UnsupportedArchitecture("a weight is beyond single precision, which NAM files are in")
+    data = {
+        "version": NEW if written.new else OLD,
+        "architecture": name,
+        "config": written.config,
+        "weights": weights.astype(np.float64).tolist(),
+        "metadata": _metadata(spec),
+        "sample_rate": spec.sample_rate or DEFAULT_RATE,
+    }
+    warnings = []
+    if spec.sample_rate is None:
+        warnings.append(f"the model does not state a sample rate: the file says {DEFAULT_RATE:g} Hz, NAM's own")
+    if spec.sizes:
+        warnings.append("only the full size is written, the knob 'size' is not")
+    return data, warnings
+
+
+class _Architecture(NamedTuple):
+    name: str
+    write: Callable[[Graph], Written]
+
+
+def _nearest(graph: Graph) -> _Architecture:
+    """Return the architecture that has nodes such as these: others would complain about the wrong one."""
+    kinds = [type(node) for node in graph.nodes]
+    if any(kind in RECURRENT for kind in kinds):
+        return _Architecture("LSTM", _lstm)
+    branches = any(len(node.sources) > 1 for node in graph.nodes)
+    if branches:
+        return _Architecture("WaveNet", wavenet)
+    return _Architecture("Linear", _linear) if kinds[1:] in ([Conv1d], [Dense]) else _Architecture("ConvNet", _convnet)
+
+
+def _metadata(spec: ModelSpec) -> dict[str, Any]:
+    """Return what players read, of any family, and all else of a NAM file."""
+    known = {
+        "name": spec.name,
+        "gear_type": GEAR.get(spec.kind),
+        "loudness": spec.loudness_db,
+        "input_level_dbu": spec.input_level_dbu,
+        "output_level_dbu": spec.output_level_dbu,
+    }
+    kept = spec.metadata if spec.family == "nam" else {}
+    return {key: value for key, value in known.items() if value is not None} | kept
+
+
+def _audio_only(graph: Graph, index: int) -> int:
+    """Return the audio channels of a chain that begins at a node, which must be the audio input."""
+    entrance = graph.entrance(index)
+    if entrance is None or entrance.node != entrance.audio:
+        graph.fail(index, "NAM has no knobs and no sample period")
+    return entrance.width
+
+
+def _lstm(graph: Graph) -> Written:
+    net = recurrent_net(graph).folded()
+    if net.direct:
+        graph.fail(graph.last, "adds the input, which NAM's LSTM cannot")
+    channels = _audio_only(graph, net.entrance.node)
+    weights: list[np.ndarray] = []
+    hidden = net.layers[0].width
+    for layer in net.layers:
+        if not isinstance(layer, Lstm) or layer.width != hidden:
+            graph.fail(net.node, "is behind other layers than LSTMs of one size, which is all that NAM has")
+        zero = np.zeros(hidden)
+        start = [zero if state is None else state for state in (layer.h0, layer.c0)]
+        weights += [np.concatenate([layer.weight_ih, layer.weight_hh], axis=1), layer.bias, *start]
+    config = {"input_size": channels, "hidden_size": hidden, "num_layers": len(net.layers)}
+    if (channels, net.head.width) != (1, 1):
+        config |= {"in_channels": channels, "out_channels": net.head.width}
+    return Written(config, [*weights, net.head.weight, net.head.bias], new=(channels, net.head.width) != (1, 1))
+
+
+def _linear(graph: Graph) -> Written:
+    entrance, (index,) = graph.chain(graph.last)
+    node = graph.nodes[index]
+    channels = _audio_only(graph, entrance.node)
+    if isinstance(node, Dense):
+        node = Conv1d((), weight=node.weight[:, :, None], bias=node.bias)
+    assert isinstance(node, Conv1d)
+    one = (node.weight == node.weight[:1]).all() and (node.bias == node.bias[0]).all()
+    if (node.width, node.groups) != (channels, channels) or not one:
+        graph.fail(index, "NAM's Linear has one response for all channels, each from its own input")
+    response = np.zeros((node.weight.shape[2] - 1) * node.dilation + 1)
+    response[:: node.dilation] = node.weight[0, 0]
+    config = {"receptive_field": response.size, "bias": bool(node.bias[0])}
+    if channels > 1:
+        config |= {"in_channels": channels, "out_channels": channels}
+    return Written(config, [response[::-1], *([node.bias[:1]] if node.bias[0] else [])], new=channels > 1)
+
+
+def _convnet(graph: Graph) -> Written:
+    """Blocks of a convolution of two taps, normalised or not, and an activation; a dense layer."""
+    entrance, chain = graph.chain(graph.last)
+    inputs = _audio_only(graph, entrance.node)
+    head = graph.nodes[chain[-1]]
+    if not isinstance(head, Dense):
+        graph.fail(chain[-1], "NAM's ConvNet ends in a dense layer")
+    blocks, scales, activations = [], [], []
+    position = 0
+    while position < len(chain) - 1:
+        index = chain[position]
+        blocks.append(_two_taps(graph, index))
+        position += 1
+        norm = graph.nodes[chain[position]]
+        scales.append(norm if isinstance(norm, Affine) else None)
+        position += isinstance(norm, Affine)
+        activations.append(name_of(graph, chain[position]))
+        if activations[-1] != activations[0] or blocks[-1].width != blocks[0].width:
+            graph.fail(chain[position], "NAM's ConvNet has one activation and one width for all blocks")
+        if blocks[-1].groups != blocks[0].groups:
+            graph.fail(index, "NAM's ConvNet has one number of groups for all blocks")
+        position += 1
+    if not blocks:
+        graph.fail(graph.last, "NAM has no architecture that is a dense layer alone")
+    batchnorm = any(scale is not None for scale in scales)
+    weights: list[np.ndarray] = []
+    for block, scale in zip(blocks, scales, strict=True):
+        weights.append(block.weight)
+        if not batchnorm:
+            weights.append(block.bias)
+            continue
+        ones, zeros = np.ones(block.width), np.zeros(block.width)
+        gamma, beta = (ones, block.bias) if scale is None else (scale.scale, scale.scale * block.bias + scale.shift)
+        weights += [zeros, ones, gamma, beta, np.zeros(1)]  # mean, variance, then epsilon
+    config: dict[str, Any] = {
+        "channels": blocks[0].width,
+        "dilations": [block.dilation for block in blocks],
+        "batchnorm": batchnorm,
+        "activation": activations[0],
+    }
+    if blocks[0].groups > 1:
+        config["groups"] = blocks[0].groups
+    if (inputs, head.width) != (1, 1):
+        config |= {"in_channels": inputs, "out_channels": head.width}
+    return Written(config, [*weights, head.weight, head.bias], new=len(config) > 4 or isinstance(activations[0], dict))
+
+
+def _two_taps(graph: Graph, index: int) -> Conv1d:
+    """Return a convolution of one or two taps as one of two."""
+    node = graph.nodes[index]
+    if isinstance(node, Dense):
+        node = Conv1d((), weight=node.weight[:, :, None], bias=node.bias)
+    if not isinstance(node, Conv1d) or node.weight.shape[2] > 2:
+        graph.fail(index, "NAM's ConvNet is made of convolutions of two taps, each with an activation")
+    if node.weight.shape[2] == 2:
+        return node
+    weight = np.concatenate([np.zeros_like(node.weight), node.weight], axis=2)
+    return Conv1d((), weight=weight, bias=node.bias, groups=node.groups)

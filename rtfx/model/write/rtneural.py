@@ -1,0 +1,135 @@
+"""Writes RTNeural JSON: layers one after the other, tensors in Keras' order.
+
+A gain or shift is a batch normalisation of mean 0, variance 1 and epsilon 0, a leaky ReLU a PReLU: both exact. Of the
+inputs after the audio RTNeural knows only the number; its host says what they are. The sample rate stands in the key
+``sample_rate``, which RTNeural passes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
+from ..rtneural_layers import ACTIVATIONS
+from ..spec import ModelSpec
+from .graph import Entrance, Graph, numbers
+
+NAMED = {1: ["gain"], 2: ["drive"], 3: ["drive", "tone"]}
+Layers = list[dict[str, Any]]
+
+
+def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
+    """Return the file's content and warnings.
+
+    Raises
+    ------
+    UnsupportedArchitecture
+        Names the first node, from the input on, that RTNeural JSON has no layer for.
+    """
+    entrance, layers = layers_of(Graph(spec))
+    data: dict[str, Any] = {"in_shape": [None, None, entrance.width], "layers": layers}
+    if _is_klon(spec, entrance, layers):
+        layers[0]["type"] = "time-distributed-dense" if layers[0]["type"] == "dense" else layers[0]["type"]
+        for layer in layers:
+            del layer["activation"]
+    elif spec.sample_rate is not None:
+        data["sample_rate"] = spec.sample_rate
+    return data, dropped_state(spec)
+
+
+def layers_of(graph: Graph) -> tuple[Entrance, Layers]:
+    """Return the layers of a graph that is a chain, and where it begins."""
+    entrance, chain = graph.chain(graph.last)
+    layers: Layers = []
+    if (entrance.gain != 1).any():
+        audio = graph.widths[entrance.audio]
+        gains = np.concatenate([np.broadcast_to(entrance.gain, audio), np.ones(entrance.width - audio)])
+        layers.append(_batchnorm(Affine((), scale=gains, shift=0 * gains)))
+    for index in chain:
+        node = graph.nodes[index]
+        if isinstance(node, Activation) and node.kind != "leaky_relu":
+            plain = node.kind in ACTIVATIONS and (node.kind != "elu" or node.slope == 1)
+            if not plain:
+                graph.fail(index, f"RTNeural knows only {', '.join(ACTIVATIONS[1:])} (slope 1), prelu and leaky relu")
+            if layers and layers[-1]["type"] in ("dense", "conv1d") and not layers[-1]["activation"]:
+                layers[-1]["activation"] = node.kind
+                continue
+        if type(node) not in WRITERS:
+            graph.fail(index, "RTNeural JSON has no such layer")
+        width = graph.widths[index]
+        layers.append({**WRITERS[type(node)](node), "shape": [None, None, width]})
+        if isinstance(node, Activation) and node.kind == "leaky_relu":
+            layers[-1] |= _layer("prelu", np.full((1, width), node.slope))
+    return entrance, layers
+
+
+def dropped_state(spec: ModelSpec) -> list[str]:
+    """Return a warning for a recurrent layer that starts from a state, for formats that have no place for it."""
+    starts = [getattr(node, name, None) for node in spec.nodes for name in ("h0", "c0")]
+    if any(state is not None and state.any() for state in starts):
+        return ["the state that the model starts from has no place in the file: it begins at zero and settles"]
+    return []
+
+
+def _is_klon(spec: ModelSpec, entrance: Entrance, layers: Layers) -> bool:
+    """Tell a KlonCentaur net, whose loader wants a layout of its own."""
+    shape = [(layer["type"], layer["activation"]) for layer in layers]
+    if entrance.period:
+        return shape == [("dense", "tanh"), ("gru", ""), ("dense", "")] and entrance.knobs == ("gain",)
+    return spec.family == "klon" and shape == [("gru", ""), ("dense", "")] and entrance.width == 1
+
+
+def _layer(kind: str, *weights: np.ndarray, **keys: Any) -> dict[str, Any]:
+    return {"type": kind, "activation": "", "weights": [numbers(weight) for weight in weights], **keys}
+
+
+def _dense(node: Dense) -> dict[str, Any]:
+    return _layer("dense", node.weight.T, node.bias)
+
+
+def _conv1d(node: Conv1d) -> dict[str, Any]:
+    sizes = {"kernel_size": [node.weight.shape[2]], "dilation": [node.dilation], "groups": node.groups}
+    return _layer("conv1d", node.weight.transpose(2, 1, 0), node.bias, **sizes)
+
+
+def _gru(node: Gru) -> dict[str, Any]:
+    biases = np.stack([_update_first(node.bias_ih), _update_first(node.bias_hh)])
+    return _layer("gru", _update_first(node.weight_ih).T, _update_first(node.weight_hh).T, biases)
+
+
+def _update_first(blocks: np.ndarray) -> np.ndarray:
+    """PyTorch orders a GRU's gates r, z, n along the first axis; Keras z, r, n."""
+    r, z, n = np.split(blocks, 3)
+    return np.concatenate([z, r, n])
+
+
+def _lstm(node: Lstm) -> dict[str, Any]:
+    return _layer("lstm", node.weight_ih.T, node.weight_hh.T, node.bias)
+
+
+def _prelu(node: PRelu) -> dict[str, Any]:
+    return _layer("prelu", node.alpha[None])
+
+
+def _batchnorm(node: Affine) -> dict[str, Any]:
+    zero, one = np.zeros_like(node.scale), np.ones_like(node.scale)
+    shape = [None, None, node.scale.size]
+    return _layer("batchnorm", node.scale, node.shift, zero, one, epsilon=0.0, shape=shape)
+
+
+def _activation(node: Activation) -> dict[str, Any]:
+    return {**_layer("activation"), "activation": node.kind}
+
+
+WRITERS: dict[type[Node], Callable[[Any], dict[str, Any]]] = {
+    Dense: _dense,
+    Conv1d: _conv1d,
+    Gru: _gru,
+    Lstm: _lstm,
+    PRelu: _prelu,
+    Affine: _batchnorm,
+    Activation: _activation,
+}

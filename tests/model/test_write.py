@@ -1,0 +1,226 @@
+"""Files that are written in other formats: what each can say, loaded again, and read by the second evaluators."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtfx import errors
+from rtfx.model.load import load
+from rtfx.model.parity import parity
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import Activation, Affine, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, tensors
+from rtfx.model.write.convert import convert
+from rtfx.model.write.save import FORMATS, possible, save
+
+from ..reference import evaluate_file
+from ..reference_nam import evaluate_nam
+from .guitar_nets import agam_files, smartamppro_files, wavenet_va_files
+from .nam_files import by_feature
+from .nets import small_nets, write
+from .random_graphs import random_graph
+
+SUFFIXES = {"nam": ".nam", "aidax": ".aidax"}
+EXACT = ("rtfx", "rtneural", "aidax", "proteus")  # keep all digits
+FRAMES = 300
+RNN = "rtneural aidax proteus"
+# which formats beside rtfx's own have words for the small files; those not named here have none
+SAYABLE = {
+    **dict.fromkeys([name for name in small_nets() if not name.startswith("aidax")], "rtneural"),
+    **dict.fromkeys(["gru", "two-input-gru", "three-input-lstm"], RNN),
+    "lstm": f"{RNN} nam",
+    **dict.fromkeys(["aidax", "aidax-knobs"], "aidax"),
+    **{f"{kind}-{name}": "rtneural nam" for kind in ("dense", "activation") for name in ("tanh", "relu", "sigmoid")},
+    **dict.fromkeys(["prelu", "prelu-shared"], "rtneural nam"),
+}
+AGAM = {
+    **dict.fromkeys(["simple-LSTM", "simple-GRU", "simple-no-bias", "simple-two-knobs", "legacy"], "aidax proteus"),
+    **dict.fromkeys(["deep-LSTM", "deep-GRU"], "rtneural proteus"),
+    **dict.fromkeys(["simple-RNN", "deep-RNN"], "proteus"),
+    **dict.fromkeys(["gated", "gated-one-layer"], "nam"),
+}
+VA = {name: "nam" for name in wavenet_va_files() if name != "conditioned"}
+NAM = {
+    **dict.fromkeys(["linear", "linear-fft", "linear-stereo", "convnet", "convnet-batchnorm"], "rtneural nam"),
+    "convnet-wide": "rtneural nam",
+    "lstm": f"{RNN} nam",
+    "lstm-deep": "rtneural nam",
+    "lstm-stereo": "rtneural nam",  # but rtfx takes the second channel for a knob, and says so
+    **{name: "nam" for name in by_feature() if name.startswith("activation-")},
+    **dict.fromkeys(
+        "a1 stereo a2 head-dilation post-head gated-flag gated bottleneck head1x1 slimmable".split(), "nam"
+    ),
+    **dict.fromkeys(["slimmable-all", "container"], "nam"),
+}
+FILES = [
+    *((f"rtneural-{name}", data, SAYABLE.get(name, "")) for name, data in small_nets().items()),
+    *((f"agam-{name}", data, AGAM.get(name, "")) for name, data in agam_files().items()),
+    *((f"wavenetva-{name}", data, VA.get(name, "")) for name, data in wavenet_va_files().items()),
+    *((f"smartamppro-{name}", data, "") for name, data in smartamppro_files().items()),
+    *((f"nam-{name}", data, NAM.get(name, "")) for name, data in by_feature().items() if "film" not in name),
+]
+# FiLM is not written as NAM; a pre-film in a gated layer stands for all of them
+FILES += [(f"nam-{name}", by_feature()[name], "") for name in ("conv_pre_film-gated", "head1x1_post_film")]
+
+
+def place(folder, to):
+    return folder / f"{to}{SUFFIXES.get(to, '.json')}"
+
+
+def bits(spec):
+    """All weights of a model in single precision, in a canonical order."""
+    return sorted(t.astype(np.float32).tobytes() for node in spec.nodes for t in tensors(node).values())
+
+
+@pytest.mark.parametrize(("name", "data", "sayable"), FILES, ids=[file[0] for file in FILES])
+def test_every_family_in_every_format_that_has_words_for_it(tmp_path, name, data, sayable):
+    spec = load(write(tmp_path, data, "net.nam" if name.startswith("nam") else "net.json"))
+    assert set(possible(spec)) == {"rtfx", *sayable.split()}
+    for to in possible(spec):
+        if (name, to) == ("nam-lstm-stereo", "rtneural"):
+            with pytest.raises(errors.ShapeMismatch, match="use another format"):
+                convert(spec, place(tmp_path, to), to, FRAMES)
+            continue
+        done = convert(spec, place(tmp_path, to), to, FRAMES)
+        assert done.parity.peak_error_db <= (-300 if to in EXACT else -130)  # single precision in NAM
+        back = load(place(tmp_path, to))
+        believed = spec.sample_rate is not None and spec.sample_rate >= 8000
+        assert back.sample_rate == spec.sample_rate or not believed
+        again = convert(back, place(tmp_path, to), to, FRAMES)
+        assert again.parity.max_abs_error == 0  # the second round has nothing left to round
+        if to == "rtfx" or (name.startswith(("rtneural-gru", "rtneural-lstm")) and to in EXACT):
+            kept = [b for b in bits(spec) if any(b)]
+            assert all(weight in bits(back) for weight in kept)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "stacked", "conv1d-groups", "batchnorm", "prelu", "dense-elu", "klon"])
+def test_rtneural_files_by_the_second_evaluator(tmp_path, name):
+    spec = load(write(tmp_path, small_nets()[name]))
+    save(spec, tmp_path / "out.json", "rtneural")
+    x = np.random.default_rng(3).normal(0, 0.4, (spec.inputs, 300))
+    expected = evaluate(spec, x, sample_rate=48000.0)
+    found = evaluate_file(tmp_path / "out.json", x, sample_rate=48000.0)
+    assert np.abs(found - expected).max() <= 1e-13
+
+
+@pytest.mark.parametrize("name", ["tanh", "gated", "softgated", "linear", "one-channel"])
+def test_wavenets_of_another_family_as_nam_by_the_second_evaluator(tmp_path, name):
+    spec = load(write(tmp_path, wavenet_va_files()[name]))
+    save(spec, tmp_path / "out.nam")
+    x = np.random.default_rng(3).normal(0, 0.4, (1, 300))
+    expected = evaluate(spec, x)
+    assert np.abs(evaluate_nam(tmp_path / "out.nam", x) - expected).max() <= 3e-7 * np.abs(expected).max()
+
+
+def test_an_aidax_file_carries_a_test_of_itself(tmp_path):
+    spec = load(write(tmp_path, agam_files()["simple-GRU"]))
+    save(spec, tmp_path / "out.aidax")
+    data = json.loads((tmp_path / "out.aidax").read_text())
+    assert data["in_skip"] == 1 and len(data["input_batch"]) == 2048
+    y = evaluate_file(tmp_path / "out.aidax", data["input_batch"], cold=True)
+    assert np.abs(y[0] - data["output_batch"]).max() <= 1e-13
+
+
+def test_gains_go_where_the_format_has_a_place(tmp_path):
+    spec = load(write(tmp_path, small_nets()["aidax"]))  # -3 dB before, +2.5 dB behind, the input added
+    save(spec, tmp_path / "out.aidax")
+    data = json.loads((tmp_path / "out.aidax").read_text())
+    assert (data["in_gain"], data["out_gain"]) == pytest.approx((-3.0, 2.5), abs=1e-12)
+    with pytest.raises(errors.UnsupportedArchitecture, match=r"adds the input times 0\.94"):
+        save(spec, tmp_path / "out.json", "proteus")
+    straight = load(write(tmp_path, {**small_nets()["aidax"], "in_skip": 0}))
+    assert set(possible(straight)) == set(FORMATS)
+    for to in ("proteus", "nam", "rtneural"):
+        assert convert(straight, place(tmp_path, to), to, FRAMES).parity.peak_error_db <= -130
+
+
+def test_the_error_names_the_node_and_the_formats_that_can(tmp_path):
+    spec = load(write(tmp_path, agam_files()["simple-GRU"], "amp.json"))
+    with pytest.raises(errors.UnsupportedArchitecture) as raised:
+        save(spec, tmp_path / "out.json", "rtneural")
+    index = len(spec.nodes) - 1
+    assert str(raised.value) == (
+        f"amp cannot be said in RTNeural JSON: node {index} (add): joins signals, expected one layer after the other; "
+        "formats that can: rtfx, aidax, proteus"
+    )
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_state_to_start_from_is_kept_or_missed_aloud(tmp_path):
+    rng = np.random.default_rng(4)
+    layer = Lstm((0,), rng.normal(0, 0.3, (12, 1)), rng.normal(0, 0.3, (12, 3)), np.zeros(12), np.ones(3), np.ones(3))
+    spec = ModelSpec("rtfx", (Input(()), layer, Dense((1,), np.ones((1, 3)), np.zeros(1))), sample_rate=48000.0)
+    assert save(spec, tmp_path / "out.nam") == []
+    assert (load(tmp_path / "out.nam").nodes[1].h0 == 1).all()
+    for to in ("rtneural", "aidax", "proteus"):
+        assert "begins at zero" in " ".join(save(spec, place(tmp_path, to), to))
+
+
+def test_what_plugins_make_of_a_file_is_said(tmp_path):
+    spec = load(write(tmp_path, small_nets()["lstm"]))
+    assert "no GuitarML plugin takes 1 x LSTM 6" in " ".join(save(spec, tmp_path / "out.json", "proteus"))
+    assert "AIDA-X itself takes hidden sizes" in " ".join(save(spec, tmp_path / "out.aidax"))
+
+
+def test_an_unknown_format_or_suffix_is_wrong_usage(tmp_path):
+    spec = load(write(tmp_path, small_nets()["lstm"]))
+    with pytest.raises(errors.UsageError, match=r"no format 'rtnural' \(did you mean 'rtneural'"):
+        save(spec, tmp_path / "out.json", "rtnural")
+    with pytest.raises(errors.UsageError, match="the suffix says no format"):
+        save(spec, tmp_path / "out.txt")
+
+
+@st.composite
+def chains(draw):
+    """A chain of layers that RTNeural knows."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    width = draw(st.integers(4, 6))  # no width that readers take for audio and knobs
+    nodes, outputs = [Input((), channels=width)], width
+    for kind in draw(st.lists(st.sampled_from(["dense", "conv", "gru", "lstm", "affine", "act", "leaky"]), min_size=1)):
+        inputs, source = outputs, (len(nodes) - 1,)
+        outputs = draw(st.integers(1, 5)) if kind in ("dense", "conv", "gru", "lstm") else inputs
+
+        def tensor(*shape):
+            return rng.normal(0, 0.5, shape)  # noqa: B023
+
+        if kind == "dense":
+            nodes.append(Dense(source, tensor(outputs, inputs), tensor(outputs)))
+        elif kind == "conv":
+            taps, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 5))
+            nodes.append(Conv1d(source, tensor(outputs, inputs, taps), tensor(outputs), dilation))
+        elif kind == "gru":
+            shapes = [(3 * outputs, inputs), (3 * outputs, outputs), (3 * outputs,), (3 * outputs,)]
+            nodes.append(Gru(source, *(tensor(*shape) for shape in shapes)))
+        elif kind == "lstm":
+            nodes.append(Lstm(source, tensor(4 * outputs, inputs), tensor(4 * outputs, outputs), tensor(4 * outputs)))
+        elif kind == "affine":
+            nodes.append(Affine(source, tensor(inputs), tensor(inputs)))
+        else:
+            name = "leaky_relu" if kind == "leaky" else draw(st.sampled_from(["tanh", "relu", "sigmoid", "elu"]))
+            nodes.append(Activation(source, name))
+    return ModelSpec("rtfx", tuple(nodes), name="chain", sample_rate=48000.0, rate_source="file")
+
+
+@settings(max_examples=40, deadline=None)
+@given(chains())
+def test_any_chain_is_rtneural_and_back(tmp_path_factory, spec):
+    path = tmp_path_factory.mktemp("chain") / "net.json"
+    save(spec, path, "rtneural")
+    assert parity(spec, load(path), 200).max_abs_error <= 1e-12
+    x = np.random.default_rng(3).normal(0, 0.4, (spec.inputs, 100))
+    assert np.abs(evaluate_file(path, x, cold=True) - evaluate(spec, x, cold=True)).max() <= 1e-12
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_graph_is_written_right_or_refused_in_words(tmp_path, seed):
+    spec = random_graph(seed)
+    for to in FORMATS:
+        try:
+            done = convert(spec, place(tmp_path, to), to, FRAMES)
+        except errors.UnsupportedArchitecture as error:
+            assert "formats that can: rtfx" in str(error) and "\n" not in str(error)
+            assert not place(tmp_path, to).exists()
+        else:
+            assert done.parity.same
