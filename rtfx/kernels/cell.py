@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from . import simd
 from .activations import exp2, exp2_minus_1, rational_tanh
+from .cell_delay import CellDelay
 from .recurrent import EXPONENTIAL, GATES, LSTM, CellShape, UnitTile
 
 
 def emit(builder, shape: CellShape, state, source, target, frames):
     """Emit the loop over the block's samples."""
     cell = Cell(simd.Emitter(builder), shape, state)
+    line = CellDelay(cell, state) if shape.taps else None
     e, b = cell.e, builder
     x, y = e.pointer(source), e.pointer(target)
     with e.loop(frames) as t:
         inputs = [e.scalar(x, b.add(t, b.mul(e.index(i), cell.in_stride))) for i in range(shape.inputs)]
+        if line:
+            line.recall()
         cell.step(inputs)
+        if line:
+            line.keep()
         if shape.outputs:
             for o in range(shape.outputs):
                 b.store(cell.dense(o), b.gep(y, [b.add(t, b.mul(e.index(o), cell.out_stride))]))
         else:
             cell.scatter(y, t)
     cell.save()
+    if line:
+        line.save()
 
 
 class Cell:

@@ -17,14 +17,14 @@ def elman_state(hidden: int) -> np.dtype:
 
 
 _SIZES = elman_state(0)
-_H = 64 + 2 * 8  # bytes before h
+H = 64 + 2 * 8  # bytes before h
 
 
 def elman(state, source, target, frames):
     """Weights: W (hidden, in), U (hidden, hidden), b (hidden,); h (hidden, frames) is written."""
     s = records(state, 1, _SIZES)[0]
     hidden, inputs = s.hidden, s.width_in
-    h, sums = floats(state + _H, hidden), floats(state + _H + 4 * hidden, hidden)
+    h, sums = floats(state + H, hidden), floats(state + H + 4 * hidden, hidden)
     w_ih = floats(s.weights, hidden * inputs)
     w_hh = floats(s.weights + 4 * hidden * inputs, hidden * hidden)
     bias = floats(s.weights + 4 * hidden * (inputs + hidden), hidden)

@@ -29,7 +29,7 @@ def cell_state(hidden: int) -> np.dtype:
 
 
 _SIZES = cell_state(0)
-_CELL_FLOATS = 64 + 4 * 8  # bytes before h
+CELL_FLOATS = 64 + 4 * 8  # bytes before h
 
 
 def conv(state, source, target, frames):
@@ -56,9 +56,9 @@ def cell(state, source, target, frames):
     hidden, inputs, outputs = s.hidden, s.width_in, s.width_out
     gates = np.int64(4) - s.cell
     rows = gates * hidden
-    h = floats(state + _CELL_FLOATS, hidden)
-    c = floats(state + _CELL_FLOATS + 4 * hidden, hidden)
-    sums = floats(state + _CELL_FLOATS + 8 * hidden, 2 * rows)
+    h = floats(state + CELL_FLOATS, hidden)
+    c = floats(state + CELL_FLOATS + 4 * hidden, hidden)
+    sums = floats(state + CELL_FLOATS + 8 * hidden, 2 * rows)
     w_ih = floats(s.weights, rows * inputs)
     w_hh = floats(s.weights + 4 * rows * inputs, rows * hidden)
     biases = floats(s.weights + 4 * rows * (inputs + hidden), 2 * rows)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..units import LOG2E
+from .delay import delayed_dtype
 from .jit import Kernel, intrinsic, kernel
 from .state import state_dtype
 
@@ -53,7 +54,11 @@ class UnitTile(NamedTuple):
 
 
 class CellShape(NamedTuple):
-    """What a recurrent kernel is compiled for; `outputs` 0 writes the hidden state itself."""
+    """What a recurrent kernel is compiled for.
+
+    `outputs` 0 writes the hidden state itself. `taps` are the past states of its delay line; 0: it has none, the state
+    stays in registers.
+    """
 
     cell: int
     inputs: int
@@ -61,6 +66,7 @@ class CellShape(NamedTuple):
     outputs: int
     maths: int
     lanes: int
+    taps: int = 0
 
     @property
     def tiles(self) -> list[UnitTile]:
@@ -98,6 +104,10 @@ class CellShape(NamedTuple):
     def state(self) -> np.dtype:
         """Return the record: header, hidden state, cell state."""
         return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)))
+
+    def delayed_state(self, ring: int) -> np.dtype:
+        """Return the record with a delay line for `ring` states: h, of the LSTM c behind it."""
+        return delayed_dtype(self.state, self.padded * (2 if self.cell == LSTM else 1), ring)
 
 
 def gate_factors(shape: CellShape) -> np.ndarray:
@@ -160,14 +170,14 @@ def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:
 
 
 @intrinsic
-def cell_block(context, state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes):
+def cell_block(context, state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, taps):
     """Run the layer over the block, sample by sample."""
     from numba.core import types
 
     from .cell import emit
     from .simd import literals
 
-    literal = (cell, inputs, hidden, outputs, maths, lanes)
+    literal = (cell, inputs, hidden, outputs, maths, lanes, taps)
     shape = CellShape(*literals(*literal))
 
     def codegen(context, builder, signature, arguments):
@@ -180,9 +190,9 @@ def cell_block(context, state, source, target, frames, cell, inputs, hidden, out
 @cache
 def cell_kernel(shape: CellShape) -> Kernel:
     """Return the kernel of one shape."""
-    cell, inputs, hidden, outputs, maths, lanes = shape
+    cell, inputs, hidden, outputs, maths, lanes, taps = shape
 
     def recurrent(state, source, target, frames):
-        return cell_block(state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes)
+        return cell_block(state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, taps)
 
     return kernel(recurrent)

@@ -1,10 +1,9 @@
-"""Streaming conversion between two sample rates by a polyphase windowed sinc, for a model of another rate than the
-stream's.
+"""Streaming conversion between two sample rates by polyphase filters, for a model of another rate than the stream's.
 
 With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j stands at stream time j down / up.
 A block of stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number
 follows from the stream's clock alone and the sound does not depend on the block size. Both directions are sums over
-past frames only; each delays by half its filter.
+past frames only; `plan.polyphase` makes the filters.
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ from .memory import floats, records
 from .state import state_dtype
 
 STATE = state_dtype(("up", np.int64), ("down", np.int64), ("taps", np.int64), ("time", np.int64))
-TAPS = 64  # at the lower of the two rates; a multiple of the vector length
-ATTENUATION_DB = 110.0  # of the Kaiser window's stop band
-PASS = 0.907  # of half the lower rate: 20 kHz at 44.1 kHz
 
 
 class Ratio(NamedTuple):
@@ -40,50 +36,6 @@ class Ratio(NamedTuple):
     def model_frames(self, stream_frames: int) -> int:
         """Return the most model frames that so many stream frames can give."""
         return -(-stream_frames * self.up // self.down) + 1
-
-    @property
-    def inward(self) -> int:
-        """Taps of the conversion to the model's rate, counted in stream frames."""
-        return _taps(self.down / self.up)
-
-    @property
-    def outward(self) -> int:
-        """Taps of the conversion to the stream's rate, counted in model frames."""
-        return _taps(self.up / self.down)
-
-    @property
-    def latency(self) -> int:
-        """Delay of both conversions together, a whole number of stream frames."""
-        return math.ceil((self.inward - 1) / 2 + self._outward_delay)
-
-    @property
-    def _outward_delay(self) -> float:
-        return (self.outward - 1) / 2 * self.down / self.up
-
-    def filters(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return both polyphase filters, (phases, taps) float64; the inward one's delay makes their sum whole."""
-        shrink = self.down / self.up
-        inward = design(self.up, self.inward, shrink, self.latency - self._outward_delay)
-        return inward, design(self.down, self.outward, 1.0 / shrink, (self.outward - 1) / 2)
-
-
-def _taps(shrink: float) -> int:
-    """Return the length of a filter whose output has 1 / shrink as many frames as its input."""
-    return -(-math.ceil(TAPS * max(shrink, 1.0)) // 16) * 16
-
-
-def design(phases: int, taps: int, shrink: float, delay: float) -> np.ndarray:
-    """Return the polyphase filter, (phases, taps) float64: row p delays by ``delay - p / phases`` input frames.
-
-    `shrink` is input frames per output frame; the cut-off is half the lower rate. Row p is stored oldest frame first.
-    """
-    beta = 0.1102 * (ATTENUATION_DB - 8.7)
-    cutoff = min(1.0, 1.0 / shrink) * (1.0 + PASS) / 2.0
-    age = np.arange(taps)[::-1]
-    offset = age[None, :] + np.arange(phases)[:, None] / phases - delay
-    inside = np.clip(1.0 - (offset / (taps / 2.0)) ** 2, 0.0, None)
-    rows = cutoff * np.sinc(cutoff * offset) * np.i0(beta * np.sqrt(inside)) / np.i0(beta) * (inside > 0.0)
-    return rows / rows.sum(axis=1, keepdims=True)
 
 
 @intrinsic

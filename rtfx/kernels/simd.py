@@ -62,6 +62,10 @@ class Emitter:
         """Return a stack slot for a vector; LLVM promotes it to a register."""
         return cgutils.alloca_once(self.b, vector(width))
 
+    def integer_slot(self, value):
+        """Return a stack slot that holds an i64."""
+        return cgutils.alloca_once_value(self.b, value)
+
     # lanes
     def const(self, value: float, width: int):
         return ir.Constant(vector(width), [float(np.float32(value))] * width)
@@ -187,6 +191,10 @@ class Record:
         place = self.e.b.inttoptr(self.place(name, item), ir.IntType(8 * size).as_pointer())
         value = self.e.b.load(place)
         return value if size == 8 else self.e.b.sext(value, I64)
+
+    def store(self, name: str, value):
+        """Store an i64 field."""
+        self.e.b.store(value, self.e.b.inttoptr(self.place(name), I64.as_pointer()))
 
 
 def literals(*kinds) -> list[int]:

@@ -10,6 +10,7 @@ from ..errors import NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture
 from .nodes import (
     ACTIVATIONS,
     BETWEEN,
+    RECURRENT,
     ROLES,
     Activation,
     Add,
@@ -121,6 +122,8 @@ def _expected_shapes(node: Node, incoming: list[int], where: str) -> dict[str, t
         if node.dilation < 1:
             raise ShapeMismatch(f"{where}: dilation is {node.dilation}, expected at least 1")
         return {"weight": (node.width, incoming[0] // node.groups, node.weight.shape[2]), "bias": (node.width,)}
+    if isinstance(node, RECURRENT) and not node.delay >= 1.0:
+        raise ShapeMismatch(f"{where}: the state is {node.delay:g} frames old, expected at least 1")
     if isinstance(node, Lstm):
         h = node.width
         shapes = {"weight_ih": (4 * h, incoming[0]), "weight_hh": (4 * h, h), "bias": (4 * h,)}

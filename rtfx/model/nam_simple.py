@@ -91,9 +91,9 @@ def read_lstm(job: Job) -> Part:
     index, width = job.source(channels), inputs
     for _ in range(layers):
         matrix = job.weights.take(4 * hidden, width + hidden)  # columns: the input, then the hidden state
-        tensors = {"weight_ih": matrix[:, :width], "weight_hh": matrix[:, width:], "bias": job.weights.take(4 * hidden)}
-        state = {name: job.weights.take(hidden) for name in ("h0", "c0")}
-        index = job.graph.add(Lstm((index,), **tensors, **state))
+        bias = job.weights.take(4 * hidden)
+        h0, c0 = job.weights.take(hidden), job.weights.take(hidden)
+        index = job.graph.add(Lstm((index,), matrix[:, :width], matrix[:, width:], bias, h0, c0))
         width = hidden
     weight, bias = job.weights.take(outputs, hidden), job.weights.take(outputs)
     prewarm = int(PREWARM_SECONDS * (job.rate or DEFAULT_RATE))

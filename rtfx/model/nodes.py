@@ -21,6 +21,9 @@ Slice       features start to stop (excluded) of its source
 Concat      the features of all sources, one after the other
 Hold        x of every stride-th frame, from frame `phase` on; between them the last such, or zeros
 ==========  =======================================================================================================
+
+A recurrent node's `delay` is 1: its state comes from the frame before. Running a model at another rate changes it
+(plan/rates.py); files never state it.
 """
 
 from __future__ import annotations
@@ -93,6 +96,7 @@ class Lstm(Node):
     bias: np.ndarray
     h0: np.ndarray | None = None
     c0: np.ndarray | None = None
+    delay: float = 1.0
 
     @property
     def width(self) -> int:
@@ -106,6 +110,7 @@ class Gru(Node):
     bias_ih: np.ndarray
     bias_hh: np.ndarray
     h0: np.ndarray | None = None
+    delay: float = 1.0
 
     @property
     def width(self) -> int:
@@ -118,6 +123,7 @@ class Rnn(Node):
     weight_hh: np.ndarray
     bias: np.ndarray
     h0: np.ndarray | None = None
+    delay: float = 1.0
 
     @property
     def width(self) -> int:

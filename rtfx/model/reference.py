@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..errors import UnsupportedInput, UsageError, did_you_mean
-from .functions import FUNCTIONS, sigmoid
+from .functions import FUNCTIONS
 from .nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Hold, Input, Lstm, Mul, Node, PRelu, Rnn, Slice
+from .reference_cells import run_cell
 from .spec import ModelSpec
 
 
@@ -74,7 +75,7 @@ def evaluate(
             signals.append(np.full((1, x.shape[1]), _constant(node, values, sample_rate), dtype))
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                signals.append(_EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
+                signals.append(EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
     return signals[-1][:, signals[-1].shape[1] - frames :]
 
 
@@ -105,51 +106,9 @@ def _conv1d(node: Conv1d, sources: list[np.ndarray]) -> np.ndarray:
     return y.reshape(outputs, frames)
 
 
-def _lstm(node: Lstm, sources: list[np.ndarray]) -> np.ndarray:
+def _recurrent(node: Lstm | Gru | Rnn, sources: list[np.ndarray]) -> np.ndarray:
     (x,) = sources
-    hidden = node.width
-    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias.astype(x.dtype)[:, None]).T.copy()
-    weight_hh = node.weight_hh.astype(x.dtype)
-    h, c = _initial(node.h0, hidden, x.dtype), _initial(node.c0, hidden, x.dtype)
-    y = np.empty((x.shape[1], hidden), x.dtype)
-    for t, from_input in enumerate(driven):
-        z = from_input + weight_hh @ h
-        gates = sigmoid(z)  # i, f, unused, o
-        c = gates[hidden : 2 * hidden] * c + gates[:hidden] * np.tanh(z[2 * hidden : 3 * hidden])
-        h = gates[3 * hidden :] * np.tanh(c)
-        y[t] = h
-    return y.T
-
-
-def _gru(node: Gru, sources: list[np.ndarray]) -> np.ndarray:
-    (x,) = sources
-    hidden = node.width
-    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias_ih.astype(x.dtype)[:, None]).T.copy()
-    weight_hh, bias_hh = node.weight_hh.astype(x.dtype), node.bias_hh.astype(x.dtype)
-    h = _initial(node.h0, hidden, x.dtype)
-    y = np.empty((x.shape[1], hidden), x.dtype)
-    for t, from_input in enumerate(driven):
-        recurrent = weight_hh @ h + bias_hh
-        gates = sigmoid(from_input[: 2 * hidden] + recurrent[: 2 * hidden])  # r, z
-        n = np.tanh(from_input[2 * hidden :] + gates[:hidden] * recurrent[2 * hidden :])
-        h = n + gates[hidden:] * (h - n)
-        y[t] = h
-    return y.T
-
-
-def _rnn(node: Rnn, sources: list[np.ndarray]) -> np.ndarray:
-    (x,) = sources
-    driven = (node.weight_ih.astype(x.dtype) @ x + node.bias.astype(x.dtype)[:, None]).T.copy()
-    weight_hh = node.weight_hh.astype(x.dtype)
-    h = _initial(node.h0, node.width, x.dtype)
-    y = np.empty((x.shape[1], node.width), x.dtype)
-    for t, from_input in enumerate(driven):
-        y[t] = h = np.tanh(from_input + weight_hh @ h)
-    return y.T
-
-
-def _initial(stored: np.ndarray | None, hidden: int, dtype: np.dtype) -> np.ndarray:
-    return np.zeros(hidden, dtype) if stored is None else stored.astype(dtype)
+    return run_cell(node, x)
 
 
 def _activation(node: Activation, sources: list[np.ndarray]) -> np.ndarray:
@@ -192,12 +151,12 @@ def _hold(node: Hold, sources: list[np.ndarray]) -> np.ndarray:
     return np.where(sounds, x[:, np.maximum(taken, 0)], x.dtype.type(0))
 
 
-_EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
+EVALUATE: dict[type[Node], Callable[..., np.ndarray]] = {
     Dense: _dense,
     Conv1d: _conv1d,
-    Lstm: _lstm,
-    Gru: _gru,
-    Rnn: _rnn,
+    Lstm: _recurrent,
+    Gru: _recurrent,
+    Rnn: _recurrent,
     Activation: _activation,
     PRelu: _prelu,
     Affine: _affine,

@@ -22,7 +22,8 @@ from . import choose
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
 from .lower import lower
-from .rates import at_model_rate
+from .polyphase import Conversion
+from .resampled import resampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,10 @@ class ChainBlock:
         "plugin": the level that the model states; "normal": `control.level` finds it; "none".
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
+    resample_phase : str
+        Of that conversion's filters, one of `polyphase.PHASES`.
+    period_rate : float, optional
+        The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
     input_db, output_db : float
         Gains before and after the model beside those that it states; not part of the bare function.
     """
@@ -61,6 +66,8 @@ class ChainBlock:
     model_rate: float | None = None
     input_db: float = 0.0
     output_db: float = 0.0
+    resample_phase: str = "linear"
+    period_rate: float | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -96,20 +103,23 @@ class ChainBlock:
         else:
             cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
             cells[1] *= gain_from_db((self.spec.level_db if self.level == PLUGIN else 0.0) + self.output_db)
-        return cells + [values[knob.name] for knob in self.spec.knobs] + [1.0 / (self.model_rate or sample_rate)]
+        period = 1.0 / (self.period_rate or self.model_rate or sample_rate)
+        return cells + [values[knob.name] for knob in self.spec.knobs] + [period]
 
-    def ratio(self, sample_rate: float) -> Ratio | None:
-        """Return the model's rate over the stream's, None if they are equal."""
-        different = self.model_rate is not None and self.model_rate != sample_rate
-        return Ratio.of(self.model_rate, sample_rate) if self.model_rate and different else None
+    def conversion(self, sample_rate: float) -> Conversion | None:
+        """Return the conversion around the model, None if it runs at the stream's rate."""
+        if self.model_rate is None or self.model_rate == sample_rate:
+            return None
+        return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
 
     def prewarm_frames(self, sample_rate: float) -> int:
         """Return the stream frames of silence that bring the block to rest."""
         frames = self.playing.prewarm_frames if self.playing else 0
-        ratio = self.ratio(sample_rate)
-        if ratio is None:
+        conversion = self.conversion(sample_rate)
+        if conversion is None:
             return frames
-        return -(-(frames + ratio.outward) * ratio.down // ratio.up) + ratio.inward
+        up, down = conversion.ratio
+        return -(-(frames + conversion.outward_taps) * down // up) + conversion.inward_taps
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +181,8 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
         tail += item.block.tail(item.values, sample_rate)
         if item.impulse is not None:
             tail += item.impulse.shape[1] - 1
-        ratio = item.ratio(sample_rate)
-        latency += ratio.latency if ratio else 0
+        conversion = item.conversion(sample_rate)
+        latency += conversion.latency if conversion else 0
         after = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
         steps, buffers, domains = (slice(a, b) for a, b in zip(before, after, strict=True))
         blocks.append(
@@ -241,11 +251,11 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     for channel in range(instances):
         part = signal.rows(channel, spec.inputs)
         audio = _gain(builder, part, builder.buffer(spec.inputs), cells[0])
-        ratio = item.ratio(sample_rate)
-        if ratio is None:
+        conversion = item.conversion(sample_rate)
+        if conversion is None:
             output = lower(spec, builder, audio, controls)
         else:
-            output = at_model_rate(spec, builder, audio, controls, ratio)
+            output = resampled(spec, builder, audio, controls, conversion)
         _gain(builder, output, target.rows(channel * spec.outputs, spec.outputs), cells[1])
         builder.guard()
     if spec.dc_block and not item.bare:

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import conv, elman, plain, recurrent
+from ..kernels import conv, elman, plain, plain_delay, recurrent
 from ..kernels.codes import CONSTANTS, code_of, factor_of
+from ..kernels.delay import delayed_dtype, line_fields, line_taps
 from ..kernels.jit import Kernel, cache_file
 from ..kernels.processor import lanes
 from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
@@ -89,10 +90,11 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         np.concatenate([t.ravel() for t in tensors]).astype(np.float32),
         {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
     )
+    loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
     if hidden > recurrent.UNROLL_LIMIT:
         return loop
     maths = recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
-    shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes())
+    shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
     tiled = Layer(
         recurrent.cell_kernel(shape),
@@ -100,6 +102,7 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         recurrent.pack(shape, *tensors),
         {name: np.pad(value, padding) for name, value in start.items()},
     )
+    tiled = _delayed(tiled, tiled.kernel, node, ("h", "c") if kind == recurrent.LSTM else ("h",))
     return proved(tiled, loop, inputs, outputs or hidden, 0)
 
 
@@ -109,7 +112,17 @@ def elman_layer(node: Rnn) -> Layer:
     weights = np.concatenate([t.ravel() for t in (node.weight_ih, node.weight_hh, node.bias)]).astype(np.float32)
     start = np.zeros(hidden) if node.h0 is None else node.h0
     fields = {"width_in": node.weight_ih.shape[1], "hidden": hidden, "h": start}
-    return Layer(elman.ELMAN, elman.elman_state(hidden), weights, fields)
+    layer = Layer(elman.ELMAN, elman.elman_state(hidden), weights, fields)
+    return _delayed(layer, plain_delay.ELMAN_DELAYED, node, ("h",))
+
+
+def _delayed(layer: Layer, kernel: Kernel, node: Lstm | Gru | Rnn, names: tuple[str, ...]) -> Layer:
+    """Return the layer with the line that its node's delay needs; `names` are the fields of the state it delays."""
+    if node.delay == 1.0:
+        return layer
+    start = np.concatenate([layer.fields[name] for name in names])
+    line = line_fields(node.delay, start)
+    return Layer(kernel, delayed_dtype(layer.dtype, start.size, line["ring"]), layer.weights, {**layer.fields, **line})
 
 
 def proved(

@@ -1,85 +1,92 @@
-"""How a model of another sample rate than the stream's runs: which method, and the conversion around it."""
+"""How a model of another sample rate than the stream's runs: which method, and the model stretched to the new rate.
+
+==========  ================================================================  ===================  =================
+method      what                                                              for                  added latency
+==========  ================================================================  ===================  =================
+none        as it is                                                          its own rate         none
+delay       the state of recurrent layers fed back from further ago           recurrent nets,      none
+                                                                              higher rates
+dilate      every dilation multiplied                                         nets without state,  none
+                                                                              whole multiples
+resample    conversion there and back around the model                        all                  ``Conversion``'s
+==========  ================================================================  ===================  =================
+
+At a whole multiple M of the model's rate, delay and dilate make M interleaved copies of the net: every M-th sample is
+exactly what the net makes of every M-th sample. docs/sample-rates.md measures the methods.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-
-import numpy as np
+from typing import NamedTuple
 
 from ..errors import UsageError
-from ..kernels import resample
-from ..kernels.resample import Ratio
-from ..model.spec import Conv1d, ModelSpec
-from .builder import Builder, Signal
-from .lower import lower
+from ..model.spec import RECURRENT, Conv1d, ModelSpec
+from .stability import stays_stable
 
 METHODS = ("auto", "delay", "dilate", "resample")
 
 
-def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> str:
-    """Return "none", "dilate" or "resample" for a model in a stream of `sample_rate` Hz.
+class Choice(NamedTuple):
+    """A method, and why it is not the one that was to be expected: "" where it is."""
 
-    A net without recurrence and strides at a whole multiple of its rate needs no conversion: with every dilation
-    multiplied it is that many interleaved copies of itself, exact and without delay. Everything else is converted.
+    method: str
+    why: str = ""
+
+
+def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> Choice:
+    """Return how a model runs in a stream of `sample_rate` Hz.
 
     Raises
     ------
     UsageError
-        The method asked for does not fit the model.
+        The method asked for does not fit the model. One that fits but would not be stable is replaced.
     """
-    if wanted == "delay":
-        raise UsageError(f"{spec.name}: --rate-method delay does not exist yet: use resample")
     if not spec.sample_rate or spec.sample_rate == sample_rate:
-        return "none"
-    whole = sample_rate > spec.sample_rate and sample_rate % spec.sample_rate == 0
-    dilates = whole and not spec.recurrent and spec.period == 1
-    if wanted == "dilate" and not dilates:
+        return Choice("none")
+    factor = sample_rate / spec.sample_rate
+    nets = [spec, *(size for _, size in spec.sizes)]
+    recurrent = any(net.recurrent for net in nets)
+    method = "delay" if recurrent else "dilate"
+    fits = factor > 1.0 and all(_stretches(net, factor) for net in nets)
+    if wanted in ("delay", "dilate") and (wanted != method or not fits):
         raise UsageError(
-            f"{spec.name}: --rate-method dilate needs a net without recurrence and a whole multiple of "
-            f"{spec.sample_rate:g} Hz, found {sample_rate:g} Hz: use resample"
+            f"{spec.name}: --rate-method {wanted} needs {_NEEDS[wanted]} {spec.sample_rate:g} Hz, "
+            f"found {'a recurrent net' if recurrent else 'a net without state'} at {sample_rate:g} Hz: use resample"
         )
-    return "dilate" if dilates and wanted != "resample" else "resample"
+    if wanted == "resample" or not fits:
+        return Choice("resample")
+    if factor != int(factor):
+        if not all(stays_stable(net, factor) for net in nets):
+            return Choice("resample", f"its state fed back from {factor:.4g} frames ago would not be stable")
+    return Choice(method)
 
 
-def dilated(spec: ModelSpec, factor: int) -> ModelSpec:
-    """Return the model for `factor` times its rate: every dilation multiplied."""
-    nodes = tuple(replace(n, dilation=n.dilation * factor) if isinstance(n, Conv1d) else n for n in spec.nodes)
-    assert spec.sample_rate
-    return replace(spec, nodes=nodes, sample_rate=spec.sample_rate * factor)
+_NEEDS = {
+    "delay": "a recurrent net, without long convolutions or strides, in a stream above",
+    "dilate": "a net without recurrence or strides, at a whole multiple of",
+}
 
 
-def at_model_rate(
-    spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal], ratio: Ratio
-) -> Signal:
-    """Append a model between two conversions; return its output at the stream's rate."""
-    domain = builder.at_rate(ratio)
-    fields = {"up": ratio.up, "down": ratio.down}
-    inward, outward = ratio.filters()
-    builder.remember(audio, ratio.inward)
-    converted = _buffer(builder, domain, spec.inputs)
-    for row in range(spec.inputs):
-        _step(builder, resample.INWARD, audio.rows(row, 1), converted.rows(row, 1), inward, fields)
-    held = {}
-    for name, control in controls.items():
-        held[name] = _buffer(builder, domain, 1)
-        builder.step(resample.HELD, control, held[name], dtype=resample.STATE, **fields)
-    builder.domain = domain
-    output = lower(spec, builder, converted, held)
-    builder.domain = 0
-    builder.remember(output, ratio.outward)
-    result = builder.buffer(output.width)
-    for row in range(output.width):
-        _step(builder, resample.OUTWARD, output.rows(row, 1), result.rows(row, 1), outward, fields)
-    return result
+def _stretches(spec: ModelSpec, factor: float) -> bool:
+    """Tell whether every node can be stretched; parts of a frame are interpolated in recurrent states only."""
+    taps = max((node.weight.shape[2] for node in spec.nodes if isinstance(node, Conv1d)), default=1)
+    return spec.period == 1 and (factor == int(factor) or taps == 1 and spec.recurrent)
 
 
-def _buffer(builder: Builder, domain: int, rows: int) -> Signal:
-    builder.domain = domain
-    signal = builder.buffer(rows)
-    builder.domain = 0
-    return signal
+def stretched(spec: ModelSpec, factor: float) -> ModelSpec:
+    """Return the model for `factor` times its rate, with every dilation and every state's delay multiplied."""
 
+    def stretch(node):
+        if isinstance(node, RECURRENT):
+            return replace(node, delay=node.delay * factor)
+        return replace(node, dilation=round(node.dilation * factor)) if isinstance(node, Conv1d) else node
 
-def _step(builder: Builder, kernel, source: Signal, target: Signal, table: np.ndarray, fields: dict) -> None:
-    weights = table.astype(np.float32).ravel()
-    builder.step(kernel, source, target, weights=weights, dtype=resample.STATE, taps=table.shape[1], **fields)
+    return replace(
+        spec,
+        nodes=tuple(stretch(node) for node in spec.nodes),
+        sample_rate=spec.sample_rate and spec.sample_rate * factor,
+        prewarm=math.ceil(spec.prewarm_frames * factor),
+        sizes=tuple((limit, stretched(size, factor)) for limit, size in spec.sizes),
+    )

@@ -16,7 +16,7 @@ from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.description import BlockSpec, Preset, check_value
 from .chain import ChainBlock
-from .rates import choose_method, dilated
+from .fit import fitted
 
 DEFAULT_CAB = "open-2x12.wav"
 DEFAULT_RATE = 48000.0
@@ -36,6 +36,8 @@ class Options:
         The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
     rate_method : str
         One of `rates.METHODS`.
+    resample_phase : str
+        One of `polyphase.PHASES`.
     interface_dbu : float, optional
         The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
     """
@@ -45,6 +47,7 @@ class Options:
     level: str | None = None
     rate_method: str = "auto"
     interface_dbu: float | None = None
+    resample_phase: str = "linear"
 
 
 @dataclass
@@ -98,11 +101,12 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
     if not options.bare:
         blocks = _with_cab(blocks, models, options, notes)
     for block in blocks:
-        chain.append(_chain_block(block, sample_rate, models, options, preset))
-        spec = chain[-1].spec
-        if spec is not None:
-            notes += [f"{block.id}: {warning}" for warning in spec.warnings]
-            notes += _rate_note(chain[-1], sample_rate)
+        built = _chain_block(block, sample_rate, models, options, preset)
+        at_rate, rate_notes = fitted(built, sample_rate, options.rate_method)
+        chain.append(at_rate)
+        if built.spec is not None:
+            notes += [f"{block.id}: {warning}" for warning in built.spec.warnings]
+            notes += rate_notes
             notes += _calibration_note(chain[-1], options)
     return chain, notes
 
@@ -141,15 +145,14 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     result = ChainBlock(block.id, table, {}, spec, impulse)
     preset.check(block, result.parameters)
     values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
-    rate, input_db, level = None, 0.0, NONE
+    input_db, level = 0.0, NONE
     if spec is not None:
         spec, level = _at_level(block, spec, options)
         input_db = _calibration_db(spec, options)
-        method = choose_method(spec, sample_rate, options.rate_method)
-        rate = spec.sample_rate if method == "resample" else None
-        if method == "dilate":
-            spec = dilated(spec, round(sample_rate / (spec.sample_rate or sample_rate)))
-    return ChainBlock(block.id, table, values, spec, impulse, options.bare, level, rate, input_db)
+    phase = options.resample_phase
+    return ChainBlock(
+        block.id, table, values, spec, impulse, options.bare, level, input_db=input_db, resample_phase=phase
+    )
 
 
 def _at_level(block: BlockSpec, spec: ModelSpec, options: Options) -> tuple[ModelSpec, str]:
@@ -212,18 +215,6 @@ def with_values(preset: str, blocks: Sequence[ChainBlock], values: Mapping) -> l
         block = result[place]
         result[place] = replace(block, values={**block.values, name: checked(block, name, value)})
     return result
-
-
-def _rate_note(block: ChainBlock, sample_rate: float) -> list[str]:
-    """Return a line about a model that runs between conversions."""
-    ratio = block.ratio(sample_rate)
-    if ratio is None:
-        return []
-    milliseconds = 1000.0 * ratio.latency / sample_rate
-    return [
-        f"{block.id}: the model was made for {block.model_rate:g} Hz and is resampled from and to {sample_rate:g} Hz, "
-        f"which adds {milliseconds:.1f} ms: -r {block.model_rate:g} opens the device at the model's rate"
-    ]
 
 
 def _calibration_db(spec: ModelSpec, options: Options) -> float:

@@ -41,8 +41,8 @@ def test_both_oracles_agree(tmp_path):
 
 
 def test_a_strided_net_is_not_dilated_to_another_rate():
-    assert choose_method(graph(Add((0, 0))), 96000.0) == "dilate"
-    assert choose_method(graph(Hold((0,), 2)), 96000.0) == "resample"
+    assert choose_method(graph(Add((0, 0))), 96000.0).method == "dilate"
+    assert choose_method(graph(Hold((0,), 2)), 96000.0).method == "resample"
 
 
 @pytest.mark.parametrize(

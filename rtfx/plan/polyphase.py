@@ -1,0 +1,117 @@
+"""The filters of the conversion between a stream's rate and a model's: a windowed sinc, of linear or minimum phase."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from ..kernels.resample import Ratio
+
+PHASES = ("linear", "minimum")
+TAPS = 64  # at the lower of the two rates; a multiple of the vector length
+ATTENUATION_DB = 110.0  # of the Kaiser window's stop band
+PASS = 0.907  # of half the lower rate: 20 kHz at 44.1 kHz
+GRID = 64  # points per frame, at least, on which a filter of minimum phase is made and shifted
+FLOOR = 1e-7  # of the magnitude whose logarithm gives the minimum phase: below the stop band
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """There and back: a model of `ratio` times the stream's rate, with filters of one phase."""
+
+    ratio: Ratio
+    phase: str = "linear"
+
+    @property
+    def inward_taps(self) -> int:
+        """Taps of the conversion to the model's rate, counted in stream frames."""
+        return _taps(self.ratio.down / self.ratio.up)
+
+    @property
+    def outward_taps(self) -> int:
+        """Taps of the conversion to the stream's rate, counted in model frames."""
+        return _taps(self.ratio.up / self.ratio.down)
+
+    @cached_property
+    def _filters(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """Both polyphase filters, (phases, taps) float64, and their delay: the inward one's makes it whole."""
+        up, down = self.ratio.up, self.ratio.down
+        outward, late = design(down, self.outward_taps, up / down, self.phase)
+        _, early = design(up, self.inward_taps, down / up, self.phase)
+        outward_delay = late * down / up
+        latency = math.ceil(outward_delay + early - 1e-9)
+        inward, _ = design(up, self.inward_taps, down / up, self.phase, latency - outward_delay)
+        return inward, outward, latency
+
+    @property
+    def filters(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both polyphase filters, inward and outward, (phases, taps) float64."""
+        return self._filters[:2]
+
+    @property
+    def latency(self) -> int:
+        """Delay of both conversions together at low frequencies, a whole number of stream frames."""
+        return self._filters[2]
+
+
+def _taps(shrink: float) -> int:
+    """Return the length of a filter whose output has 1 / shrink as many frames as its input."""
+    return -(-math.ceil(TAPS * max(shrink, 1.0)) // 16) * 16
+
+
+@lru_cache(maxsize=32)
+def design(phases: int, taps: int, shrink: float, phase: str, delay: float | None = None) -> tuple[np.ndarray, float]:
+    """Return the polyphase filter, (phases, taps) float64, and its delay: row p is late by ``delay - p / phases``.
+
+    `shrink` is input frames per output frame; the cut-off is half the lower rate. Frames are those of the input. By
+    default `delay` is the shortest there is, and may be up to a frame longer. Row p is stored oldest frame first.
+    """
+    middle = (taps - 1) / 2
+    if phase == "linear":
+        delay = middle if delay is None else delay
+        return _rows(_sinc(_times(phases, taps) - delay, taps, shrink), phases, taps), delay
+    fine = phases * -(-GRID // phases)
+    times = _times(fine, taps)
+    response = minimum_phase(_sinc(times - middle, taps, shrink))
+    own = float(times @ response / response.sum())
+    if delay is None:
+        return _rows(response[:: fine // phases], phases, taps), own
+    late = round((delay - own) * fine)
+    shifted = np.concatenate([np.zeros(late), response[: response.size - late]])
+    return _rows(shifted[:: fine // phases], phases, taps), delay
+
+
+def _times(points: int, taps: int) -> np.ndarray:
+    """Return `points` instants per frame over `taps` frames."""
+    return np.arange(taps * points) / points
+
+
+def _sinc(offset: np.ndarray, taps: int, shrink: float) -> np.ndarray:
+    """Return the windowed sinc at a distance, in frames of the input, from its middle."""
+    beta = 0.1102 * (ATTENUATION_DB - 8.7)
+    cutoff = min(1.0, 1.0 / shrink) * (1.0 + PASS) / 2.0
+    inside = np.clip(1.0 - (offset / (taps / 2.0)) ** 2, 0.0, None)
+    return cutoff * np.sinc(cutoff * offset) * np.i0(beta * np.sqrt(inside)) / np.i0(beta) * (inside > 0.0)
+
+
+def _rows(response: np.ndarray, phases: int, taps: int) -> np.ndarray:
+    """Return the response, one point a phase and frame, as rows, oldest frame first, each of gain 1 for a constant."""
+    rows = response.reshape(taps, phases).T[:, ::-1]
+    return np.ascontiguousarray(rows / rows.sum(axis=1, keepdims=True))
+
+
+def minimum_phase(response: np.ndarray) -> np.ndarray:
+    """Return the response of the same magnitude and length whose energy comes as early as it can.
+
+    Its phase is the Hilbert transform of the log magnitude, taken by folding the cepstrum (Oppenheim and Schafer,
+    Discrete-Time Signal Processing, 12.1); eight times the length keeps the cepstrum from wrapping.
+    """
+    size = 1 << (8 * response.size - 1).bit_length()
+    magnitude = np.abs(np.fft.rfft(response, size))
+    cepstrum = np.fft.irfft(np.log(np.maximum(magnitude, FLOOR * magnitude.max())), size)
+    cepstrum[1 : size // 2] *= 2.0
+    cepstrum[size // 2 + 1 :] = 0.0
+    return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)), size)[: response.size]
