@@ -90,11 +90,12 @@ class Rig:
         bare: bool = False,
         level: str | None = None,
         rate_method: str = "auto",
+        resample_phase: str = "linear",
         interface_dbu: float | None = None,
         values: Mapping[str, float] | None = None,
     ) -> Plan:
         """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
-        options = Options(bare, self.cab, level, rate_method, interface_dbu)
+        options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
         blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
         return plan_chain(blocks, sample_rate, channels)
 
@@ -154,6 +155,7 @@ class Rig:
         values: Mapping[str, float] | None = None,
         level: str | None = None,
         rate_method: str = "auto",
+        resample_phase: str = "linear",
         interface_dbu: float | None = None,
     ) -> tuple[Iterator[np.ndarray], int]:
         """Render a stream of blocks in constant memory.
@@ -171,6 +173,8 @@ class Rig:
             The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
         rate_method : str
             How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
+        resample_phase : str
+            Of the filters where it is resampled: one of `plan.polyphase.PHASES`.
         interface_dbu : float, optional
             The level in dBu that the recording's interface turned into full scale, for models that state theirs.
 
@@ -185,6 +189,7 @@ class Rig:
             bare=bare,
             level=level,
             rate_method=rate_method,
+            resample_phase=resample_phase,
             interface_dbu=interface_dbu,
             values=values,
         )

@@ -101,6 +101,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         cold=flags.cold,
         level=flags.named_level,
         rate_method=flags.rate_method,
+        resample_phase=flags.resample_phase,
         interface_dbu=flags.interface_dbu,
         in_gain_db=flags.in_gain,
         out_gain_db=flags.out_gain,

@@ -188,6 +188,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
             values=job.values,
             level=flags.named_level,
             rate_method=flags.rate_method,
+            resample_phase=flags.resample_phase,
             interface_dbu=flags.interface_dbu,
         )
         for note in rig.notes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECASE)
 RATE_METHODS = ("auto", "delay", "dilate", "resample")
+PHASES = ("linear", "minimum")
 
 
 class Number(click.FloatRange):
@@ -52,6 +53,9 @@ _OPTIONS = (
     click.option("--model-rate", type=Number(1000, 768000), metavar="HZ", help="The rate the model was made for."),
     click.option("--rate-method", type=click.Choice(RATE_METHODS), default="auto", help="How to run at another rate."),
     click.option(
+        "--resample-phase", type=click.Choice(PHASES), default="linear", help="minimum: a tenth of the delay of linear."
+    ),
+    click.option(
         "--level", metavar="NAME", help="normal (all equally loud), plugin, none, or a plugin that info names."
     ),
     click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level: --level none."),
@@ -76,6 +80,7 @@ class RigFlags:
     model_rate: float | None
     rate_method: str
     level: str | None
+    resample_phase: str
     no_normalise: bool
     compat: str | None
     interface_dbu: float | None

@@ -54,6 +54,7 @@ def open_stream(
     cold: bool = False,
     level: str | None = None,
     rate_method: str = "auto",
+    resample_phase: str = "linear",
     interface_dbu: float | None = None,
     in_gain_db: float | None = None,
     out_gain_db: float | None = None,
@@ -90,7 +91,7 @@ def open_stream(
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
     with compilation_listener(progress):
-        options = Options(bare, cab, level, rate_method, interface_dbu)
+        options = Options(bare, cab, level, rate_method, interface_dbu, resample_phase)
         loader = Loader(stream_rate, models, options, cold)
         loaded, notes = _load(presets, first, values or {}, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens

@@ -17,6 +17,8 @@ from ..model.spec import ModelSpec
 from ..rig.description import BlockSpec, Preset, check_value
 from .chain import ChainBlock
 from .fit import fitted
+from .polyphase import PHASES
+from .rates import METHODS
 
 DEFAULT_CAB = "open-2x12.wav"
 DEFAULT_RATE = 48000.0
@@ -48,6 +50,11 @@ class Options:
     rate_method: str = "auto"
     interface_dbu: float | None = None
     resample_phase: str = "linear"
+
+    def __post_init__(self):
+        for name, known in (("rate_method", METHODS), ("resample_phase", PHASES)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(known)}")
 
 
 @dataclass
