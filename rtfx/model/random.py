@@ -36,6 +36,9 @@ ACTIVATIONS: dict[str, tuple[str, float] | None] = {
     "relu": ("relu", 1.0),
     "elu": ("elu", 1.0),
     "selu": ("elu", SELU_ALPHA),
+    "gelu": ("gelu", 1.0),
+    "softplus": ("softplus", 1.0),
+    "softshrink": ("softshrink", 0.5),
     "rrelu": ("leaky_relu", 11 / 48),  # the mean of its training slopes, 1/8 and 1/3
     "sine": ("sine", 1.0),
     "sine30": ("sine", 30.0),

@@ -53,18 +53,3 @@ def test_a_strided_state_dict(tmp_path, cold):
         {"type": "conv_transpose1d", "prefix": "up.", "stride": 3},
     ]
     assert_engine_agrees(described(tmp_path, DOWN | UP, *layers), cold)
-
-
-SHARED = [
-    "proteus/TS9_DriveKnob.json",
-    "neuralpi/BluesJR_FullD.json",
-    "agam_other_plugins/model_ts9_48k_cond2.json",
-    "wavenetva/WaveNet2-ts7.json",
-    "smartguitarpedal_wavenet/ts9_fullD.json",
-    "smartamppro/ClearBlueSky.json",
-]
-
-
-@pytest.mark.parametrize("file", SHARED)
-def test_shared_files(shared, file):
-    assert_engine_agrees(shared / "models" / file, cold=False)
