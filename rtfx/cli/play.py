@@ -126,15 +126,15 @@ def _session(stream: Stream, headless: bool, signals: Signals) -> str:
     """Show the stream until it ends; return why it did: ended, quit or stopped."""
     from ..control import keyboard, session, view
 
-    plain = headless or not (sys.stderr.isatty() and keyboard.available())
-    if plain:
-        return session.play(stream, view.PlainView(stream), None, lambda: signals.stopped)
-    with keyboard.Keyboard() as keys:
-        shown = view.LiveView(stream)
-        try:
-            return session.play(stream, shown, keys, lambda: signals.stopped)
-        finally:
-            shown.close()
+    if not headless and sys.stderr.isatty() and keyboard.available():
+        from ..control.terminal import Terminal
+
+        terminal = Terminal()
+        if terminal.painter.capable:
+            with terminal:
+                shown = view.LiveView(stream, terminal.screen, terminal.painter, terminal.stray)
+                return session.play(stream, shown, terminal.keyboard, lambda: signals.stopped)
+    return session.play(stream, view.PlainView(stream), None, lambda: signals.stopped)
 
 
 def _greet(stream: Stream) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 DEPTH = 200
+Values = Mapping[str, float | str]
 ONE_TURN_SECONDS = 1.0  # changes of the same knobs, each so soon after the one before, are one turn of the hand
 
 
@@ -16,8 +17,8 @@ class Change:
     """Values before and after, by address; `preset` is None for the gains that belong to no preset."""
 
     preset: str | None
-    before: dict[str, float | str]
-    after: dict[str, float | str]
+    before: Values
+    after: Values
     time: float
 
 
@@ -31,7 +32,7 @@ class History:
         self._undone: list[Change] = []
         self._closed = False
 
-    def note(self, preset: str | None, before: Mapping[str, float | str], after: Mapping[str, float | str]) -> None:
+    def note(self, preset: str | None, before: Values, after: Values) -> None:
         """Remember a change that has just been made; what had been taken back is forgotten."""
         now = self._clock()
         with self._lock:
@@ -49,22 +50,44 @@ class History:
             self._undone.clear()
             self._closed = False
 
-    def undo(self, preset: str) -> Change | None:
-        """Return the last change that can be heard in `preset`, to be taken back; None if there is none."""
-        return self._move(self._done, self._undone, preset)
-
-    def redo(self, preset: str) -> Change | None:
-        """Return the change that was taken back last, to be made again."""
-        return self._move(self._undone, self._done, preset)
-
-    def _move(self, source: list[Change], target: list[Change], preset: str) -> Change | None:
+    def close(self) -> None:
+        """Let the next change be one of its own, whatever it turns."""
         with self._lock:
-            for place in range(len(source) - 1, -1, -1):
-                change = source[place]
-                if change.preset in (None, preset):
-                    del source[place]
-                    if change.before != change.after:
-                        target.append(change)
-                        self._closed = True
-                        return change
+            self._closed = True
+
+    def undo(self, preset: str, current: Values) -> Change | None:
+        """Return the last change that is in effect in `preset`, to be taken back; None if there is none.
+
+        Parameters
+        ----------
+        preset : str
+            What was changed in other presets stays.
+        current : mapping
+            Where every knob stands. A change whose values play no longer, as those of the other slot, is passed over.
+        """
+        with self._lock:
+            return self._move(self._done, self._undone, preset, current, lambda change: change.after)
+
+    def redo(self, preset: str, current: Values) -> Change | None:
+        """Return the change that was taken back last, to be made again."""
+        with self._lock:
+            return self._move(self._undone, self._done, preset, current, lambda change: change.before)
+
+    def _move(
+        self,
+        source: list[Change],
+        target: list[Change],
+        preset: str,
+        current: Values,
+        playing: Callable[[Change], Values],
+    ) -> Change | None:
+        self._closed = True
+        for place in range(len(source) - 1, -1, -1):
+            change = source[place]
+            if change.preset not in (None, preset) or change.before == change.after:
+                continue
+            if all(current.get(address) == value for address, value in playing(change).items()):
+                del source[place]
+                target.append(change)
+                return change
         return None

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,14 +26,16 @@ SEQUENCES = {
     "OB": "down",
     "OC": "right",
     "OD": "left",
+    "[Z": "backtab",
 }
+CONTROLS = {"\t": "tab"}
 WINDOWS = {"I": "pageup", "Q": "pagedown", "H": "up", "P": "down", "M": "right", "K": "left"}
 ESCAPE_SECONDS = 0.05  # a lone ESC is a key if nothing follows it for this long
 LONGEST_SEQUENCE = 16
 
 
 class Decoder:
-    """Turns bytes, cut anywhere, into keys: printable characters as they are, others by the names in `SEQUENCES`."""
+    """Turns bytes, cut anywhere, into keys: characters as they are, others as in `SEQUENCES` and `CONTROLS`."""
 
     def __init__(self):
         self._pending = ""
@@ -58,7 +61,7 @@ class Decoder:
             lone, self._pending = self._pending == "\x1b", "\x1b"
             return "escape" if lone else ""
         if not self._pending:
-            return character if character.isprintable() else ""
+            return character if character.isprintable() else CONTROLS.get(character, "")
         self._pending += character
         body = self._pending[1:]
         # a sequence ends with a letter or a tilde; its first character only announces it
@@ -74,15 +77,23 @@ class Keyboard:
     """Reads keys from a terminal while its ``with`` block lasts.
 
     The terminal is restored on leaving the block, at exit, and while the process is stopped by Ctrl-Z. Ctrl-C keeps
-    its meaning.
+    its meaning; Ctrl-S does not, which would hold the view.
 
     Parameters
     ----------
     descriptor : int, optional
         Of the terminal; standard input by default.
+    on_suspend, on_resume : callable
+        Called before the process stops and after it goes on, in the signal's handler.
     """
 
-    def __init__(self, descriptor: int | None = None):
+    def __init__(
+        self,
+        descriptor: int | None = None,
+        on_suspend: Callable[[], None] = lambda: None,
+        on_resume: Callable[[], None] = lambda: None,
+    ):
+        self._on_suspend, self._on_resume = on_suspend, on_resume
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
         self._decoder = Decoder()
         self._saved: Any = None
@@ -115,7 +126,7 @@ class Keyboard:
             signal.signal(signal.SIGTSTP, self._suspend_handler)
             self._suspend_handler = None
         try:
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, saved)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, saved)  # draining could wait for ever
         except termios.error:  # the terminal is gone: its window was closed
             pass
 
@@ -147,18 +158,24 @@ class Keyboard:
         return data
 
     def _listen(self) -> None:
-        import tty
+        import termios
 
-        tty.setcbreak(self._descriptor)
+        modes = termios.tcgetattr(self._descriptor)
+        modes[0] &= ~termios.IXON
+        modes[3] &= ~(termios.ECHO | termios.ICANON)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(self._descriptor, termios.TCSANOW, modes)
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         import termios
 
-        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._saved)
+        self._on_suspend()
+        termios.tcsetattr(self._descriptor, termios.TCSANOW, self._saved)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)  # sleeps here until the shell continues us
         signal.signal(signal.SIGTSTP, self._suspend)
         self._listen()
+        self._on_resume()
 
 
 def available() -> bool:

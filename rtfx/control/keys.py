@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import RtfxError
 from ..host.remember import remember_channel
+from . import knobs
+from .save import save_scene
+from .slots import next_scene
 
 if TYPE_CHECKING:
     from .stream import Stream
-
-STEP_DB = 1.0
-LEVEL_DB = (-60.0, 24.0)  # range of the output level
 
 
 class Quit(Exception):
@@ -23,7 +24,7 @@ class Quit(Exception):
 class Action:
     """`keys` as `keyboard` names them; `act` gets the stream and the key and returns a line to show.
 
-    The help leaves out an action without a `summary`: it must fit into one line of 80 columns.
+    The help page has a line of `label` and `summary` for each: at most 10 and 26 characters.
     """
 
     keys: tuple[str, ...]
@@ -53,6 +54,15 @@ def _select(stream: Stream, index: int) -> str:
     return f"preset {index + 1}: {names[index]}"
 
 
+def _scene(stream: Stream, key: str) -> str:
+    preset = stream.presets[stream.preset]
+    if not stream.scenes:
+        return f"{preset} has no scenes: turn its knobs, then s saves one"
+    name = next_scene(stream, stream.desk.scenes.get(preset, ""))
+    stream.desk.scenes[preset] = name
+    return f"scene {name}" if name else "no scene: the preset as it is written"
+
+
 def _bypass(stream: Stream, key: str) -> str:
     stream.bypass = not stream.bypass
     return "bypass on: the dry guitar" if stream.bypass else "bypass off"
@@ -72,19 +82,53 @@ def _channel(stream: Stream, key: str) -> str:
     return f"input {stream.in_channel} of {count}"
 
 
-def _level(stream: Stream, key: str) -> str:
-    step = STEP_DB if key in ("+", "=") else -STEP_DB
-    stream.out_gain_db = min(max(stream.out_gain_db + step, LEVEL_DB[0]), LEVEL_DB[1])
-    return f"level {stream.out_gain_db:+.0f} dB"
+def _block(stream: Stream, key: str) -> str:
+    knobs.choose_block(stream, 1 if key == "tab" else -1)
+    return ""
+
+
+def _knob(stream: Stream, key: str) -> str:
+    knobs.choose_knob(stream, 1 if key == "j" else -1)
+    return ""
+
+
+def _gain(stream: Stream, key: str) -> str:
+    stream.desk.knob = knobs.IN_GAIN if key == "i" else knobs.OUT_GAIN
+    return ""
+
+
+def _turn(stream: Stream, key: str) -> str:
+    knobs.turn(stream, 1 if key in ("+", "=", ".") else -1, key in (".", ","))
+    return ""
+
+
+def _reset(stream: Stream, key: str) -> str:
+    knobs.reset(stream)
+    return ""
+
+
+def _undo(stream: Stream, key: str) -> str:
+    moved = knobs.undo(stream, key == "U")
+    what = "again" if key == "U" else "undone"
+    return f"{what}: {', '.join(map(str, moved))}" if moved else f"nothing to {'redo' if key == 'U' else 'undo'}"
+
+
+def _slot(stream: Stream, key: str) -> str:
+    return stream.desk.slots.switch(stream, key.upper())
+
+
+def _save(stream: Stream, key: str) -> str:
+    return save_scene(stream)
 
 
 def _clear(stream: Stream, key: str) -> str:
     stream.clear_clips()
-    return "clip lights off"
+    return "clip lights, worst load and xruns start again"
 
 
 def _help(stream: Stream, key: str) -> str:
-    return HELP
+    stream.desk.help = not stream.desk.help
+    return ""
 
 
 def _quit(stream: Stream, key: str) -> str:
@@ -92,23 +136,33 @@ def _quit(stream: Stream, key: str) -> str:
 
 
 ACTIONS = (
-    Action(tuple("123456789"), "1-9 n p", "preset", _number),
-    Action(("n", "pagedown", "right", "down"), "n", "", _next),
-    Action(("p", "pageup", "left", "up"), "p", "", _previous),
+    Action(tuple("123456789"), "1-9", "preset", _number),
+    Action(("n", "pagedown", "right", "down"), "n PgDn", "next preset", _next),
+    Action(("p", "pageup", "left", "up"), "p PgUp", "preset before", _previous),
+    Action(("e",), "e", "next scene", _scene),
     Action((" ",), "space", "bypass", _bypass),
     Action(("m",), "m", "mute", _mute),
-    Action(("c",), "c", "input", _channel),
-    Action(("+", "=", "-", "_"), "+/-", "level", _level),
-    Action(("x",), "x", "clips off", _clear),
-    Action(("?", "h"), "?", "", _help),
+    Action(("c",), "c", "next input channel", _channel),
+    Action(("i", "o"), "i o", "input gain, output gain", _gain),
+    Action(("tab", "backtab"), "Tab", "next block, Shift: before", _block),
+    Action(("j", "k"), "j k", "next knob, knob before", _knob),
+    Action(("+", "=", "-", "_"), "+ -", "turn it", _turn),
+    Action((".", ","), ". ,", "turn it finely", _turn),
+    Action(("0",), "0", "its default", _reset),
+    Action(("u", "U"), "u U", "undo last turn, redo", _undo),
+    Action(("a", "b"), "a b", "slot A or B, to compare", _slot),
+    Action(("s",), "s", "save changes as a scene", _save),
+    Action(("x",), "x", "clear clips, worst, xruns", _clear),
+    Action(("?", "h"), "?", "this page, or back", _help),
     Action(("q", "Q"), "q", "quit", _quit),
 )
-HELP = "  ".join(f"{action.label} {action.summary}" for action in ACTIONS if action.summary)
 BY_KEY = {key: action for action in ACTIONS for key in action.keys}
 
 
 def press(stream: Stream, key: str) -> str:
     """Do what `key` stands for and return a line to show, empty for a key without meaning.
+
+    Any key but ``?`` also turns the help page away.
 
     Raises
     ------
@@ -116,4 +170,9 @@ def press(stream: Stream, key: str) -> str:
         The key ends the session.
     """
     action = BY_KEY.get(key)
-    return action.act(stream, key) if action else ""
+    if stream.desk.help and (action is None or action.act is not _help):
+        stream.desk.help = False
+    try:
+        return action.act(stream, key) if action else ""
+    except RtfxError as error:  # said, not raised: the sound goes on
+        return str(error)

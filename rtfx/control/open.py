@@ -118,7 +118,10 @@ def open_stream(
     if recorder and recorder.kept:
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
-    return Stream(engine, controller, host, recorder, ends, latency_frames, (*choice.notes, *mute_reason, *notes))
+    all_notes = (*choice.notes, *mute_reason, *notes)
+    stream = Stream(engine, controller, host, recorder, ends, latency_frames, all_notes)
+    stream.set_list, stream.cab = set_list, cab
+    return stream
 
 
 def _check(**numbers: float | None) -> None:

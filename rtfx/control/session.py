@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,13 +13,13 @@ if TYPE_CHECKING:
     from .stats import Meters
     from .stream import Stream
 
-REFRESH_SECONDS = 0.05
+REFRESH_SECONDS = 0.1  # of the view; keys are obeyed at once
 SILENT_DBFS = -70.0  # an input below this has no guitar on it
 HINT_SECONDS = 2.0  # a pause between two notes is not silence
 
 
 class View(Protocol):
-    """Shows a stream; `update` is called some twenty times a second."""
+    """Shows a stream; `update` is called ten times a second."""
 
     def update(self, meters: Meters) -> None: ...
 
@@ -59,27 +60,33 @@ class ChannelHint:
         return f"signal on input {-max(others)[1]}: press c"
 
 
-def play(stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False) -> str:
+def play(
+    stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False, clock=time.monotonic
+) -> str:
     """Show the stream and obey the keys until it ends. [control thread]
 
     Returns
     -------
     str : "quit" (a key), "stopped" (`stopping()` was true) or "ended" (by itself).
     """
+    frame = clock()
     while stream.active:
         if stopping():
             return "stopped"
+        left = max(frame - clock(), 0.0)
         if keyboard:
             try:
-                for key in keyboard.poll(REFRESH_SECONDS):
+                for key in keyboard.poll(left):
                     text = press(stream, key)
                     if text:
                         view.say(text)
             except Quit:
                 return "quit"
         else:
-            stream.wait(REFRESH_SECONDS)
+            stream.wait(left)
         for text in stream.news():
             view.say(text)
-        view.update(stream.meters())
+        if clock() >= frame:
+            view.update(stream.meters())
+            frame = max(frame + REFRESH_SECONDS, clock())
     return "ended"

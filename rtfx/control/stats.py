@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..plan.layout import MAX_CHANNELS
 from ..units import db_from_gain
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Meters:
     Parameters
     ----------
     inputs, outputs : list of float
-        Peak of each channel in the last twentieth of a second, outputs behind the limiter.
+        Peak of each channel in the last tenth of a second, outputs behind the limiter.
     output : float
         The loudest of the outputs.
     clip_in, clip_out, held_in, held_out, load_max, xruns
@@ -101,6 +102,28 @@ class Cleared:
         e = engine.record
         xruns = int(e["xruns_in"] + e["xruns_out"])
         return cls(int(e["in_clips"]), int(e["out_clips"]), xruns, e["load_bins"].copy())
+
+
+def read_meters(engine: Engine, channels: int, cleared: Cleared) -> Meters:
+    """Return the meters of an engine with so many input channels, since the counts in `cleared`."""
+    record = engine.record
+    count = min(max(channels, 1), MAX_CHANNELS)
+    outputs = levels(record["out_meters"][: int(record["outputs"])])
+    fresh = int(record["held_cleared"]) == int(record["clear_held"])  # else about to be cleared: show nothing
+    return Meters(
+        inputs=levels(record["in_meters"][:count]),
+        output=max(outputs),
+        clip_in=int(record["in_clips"]) > cleared.clips_in,
+        clip_out=int(record["out_clips"]) > cleared.clips_out,
+        load=engine.load_mean,
+        load_max=engine.load_quantile(1.0, cleared.load_bins),
+        xruns=int(record["xruns_in"] + record["xruns_out"]) - cleared.xruns,
+        outputs=outputs,
+        held_in=levels(record["in_held"][:count] * fresh),
+        held_out=levels(record["out_held"][: len(outputs)] * fresh),
+        busy_seconds=1e-9 * float(record["busy_ns"]),
+        offered_seconds=1e-9 * float(record["offered_ns"]),
+    )
 
 
 def levels(peaks: np.ndarray) -> list[float]:

@@ -6,16 +6,20 @@ import contextlib
 import threading
 import time
 import weakref
+from collections.abc import Mapping
+from pathlib import Path
 
 from ..engine.engine import Engine
 from ..host.null import NullHost
 from ..host.portaudio import PortAudioHost
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
-from ..plan.layout import MAX_CHANNELS
+from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
 from .controller import Controller
-from .stats import Cleared, Meters, Stats, levels
+from .desk import Desk
+from .history import History
+from .stats import Cleared, Meters, Stats, read_meters
 
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.005
@@ -30,6 +34,11 @@ class Stream:
     ----------
     frames : int or None
         The stream ends after this many frames.
+
+    Attributes
+    ----------
+    set_list, cab : SetList, str or None
+        What is played, as `open_stream` got it.
     """
 
     def __init__(
@@ -47,6 +56,9 @@ class Stream:
         self._frames, self._latency_frames = frames, latency_frames
         self._out_gain_db = db_from_gain(float(engine.record["out_gain"]["target"]))
         self._cleared = Cleared.of(engine)
+        self.desk = Desk()
+        self.set_list = SetList(Path("rig"))
+        self.cab: str | None = None
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
@@ -104,6 +116,35 @@ class Stream:
     def select(self, index: int) -> None:
         """Crossfade to a preset by its index from 0."""
         self.controller.select(index)
+
+    def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:
+        """Turn several parameters at once, or none if one value is wrong; `remember` lets `history` undo it."""
+        self.controller.set_many(values, remember)
+
+    @property
+    def history(self) -> History:
+        """What was turned."""
+        return self.controller.history
+
+    @property
+    def written(self) -> dict[str, float | str]:
+        """The values of the current preset as its set list has them, by address."""
+        preset = self.controller.preset
+        return {
+            f"{block.id}.{name}": value
+            for block, values in zip(preset.blocks, preset.written, strict=True)
+            for name, value in values.items()
+        }
+
+    @property
+    def scenes(self) -> Mapping[str, Mapping[str, float | str]]:
+        """Scenes of the current preset: name to values by address."""
+        return self.controller.preset.scenes
+
+    def add_scene(self, name: str, values: Mapping[str, float | str]) -> None:
+        """Add a scene to the current preset, as long as this stream lasts."""
+        preset = self.controller.preset
+        preset.scenes = {**preset.scenes, name: dict(values)}
 
     def scene(self, name: str) -> None:
         """Set all values of a scene."""
@@ -163,24 +204,7 @@ class Stream:
 
     def meters(self) -> Meters:
         """Return the meters."""
-        record = self.engine.record
-        count = min(max(self.input_channels, 1), MAX_CHANNELS)
-        outputs = levels(record["out_meters"][: int(record["outputs"])])
-        fresh = int(record["held_cleared"]) == int(record["clear_held"])  # else about to be cleared: show nothing
-        return Meters(
-            inputs=levels(record["in_meters"][:count]),
-            output=max(outputs),
-            clip_in=int(record["in_clips"]) > self._cleared.clips_in,
-            clip_out=int(record["out_clips"]) > self._cleared.clips_out,
-            load=self.engine.load_mean,
-            load_max=self.engine.load_quantile(1.0, self._cleared.load_bins),
-            xruns=int(record["xruns_in"] + record["xruns_out"]) - self._cleared.xruns,
-            outputs=outputs,
-            held_in=levels(record["in_held"][:count] * fresh),
-            held_out=levels(record["out_held"][: len(outputs)] * fresh),
-            busy_seconds=1e-9 * float(record["busy_ns"]),
-            offered_seconds=1e-9 * float(record["offered_ns"]),
-        )
+        return read_meters(self.engine, self.input_channels, self._cleared)
 
     def clear_clips(self) -> None:
         """Release the clip latches and let held peaks, worst load and xruns of the meters start again."""

@@ -1,20 +1,27 @@
-"""What the player sees: a live view of three lines in a terminal, or plain lines at changes without one."""
+"""What the player sees: a live page in a terminal, or plain lines at changes without one."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
+from .knobs import knobs
 from .session import ChannelHint
 
 if TYPE_CHECKING:
-    from .stats import Meters
+    from .paint import Painter
+    from .panel import Snapshot
+    from .screen import Screen
+    from .stats import Meters, Stats
+    from .stray import Stray
     from .stream import Stream
 
-MESSAGE_SECONDS = 4.0
-METER_FLOOR_DBFS, METER_WIDTH = -60.0, 24
-YELLOW_DBFS, RED_DBFS = -3.0, 0.0
+FALL_DB_PER_SECOND = 24.0  # of the bars: an eye can follow it
+LOAD_FRAMES = 11  # the load shown is that of the last second
+LOG_LENGTH = 20
 
 
 class PlainView:
@@ -74,76 +81,110 @@ def _worded(value: str | int, what: str) -> str:
 
 
 class LiveView:
-    """Three lines, 80 columns wide: state, meters, and the last message, a hint or the keys."""
+    """A page of the terminal, drawn from what the stream publishes.
 
-    def __init__(self, stream: Stream, console: Any = None, clock=time.monotonic):
-        from rich.console import Console
-        from rich.live import Live
+    Parameters
+    ----------
+    screen : Screen
+        Already entered.
+    stray : Stray, optional
+        What else was printed: shown as messages.
+    """
 
-        self._stream, self._clock = stream, clock
+    def __init__(
+        self,
+        stream: Stream,
+        screen: Screen,
+        painter: Painter,
+        stray: Stray | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._stream, self._screen, self._painter, self._stray, self._clock = stream, screen, painter, stray, clock
         self._hint = ChannelHint()
-        self._message, self._message_ends = "", 0.0
-        console = console or Console(stderr=True)
-        self._live: Any = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
-        self._live.start()
+        self._log: deque[tuple[str, float]] = deque(maxlen=LOG_LENGTH)
+        self._levels: tuple[list[float], list[float]] = ([], [])
+        self._drawn = -1.0
+        self._xruns, self._last_xrun = 0, ""
+        self._loads: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=LOAD_FRAMES)
+        for note in stream.notes:
+            self.say(note)
 
     def update(self, meters: Meters) -> None:
-        from rich.text import Text
-
         now = self._clock()
         hint = self._hint.update(meters.inputs, self._stream.in_channel, now)
-        text = self._state_line(meters)
-        text.append("\n")
-        text.append(self._meter_line(meters))
-        below = self._message if now < self._message_ends else hint or "? shows the keys"
-        text.append(Text("\n" + below, style="bold yellow" if below is hint else "dim"))
-        self._live.update(text, refresh=True)
+        self._levels = (louder(self._levels[0], meters.inputs), louder(self._levels[1], meters.outputs))
+        if meters.xruns > self._xruns:
+            self._last_xrun = time.strftime("%H:%M:%S")
+        self._xruns = meters.xruns
+        for line in self._stray.lines() if self._stray else ():
+            self.say(line.removeprefix("rtfx: "))
+        self._draw(meters, hint, now)
+        fall = FALL_DB_PER_SECOND * (min(now - self._drawn, 1.0) if self._drawn >= 0.0 else 0.0)
+        inputs, outputs = self._levels
+        self._levels = ([level - fall for level in inputs], [level - fall for level in outputs])
+        self._drawn = now
 
-    def _state_line(self, meters: Meters) -> Any:
-        from rich.text import Text
+    def _draw(self, meters: Meters, hint: str, now: float) -> None:
+        from .helppage import help_lines
+        from .panel import lines
+
+        width, height = self._screen.size
+        if self._stream.desk.help:
+            page = help_lines(width, height)
+        else:
+            page = lines(self._state(meters, hint, now), width, height)
+        self._screen.draw(self._painter.paint(page))
+
+    def _state(self, meters: Meters, hint: str, now: float) -> Snapshot:
+        """Return all that a frame shows."""
+        from .panel import Snapshot
 
         stream = self._stream
-        stats = stream.stats
-        text = Text(no_wrap=True, overflow="ellipsis")
-        if stream.presets:
-            text.append(f"{stream.preset + 1}/{len(stream.presets)} {stream.presets[stream.preset]}", "bold")
-        for flag, word in ((stream.mute, "MUTED"), (stream.bypass, "BYPASS")):
-            if flag:
-                text.append(f" {word}", "bold reverse")
-        text.append(f"  load {100 * meters.load:.0f} % max {100 * meters.load_max:.0f} %")
-        text.append(f"  xruns {meters.xruns}", "bold red" if meters.xruns else "")
-        text.append(f"  {stats.latency_ms:.1f} ms")
-        if stats.non_finite_blocks:
-            text.append(f"  faults {stats.non_finite_blocks}", "bold red")
-        return text
-
-    def _meter_line(self, meters: Meters) -> Any:
-        from rich.text import Text
-
-        channel = self._stream.in_channel
-        level = meters.inputs[channel - 1] if 0 < channel <= len(meters.inputs) else METER_FLOOR_DBFS
-        text = Text(f"in {channel} ")
-        text.append(meter(level, meters.clip_in))
-        text.append("   out ")
-        text.append(meter(meters.output, meters.clip_out))
-        return text
+        stats, written, every = stream.stats, stream.written, knobs(stream)
+        name = stream.presets[stream.preset]
+        self._loads.append((meters.busy_seconds, meters.offered_seconds))
+        busy, offered = (new - old for new, old in zip(self._loads[-1], self._loads[0], strict=True))
+        flags = {"MUTED": stream.mute, "BYPASS": stream.bypass, "REC": stream.recorder is not None}
+        return Snapshot(
+            route=route_line(stats),
+            presets=stream.presets,
+            preset=stream.preset,
+            in_channel=stream.in_channel,
+            inputs=self._levels[0],
+            held_in=meters.held_in,
+            outputs=self._levels[1],
+            held_out=meters.held_out,
+            load=busy / offered if offered > 0.0 else meters.load,
+            load_max=meters.load_max,
+            xruns=meters.xruns,
+            last_xrun=self._last_xrun,
+            latency_ms=stats.latency_ms,
+            realtime=stats.realtime,
+            knobs=every,
+            chosen=next((knob for knob in every if knob.address == stream.desk.knob), every[0]),
+            turned=frozenset(k.address for k in every if written.get(k.address, k.value) != k.value),
+            scene=stream.desk.scenes.get(name, ""),
+            slot=stream.desk.slots.current(name) if stream.desk.slots.used(name) else "",
+            flags=[flag for flag, on in flags.items() if on],
+            faults=stats.non_finite_blocks,
+            hint=hint,
+            log=[(text, now - then) for text, then in self._log],
+        )
 
     def say(self, text: str) -> None:
-        self._message, self._message_ends = text, self._clock() + MESSAGE_SECONDS
+        self._log.append((text, self._clock()))
 
     def close(self) -> None:
-        self._live.stop()
+        pass
 
 
-def meter(level_dbfs: float, clipped: bool) -> Any:
-    """Return a level as a bar and a number: yellow from -3 dBFS, red from 0 dBFS and while a clip is latched."""
-    from rich.text import Text
+def louder(shown: list[float], levels: list[float]) -> list[float]:
+    """Return the louder of what is shown and what has come, channel by channel."""
+    return [max(pair) for pair in zip(shown, levels, strict=True)] if len(shown) == len(levels) else list(levels)
 
-    share = min(max(1.0 - level_dbfs / METER_FLOOR_DBFS, 0.0), 1.0)
-    full = round(share * METER_WIDTH)
-    style = "green" if level_dbfs < YELLOW_DBFS else "yellow" if level_dbfs < RED_DBFS else "red"
-    text = Text("━" * full, style)
-    text.append("─" * (METER_WIDTH - full), "dim")
-    number = f"{level_dbfs:6.1f}" if level_dbfs > METER_FLOOR_DBFS else "   -oo"
-    text.append(number, "bold white on red" if clipped else style)
-    return text
+
+def route_line(stats: Stats) -> str:
+    """Return device, rate and block in one line."""
+    route = f" ({stats.route})" if stats.route != stats.device else ""
+    block = f", {stats.block_frames} frames" if stats.block_frames else ""
+    return f"on {stats.device}{route} at {stats.sample_rate:g} Hz{block}"

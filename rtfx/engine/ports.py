@@ -14,7 +14,7 @@ DRY, IN, MUTED, MIX = (OFFSET[name] for name in ("dry_rows", "in_rows", "muted_r
 IN_PEAKS, IN_METERS, IN_HELD = (OFFSET[name] for name in ("in_peaks", "in_meters", "in_held"))
 OUT_PEAKS, OUT_METERS, OUT_HELD = (OFFSET[name] for name in ("out_peaks", "out_meters", "out_held"))
 IN_GAIN, OUT_GAIN, WET, OPEN = (OFFSET[name] for name in ("in_gain", "out_gain", "wet", "open"))
-METERS_PER_SECOND = 20.0
+METERS_PER_SECOND = 10.0  # as often as a view is drawn
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
@@ -151,7 +151,7 @@ def write_output(engine, device, first, frames):
 
 @inline
 def publish_meters(engine, frames):
-    """Publish the peaks of each twentieth of a second, and those held since they were cleared. [audio thread]"""
+    """Publish the peaks of each tenth of a second, and those held since they were cleared. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)

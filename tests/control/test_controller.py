@@ -81,12 +81,12 @@ def test_many_are_set_at_once_or_none(live):
     with pytest.raises(UsageError, match="-60 to 24"):
         controller.set_many({"gain.gain_db": 0.0, "second.gain_db": 99.0})
     assert controller.get("gain.gain_db") == -14.0
-    change = controller.history.undo("clean")
+    change = controller.history.undo("clean", {"gain.gain_db": -14.0, "second.gain_db": -6.0})
     assert change.before == {"gain.gain_db": 0.0, "second.gain_db": 0.0}
     assert change.after == {"gain.gain_db": -14.0, "second.gain_db": -6.0}
     controller.set_many(change.before, remember=False)
     until(e, 0.5)
-    assert controller.history.undo("clean") is None
+    assert controller.history.undo("clean", change.before) is None
 
 
 def test_bare_names_where_they_are_unique(live):

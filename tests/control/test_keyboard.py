@@ -23,7 +23,8 @@ CASES = [
     (b"\x1b[1;5Cx", ["x"]),  # nor does Ctrl-Right
     (b"\x1b[200~abc", ["a", "b", "c"]),
     (b"\x1bxq", ["q"]),  # Alt-x
-    (b"\r\n\t\x00", []),
+    (b"\r\n\x00", []),
+    (b"\t\x1b[Z", ["tab", "backtab"]),
     ("äq".encode(), ["ä", "q"]),
     (b"\xffq", ["q"]),
     (b"\x1b[" + b"1" * 100 + b"q", []),

@@ -1,11 +1,14 @@
 """The views and the loop that feeds them."""
 
 import io
+import itertools
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from rtfx.control import session, view
+from rtfx.control.paint import Painter
 
 from .fake_stream import FakeStream
 
@@ -107,34 +110,81 @@ def test_plain_view_names_the_channel_with_the_signal():
     assert told == ["rtfx: preset 1: clean", "rtfx: signal on input 2: press c"]
 
 
-@pytest.mark.parametrize(
-    ("level", "clipped", "style"),
-    [(-20.0, False, "green"), (-3.0, False, "yellow"), (-0.1, False, "yellow"), (0.0, False, "red")],
-)
-def test_meter_colours(level, clipped, style):
-    text = view.meter(level, clipped)
-    assert {str(span.style) for span in text.spans} - {"dim"} == {style}
-    assert len(text.plain) == view.METER_WIDTH + 6
+class Page:
+    """A screen that keeps what was drawn."""
+
+    size = (80, 24)
+
+    def draw(self, lines):
+        self.text = "\n".join(lines)
 
 
-def test_clip_stays_lit_when_the_level_falls():
-    assert "bold white on red" in {str(span.style) for span in view.meter(-40.0, True).spans}
-    assert view.meter(float("-inf"), False).plain.endswith("-oo")
-    assert view.meter(30.0, False).plain.startswith("━" * view.METER_WIDTH)
+def live(stream, clock=None):
+    page = Page()
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=80)
+    return view.LiveView(stream, page, Painter(console), None, clock or Clock()), page
 
 
-def test_live_view_shows_state_and_messages():
-    stream, out = FakeStream(), io.StringIO()
-    stream.bypass, stream.xruns = True, 3
-    console = Console(file=out, force_terminal=True, color_system=None, width=80)
-    shown = view.LiveView(stream, console, Clock())
-    shown.say("level +1 dB")
+def test_live_view_shows_all_of_it():
+    stream = FakeStream(inputs=2, outputs=2)
+    stream.bypass, stream.xruns, stream.notes = True, 3, ("amp: a note",)
+    shown, page = live(stream)
+    shown.say("undone: amp.drive 0.5")
     shown.update(stream.meters())
-    shown.close()
-    text = out.getvalue()
-    for part in ("1/3 clean", "BYPASS", "in 1", "-20.0", "out", "-12.0", "xruns 3", "4.2 ms", "level +1 dB"):
-        assert part in text
-    assert "load 10 % max 30 %" in text
+    for part in (
+        "1/3  clean ", "3 lead", "2 crunch", "BYPASS", ">in 1", " in 2", "-20.0", "out 1", "out 2", "-12.0", "-6.0",
+        "worst block 30.0 %", "xruns 3, last ", "latency 4.2 ms", "real-time: not granted", "out_gain_db",
+        "+0.0 dB", "undone: amp.drive 0.5", "amp: a note", "? all keys", "on Scarlett at 48000 Hz, 64 frames",
+    ):  # fmt: skip
+        assert part in page.text, part
+    stream.desk.help = True
+    shown.update(stream.meters())
+    assert "save changes as a scene" in page.text and "worst block" not in page.text
+
+
+def test_the_time_of_the_last_xrun_is_that_of_the_count(monkeypatch):
+    stream = FakeStream()
+    shown, page = live(stream)
+    told = iter(["20:14:07", "20:15:00"])
+    monkeypatch.setattr(view.time, "strftime", lambda layout: next(told))
+    shown.update(stream.meters())
+    assert "xruns 0   latency" in page.text and ", last" not in page.text
+    stream.xruns = 1
+    for _ in range(3):
+        shown.update(stream.meters())
+        assert "xruns 1, last 20:14:07" in page.text
+    stream.xruns = 2
+    shown.update(stream.meters())
+    assert "xruns 2, last 20:15:00" in page.text
+
+
+def test_bars_rise_at_once_and_fall_slowly():
+    stream, clock = FakeStream(inputs=1), Clock()
+    shown, page = live(stream, clock)
+    for level, expected in ((-40.0, " -40.0 "), (-10.0, " -10.0 ")):
+        stream.levels = [level]
+        shown.update(stream.meters())
+        assert expected in page.text.splitlines()[4]
+    stream.levels = [-50.0]
+    shown.update(stream.meters())
+    assert -13.0 < float(page.text.splitlines()[4].split()[3]) < -10.0
+    clock.now += 1.0
+    shown.update(stream.meters())
+    shown.update(stream.meters())
+    assert float(page.text.splitlines()[4].split()[3]) < -30.0
+
+
+def test_the_load_is_that_of_the_last_second():
+    stream = FakeStream()
+    shown, page = live(stream)
+    seconds = 0.0
+    for step in range(40):
+        seconds += 0.1
+        busy = 0.09 * (step + 1) if step < 20 else 1.8 + 0.01 * (step - 19)
+        shown.update(replace(stream.meters(), busy_seconds=busy, offered_seconds=seconds))
+        if step == 19:
+            assert " 90.0 %" in page.text
+    assert " 10.0 %" in page.text
 
 
 class Keys:
@@ -160,15 +210,35 @@ class Said(list):
 
 def test_session_obeys_keys_until_q():
     stream, said = FakeStream(), Said()
-    assert session.play(stream, said, Keys(["2"], [], ["m", "z", "q", "3"])) == "quit"
+    assert session.play(stream, said, Keys(["2"], [], ["m", "z", "q", "3"]), clock=itertools.count().__next__) == "quit"
     assert said == ["preset 2: crunch", "muted"]
     assert stream.preset == 1
     assert said.updates == 2
 
 
+class Timed(Keys):
+    """Keys that come at once, on a clock that moves by what is waited for."""
+
+    now = 0.0
+
+    def poll(self, seconds):
+        if self.batches:
+            self.now += 0.005
+            return self.batches.pop(0)
+        self.now += seconds
+        return []
+
+
+def test_the_view_is_drawn_ten_times_a_second_whatever_is_typed():
+    stream, said = FakeStream(), Said()
+    keys = Timed(*[["+"]] * 200)
+    assert session.play(stream, said, keys, lambda: keys.now > 3.0, lambda: keys.now) == "stopped"
+    assert 29 <= said.updates <= 32
+
+
 def test_session_ends_with_the_stream_or_a_signal():
     stream, said = FakeStream(), Said()
     stream.blocks_left = 5
-    assert session.play(stream, said) == "ended"
+    assert session.play(stream, said, clock=itertools.count().__next__) == "ended"
     assert said.updates == 5
     assert session.play(FakeStream(), said, None, lambda: True) == "stopped"

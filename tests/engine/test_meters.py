@@ -10,7 +10,7 @@ from rtfx.engine.rings import MARGIN
 
 from .rigs import RATE, drive, engine, gain, noise, rig
 
-WINDOW = 2400  # a twentieth of a second
+WINDOW = 4800  # a tenth of a second
 
 
 def test_meters_show_the_peak_of_the_last_window():

@@ -1,0 +1,116 @@
+"""Adds a scene to the text of a set list by one insertion: comments, order and layout of everything else stay."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import PresetError
+
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
+
+COMMENT = re.compile(r"#[^\n]*")
+
+
+def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | str]) -> str:
+    """Return the set list with a scene more.
+
+    Parameters
+    ----------
+    text : str
+        A set list that loads.
+    preset, scene : str
+        The preset to add to, and the new scene's name.
+    values : mapping
+        Address to value.
+
+    Raises
+    ------
+    PresetError
+        There is no such preset.
+
+    Notes
+    -----
+    Anchors and aliases may put the scene where other presets see it too: load the result before it is kept.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    newline = "\r\n" if "\r\n" in text else "\n"
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    entry = f"{quoted(scene)}: {flow(values)}"
+    owner = _preset(root, preset)
+    scenes = _child(owner, "scenes")
+    if scenes is None:
+        if owner.flow_style:
+            return _into_braces(text, owner, f"scenes: {{{entry}}}")
+        indent = " " * owner.value[0][0].start_mark.column
+        return _below(text, owner, f"{indent}scenes:{newline}{indent}  {entry}", newline)
+    if scenes.flow_style:
+        return _into_braces(text, scenes, entry)
+    return _below(text, scenes, " " * scenes.value[0][0].start_mark.column + entry, newline)
+
+
+def flow(values: Mapping[str, float | str]) -> str:
+    """Return values as YAML in braces."""
+    return "{" + ", ".join(f"{quoted(key)}: {scalar(value)}" for key, value in values.items()) + "}"
+
+
+def scalar(value: float | str) -> str:
+    """Return a value as YAML: six digits are finer than any knob."""
+    if isinstance(value, str):
+        return quoted(value)
+    short = f"{value:.6g}"
+    return f"{value:.12f}".rstrip("0") if "e" in short else short  # YAML takes 1e-05 for text
+
+
+def quoted(text: str) -> str:
+    """Return text as YAML, in quotes where it would be read as something else without."""
+    import yaml
+
+    plain = PLAIN.fullmatch(text) and yaml.safe_load(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _preset(root: Any, name: str) -> Any:
+    """Return the node of a preset."""
+    listed = _child(root, "presets")
+    for node in listed.value if listed is not None else ():
+        found = _child(node, "name")
+        if found is not None and found.value == name:
+            return node
+    raise PresetError(f"the set list has no preset {name!r} any more: was it renamed?")
+
+
+def _child(mapping: Any, key: str) -> Any:
+    """Return the node of a key's value, or None."""
+    return next((value for name, value in mapping.value if name.value == key), None)
+
+
+def _into_braces(text: str, node: Any, entry: str) -> str:
+    """Insert an entry at the end of a mapping in braces."""
+    closing = node.end_mark.index - 1
+    start = int(node.value[-1][1].end_mark.index) if node.value else node.start_mark.index + 1
+    tail = text[start:closing]
+    comma = "," if node.value and "," not in COMMENT.sub("", tail) else ""
+    # behind the last value, or at the closing brace where comments stand between, which would swallow the entry
+    place = closing if "#" in tail else start + len(tail.rstrip())
+    return text[:place] + comma + (" " if node.value else "") + entry + text[place:]
+
+
+def _below(text: str, node: Any, lines: str, newline: str) -> str:
+    """Insert lines below a block mapping, after the line of its last value."""
+    end = _end(node)
+    place = end if text[end - 1] == "\n" else text.find("\n", end) + 1
+    if not place:
+        return f"{text}{newline}{lines}{newline}"
+    return f"{text[:place]}{lines}{newline}{text[place:]}"
+
+
+def _end(node: Any) -> int:
+    """Return where the last value of a node ends; PyYAML's own mark of a block lies behind comments that follow it."""
+    if node.id != "scalar" and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)

@@ -1,0 +1,209 @@
+"""Scenes are saved where they can be found again, and what was there stays."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+import rtfx
+from rtfx.control import save
+from rtfx.control.desk import Desk
+from rtfx.control.keys import press
+from rtfx.effects.table import BLOCKS
+from rtfx.errors import PresetError
+from rtfx.find import shipped
+from rtfx.rig.description import BlockSpec, Preset, SetList
+from rtfx.rig.parameters import Parameter
+from rtfx.rig.preset import load_set_list
+
+TEXT = """\
+# songs
+version: 1
+presets:
+  - name: clean
+    chain:
+      - {type: gain, gain_db: -6}  # soft
+  - name: lead
+    chain: [{type: gain}]
+"""
+NETWORK = "random:tcn?seed=1&layers=2&channels=2"
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    folder = tmp_path / "user"
+    monkeypatch.setattr(save, "user_folder", lambda: folder)
+    return folder
+
+
+class Player:
+    """A stream as far as saving goes."""
+
+    def __init__(self, set_list, preset=0, cab=None):
+        self.set_list, self.preset, self.cab, self.desk = set_list, preset, cab, Desk()
+        self.presets = [p.name for p in set_list.presets]
+        self.values, self.tables, self.scenes = {}, {}, dict(set_list.presets[preset].scenes)
+        for block in set_list.presets[preset].chain:
+            for parameter in BLOCKS[block.type].parameters:
+                address = f"{block.id}.{parameter.name}"
+                self.values[address] = block.values.get(parameter.name, parameter.default)
+                self.tables[address] = parameter
+        self.written = dict(self.values)
+
+    @property
+    def parameters(self):
+        return [(address, self.tables[address], value) for address, value in self.values.items()]
+
+    def add_scene(self, name, values):
+        self.scenes[name] = dict(values)
+
+
+def from_file(tmp_path, text=TEXT):
+    path = tmp_path / "songs.yaml"
+    path.write_text(text)
+    return path, Player(load_set_list(path, BLOCKS))
+
+
+def test_only_what_was_turned_is_saved_in_the_set_list(tmp_path, user):
+    path, player = from_file(tmp_path)
+    os.chmod(path, 0o640)
+    assert "nothing to save" in press(player, "s")
+    assert path.read_text() == TEXT
+    player.values["gain.gain_db"] = -2.5
+    assert press(player, "s") == f"saved as scene 'saved 1' in {path}"
+    assert path.read_text() == TEXT.replace("# soft\n", "# soft\n    scenes:\n      saved 1: {gain.gain_db: -2.5}\n")
+    assert player.scenes == {"saved 1": {"gain.gain_db": -2.5}} and player.desk.scenes == {"clean": "saved 1"}
+    assert "holds just these values" in press(player, "s")
+    player.values["gain.gain_db"] = 3.0
+    press(player, "s")
+    assert load_set_list(path, BLOCKS).presets[0].scenes == {
+        "saved 1": {"gain.gain_db": -2.5},
+        "saved 2": {"gain.gain_db": 3.0},
+    }
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path) == ["songs.yaml"]
+
+
+def test_edits_made_meanwhile_are_kept(tmp_path, user):
+    path, player = from_file(tmp_path)
+    path.write_text(TEXT.replace("# songs", "# other songs").replace("name: lead", "name: solo"))
+    player.values["gain.gain_db"] = 1.0
+    press(player, "s")
+    assert path.read_text().startswith("# other songs") and "name: solo" in path.read_text()
+    path.write_text("version: 1\npresets: [")
+    assert "songs.yaml:" in press(player, "s")
+    assert path.read_text() == "version: 1\npresets: ["
+
+
+def test_a_link_stays_a_link(tmp_path, user):
+    path, player = from_file(tmp_path)
+    target = tmp_path / "elsewhere.yaml"
+    path.rename(target)
+    path.symlink_to(target)
+    player.values["gain.gain_db"] = 1.0
+    press(player, "s")
+    assert path.is_symlink() and "saved 1" in target.read_text()
+
+
+def test_what_an_alias_would_change_elsewhere_is_refused(tmp_path, user):
+    text = """\
+version: 1
+presets:
+  - {name: clean, chain: [{type: gain}], scenes: &shared {solo: {gain.gain_db: 6}}}
+  - {name: lead, chain: [{type: gain}], scenes: *shared}
+"""
+    path, player = from_file(tmp_path, text)
+    player.values["gain.gain_db"] = 1.0
+    said = press(player, "s")
+    assert "add to clean by hand: scenes: {saved 1: {gain.gain_db: 1}}" in said
+    assert path.read_text() == text and os.listdir(tmp_path) == ["songs.yaml"]
+
+
+def test_a_folder_that_takes_nothing(tmp_path, user, monkeypatch):
+    path, player = from_file(tmp_path)
+    player.values["gain.gain_db"] = 1.0
+
+    def refuse(*arguments, **more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(save.tempfile, "mkstemp", refuse)
+    assert press(player, "s") == f"{path}: cannot be written (permission denied): nothing was saved"
+    assert path.read_text() == TEXT
+
+
+def test_a_shipped_set_list_is_copied_first(user):
+    origin = shipped() / "presets" / "crunch.yaml"
+    before = origin.read_text()
+    player = Player(load_set_list(origin, BLOCKS))
+    player.values["gate.threshold_db"] = -50.0
+    press(player, "s")
+    copy = user / "presets" / "crunch.yaml"
+    assert origin.read_text() == before
+    presets = load_set_list(copy, BLOCKS).presets
+    assert presets[0].scenes["saved 1"] == {"gate.threshold_db": -50.0}
+    assert len(presets) == len(player.presets)
+    player.values["gate.threshold_db"] = -40.0
+    press(player, "s")
+    assert "saved 2" in load_set_list(copy, BLOCKS).presets[0].scenes
+    other = Player(load_set_list(origin, BLOCKS))
+    other.values["gate.threshold_db"] = -30.0
+    press(other, "s")
+    assert sorted(os.listdir(copy.parent)) == ["crunch-2.yaml", "crunch.yaml"]
+
+
+def test_a_model_played_alone_gets_a_set_list(tmp_path, user, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my amp.json").touch()
+    chain = (BlockSpec("model", "model", {"level_db": 2.0}, "my amp.json"), BlockSpec("gain", "gain"))
+    player = Player(SetList(tmp_path, presets=(Preset("my amp", chain),)), cab="open-2x12.wav")
+    player.values |= {"model.level_db": -4.0, "cab.level_db": 1.0}
+    player.tables["cab.level_db"] = BLOCKS["cab"].parameters[0]
+    assert "not saved" not in press(player, "s")
+    (made,) = load_set_list(user / "presets" / "my-amp.yaml", BLOCKS).presets
+    assert [(block.type, block.id, block.values) for block in made.chain] == [
+        ("model", "model", {"level_db": 2.0}), ("gain", "gain", {}), ("cab", "cab", {}),
+    ]  # fmt: skip
+    assert [str(block.file) for block in made.chain] == [str(tmp_path / "my amp.json"), "None", "open-2x12.wav"]
+    assert made.scenes == {"saved 1": {"model.level_db": -4.0, "cab.level_db": 1.0}}
+
+
+def test_what_cannot_stand_in_a_scene_is_named(tmp_path, user):
+    path, player = from_file(tmp_path)
+    player.values |= {"gain.gain_db": 1.0, "gain.size": 0.5, "added.level_db": 2.0}
+    player.tables |= {
+        "gain.size": Parameter("size", 1.0, kind="structural"),
+        "added.level_db": Parameter("level_db", 0.0, -60.0, 24.0, "dB"),
+    }
+    assert press(player, "s").endswith("songs.yaml; not saved: gain.size, added.level_db")
+    assert load_set_list(path, BLOCKS).presets[0].scenes == {"saved 1": {"gain.gain_db": 1.0}}
+
+
+def test_a_model_in_memory_cannot_be_named(tmp_path, user):
+    player = Player(SetList(tmp_path, presets=(Preset("net", (BlockSpec("model", "net", {}, SimpleNamespace()),)),)))
+    player.values["net.level_db"] = 1.0
+    with pytest.raises(PresetError, match="net is a model without a file"):
+        save.save_scene(player)
+
+
+def test_a_stream_saves_and_plays_what_it_saved(tmp_path, user):
+    path = tmp_path / "songs.yaml"
+    path.write_text(TEXT)
+    with rtfx.Rig.from_yaml(path).play(device="null", seconds=30) as stream:
+        stream.set("gain.gain_db", -2.5)
+        press(stream, "s")
+        assert stream.scenes["saved 1"] == {"gain.gain_db": -2.5}
+        press(stream, "e")
+        assert stream.get("gain.gain_db") == -6.0, "after the last scene the preset as it is written"
+        press(stream, "e")
+        assert stream.get("gain.gain_db") == -2.5
+    assert load_set_list(path, BLOCKS).presets[0].scenes == {"saved 1": {"gain.gain_db": -2.5}}
+
+
+def test_values_of_the_command_line_count_as_turned(tmp_path, user):
+    with rtfx.Rig([{"type": "model", "file": NETWORK}]).play(
+        device="null", seconds=30, values={"level_db": -9.0}
+    ) as stream:
+        press(stream, "s")
+    (made,) = load_set_list(user / "presets" / "rig.yaml", BLOCKS).presets
+    assert made.scenes == {"saved 1": {"model.level_db": -9.0}}
+    assert made.chain[0].file == NETWORK
