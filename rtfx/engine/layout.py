@@ -107,6 +107,7 @@ ENGINE = np.dtype(
         ("in_peaks", np.float32, MAX_CHANNELS),  # of the window under way
         ("in_peak_max", np.float32),
         ("out_peaks", np.float32, MAX_CHANNELS),  # by row, behind the limiter
+        ("row_peaks", np.float32, MAX_CHANNELS),  # of this block's output, before the limiter
         ("out_peak_max", np.float32),
         ("meter_window", np.int64),  # frames since the published peaks were renewed
         ("in_meters", np.float32, MAX_CHANNELS),  # peaks of the last whole window

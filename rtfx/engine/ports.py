@@ -7,12 +7,14 @@ import numpy as np
 from ..effects.limiter import limit_frame
 from ..kernels.jit import inline
 from ..kernels.memory import floats, records
+from ..kernels.rows import fill_row, gather_row, measure_row, number_of_bits, scale_row, scatter_row
 from ..plan.layout import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
 DRY, IN, MUTED, MIX = (OFFSET[name] for name in ("dry_rows", "in_rows", "muted_rows", "mix_rows"))
 IN_PEAKS, IN_METERS, IN_HELD = (OFFSET[name] for name in ("in_peaks", "in_meters", "in_held"))
 OUT_PEAKS, OUT_METERS, OUT_HELD = (OFFSET[name] for name in ("out_peaks", "out_meters", "out_held"))
+ROW_PEAKS = OFFSET["row_peaks"]
 IN_GAIN, OUT_GAIN, WET, OPEN = (OFFSET[name] for name in ("in_gain", "out_gain", "wet", "open"))
 METERS_PER_SECOND = 10.0  # as often as a view is drawn
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
@@ -29,50 +31,66 @@ def glide_next(address):
 
 
 @inline
+def idle(address):
+    """Return whether a gliding value stands still. [audio thread]"""
+    return records(address, 1, GLIDE)[0].left == 0
+
+
+@inline
 def read_input(engine, device, first, frames):
     """Fill the dry rows from device or file, silence what is not finite, meter, apply the input gain. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
-    channels = e.source_channels if e.source != 0 else e.device_inputs
+    loudest = np.int64(0)
     for row in range(e.inputs):
-        dry = floats(engine + DRY + 4 * ROW * row, frames)
+        dry = engine + DRY + 4 * ROW * row
         channel = row + e.in_channel
-        for n in range(frames):
-            dry[n] = ZERO
-        if channel < channels and (device != 0 or e.source != 0):
-            for n in range(frames):
-                value = ZERO
-                if e.source == 0:
-                    value = floats(device + 4 * ((first + n) * channels + channel), 1)[0]
-                else:
-                    place = e.source_position + n
-                    if e.source_loops != 0 and e.source_frames > 0:
-                        place = place % e.source_frames
-                    if place < e.source_frames:
-                        value = floats(e.source + 4 * (place * channels + channel), 1)[0]
-                if value * ZERO == ZERO:
-                    dry[n] = value
+        bits = np.int64(0)
+        if e.source != 0 and channel < e.source_channels:
+            read_source(engine, dry, channel, frames)
+            bits = measure_row(dry, frames)
+        elif e.source == 0 and device != 0 and channel < e.device_inputs:
+            bits = gather_row(dry, device + 4 * (first * e.device_inputs + channel), e.device_inputs, frames)
+        else:
+            fill_row(dry, ZERO, frames)
+        window = min(channel, MAX_CHANNELS - 1)
+        peaks[window] = max(peaks[window], number_of_bits(bits))
+        loudest = max(loudest, bits)
+    e.in_peak_max = max(e.in_peak_max, number_of_bits(loudest))
     if e.source != 0:
-        for row in range(e.inputs):
-            dry = floats(engine + DRY + 4 * ROW * row, frames)
-            channel = min(row + e.in_channel, MAX_CHANNELS - 1)
-            for n in range(frames):
-                peaks[channel] = max(peaks[channel], abs(dry[n]))
         e.source_position += frames
     elif device != 0:
-        for channel in range(min(channels, MAX_CHANNELS)):
-            for n in range(frames):
-                value = abs(floats(device + 4 * ((first + n) * channels + channel), 1)[0])
-                if value > peaks[channel]:
-                    peaks[channel] = value
+        for channel in range(min(e.device_inputs, MAX_CHANNELS)):
+            if e.in_channel <= channel < e.in_channel + e.inputs:
+                continue  # measured above
+            place = engine + MUTED  # free until the slots play
+            bits = gather_row(place, device + 4 * (first * e.device_inputs + channel), e.device_inputs, frames)
+            peaks[channel] = max(peaks[channel], number_of_bits(bits))
+    if idle(engine + IN_GAIN):
+        gain = records(engine + IN_GAIN, 1, GLIDE)[0].value
+        for row in range(e.inputs):
+            scale_row(engine + IN + 4 * ROW * row, engine + DRY + 4 * ROW * row, gain, frames)
+        return
     for n in range(frames):
         gain = glide_next(engine + IN_GAIN)
         for row in range(e.inputs):
             place = 4 * (ROW * row + n)
-            value = floats(engine + DRY + place, 1)[0]
-            floats(engine + IN + place, 1)[0] = value * gain
-            if abs(value) > e.in_peak_max:
-                e.in_peak_max = abs(value)
+            floats(engine + IN + place, 1)[0] = floats(engine + DRY + place, 1)[0] * gain
+
+
+@inline
+def read_source(engine, target, channel, frames):
+    """Fill a row from the file that replaces the device, silence at its end and where it is not finite. [audio]"""
+    e = records(engine, 1, ENGINE)[0]
+    row = floats(target, frames)
+    for n in range(frames):
+        place = e.source_position + n
+        if e.source_loops != 0 and e.source_frames > 0:
+            place = place % e.source_frames
+        value = ZERO
+        if place < e.source_frames:
+            value = floats(e.source + 4 * (place * e.source_channels + channel), 1)[0]
+        row[n] = value if value * ZERO == ZERO else ZERO
 
 
 @inline
@@ -99,28 +117,26 @@ def finish_output(engine, frames):
         for channel in range(MAX_CHANNELS):
             held[channel] = floats(engine + IN_HELD, MAX_CHANNELS)[channel] = ZERO
         e.held_cleared = e.clear_held
+    apply_gains(engine, frames)
+    row_peaks = floats(engine + ROW_PEAKS, MAX_CHANNELS)
+    peak = ZERO
+    for row in range(e.outputs):
+        held[row] = max(held[row], row_peaks[row])
+        peak = max(peak, row_peaks[row])
+    still = e.clock >= e.start_frames and e.stop_frame < 0
+    if still and peak < ONE and (e.limit == 0 or e.limiter_peak <= ONE):
+        # below its threshold the limiter passes every bit, and what it remembers has no effect
+        for row in range(e.outputs):
+            peaks[row] = max(peaks[row], row_peaks[row])
+        e.out_peak_max = max(e.out_peak_max, peak)
+        return
     for n in range(frames):
-        wet = glide_next(engine + WET)
-        gain = glide_next(engine + OUT_GAIN) * glide_next(engine + OPEN)
         loudest = ZERO
         for row in range(e.outputs):
-            place = 4 * (ROW * row + n)
-            value = floats(engine + MIX + place, 1)[0]
-            if wet != ONE:
-                dry = floats(engine + DRY + 4 * (ROW * min(row, e.inputs - 1) + n), 1)[0]
-                value = value * wet + dry * (ONE - wet)
-            value = value * gain
-            if value * ZERO != ZERO:
-                value = ZERO
-            floats(engine + MIX + place, 1)[0] = value
-            loudest = max(loudest, abs(value))
-            if abs(value) > held[row]:
-                held[row] = abs(value)
+            loudest = max(loudest, abs(floats(engine + MIX + 4 * (ROW * row + n), 1)[0]))
+        limit = ONE
         if e.limit != 0:
-            limit, peak = limit_frame(loudest, e.limiter_peak, e.limiter_release)
-            e.limiter_peak = peak
-        else:
-            limit = ONE
+            limit, e.limiter_peak = limit_frame(loudest, e.limiter_peak, e.limiter_release)
         if loudest >= ONE:
             e.out_clips += 1
         fade = fade_gain(e, e.clock + n)
@@ -136,6 +152,30 @@ def finish_output(engine, frames):
 
 
 @inline
+def apply_gains(engine, frames):
+    """Bypass, output gain and mute on the mixed rows; note the peak of each. [audio thread]"""
+    e = records(engine, 1, ENGINE)[0]
+    wets, gains, opens = engine + WET, engine + OUT_GAIN, engine + OPEN
+    whole = ONE
+    if idle(wets) and idle(gains) and idle(opens) and records(wets, 1, GLIDE)[0].value == ONE:
+        whole = records(gains, 1, GLIDE)[0].value * records(opens, 1, GLIDE)[0].value
+    else:
+        for n in range(frames):
+            wet = glide_next(wets)
+            gain = glide_next(gains) * glide_next(opens)
+            for row in range(e.outputs):
+                place = engine + MIX + 4 * (ROW * row + n)
+                value = floats(place, 1)[0]
+                if wet != ONE:
+                    dry = floats(engine + DRY + 4 * (ROW * min(row, e.inputs - 1) + n), 1)[0]
+                    value = value * wet + dry * (ONE - wet)
+                floats(place, 1)[0] = value * gain
+    for row in range(e.outputs):
+        place = engine + MIX + 4 * ROW * row
+        floats(engine + ROW_PEAKS, MAX_CHANNELS)[row] = number_of_bits(scale_row(place, place, whole, frames))
+
+
+@inline
 def write_output(engine, device, first, frames):
     """Interleave the mixed rows for the device: one row goes to every channel, further channels stay silent. [audio]"""
     e = records(engine, 1, ENGINE)[0]
@@ -143,10 +183,12 @@ def write_output(engine, device, first, frames):
         return
     for channel in range(e.device_outputs):
         row = channel if e.outputs > 1 else 0
-        mix = floats(engine + MIX + 4 * ROW * min(row, e.outputs - 1), frames)
-        for n in range(frames):
-            value = mix[n] if row < e.outputs else ZERO
-            floats(device + 4 * ((first + n) * e.device_outputs + channel), 1)[0] = value
+        place = device + 4 * (first * e.device_outputs + channel)
+        if row < e.outputs:
+            scatter_row(place, engine + MIX + 4 * ROW * row, e.device_outputs, frames)
+        else:
+            for n in range(frames):
+                floats(place + 4 * n * e.device_outputs, 1)[0] = ZERO
 
 
 @inline
@@ -156,7 +198,8 @@ def publish_meters(engine, frames):
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = ZERO
-    for channel in range(MAX_CHANNELS):
+    channels = min(max(e.device_inputs, e.source_channels, e.in_channel + e.inputs), MAX_CHANNELS)
+    for channel in range(channels):
         loudest = max(loudest, peaks[channel])
     if loudest >= ONE:
         e.in_clips += 1

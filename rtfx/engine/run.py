@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels.jit import inline, kernel
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
 from ..kernels.resample import first_frame
+from ..kernels.rows import INFINITE_BITS, fill_row, measure_row
 from ..kernels.state import STATE, offsets
 from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
 from .system import flush_denormals, restore_denormals
@@ -40,8 +41,12 @@ def fill_parameter_rows(arena, frames):
     rows = buffers[rig.parameter_buffer]
     cells = records(arena + rig.cells, rig.cell_count, CELL)
     for i in range(rig.cell_count):
-        line = floats(arena + rows.cursor + 4 * rows.stride * i, frames)
+        place = arena + rows.cursor + 4 * rows.stride * i
         value, left = cells[i].value, cells[i].left
+        if left == 0:
+            fill_row(place, value, frames)
+            continue
+        line = floats(place, frames)
         for n in range(frames):
             if left > 0:
                 left -= 1
@@ -98,16 +103,6 @@ def advance(arena, first, last):
 
 
 @inline
-def non_finite(address, frames):
-    """Return whether any of `frames` float32 is NaN or infinite: only then 0 x differs from 0. [audio thread]"""
-    x = floats(address, frames)
-    total = np.float32(0.0)
-    for n in range(frames):
-        total += x[n] * np.float32(0.0)
-    return total != np.float32(0.0)
-
-
-@inline
 def call_steps(arena, clock, first, last):
     """Call steps `first` to `last`; a guarded block that is not finite is silenced and counted. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
@@ -139,10 +134,8 @@ def call_steps(arena, clock, first, last):
         )
         for r in range(step.guarded):
             place = output + 4 * target.stride * r
-            if non_finite(place, frames):
-                silent = floats(place, frames)
-                for n in range(frames):
-                    silent[n] = np.float32(0.0)
+            if measure_row(place, frames) >= INFINITE_BITS:
+                fill_row(place, np.float32(0.0), frames)
                 faults += 1
                 rig.fault_block = np.int64(step.block)
     return faults

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels.jit import inline
 from ..kernels.memory import exchange, floats, load_acquire, move_bytes, records, store_release
+from ..kernels.rows import add_row, fill_row, number_of_bits
 from ..plan.layout import BUFFER, CELL, CONTINUES, RIG
 from .keep import write_log
 from .layout import (
@@ -159,9 +160,7 @@ def play_slots(engine, frames):
     """Run every occupied slot and add it to the mix. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     for row in range(e.outputs):
-        mix = floats(engine + MIX + 4 * ROW * row, frames)
-        for n in range(frames):
-            mix[n] = np.float32(0.0)
+        fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
     for i in range(SLOTS):
         slot = slots[i]
@@ -214,12 +213,17 @@ def mix_slot(engine, slot, frames):
     rig = records(slot.rig, 1, RIG)[0]
     output = records(slot.rig + rig.buffers, rig.buffer_count, BUFFER)[rig.output_buffer]
     peak = np.float32(0.0)
-    fading = slot.phase != RINGING and not (slot.phase == PLAYING and slot.position >= 1.0)
+    if slot.phase == RINGING or (slot.phase == PLAYING and slot.position >= 1.0):
+        loudest = np.int64(0)
+        for row in range(e.outputs):
+            channel = 0 if rig.outputs == 1 else row
+            if channel < rig.outputs:
+                source = slot.rig + output.cursor + 4 * output.stride * channel
+                loudest = max(loudest, add_row(engine + MIX + 4 * ROW * row, source, frames))
+        return number_of_bits(loudest)
     for n in range(frames):
-        gain = np.float32(1.0)
-        if fading:
-            step_fade(slot)
-            gain = fade_curve(slot.position, slot.power)
+        step_fade(slot)
+        gain = fade_curve(slot.position, slot.power)
         for row in range(e.outputs):
             channel = min(row, rig.outputs - 1) if rig.outputs == 1 else row
             if channel < rig.outputs:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
@@ -22,11 +24,13 @@ from .simd import I32, Emitter, vector
 EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
 # (2**f - 1) / f on [-0.5, 0.5]: relative error 4.7e-7, that of EXP2 without its 1 would be 7.6e-7
 RISE = (0.6931471228599548, 0.24022351205348969, 0.05550500378012657, 0.009666246362030506, 0.001333354040980339)
+SMALL_RISE = (0.6931573448, 0.24022651)  # (2**f - 1) / f on [-1/64, 1/64]: error 5e-8 of 2**f
 ROUND = 1.5 * 2.0**23  # adding it rounds a float32 to the nearest integer, which then stands in the low bits
 # tanh(x) = x P(x^2) / Q(x^2) on [-7.9, 7.9]
 TANH_P = (0.9999997346973913, 0.13181790610445762, 0.0032581343824394766, 1.6632676719362028e-05, 7.604329154571827e-09)
 TANH_Q = (1.0, 0.4651501260908389, 0.024976089751944444, 0.0002894888578788743, 5.48114727759199e-07)
 TANH_LIMIT = 7.9
+TABLE_LIMIT = 7.87  # the last quarter's centre is 7.75
 # sin(r) / r in r^2, |r| <= pi/2: relative error 6e-9
 SIN = (1.0, -0.16666659712791443, 0.008333064615726471, -0.00019809475634247065, 2.605481540740584e-06)
 PI_PARTS = (3.140625, 0.0009675025939941406, 1.509957990978376e-07)  # sum is pi; products with k < 2**13 stay exact
@@ -94,6 +98,70 @@ def rational_tanh(e: Emitter, x):
     x = e.at_least(e.at_most(x, TANH_LIMIT), -TANH_LIMIT)
     square = e.mul(x, x)
     return e.div(e.mul(x, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
+
+
+def _pick(e: Emitter, table: np.ndarray, places):
+    """Return ``table[places mod 32]``, 32 float32 held in two registers of 512 bits (AVX-512)."""
+    width = places.type.count
+    if width < 16:
+        undefined = ir.Constant(places.type, ir.Undefined)
+        lanes = ir.Constant(ir.VectorType(I32, 16), [i % width for i in range(16)])
+        places = e.b.shuffle_vector(places, undefined, lanes)
+    kind = vector(16)
+    function = ir.FunctionType(kind, [kind, places.type, kind])
+    permute = cgutils.get_or_insert_function(e.b.module, function, "llvm.x86.avx512.vpermi2var.ps.512")
+    low, high = (ir.Constant(kind, [float(v) for v in half]) for half in (table[:16], table[16:]))
+    found = e.b.call(permute, [low, places, high])
+    return found if width == 16 else e.shuffle(found, range(width))
+
+
+@cache
+def tanh_table() -> np.ndarray:
+    """Return (5, 32) coefficients of tanh around k / 4, k = 0 .. 31, in ascending powers: absolute error 2e-7."""
+    reach = 0.125 * np.cos(np.pi * (np.arange(64) + 0.5) / 64)  # Chebyshev nodes: near the best uniform error
+    rows = [np.polynomial.polynomial.polyfit(reach, np.tanh(k / 4 + reach), 4) for k in range(1, 32)]
+    near = 0.0625 + reach / 2
+    first = np.polynomial.polynomial.polyfit(near, np.tanh(near) / near, 3)
+    return np.array([[0.0, *first], *rows]).T.astype(np.float32)
+
+
+def table_tanh(e: Emitter, x):
+    """Return tanh(x) by a polynomial of degree 4 per quarter: no division, absolute error 3e-7, relative 1e-6."""
+    width = x.type.count
+    size = e.at_most(e.magnitude(x), TABLE_LIMIT)
+    shifted = e.add(size, e.const(ROUND / 4, width))
+    rest = e.sub(size, e.sub(shifted, e.const(ROUND / 4, width)))
+    coefficients = [_pick(e, row, e.bits(shifted)) for row in tanh_table()]
+    pairs = [e.fma(rest, coefficients[1], coefficients[0]), e.fma(rest, coefficients[3], coefficients[2])]
+    square = e.mul(rest, rest)
+    value = e.fma(square, e.fma(square, coefficients[4], pairs[1]), pairs[0])
+    sign = e.b.and_(e.bits(x), e.integers(-(1 << 31), width))
+    return e.from_bits(e.b.or_(e.bits(value), sign))
+
+
+def table_exp2(e: Emitter, x, low: float, high: float):
+    """Return 2**x for x clamped to [low, high], by a table of 32 fractions: relative error 1.2e-7."""
+    base, rise = _table_split(e, x, low, high)
+    return e.fma(base, rise, base)
+
+
+def table_exp2_minus_1(e: Emitter, x, low: float, high: float):
+    """Return 2**x - 1 for x clamped to [low, high]: relative error 2e-7, near 0 too, where the table's entry is 1."""
+    base, rise = _table_split(e, x, low, high)
+    return e.fma(base, rise, e.sub(base, e.const(1.0, x.type.count)))
+
+
+def _table_split(e: Emitter, x, low: float, high: float):
+    """Return 2**(k / 32) for the k nearest to 32 x, and 2**(x - k / 32) - 1."""
+    width = x.type.count
+    x = e.at_least(e.at_most(x, high), low)
+    shifted = e.add(x, e.const(ROUND / 32, width))
+    rest = e.sub(x, e.sub(shifted, e.const(ROUND / 32, width)))
+    places = e.bits(shifted)
+    fractions = np.exp2(np.arange(32) / 32).astype(np.float32).view(np.int32) - (np.arange(32, dtype=np.int32) << 18)
+    exponent = e.b.shl(places, e.integers(18, width))
+    base = e.from_bits(e.b.add(e.bits(_pick(e, fractions.view(np.float32), places)), exponent))
+    return base, e.mul(rest, e.fma(rest, e.const(SMALL_RISE[1], width), e.const(SMALL_RISE[0], width)))
 
 
 def sine(e: Emitter, x):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import simd
-from .activations import exp2, exp2_minus_1, rational_tanh
+from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
 from .cell_delay import CellDelay
-from .recurrent import EXPONENTIAL, GATES, LSTM, CellShape, UnitTile
+from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GATES, LSTM, TABLE, CellShape, UnitTile
 
 
 def emit(builder, shape: CellShape, state, source, target, frames):
@@ -43,6 +43,9 @@ class Cell:
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
         self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
+        by_table = shape.maths in (TABLE, EXPONENTIAL_TABLE)
+        self.tanh = table_tanh if by_table else rational_tanh
+        self.exp2, self.exp2_minus_1 = (table_exp2, table_exp2_minus_1) if by_table else (exp2, exp2_minus_1)
         self.columns: list[list[tuple[int, int]]] = []  # per tile: (offset in a row, width) of each vector
         offset = 0
         for tile in self.tiles:
@@ -101,7 +104,10 @@ class Cell:
                     chains[chain] = self.e.fma(w, broadcasts[width], chains[chain])
 
     def _total(self, chains):
-        return chains[0] if len(chains) == 1 else self.e.add(chains[0], chains[1])
+        while len(chains) > 1:
+            pairs = zip(chains[::2], chains[1::2], strict=False)
+            chains = [self.e.add(x, y) for x, y in pairs] + chains[len(chains) & ~1 :]
+        return chains[0]
 
     def _split(self, j: int, vectors):
         """Return the gate sums of tile j as one vector per gate."""
@@ -120,22 +126,22 @@ class Cell:
         c = b.load(self.c[j])
         width = c.type.count
         one, half = e.const(1.0, width), e.const(0.5, width)
-        if self.shape.maths == EXPONENTIAL:
+        if self.shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
             # c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do): two divisions in place of five
-            ei, ef, eo = [exp2(e, gate, -120.0, 38.0) for gate in (gates[0], gates[1], gates[3])]
-            eg = exp2_minus_1(e, gates[2], -120.0, 38.0)
+            ei, ef, eo = [self.exp2(e, gate, -120.0, 38.0) for gate in (gates[0], gates[1], gates[3])]
+            eg = self.exp2_minus_1(e, gates[2], -120.0, 38.0)
             two = e.const(2.0, width)
             di, df, dg, do = e.add(one, ei), e.add(one, ef), e.add(two, eg), e.add(one, eo)
             both = e.mul(di, dg)
             c = e.div(e.sub(e.mul(c, both), e.mul(eg, df)), e.mul(both, df))
             b.store(c, self.c[j])
-            ec = exp2_minus_1(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
+            ec = self.exp2_minus_1(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
             return e.div(e.b.fneg(ec), e.mul(e.add(two, ec), do))
-        ti, tf, tg, to = [rational_tanh(e, gate) for gate in gates]
+        ti, tf, tg, to = [self.tanh(e, gate) for gate in gates]
         halved = e.mul(c, half)
         c = e.fma(e.fma(ti, half, half), tg, e.fma(tf, halved, halved))
         b.store(c, self.c[j])
-        return e.mul(e.fma(to, half, half), rational_tanh(e, c))
+        return e.mul(e.fma(to, half, half), self.tanh(e, c))
 
     def _gru(self, j: int, gates, h, inputs):
         e = self.e
@@ -145,13 +151,13 @@ class Cell:
         tile = self.tiles[j]
         column = self.columns[j][0][0] + (GATES[self.shape.cell] - 1) * tile.units
         candidate = self._affine(1 + self.shape.inputs, inputs, column, width)
-        if self.shape.maths == EXPONENTIAL:
-            eu, er = exp2(e, update, -120.0, 60.0), exp2(e, reset, -120.0, 60.0)
-            en = exp2(e, e.add(candidate, e.div(recurrent, e.add(one, er))), -120.0, 60.0)
+        if self.shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
+            eu, er = self.exp2(e, update, -120.0, 60.0), self.exp2(e, reset, -120.0, 60.0)
+            en = self.exp2(e, e.add(candidate, e.div(recurrent, e.add(one, er))), -120.0, 60.0)
             top = e.fma(h, e.add(one, en), e.mul(eu, e.sub(one, en)))
             return e.div(top, e.mul(e.add(one, eu), e.add(one, en)))
-        tu, tr = rational_tanh(e, update), rational_tanh(e, reset)
-        n = rational_tanh(e, e.fma(tr, recurrent, e.add(candidate, recurrent)))
+        tu, tr = self.tanh(e, update), self.tanh(e, reset)
+        n = self.tanh(e, e.fma(tr, recurrent, e.add(candidate, recurrent)))
         u = e.fma(tu, half, half)
         return e.fma(e.sub(one, u), n, e.mul(u, h))
 

@@ -24,7 +24,7 @@ from .state import state_dtype
 
 LSTM, GRU = 0, 1
 GATES = (4, 3)
-RATIONAL, EXPONENTIAL = 0, 1  # numerical classes of the gates
+RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)  # numerical classes of the gates; tables need AVX-512
 UNROLL_LIMIT = 128  # hidden units; beyond, the plain loop is used: unrolled code would not fit the instruction cache
 
 # units of a tile and lanes -> widths of its vectors; a vector may hold several gates side by side
@@ -97,8 +97,8 @@ class CellShape(NamedTuple):
 
     @property
     def chains(self) -> int:
-        """Independent accumulators per vector: two hide the latency of short sums."""
-        return 2 if self.hidden <= 12 else 1
+        """Independent accumulators per vector: two hide the latency of the sum while registers last."""
+        return 2 if self.hidden <= 32 else 1
 
     @property
     def state(self) -> np.dtype:
@@ -112,7 +112,7 @@ class CellShape(NamedTuple):
 
 def gate_factors(shape: CellShape) -> np.ndarray:
     """Return the factor folded into each gate's weights, LSTM i f g o, GRU z r n."""
-    if shape.maths == EXPONENTIAL:
+    if shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
         factors = (-LOG2E, -LOG2E, -2 * LOG2E, -LOG2E) if shape.cell == LSTM else (-LOG2E, -LOG2E, -2 * LOG2E)
     else:
         factors = (0.5, 0.5, 1.0, 0.5) if shape.cell == LSTM else (0.5, 0.5, 1.0)
@@ -147,7 +147,7 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
         # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1
         # + t) n_h / 2
         own = factors.copy()
-        if shape.maths == RATIONAL:
+        if shape.maths in (RATIONAL, TABLE):
             own[2 * hidden :] *= 0.5
         gate = np.arange(3 * hidden) < 2 * hidden
         shared = np.where(gate, bias_in + bias_hidden * own, bias_hidden * own)

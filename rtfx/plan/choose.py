@@ -18,7 +18,7 @@ from ..kernels import conv, elman, plain, plain_delay, recurrent
 from ..kernels.codes import CONSTANTS, code_of, factor_of
 from ..kernels.delay import delayed_dtype, line_fields, line_taps
 from ..kernels.jit import Kernel, cache_file
-from ..kernels.processor import lanes
+from ..kernels.processor import features, lanes
 from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
 
 CHECK_TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
@@ -93,7 +93,7 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
     if hidden > recurrent.UNROLL_LIMIT:
         return loop
-    maths = recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
+    maths = gate_maths(hidden)
     shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
     tiled = Layer(
@@ -104,6 +104,13 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     )
     tiled = _delayed(tiled, tiled.kernel, node, ("h", "c") if kind == recurrent.LSTM else ("h",))
     return proved(tiled, loop, inputs, outputs or hidden, 0)
+
+
+def gate_maths(hidden: int) -> int:
+    """Return the form of the gates: the shortest chain for few units, the fewest operations for many."""
+    if "avx512f" in features():
+        return recurrent.TABLE if hidden <= 20 else recurrent.RATIONAL if hidden <= 32 else recurrent.EXPONENTIAL_TABLE
+    return recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
 
 
 def elman_layer(node: Rnn) -> Layer:

@@ -1,5 +1,6 @@
 """The error bounds that activations.py and curves.py state for the activations, on dense grids, against float64."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -123,7 +124,8 @@ def test_no_kind_is_forgotten():
 def test_plain_form(kind):
     """The number by number form, which tiles are checked against, is as exact as float32 allows."""
     code = CODES[kind][0]
-    function = activate.resolved
+    helper = activate.resolved  # exists only inside compiled functions
+    function = numba.njit(lambda code, value, place: helper(code, value, place))
     constants = np.asarray(CONSTANTS, np.float32)
     place = constants.ctypes.data
     x = np.float32(np.linspace(-25.0, 25.0, 2001))

@@ -1,0 +1,133 @@
+"""Passes over one row of float32, vectorised: what the engine does to every frame it carries.
+
+Each pass returns the largest magnitude it met as the bits of a float32 without sign. Ordered as integers they are
+ordered as numbers, with infinity above every number and NaN above infinity: one maximum is both meter and guard.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .jit import inline, intrinsic
+from .memory import floats
+
+SCALE, ADD, FILL, MEASURE = range(4)
+INFINITE_BITS = 0x7F800000  # of an infinite float32; those of NaN lie above
+
+
+@intrinsic
+def row_pass(context, target, source, gain, frames, operation):
+    """Emit one pass; see the functions below for the operations."""
+    from numba.core import types
+
+    from .simd import literals
+
+    (chosen,) = literals(operation)
+
+    def codegen(context, builder, signature, arguments):
+        return _emit(builder, chosen, *arguments[:4])
+
+    return types.int64(types.int64, types.int64, types.float32, types.int64, operation), codegen
+
+
+def _emit(b, operation: int, target, source, gain, frames):
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    from . import simd
+    from .processor import lanes
+
+    e = simd.Emitter(b)
+    x, y = e.pointer(source), e.pointer(target)
+    width = lanes()
+    whole = b.and_(frames, e.index(-width))
+    bits = simd.I32
+    overall = cgutils.alloca_once_value(b, ir.Constant(bits, 0))
+    for lanes_now, first, last in ((width, e.index(0), whole), (1, whole, frames)):
+        factor = e.splat(gain, lanes_now)
+        kind = ir.VectorType(bits, lanes_now)
+        largest = cgutils.alloca_once_value(b, ir.Constant(kind, [0] * lanes_now))
+        with e.loop(last, lanes_now, first) as n:
+            if operation == FILL:
+                value = factor
+            else:
+                value = e.load(x, n, lanes_now)
+            if operation == SCALE:
+                value = _finite(e, e.mul(value, factor))
+            magnitude = b.and_(e.bits(value), e.integers(0x7FFFFFFF, lanes_now))
+            known = b.load(largest)
+            b.store(b.select(b.icmp_signed(">", magnitude, known), magnitude, known), largest)
+            if operation == ADD:
+                value = e.add(e.load(y, n, lanes_now), value)
+            if operation != MEASURE:
+                e.store(value, y, n)
+        found = b.load(largest)
+        while found.type.count > 1:
+            half = found.type.count // 2
+            low, high = (e.shuffle(found, range(i, i + half)) for i in (0, half))
+            found = b.select(b.icmp_signed(">", low, high), low, high)
+        found = e.lane(found, 0)
+        known = b.load(overall)
+        b.store(b.select(b.icmp_signed(">", found, known), found, known), overall)
+    return b.zext(b.load(overall), simd.I64)
+
+
+def _finite(e, value):
+    """Return `value` with 0 in place of what is not finite."""
+    zero = e.const(0.0, value.type.count)
+    return e.b.select(e.b.fcmp_ordered("==", e.mul(value, zero), zero), value, zero)
+
+
+@intrinsic
+def number_of_bits(context, bits):
+    """Return the float32 of these bits."""
+    from llvmlite import ir
+    from numba.core import types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())
+
+    return types.float32(types.int64), codegen
+
+
+@inline
+def scale_row(target, source, gain, frames):
+    """Write ``source * gain``, 0 where that is not finite; return its peak's bits. [audio thread]"""
+    return row_pass(target, source, gain, frames, SCALE)
+
+
+@inline
+def add_row(target, source, frames):
+    """Add `source` to `target`; return the bits of the source's peak. [audio thread]"""
+    return row_pass(target, source, np.float32(1.0), frames, ADD)
+
+
+@inline
+def fill_row(target, value, frames):
+    """Write one value to every frame. [audio thread]"""
+    row_pass(target, target, value, frames, FILL)
+
+
+@inline
+def measure_row(source, frames):
+    """Return the bits of the peak, at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
+    return row_pass(source, source, np.float32(1.0), frames, MEASURE)
+
+
+@inline
+def gather_row(target, source, stride, frames):
+    """Copy every `stride`-th float of `source`, 0 where it is not finite; return the peak's bits. [audio thread]"""
+    if stride == 1:
+        return scale_row(target, source, np.float32(1.0), frames)
+    x, y = floats(source, frames * stride), floats(target, frames)
+    for n in range(frames):
+        y[n] = x[n * stride]
+    return scale_row(target, target, np.float32(1.0), frames)
+
+
+@inline
+def scatter_row(target, source, stride, frames):
+    """Copy `source` to every `stride`-th float of `target`. [audio thread]"""
+    x, y = floats(source, frames), floats(target, frames * stride)
+    for n in range(frames):
+        y[n * stride] = x[n]
