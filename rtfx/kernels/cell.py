@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import simd
 from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
 from .cell_delay import CellDelay
-from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GATES, LSTM, TABLE, CellShape, UnitTile
+from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GATES, LSTM, TABLE, UNROLL_LIMIT, CellShape, UnitTile
 
 
 def emit(builder, shape: CellShape, state, source, target, frames):
@@ -40,6 +40,7 @@ class Cell:
         self.in_stride, self.out_stride = record.load("in_stride"), record.load("out_stride")
         self.weights = e.pointer(record.load("weights"))
         self.stored_h, self.stored_c = e.pointer(record.place("h")), e.pointer(record.place("c"))
+        self.turn = e.b.inttoptr(record.place("turn"), simd.I64.as_pointer())
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
         self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
@@ -69,12 +70,10 @@ class Cell:
     def step(self, inputs):
         """Advance h and c by one sample."""
         old = [self.b.load(slot) for slot in self.h]
-        sums = [[[self._affine(0, inputs, *column)] for column in columns] for columns in self.columns]
-        first = self.shape.input_rows
-        for tile, h in zip(self.tiles, old, strict=True):
-            for k in range(tile.real):
-                self.e.keep_order()
-                self._accumulate(sums, first + tile.first + k, h, k, (tile.first + k) % self.shape.chains)
+        if self.shape.hidden > UNROLL_LIMIT:
+            sums = self._looped_sums(inputs, old)
+        else:
+            sums = self._unrolled_sums(inputs, old)
         new = []
         for j in range(len(self.tiles)):
             self.e.keep_order()
@@ -82,6 +81,45 @@ class Cell:
             new.append(self._lstm(j, gates) if self.shape.cell == LSTM else self._gru(j, gates, old[j], inputs))
         for slot, value in zip(self.h, new, strict=True):
             self.b.store(value, slot)
+
+    def _unrolled_sums(self, inputs, old):
+        """Return the gate sums of every tile, straight-line code over the hidden units."""
+        sums = [[[self._affine(0, inputs, *column)] for column in columns] for columns in self.columns]
+        first = self.shape.input_rows
+        for tile, h in zip(self.tiles, old, strict=True):
+            for k in range(tile.real):
+                self.e.keep_order()
+                self._accumulate(sums, first + tile.first + k, h, k, (tile.first + k) % self.shape.chains)
+        return sums
+
+    def _looped_sums(self, inputs, old):
+        """Return the gate sums of every tile, by a loop over the hidden units, every other sample from the last one on.
+
+        Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next.
+        """
+        e, b, hidden = self.e, self.b, self.shape.hidden
+        for tile, h in zip(self.tiles, old, strict=True):
+            e.store(h, self.stored_h, tile.first)
+        turn = b.load(self.turn)
+        b.store(b.sub(e.index(1), turn), self.turn)
+        step = b.sub(e.index(1), b.mul(e.index(2), turn))
+        last = b.mul(e.index(hidden - 1), turn)
+        results: list = []
+        for tiles in self.shape.passes:
+            columns = [column for j in tiles for column in self.columns[j]]
+            slots = [e.slot(width) for _, width in columns]
+            for slot, column in zip(slots, columns, strict=True):
+                b.store(self._affine(0, inputs, *column), slot)
+            with e.loop(hidden) as i:
+                k = b.add(last, b.mul(i, step))
+                row = b.mul(b.add(k, e.index(self.shape.input_rows)), e.index(self.shape.row))
+                value = e.scalar(self.stored_h, k)
+                for slot, (column, width) in zip(slots, columns, strict=True):
+                    w = e.load(self.weights, b.add(row, e.index(column)), width)
+                    b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
+            totals = iter([b.load(slot) for slot in slots])
+            results += [[[next(totals)] for _ in self.columns[j]] for j in tiles]
+        return results
 
     def _affine(self, row: int, inputs, column: int, width: int):
         """Return bias plus input part of one vector; rows from `row` on."""

@@ -25,7 +25,8 @@ from .state import state_dtype
 LSTM, GRU = 0, 1
 GATES = (4, 3)
 RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)  # numerical classes of the gates; tables need AVX-512
-UNROLL_LIMIT = 128  # hidden units; beyond, the plain loop is used: unrolled code would not fit the instruction cache
+UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
+ACCUMULATORS = 24  # vectors that a looped sum keeps in registers at once
 
 # units of a tile and lanes -> widths of its vectors; a vector may hold several gates side by side
 _VECTORS = {
@@ -101,9 +102,17 @@ class CellShape(NamedTuple):
         return 2 if self.hidden <= 32 else 1
 
     @property
+    def passes(self) -> list[range]:
+        """Return the tiles that are summed together, all of them unless their accumulators are too many."""
+        vectors = [len(tile.widths) for tile in self.tiles]
+        count = -(-sum(vectors) // ACCUMULATORS) if self.hidden > UNROLL_LIMIT else 1
+        edges = [len(vectors) * i // count for i in range(count + 1)]
+        return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+    @property
     def state(self) -> np.dtype:
-        """Return the record: header, hidden state, cell state."""
-        return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)))
+        """Return the record: header, hidden state, cell state, and which way the next looped sum runs."""
+        return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)), ("turn", np.int64))
 
     def delayed_state(self, ring: int) -> np.dtype:
         """Return the record with a delay line for `ring` states: h, of the LSTM c behind it."""

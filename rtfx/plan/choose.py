@@ -91,8 +91,6 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
     )
     loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
-    if hidden > recurrent.UNROLL_LIMIT:
-        return loop
     maths = gate_maths(hidden)
     shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
