@@ -114,8 +114,8 @@ class Cell:
                 k = b.add(last, b.mul(i, step))
                 row = b.mul(b.add(k, e.index(self.shape.input_rows)), e.index(self.shape.row))
                 value = e.scalar(self.stored_h, k)
-                for slot, (column, width) in zip(slots, columns, strict=True):
-                    w = e.load(self.weights, b.add(row, e.index(column)), width)
+                for slot, (place, width) in zip(slots, columns, strict=True):
+                    w = e.load(self.weights, b.add(row, e.index(place)), width)
                     b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
             totals = iter([b.load(slot) for slot in slots])
             results += [[[next(totals)] for _ in self.columns[j]] for j in tiles]

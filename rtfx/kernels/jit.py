@@ -70,7 +70,7 @@ def inline(function) -> Lazy:
 
             def compile_extra(self, function):
                 result = super().compile_extra(function)
-                name: Any = [].count  # Numba finds a callee by its entry point, a built-in function: any unique one will do
+                name: Any = [].count  # Numba finds callees by their entry point, a built-in function: any unique one
                 self.state.targetctx.insert_user_function(name, result.fndesc, [result.library])
                 return result._replace(entry_point=name)
 
