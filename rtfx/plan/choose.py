@@ -147,6 +147,7 @@ def proved(
         )
         return loop
     with contextlib.suppress(OSError):
+        proof.parent.mkdir(parents=True, exist_ok=True)
         proof.touch()
     return tiled
 

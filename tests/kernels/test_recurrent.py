@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from rtfx.kernels import plain
-from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, cell_kernel, pack
+from rtfx.kernels.processor import features
+from rtfx.kernels.recurrent import (
+    EXPONENTIAL,
+    EXPONENTIAL_TABLE,
+    GRU,
+    LSTM,
+    RATIONAL,
+    TABLE,
+    CellShape,
+    cell_kernel,
+    pack,
+)
 
 from . import oracle
 from .harness import BLOCKS, noise, run
@@ -14,6 +25,8 @@ FRAMES = sum(BLOCKS)
 TOLERANCE = 5e-6
 NAMES = {LSTM: "lstm", GRU: "gru"}
 MATHS = {RATIONAL: "rational", EXPONENTIAL: "exponential"}
+if "avx512f" in features():  # other processors have no such kernels
+    MATHS |= {TABLE: "table", EXPONENTIAL_TABLE: "exponential-table"}
 
 
 def tensors(cell, inputs, hidden, outputs, seed):
@@ -48,6 +61,8 @@ def check(cell, inputs, hidden, outputs, maths, lanes):
 
 SIZES = [(hidden, RATIONAL) for hidden in (*range(1, 21), 28, 35, 41)]
 SIZES += [(hidden, EXPONENTIAL) for hidden in range(1, 42)]
+SIZES += [(hidden, TABLE) for hidden in (*range(1, 14), 16, 17, 20) if TABLE in MATHS]
+SIZES += [(hidden, EXPONENTIAL_TABLE) for hidden in (3, 8, 12, 20, 33, 40) if EXPONENTIAL_TABLE in MATHS]
 
 
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
@@ -67,12 +82,22 @@ def test_narrow_registers(cell, hidden, lanes):
     check(cell, 1 + hidden % 3, hidden, hidden % 5, hidden % 2, lanes)
 
 
-@pytest.mark.parametrize("cell, hidden, lanes", [(LSTM, 64, 16), (GRU, 64, 8), (LSTM, 96, 16), (GRU, 96, 16)])
+LARGE = [(LSTM, 43, 16), (LSTM, 64, 16), (GRU, 64, 8), (LSTM, 96, 16), (GRU, 101, 16), (LSTM, 130, 16), (GRU, 130, 4)]
+
+
+@pytest.mark.parametrize("cell, hidden, lanes", LARGE)
 def test_large(cell, hidden, lanes):
+    """Their sums are loops, in several passes where the accumulators are many, every other sample backwards."""
     check(cell, 1, hidden, 1, EXPONENTIAL, lanes)
 
 
-@pytest.mark.parametrize("maths", [RATIONAL, EXPONENTIAL], ids=["rational", "exponential"])
+def test_a_looped_sum_does_not_depend_on_the_blocks():
+    shape = CellShape(LSTM, 1, 48, 1, EXPONENTIAL, 16)
+    weights, x = tensors(LSTM, 1, 48, 1, 3), noise(2, 1, FRAMES)
+    assert np.array_equal(tiled(shape, x, weights), tiled(shape, x, weights, blocks=(FRAMES,)))
+
+
+@pytest.mark.parametrize("maths", MATHS, ids=MATHS.get)
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
 def test_loud_input_saturates_without_nan(cell, maths):
     """Gate sums in the hundreds: exponents are clamped, products stay finite, the result is the saturated one."""
@@ -82,7 +107,7 @@ def test_loud_input_saturates_without_nan(cell, maths):
     assert np.abs(y - exact(cell, x, *weights)).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("maths", [RATIONAL, EXPONENTIAL], ids=["rational", "exponential"])
+@pytest.mark.parametrize("maths", MATHS, ids=MATHS.get)
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
 def test_nan_passes_the_clamps(cell, maths):
     weights = tensors(cell, 1, 9, 2, 0)

@@ -68,12 +68,6 @@ def test_a_tile_that_makes_nan_is_replaced(fresh_cache, monkeypatch):
     assert plain.PLAIN_CELL in plan.kernels
 
 
-def test_large_recurrent_layers_use_the_loop(fresh_cache):
-    spec = gru(recurrent.UNROLL_LIMIT + 2)
-    assert plain.PLAIN_CELL in rig([model(spec, bare=True)]).plan.kernels
-    assert choose.warnings == []
-
-
 def test_the_class_follows_from_the_layer_alone():
     """No timer has a say: the same layer gets the same kernel each time, on each machine of this kind."""
     for spec in (tcn(), gru(), lstm()):
