@@ -139,7 +139,8 @@ def test_terminal_is_lent_back_while_suspended(terminal):
     process = in_terminal(slave, "print(keyboard.poll(30), flush=True)")
     try:
         process.send_signal(signal.SIGTSTP)
-        wait_for(lambda: modes(slave) == before)
+        wait_for(lambda: stopped(process))
+        assert modes(slave) == before
         process.send_signal(signal.SIGCONT)
         wait_for(lambda: not modes(slave) & termios.ICANON)
         os.write(master, b"p")
@@ -156,3 +157,8 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def stopped(process):
+    """Tell whether a child has been stopped: to continue it earlier would be in vain."""
+    return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None

@@ -18,6 +18,8 @@ termios = pytest.importorskip("termios", reason="POSIX terminals")
 from rtfx.control.screen import CLEAR, ENTER, LEAVE  # noqa: E402
 from tests.cli.command import COMMAND, ENVIRONMENT, MODEL  # noqa: E402
 
+from .test_keyboard import stopped  # noqa: E402
+
 VIEW = textwrap.dedent("""
     import os, subprocess, sys, time
     from rtfx.cli.play import Signals
@@ -84,6 +86,9 @@ class Console:
 
     def restored(self):
         return termios.tcgetattr(self.slave) == self.before and self.text.count(ENTER) == self.text.count(LEAVE)
+
+    def stopped(self):
+        return stopped(self.process)
 
     def send(self, number):
         self.process.send_signal(number)
@@ -171,6 +176,7 @@ def test_suspended_and_continued(console):
     page = console()
     page.shows("? all keys")
     page.send(signal.SIGTSTP)
+    page.until(page.stopped, 20)
     page.until(page.restored, 20)
     mark = len(page.text)
     page.send(signal.SIGCONT)
