@@ -15,10 +15,6 @@ from .test_fuzz import FUZZ, loads_or_refuses, mutate
 from .test_nam_refused import legacy
 
 FILES = by_feature()
-REAL = (
-    *("convnet_nobn", "linear_fft_rf320", "lstm", "slimmable_container", "slimmable_wavenet", "wavenet"),
-    *("identity_wavenet_minimal", "wavenet_condition_dsp", "wavenet_a2_max"),
-)
 
 
 @FUZZ
@@ -29,15 +25,6 @@ def test_mutated_generated_files(tmp_path, data):
         net = mutate(net, data.draw)
     path = tmp_path / "fuzz.nam"
     path.write_text(json.dumps(net))
-    loads_or_refuses(path)
-
-
-@FUZZ
-@given(data=st.data())
-def test_mutated_real_files(shared, tmp_path, data):
-    source = shared / f"models/nam/{data.draw(st.sampled_from(REAL))}.nam"
-    path = tmp_path / "fuzz.nam"
-    path.write_text(json.dumps(mutate(json.loads(source.read_text()), data.draw)))
     loads_or_refuses(path)
 
 
