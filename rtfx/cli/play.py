@@ -34,7 +34,7 @@ DEFAULT = "klon.json"
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
 @click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
 @click.option("--mute", is_flag=True, help="Start muted.")
-@click.option("--watch", is_flag=True, help="Reload files when they change (not there yet).")
+@click.option("--watch", is_flag=True, help="Reload the set list, models and cabs when they change.")
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
@@ -44,14 +44,12 @@ def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, wa
 
     Ctrl-C or q ends it; ? shows the keys.
     """
-    if watch:
-        raise UsageError("--watch does not exist yet: restart play after a change")
     if what is None and flags.model is None:
         what = DEFAULT
         status(f"nothing named: playing {DEFAULT}")
     with Signals() as signals:
         try:
-            stream = _open(what, flags, **more)
+            stream = _open(what, flags, watch=watch, **more)
         except KeyboardInterrupt:
             return  # nothing has sounded yet
         signals.playing = True
@@ -97,6 +95,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         seconds=more["seconds"],
         muted=more["mute"],
         allow_feedback=more["allow_feedback"],
+        watch=more["watch"],
         bare=flags.bare,
         cold=flags.cold,
         level=flags.named_level,

@@ -122,6 +122,7 @@ class Controller:
         self._wake = threading.Condition()
         self._turned = False
         self._selected = False
+        self._replaced = False
         self._stopped = False
         self._updates: dict[tuple[int, str], ModelSpec] = {}
         self._listeners: list[Callable[[str, float | str], None]] = []
@@ -199,6 +200,18 @@ class Controller:
             self._updates[preset, block] = spec
             self._wake.notify()
 
+    def replace(self, presets: Sequence[LoadedPreset]) -> None:
+        """Have other presets; the current one is that of the same name, else that of the same place. [any thread]"""
+        names = [preset.name for preset in presets]
+        with self._wake:
+            name = self.preset.name
+            index = names.index(name) if name in names else min(self.index, len(names) - 1)
+            self.index = min(index, self.index)  # within both lists: others read without the lock
+            self.presets = list(presets)
+            self.index = index
+            self._replaced = True
+            self._wake.notify()
+
     def subscribe(self, listener: Callable[[str, float | str], None]) -> None:
         """Have ``listener(address, value)`` called, on the thread that turns, at every change."""
         self._listeners.append(listener)
@@ -221,12 +234,14 @@ class Controller:
         while True:
             with self._wake:
                 self._wake.wait_for(
-                    lambda: self._turned or self._selected or self._stopped or self._updates, TICK_SECONDS
+                    lambda: self._turned or self._selected or self._replaced or self._stopped or self._updates,
+                    TICK_SECONDS,
                 )
                 if self._stopped:
                     return
                 selected, turned = self._selected, self._turned
-                self._selected = self._turned = False
+                continues = self._replaced and not selected
+                self._selected = self._turned = self._replaced = False
                 updates, self._updates = self._updates, {}
                 values = [dict(block) for block in self.preset.values]
             swapped = self._swap(updates)
@@ -234,6 +249,8 @@ class Controller:
                 self.preset.build()
                 self.playing = self._instance()
                 self.engine.publish(self.playing)
+            elif continues and self.preset.plan is not self.playing.plan:
+                self._go_on(values)
             elif swapped is not None:
                 self.playing = self.preset.template if swapped else self._instance(prime=True)
                 if swapped:
@@ -245,6 +262,16 @@ class Controller:
             elif turned:
                 self.playing.glide_to(values)
             self.engine.reclaim()
+
+    def _go_on(self, values: list[dict]) -> None:
+        """Play another plan in place of the one that plays, with its state if that fits."""
+        fits = self.preset.plan.layout == self.playing.plan.layout
+        if fits:
+            self.playing = EngineRig(self.preset.plan, template=self.preset.template)
+            self.playing.glide_to(values)
+        else:
+            self.playing = self._instance()
+        self.engine.publish(self.playing, continues=fits)
 
     def _swap(self, updates: Mapping[tuple[int, str], ModelSpec]) -> bool | None:
         """Give presets new weights; return whether the state of the one that plays fits them, None if it got none."""

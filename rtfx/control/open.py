@@ -26,7 +26,9 @@ from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
 from .load import Loader
+from .reload import Reloader, paths_of, signature_of
 from .stream import Stream
+from .watch import Watcher
 
 RING_SECONDS = 75.0  # a minute, and what writing it may take
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
@@ -60,6 +62,7 @@ def open_stream(
     out_gain_db: float | None = None,
     muted: bool = False,
     allow_feedback: bool = False,
+    watch: bool = False,
     values: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Stream:
@@ -71,6 +74,8 @@ def open_stream(
         All of them are compiled before the first note; `first` is the one that plays.
     rate : float or None
         The rate the rig was made for, in Hz.
+    watch : bool
+        Reload the set list, its models and impulse responses when they change on disk; `Stream.news` tells of it.
     values : mapping, optional
         Parameter values of the first preset by address.
     progress : callable
@@ -90,6 +95,7 @@ def open_stream(
     fixed = sample_rate or wanted.get("sample_rate")
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
+    found = signature_of(paths_of(set_list, presets)) if watch else {}
     with compilation_listener(progress):
         options = Options(bare, cab, level, rate_method, interface_dbu, resample_phase)
         loader = Loader(stream_rate, models, options, cold)
@@ -121,6 +127,8 @@ def open_stream(
     all_notes = (*choice.notes, *mute_reason, *notes)
     stream = Stream(engine, controller, host, recorder, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
+    if watch:
+        stream.accompany(Watcher(Reloader(controller, set_list, presets, loader, found), stream.reloads))
     return stream
 
 

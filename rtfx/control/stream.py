@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from .controller import Controller
 from .desk import Desk
 from .history import History
 from .stats import Cleared, Meters, Stats, read_meters
+from .watch import Watcher
 
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.005
@@ -59,6 +61,8 @@ class Stream:
         self.desk = Desk()
         self.set_list = SetList(Path("rig"))
         self.cab: str | None = None
+        self.reloads: deque[str] = deque()
+        self._companions: list[Watcher] = []
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
@@ -70,7 +74,7 @@ class Stream:
         host.start()
         self._ask_for_realtime()
         controller.start()
-        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder)
+        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder, self._companions)
 
     def _ask_for_realtime(self) -> None:
         deadline = time.monotonic() + 0.5
@@ -242,8 +246,13 @@ class Stream:
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
-        lines = self.recorder.news if self.recorder else None
-        return [lines.popleft() for _ in range(len(lines))] if lines else []
+        told = [self.reloads, *([self.recorder.news] if self.recorder else [])]
+        return [lines.popleft() for lines in told for _ in range(len(lines))]
+
+    def accompany(self, companion: Watcher) -> None:
+        """Start something that ends with the stream."""
+        companion.start()
+        self._companions.append(companion)
 
     @property
     def active(self) -> bool:
@@ -269,13 +278,15 @@ class Stream:
                 self._closed = True
 
 
-def _end(engine: Engine, controller: Controller, host, recorder: Recorder | None) -> None:
+def _end(engine: Engine, controller: Controller, host, recorder: Recorder | None, companions: list[Watcher]) -> None:
     """Fade out and close everything; also what a deleted stream or the interpreter's exit calls."""
     if host.active:
         last = engine.stop_soon()
         deadline = time.monotonic() + CLOSE_SECONDS
         while host.active and engine.clock < last and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+    for companion in companions:
+        companion.close()
     controller.stop()
     host.close()
     if recorder:

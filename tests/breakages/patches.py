@@ -281,6 +281,21 @@ BREAKAGES = [
         "conv = conv.shifted(_constant(conv, self.bias))",
         "conv = conv.shifted(0 * conv.bias)",
         "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
+    ),
+    Breakage(
+        "a reload that throws away what was turned",
+        "rtfx/control/reload.py",
+        "                values[name] = played[name]",
+        "                pass",
+        "tests/control/test_reload.py::test_an_edited_value_is_heard_and_a_turned_one_kept",
+        same_code=True,
+    ),
+    Breakage(
+        "half a file taken for a mistake",
+        "rtfx/control/watch.py",
+        "PATIENCE_SECONDS = 1.0",
+        "PATIENCE_SECONDS = 0.0",
+        "tests/control/test_reload.py::test_half_a_file_is_no_mistake",
         same_code=True,
     ),
     Breakage(

@@ -43,7 +43,6 @@ TABLE = [
     ("play --seconds nan", USAGE, r"not a finite number"),
     ("play --out-gain inf", USAGE, r"--out-gain"),
     ("play --latency soon M", USAGE, r"--latency is 'soon', expected low, high or seconds"),
-    ("play --watch M", USAGE, r"--watch does not exist yet"),
     (
         "play --rate-method delay --model-rate 48000 -r 96000 --device null --seconds 0.1 M",
         USAGE,
