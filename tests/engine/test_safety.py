@@ -13,6 +13,7 @@ from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
 from rtfx.engine.run import RUN_PART
 from rtfx.host.null import PACE
 from rtfx.kernels import conv, recurrent
+from rtfx.kernels.delay import MIX
 from rtfx.kernels.jit import COMPILED_ROOMS, PROCESS, REGISTRY, Kernel, kernel
 from rtfx.kernels.memory import floats
 from rtfx.kernels.plain import PLAIN_CELL, PLAIN_CONV
@@ -154,6 +155,7 @@ def test_checker_accepts_what_is_safe():
     assert violations(kernel(fills).uncompiled()) == []
     assert violations(conv.conv_kernel(conv.ConvShape(2, 2, 2, 1), conv.Tile(4, 1, 2)).uncompiled()) == []
     assert violations(recurrent.cell_kernel(recurrent.CellShape(0, 1, 4, 1, 0, 4)).uncompiled()) == []
+    assert violations(recurrent.cell_kernel(recurrent.CellShape(0, 1, 4, 1, 0, 4, MIX)).uncompiled()) == []
 
 
 def test_a_cached_kernel_is_inspected_too():

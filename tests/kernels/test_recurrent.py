@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from rtfx.kernels import plain
+from rtfx.kernels.delay import delayed_dtype, line_fields, line_taps
+from rtfx.kernels.plain_delay import PLAIN_CELL_DELAYED
 from rtfx.kernels.processor import features
 from rtfx.kernels.recurrent import (
     EXPONENTIAL,
@@ -130,6 +132,29 @@ def test_stored_state_and_blocks(cell):
     assert np.abs(whole[:, 0] - exact(cell, x, *weights)[:, 0]).max() > 1e-3, "the stored state does not matter"
     for blocks in ((1,) * FRAMES, BLOCKS):
         assert np.array_equal(tiled(shape, x, weights, start, blocks), whole)
+
+
+@pytest.mark.parametrize("lanes", [16, 8, 4])
+@pytest.mark.parametrize("delay", [3.0, 1.2, 2.7])
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+def test_delayed_state_on_every_register_width(cell, delay, lanes):
+    """The tile and the plain loop, each with its own delay line; a stored state fills the line."""
+    hidden, weights, x = 13, tensors(cell, 2, 13, 1, 3), noise(3, 2, FRAMES)
+    names = ("h", "c") if cell == LSTM else ("h",)
+    start = [noise(i, hidden) / 3.0 for i, _ in enumerate(names)]
+    shape = CellShape(cell, 2, hidden, 1, hidden % 2, lanes, line_taps(delay))
+    padded = np.concatenate([np.pad(part, (0, shape.padded - hidden)) for part in start])
+    line = line_fields(delay, padded)
+    y = run(cell_kernel(shape), shape.delayed_state(line["ring"]), x, 1, pack(shape, *weights), line)
+    whole = np.zeros(2 * hidden)
+    whole[: hidden * len(start)] = np.concatenate(start)
+    line = line_fields(delay, whole)
+    fields = {"cell": cell, "width_in": 2, "hidden": hidden, "width_out": 1} | line
+    dtype = delayed_dtype(plain.cell_state(hidden), 2 * hidden, line["ring"])
+    packed = np.concatenate([t.ravel() for t in weights]).astype(np.float32)
+    slow = run(PLAIN_CELL_DELAYED, dtype, x, 1, packed, fields)
+    assert np.abs(y - slow).max() < TOLERANCE
+    assert np.abs(y - exact(cell, x, *weights)).max() > 1e-3, "the delay does nothing"
 
 
 PLAIN = [(LSTM, 3, 7, 0), (GRU, 2, 7, 3), (LSTM, 1, 150, 1), (GRU, 1, 130, 0)]
