@@ -13,6 +13,7 @@ from ..model.spec import ModelSpec
 from ..model.update import with_weights
 from ..plan.chain import ChainBlock, Plan, plan_chain
 from ..plan.resolve import checked, find_parameter
+from ..rig.description import Preset
 from ..rig.parameters import Parameter
 from .history import History
 
@@ -23,7 +24,8 @@ TICK_SECONDS = 0.02
 class LoadedPreset:
     """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
 
-    `written` are the values that the set list gives the blocks, without those of the command line.
+    `written` are the values that the set list gives the blocks, without those of the command line; `source` is what was
+    loaded.
     """
 
     name: str
@@ -33,6 +35,7 @@ class LoadedPreset:
     cold: bool = False
     values: list[dict] = field(default_factory=list)
     written: list[dict] = field(default_factory=list)
+    source: Preset | None = None
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
     def __post_init__(self):

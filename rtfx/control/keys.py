@@ -121,6 +121,10 @@ def _save(stream: Stream, key: str) -> str:
     return save_scene(stream)
 
 
+def _reseed(stream: Stream, key: str) -> str:
+    return stream.reseeder.next(knobs.chosen(stream).block) if stream.reseeder else ""
+
+
 def _clear(stream: Stream, key: str) -> str:
     stream.clear_clips()
     return "clip lights, worst load and xruns start again"
@@ -152,6 +156,7 @@ ACTIONS = (
     Action(("u", "U"), "u U", "undo last turn, redo", _undo),
     Action(("a", "b"), "a b", "slot A or B, to compare", _slot),
     Action(("s",), "s", "save changes as a scene", _save),
+    Action(("R",), "R", "next seed of a random net", _reseed),
     Action(("x",), "x", "clear clips, worst, xruns", _clear),
     Action(("?", "h"), "?", "this page, or back", _help),
     Action(("q", "Q"), "q", "quit", _quit),

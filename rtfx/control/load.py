@@ -43,7 +43,8 @@ class Loader:
         blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
         plan = plan_chain(blocks, self.sample_rate)
         template = EngineRig(plan, self.cold)
-        return LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written), notes
+        loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
+        return loaded, notes
 
 
 def chain(

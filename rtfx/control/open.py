@@ -27,6 +27,7 @@ from ..units import gain_from_db
 from .controller import Controller
 from .load import Loader
 from .reload import Reloader, paths_of, signature_of
+from .reseed import Reseeder
 from .stream import Stream
 from .watch import Watcher
 
@@ -127,8 +128,10 @@ def open_stream(
     all_notes = (*choice.notes, *mute_reason, *notes)
     stream = Stream(engine, controller, host, recorder, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
+    reloader = Reloader(controller, set_list, presets, loader, found)
+    stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
     if watch:
-        stream.accompany(Watcher(Reloader(controller, set_list, presets, loader, found), stream.reloads))
+        stream.accompany(Watcher(reloader, stream.reloads))
     return stream
 
 

@@ -114,7 +114,7 @@ def _content(set_list: SetList) -> tuple:
     """Return what a set list says, without where it says it."""
     presets = {
         preset.name: (
-            [(block.type, block.id, block.values, block.file) for block in preset.chain],
+            [(block.type, block.id, block.values, block.file, block.level) for block in preset.chain],
             {scene: dict(values) for scene, values in preset.scenes.items()},
         )
         for preset in set_list.presets
@@ -167,6 +167,8 @@ def new_set_list(preset: Preset) -> str:
                 raise PresetError(f"{block.id} is a model without a file: save it first, then name it in a set list")
             there = Path(block.file).expanduser()
             keys["file"] = str(there.resolve()) if there.is_file() else str(block.file)
+        if block.level:
+            keys["level"] = block.level
         lines.append(f"      - {flow(keys | block.values)}")
     return "\n".join(lines) + "\n"
 

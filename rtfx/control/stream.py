@@ -20,6 +20,7 @@ from ..units import db_from_gain, gain_from_db
 from .controller import Controller
 from .desk import Desk
 from .history import History
+from .reseed import Reseeder
 from .stats import Cleared, Meters, Stats, read_meters
 from .watch import Watcher
 
@@ -62,6 +63,7 @@ class Stream:
         self.set_list = SetList(Path("rig"))
         self.cab: str | None = None
         self.reloads: deque[str] = deque()
+        self.reseeder: Reseeder | None = None
         self._companions: list[Watcher] = []
         self._closed = False
         self._lock = threading.Lock()

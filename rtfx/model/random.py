@@ -115,6 +115,15 @@ def random_spec(text: str) -> ModelSpec:
     )
 
 
+def with_seed(text: str, step: int) -> str:
+    """Return the words of a random net with the seed that is so many on, after the last the first."""
+    kind, _, query = text.partition("?")
+    pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
+    low, high = RANGES["seed"]
+    pairs["seed"] = str(low + (int(pairs.get("seed", Tcn.seed)) + step - low) % (high - low + 1))
+    return f"{kind}?" + "&".join(f"{key}={value}" for key, value in pairs.items())
+
+
 def _parse(text: str) -> Tcn:
     """Return the settings in ``tcn?key=value&...``."""
     kind, _, query = text.partition("?")

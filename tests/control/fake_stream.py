@@ -38,6 +38,7 @@ class FakeStream:
         self.notes = ()
         self.recorder = None
         self.desk = Desk()
+        self.reseeder = None
         self.clock = 0.0
         self.history = History(lambda: self.clock)
         self.values = {address: parameter.default for address, parameter in KNOBS.items()}

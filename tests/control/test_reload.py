@@ -48,7 +48,7 @@ def told(stream, word: str, seconds: float = 30.0) -> list[str]:
 
 def level(stream) -> float:
     """Return the output's level as a gain on `TONE`, once the meter has been renewed."""
-    stream.wait(0.15)
+    stream.wait(0.25)
     return 10.0 ** (stream.meters().output / 20.0) / 0.5
 
 

@@ -154,7 +154,7 @@ def test_a_shipped_set_list_is_copied_first(user):
 def test_a_model_played_alone_gets_a_set_list(tmp_path, user, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my amp.json").touch()
-    chain = (BlockSpec("model", "model", {"level_db": 2.0}, "my amp.json"), BlockSpec("gain", "gain"))
+    chain = (BlockSpec("model", "model", {"level_db": 2.0}, "my amp.json", "plugin"), BlockSpec("gain", "gain"))
     player = Player(SetList(tmp_path, presets=(Preset("my amp", chain),)), cab="open-2x12.wav")
     player.values |= {"model.level_db": -4.0, "cab.level_db": 1.0}
     player.tables["cab.level_db"] = BLOCKS["cab"].parameters[0]
@@ -164,6 +164,7 @@ def test_a_model_played_alone_gets_a_set_list(tmp_path, user, monkeypatch):
         ("model", "model", {"level_db": 2.0}), ("gain", "gain", {}), ("cab", "cab", {}),
     ]  # fmt: skip
     assert [str(block.file) for block in made.chain] == [str(tmp_path / "my amp.json"), "None", "open-2x12.wav"]
+    assert made.chain[0].level == "plugin"
     assert made.scenes == {"saved 1": {"model.level_db": -4.0, "cab.level_db": 1.0}}
 
 
