@@ -103,6 +103,7 @@ def _level(level: dict[str, Any]) -> str:
 
 def _print_blocks(as_json: bool) -> None:
     from ..effects.table import BLOCKS
+    from ..model.levels import WORDS
 
     for name, block in BLOCKS.items():
         if as_json:
@@ -112,6 +113,9 @@ def _print_blocks(as_json: bool) -> None:
         click.echo(f"{name}: {block.summary}" if block.summary else name)
         if block.file:
             click.echo(f"  file: a path or a name ({block.file})")
+        if block.file == "model":
+            words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
+            click.echo(f"  level: {words}, or a player that rtfx info MODEL names")
         for parameter in block.parameters:
             click.echo(f"  {_line(parameter)}")
 

@@ -119,6 +119,11 @@ def clip_loudness() -> float:
     return round(loudness(clip(rate), rate), 2)
 
 
+@cache
+def _clip_digest() -> bytes:
+    return hashlib.sha256((shipped() / CLIP).read_bytes()).digest()
+
+
 def _at_defaults(block: ChainBlock) -> ChainBlock:
     """Return a block as it is measured; `size` is no knob to turn but another model."""
     values = {parameter.name: parameter.default for parameter in block.parameters}
@@ -129,7 +134,7 @@ def _at_defaults(block: ChainBlock) -> ChainBlock:
 
 def _name(blocks: Sequence[ChainBlock], sample_rate: float) -> str:
     """Return a name for all that the measurement depends on: a changed file has another one."""
-    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode())
+    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + _clip_digest())
     _add(digest, blocks)
     return digest.hexdigest()[:32]
 

@@ -112,6 +112,7 @@ def test_blocks(capsys):
         assert [p["name"] for p in listed[name]["parameters"]] == [p.name for p in block.parameters]
     code, text, _ = rtfx(capsys, "info", "--blocks")
     assert code == 0
+    assert "level: normal (as loud as any other model), plugin (as" in text
     assert all(parameter.name in text for block in BLOCKS.values() for parameter in block.parameters)
 
 

@@ -136,13 +136,15 @@ def test_bare_and_not_normalised_rigs_measure_nothing(measured, settings):
     assert np.abs(y - 0.5 * RIFF).max() < 1e-6
 
 
-def test_what_was_measured_is_remembered_by_content(measured, cache):
+def test_what_was_measured_is_remembered_by_content(measured, cache, monkeypatch):
     first = gain_db(gain_spec(0.5))
     assert gain_db(gain_spec(0.5, level_db=2.0, metadata={"name": "another"})) == first and len(measured) == 1
     gain_db(gain_spec(0.25))
     gain_db(dataclasses.replace(gain_spec(0.5), input_db=1.0))
     gain_db(gain_spec(0.5, prewarm=7))
-    assert len(measured) == len(list(cache.iterdir())) == 4
+    monkeypatch.setattr(level, "_clip_digest", lambda: b"another riff")
+    gain_db(gain_spec(0.5))
+    assert len(measured) == len(list(cache.iterdir())) == 5
 
 
 @pytest.mark.parametrize("content", ["", "loud", "nan", "inf"])
