@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from typing import Any
 
@@ -10,8 +11,11 @@ import click
 
 
 def status(text: str) -> None:
-    """Print one line for the person at the terminal."""
-    click.echo(f"rtfx: {text}", err=True)
+    """Print one line for the person at the terminal; if nobody is there any more, that is no error."""
+    try:
+        click.echo(f"rtfx: {text}", err=True)
+    except OSError:  # the window was closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what is left in the buffer goes nowhere
 
 
 def json_line(data: Any) -> None:

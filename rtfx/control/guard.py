@@ -48,12 +48,12 @@ class Guard:
     """
 
     def __init__(self, descriptor: int, farewell: str, before: str):
-        self._process: subprocess.Popen | None = None
+        self.process: subprocess.Popen | None = None
         if sys.platform == "win32":
             return
         text = farewell.replace("\x1b", "\\033")
         try:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 ["/bin/sh", "-c", SCRIPT, "rtfx-terminal", text, before, modes(descriptor)],
                 stdin=subprocess.PIPE,
                 stdout=descriptor,
@@ -66,7 +66,7 @@ class Guard:
 
     def dismiss(self) -> None:
         """End the guard without a word; a second call does nothing."""
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process is None or process.stdin is None:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
@@ -66,7 +67,8 @@ class PlainView:
         }
 
     def say(self, text: str) -> None:
-        print(f"rtfx: {text}", file=self._out, flush=True)
+        with contextlib.suppress(OSError):  # nobody is there any more: the sound goes on
+            print(f"rtfx: {text}", file=self._out, flush=True)
 
     def close(self) -> None:
         pass

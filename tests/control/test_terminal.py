@@ -12,11 +12,12 @@ import textwrap
 import time
 
 import pytest
+import soundfile
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
 from rtfx.control.screen import CLEAR, ENTER, LEAVE  # noqa: E402
-from tests.cli.command import COMMAND, ENVIRONMENT, MODEL  # noqa: E402
+from tests.cli.command import COMMAND, ENVIRONMENT, MODEL, RATE  # noqa: E402
 
 from .test_keyboard import stopped  # noqa: E402
 
@@ -164,9 +165,9 @@ def test_modes_that_someone_else_has_set_since_are_left(console):
     assert termios.tcgetattr(page.slave) == other
 
 
-def test_killing_a_child_changes_nothing(console):
-    body = "child = subprocess.Popen(['sleep', '60']); child.kill(); child.wait(); shown.say('child is gone')"
-    page = console(body)
+@pytest.mark.parametrize("child", ["subprocess.Popen(['sleep', '60'])", "terminal.guard.process"])
+def test_killing_a_child_changes_nothing(console, child):
+    page = console(f"child = {child}; child.kill(); child.wait(); shown.say('child is gone')")
     page.shows("child is gone")
     os.write(page.master, b"q")
     assert page.ends() == 0 and page.restored()
@@ -236,9 +237,12 @@ def test_play_itself(console, name):
         assert code == 0 and "rtfx: played" in page.text.rpartition(LEAVE)[2]
 
 
-def test_play_ends_with_its_window(console):
-    page = console(command=[*COMMAND, "play", MODEL, "--device", "null"], leader=True)
+def test_play_ends_well_with_its_window(console, tmp_path):
+    take = tmp_path / "take.wav"
+    page = console(command=[*COMMAND, "play", MODEL, "--device", "null", "--record", str(take)], leader=True)
     page.shows("? all keys", 120)
     os.close(page.slave)
     os.close(page.master)
-    page.process.wait(20)
+    assert page.process.wait(20) == 0
+    made, _ = soundfile.read(take)
+    assert len(made) > RATE // 10, "the recording is complete"
