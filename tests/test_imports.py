@@ -10,7 +10,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
 # a room may import itself and those before it; __init__ exports lazily from any room
-ORDER = "errors units find model rig kernels effects plan engine host control rigs api verify cli __main__".split()
+ORDER = "errors units find model rig kernels effects plan engine host control rigs api verify check cli".split()
+ORDER += ["__main__"]
+
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -23,6 +23,7 @@ VERBS = {
     "render": "Render audio files through a model or a set list.",
     "info": "Tell what a model file holds, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",
+    "check": "Find what could go wrong with a set list on stage.",
     "convert": "Write a model in another format, and compare the two.",
 }
 EXAMPLES = """\b

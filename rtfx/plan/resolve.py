@@ -126,7 +126,7 @@ def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: 
         kept = [block for block in blocks if block.type != "cab"]
         return [*kept, _cab(options.cab)]
     has_cab = any(block.type == "cab" for block in blocks)
-    amps = [b.id for b in blocks if b.type == "model" and models[b.file].kind == "amp"]
+    amps = [b.id for b in blocks if b.type == "model" and _model(b, models).kind == "amp"]
     if amps and not has_cab:
         notes.append(
             f"{amps[-1]} is an amp without a cabinet: adding {DEFAULT_CAB} "

@@ -57,10 +57,10 @@ def load_set_list(path: str | Path, blocks: Mapping[str, BlockType]) -> SetList:
         One line: "file:line: place: what was found, what was expected".
     """
     path = Path(path)
-    return _Reader(path, blocks).set_list(read_yaml(path))
+    return Reader(path, blocks).set_list(read_yaml(path))
 
 
-class _Reader:
+class Reader:
     """One reading of one file."""
 
     def __init__(self, path: Path, blocks: Mapping[str, BlockType]):

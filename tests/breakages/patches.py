@@ -359,6 +359,21 @@ BREAKAGES = [
         'int(pairs.get("seed", Tcn.seed)) + step - low',
         'int(pairs.get("seed", Tcn.seed)) - low',
         "tests/control/test_reseed.py::test_with_seed",
+    ),
+    Breakage(
+        "a check that stops at the first mistake of a chain",
+        "rtfx/rig/mistakes.py",
+        'return BlockSpec("", f"\\0{position}")',
+        "raise",
+        "tests/test_check.py::test_every_mistake_is_named_with_its_line",
+        same_code=True,
+    ),
+    Breakage(
+        "a check that hears no jump of loudness",
+        "rtfx/check.py",
+        "JUMP_LU = 6.0",
+        "JUMP_LU = 60.0",
+        "tests/test_check.py::test_loudness",
         same_code=True,
     ),
 ]

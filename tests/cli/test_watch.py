@@ -3,32 +3,17 @@
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from .command import start
+
 LIST = "version: 1\npresets: [{{name: edge, chain: [{{type: gain, {}: -6}}]}}]\n"
 
 
 def test_edits_are_told(tmp_path):
     path = tmp_path / "set.yaml"
     path.write_text(LIST.format("gain_db"))
-    command = [
-        sys.executable,
-        "-m",
-        "rtfx",
-        "play",
-        str(path),
-        "--device",
-        "null",
-        "--watch",
-        "--headless",
-        "-r",
-        "48000",
-        "--seconds",
-        "60",
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as player:
+    flags = ("--device", "null", "--watch", "--headless", "-r", 48000, "--seconds", 60)
+    with start("play", path, *flags, stderr=subprocess.PIPE, text=True) as player:
         assert player.stderr is not None
         lines = []
         for word, text in (("preset 1", "gain_bd"), ("not reloaded", "gain_db"), ("reloaded edge", "")):

@@ -1,0 +1,245 @@
+"""Everything that could go wrong on stage, found before the stage: files, values, rates, load, loudness, kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from .control.controller import LoadedPreset
+from .control.level import clip
+from .control.load import Loader
+from .control.loudness import loudness
+from .effects.table import BLOCKS
+from .engine.engine import Engine
+from .engine.offline import Offline
+from .engine.rig import EngineRig
+from .errors import DeviceError, RtfxError
+from .find import find_preset
+from .host.devices import devices, find
+from .host.null import BLOCK_FRAMES
+from .plan import choose as kernels
+from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, models_of, resolve
+from .rig.description import Preset, SetList
+from .rig.mistakes import read_in_spite
+from .units import db_from_gain
+from .verify import verify
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+FULL_LOAD, HIGH_LOAD = 1.0, 0.7  # of a block's time: beyond the second nothing is left for the rest of the system
+JUMP_LU = 6.0  # twice as loud is ten; six make a sound man reach for the fader
+LISTENED_SECONDS = 4.0
+SWITCHES = 5
+VERIFIED_FRAMES = 4000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found.
+
+    Parameters
+    ----------
+    severity : str
+        "error": it will not play, or not in time; "warning": it will be heard; "note".
+    topic : str
+        set list, file, device, rate, load, loudness, kernels or model.
+    """
+
+    severity: str
+    topic: str
+    message: str
+    preset: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a preset does with the shipped riff on this machine; load 0 to 1, of a block's time."""
+
+    preset: str
+    load_mean: float
+    load_p99: float
+    loudness_lufs: float
+    peak_dbfs: float
+    latency_ms: float
+
+
+@dataclass
+class Report:
+    """What `check` found, in the order in which it should be mended."""
+
+    path: Path
+    sample_rate: float
+    block_frames: int
+    findings: list[Finding] = field(default_factory=list)
+    presets: list[Measured] = field(default_factory=list)
+    worst_pair: tuple[str, str] = ("", "")
+    worst_pair_load: float = 0.0
+    verified: int = 0
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What must be mended."""
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+
+def check(path: str | Path, compat: str | None = None) -> Report:
+    """Read, load, play and measure a set list.
+
+    Raises
+    ------
+    PresetError
+        No such file.
+    """
+    path = find_preset(path)
+    set_list, mistakes = read_in_spite(path, BLOCKS)
+    report = Report(path, DEFAULT_RATE, BLOCK_FRAMES, [Finding(ERROR, "set list", line) for line in mistakes])
+    if set_list is None:
+        return report
+    report.block_frames = int(set_list.device.get("block") or BLOCK_FRAMES)
+    models = Models(compat)
+    good = [preset for preset in set_list.presets if _readable(preset, models, report)]
+    stated = set_list.device.get("sample_rate")
+    report.sample_rate = float(stated or common_rate(models_of(good, models)) or DEFAULT_RATE)
+    report.findings += _devices(set_list)
+    loader = Loader(report.sample_rate, models, Options())
+    loaded = []
+    for preset in good:
+        try:
+            one, notes = loader.load(preset)
+        except RtfxError as error:
+            report.findings.append(Finding(ERROR, "file", str(error), preset.name))
+            continue
+        known = {finding.message for finding in report.findings}
+        late = one.plan.latency_frames  # of conversions to a model's rate and back: nothing else has any
+        report.findings += [_note(line, one.name, bool(late)) for line in notes if line not in known]
+        loaded.append(one)
+        _measure(one, report)
+    _neighbours(loaded, report)
+    _kernels(models, report)
+    order = {ERROR: 0, WARNING: 1, NOTE: 2}
+    report.findings.sort(key=lambda finding: order[finding.severity])
+    return report
+
+
+def _readable(preset: Preset, models: Models, report: Report) -> bool:
+    """Find what is wrong with the files and the knobs of each block, alone."""
+    sound = True
+    for block in preset.chain:
+        try:
+            resolve(replace(preset, chain=(block,)), DEFAULT_RATE, models, Options(cab=None))
+        except RtfxError as error:
+            report.findings.append(Finding(ERROR, "file", str(error), preset.name))
+            sound = False
+    return sound
+
+
+def _note(line: str, preset: str, late: bool) -> Finding:
+    about_rate = "Hz" in line or "sample rate" in line
+    severity = WARNING if about_rate and late else NOTE
+    return Finding(severity, "rate" if about_rate else "file", line, preset)
+
+
+def _devices(set_list: SetList) -> Iterator[Finding]:
+    """Find devices that the set list names and that are not here."""
+    wanted = [("input", set_list.device.get("input")), ("output", set_list.device.get("output"))]
+    wanted += [(side, set_list.device.get("device")) for side in ("input", "output")]
+    for side, name in wanted:
+        if name is not None and str(name).lower() != "null":
+            try:
+                find(name if isinstance(name, int) else str(name), side, devices())
+            except DeviceError as error:
+                yield Finding(WARNING, "device", f"{error} (it may be plugged in later)")
+
+
+def _measure(one: LoadedPreset, report: Report) -> None:
+    """Play the riff through a preset."""
+    rate = report.sample_rate
+    x = clip(rate)[: round(LISTENED_SECONDS * rate)]
+    player = Offline(one.plan, limiter=False, block=report.block_frames)
+    y = player.process(x[:, None])
+    peak = float(np.abs(y).max())
+    found = Measured(
+        one.name,
+        player.engine.load_mean,
+        player.engine.load_quantile(0.99),
+        loudness(y, rate),
+        db_from_gain(peak),
+        1000.0 * one.plan.latency_frames / rate,
+    )
+    report.presets.append(found)
+
+    def say(severity: str, topic: str, message: str) -> None:
+        report.findings.append(Finding(severity, topic, f"{one.name}: {message}", one.name))
+
+    if player.non_finite_blocks:
+        say(
+            ERROR,
+            "model",
+            f"{player.non_finite_blocks} blocks are not finite and will be muted: rtfx verify the models",
+        )
+    elif found.loudness_lufs == -math.inf:
+        say(ERROR, "loudness", "silent: nothing of the riff comes out")
+    elif peak > 1.0:
+        say(NOTE, "loudness", f"peaks of {db_from_gain(peak):+.1f} dBFS with the riff: the limiter will be at work")
+    _loaded(found.load_mean, f"{one.name}: ", one.name, report)
+
+
+def _loaded(load: float, who: str, preset: str, report: Report) -> None:
+    frames = report.block_frames
+    if load >= FULL_LOAD:
+        text = f"{who}takes {100 * load:.0f} % of a block of {frames} frames: it cannot play in time, use larger blocks"
+        report.findings.append(Finding(ERROR, "load", text, preset))
+    elif load >= HIGH_LOAD:
+        text = f"{who}takes {100 * load:.0f} % of a block of {frames} frames: expect dropouts, use larger blocks"
+        report.findings.append(Finding(WARNING, "load", text, preset))
+
+
+def _neighbours(loaded: Sequence[LoadedPreset], report: Report) -> None:
+    """Find the pair that costs most while one fades into the other, and jumps of loudness."""
+    for one, other in pairwise(loaded):
+        load = fade_load(one, other, report)
+        if load > report.worst_pair_load:
+            report.worst_pair, report.worst_pair_load = (one.name, other.name), load
+    if report.worst_pair_load:
+        names = " and ".join(report.worst_pair)
+        _loaded(report.worst_pair_load, f"the change between {names} ", report.worst_pair[1], report)
+    for before, after in pairwise(report.presets):
+        jump = after.loudness_lufs - before.loudness_lufs
+        if abs(jump) > JUMP_LU and math.isfinite(jump):
+            text = f"{after.preset} is {abs(jump):.1f} LU {'louder' if jump > 0 else 'softer'} than {before.preset}"
+            report.findings.append(Finding(WARNING, "loudness", f"{text}: level them with a gain block", after.preset))
+
+
+def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
+    """Return the load while two presets fade into each other: the median of some changes, to and fro."""
+    rate, block = report.sample_rate, report.block_frames
+    outputs = max(one.plan.outputs, other.plan.outputs)
+    engine = Engine(rate, outputs=outputs, device_outputs=outputs, live=False)
+    fade = int(engine.record["fade_frames"])
+    x = clip(rate)[: fade + 8 * block, None]
+    loads = []
+    for number in range(SWITCHES + 1):
+        preset = (one, other)[number % 2]
+        engine.publish(EngineRig(preset.plan, template=preset.template))
+        busy, offered = float(engine.record["busy_ns"]), float(engine.record["offered_ns"])
+        engine.drive(x[:fade], block)
+        loads.append((engine.record["busy_ns"] - busy) / (engine.record["offered_ns"] - offered))
+        engine.drive(x, block)
+        engine.reclaim()
+    return float(np.median(loads[1:]))
+
+
+def _kernels(models: Models, report: Report) -> None:
+    """Compare every model with the float64 reference on this processor."""
+    report.findings += [Finding(WARNING, "kernels", warning) for warning in kernels.warnings]
+    for name, spec in models.specs.items():
+        with np.errstate(all="ignore"):  # a model that overflows is found by its output
+            verdict = verify(spec, VERIFIED_FRAMES)
+        report.verified += verdict.ok
+        if not verdict.ok:
+            text = f"{name}: error {verdict.peak_error_db:.1f} dB on this processor, bound {verdict.bound_db:.1f} dB"
+            report.findings.append(Finding(ERROR, "kernels", f"{text}: run rtfx verify {name} and report it"))

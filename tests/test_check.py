@@ -1,0 +1,162 @@
+"""``rtfx check``: each thing that could go wrong is found, said with its place, and the first one ends it with 1."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+import rtfx.check as checks
+from rtfx.check import check
+from rtfx.errors import PresetError
+from rtfx.model.rtfx_json import save
+from rtfx.model.spec import Dense, Input, ModelSpec
+from tests.cli.command import rtfx
+from tests.engine.rigs import exploding, gru, lstm
+
+BAD = """\
+version: 1
+device: {sample_rat: 48000}
+presets:
+  - name: one
+    chain:
+      - {type: gate, threshold_bd: -60}
+      - {type: flanger}
+    scenes: {up: {gate.threshold_db: 3}}
+  - name: two
+    chain:
+      - {type: gain, gain_db: 500}
+  - name: three
+    chain:
+      - {type: gain, gain_db: 0}
+      - {type: model, file: no-such-model.json}
+      - {type: model, id: net, file: net.json, driv: 0.3}
+      - {type: cab, file: nowhere.wav}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save(replace(lstm(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")
+    return tmp_path
+
+
+def written(folder, text: str):
+    path = folder / "set.yaml"
+    path.write_text(text)
+    return path
+
+
+def presets(*chains: str) -> str:
+    return "version: 1\npresets:\n" + "".join(f"  - {{name: p{i}, chain: [{c}]}}\n" for i, c in enumerate(chains))
+
+
+def messages(report, severity: str) -> list[str]:
+    return [finding.message for finding in report.findings if finding.severity == severity]
+
+
+def test_every_mistake_is_named_with_its_line(folder):
+    path = written(folder, BAD)
+    found = messages(check(path), "error")
+    expected = [
+        (2, "unknown key 'sample_rat' (did you mean 'sample_rate'?)"),
+        (6, "unknown key 'threshold_bd' (did you mean 'threshold_db'?)"),
+        (7, "unknown type 'flanger'"),
+        (11, "gain_db"),
+        (15, "no-such-model.json"),
+        (16, "unknown key 'driv' (did you mean 'drive'?)"),
+        (17, "nowhere.wav"),
+    ]
+    assert len(found) == len(expected), found
+    for (line, words), message in zip(expected, found, strict=True):
+        assert message.startswith(f"{path}:{line}: ") and words in message
+
+
+def test_what_can_be_read_is_measured_in_spite_of_a_mistake(folder):
+    report = check(
+        written(folder, presets("{type: gain, gian_db: 3}", "{type: gain}", "{type: model, file: net.json}"))
+    )
+    assert [one.preset for one in report.presets] == ["p1", "p2"] and report.verified == 1
+    assert len(report.errors) == 1 and report.worst_pair == ("p1", "p2")
+    for one in report.presets:
+        assert 0.0 < one.load_mean < 1.0 and -40.0 < one.loudness_lufs < 0.0
+    assert report.worst_pair_load > 0.0
+
+
+def test_a_file_that_is_no_yaml(folder):
+    report = check(written(folder, "version: 1\npresets: [{name: \n  - x"))
+    assert len(report.errors) == 1 and "is not YAML" in report.errors[0].message
+    with pytest.raises(PresetError, match="no such set list"):
+        check(folder / "nothing.yaml")
+
+
+def test_loudness(folder):
+    loud, soft, silent = ("{type: gain, gain_db: %d}" % gain for gain in (20, 0, -30))
+    report = check(written(folder, presets(loud, soft, silent)))
+    jumps = messages(report, "warning")
+    assert jumps[0].startswith("p1 is 20.0 LU softer than p0") and "p2" in jumps[1]
+    assert any("limiter" in note for note in messages(report, "note"))
+    report = check(written(folder, presets(soft, "{type: gain, gain_db: 5}")))
+    assert not messages(report, "warning")
+
+
+def test_load_is_judged(folder, monkeypatch):
+    path = written(folder, presets("{type: model, file: net.json}", "{type: gain}"))
+    monkeypatch.setattr(checks, "HIGH_LOAD", 1e-9)
+    found = messages(check(path), "warning")
+    assert any(m.startswith("p0: takes") and "64 frames" in m for m in found)
+    assert any(m.startswith("the change between p0 and p1 takes") for m in found)
+    monkeypatch.setattr(checks, "FULL_LOAD", 1e-9)
+    assert all("cannot play in time" in m for m in messages(check(path), "error"))
+    assert len(messages(check(path), "error")) == 3
+
+
+def test_a_fade_costs_both(folder):
+    save(replace(gru(40), family="rtfx", sample_rate=48000.0), folder / "big.json")
+    chain = "{type: model, file: big.json}"
+    report = check(written(folder, presets(chain, chain + ", {type: gain}")))
+    small = check(written(folder, presets("{type: gain}", "{type: gain}, {type: gain}")))
+    assert report.worst_pair_load > 3.0 * small.worst_pair_load
+
+
+def test_kernels_that_are_not_exact(folder, monkeypatch):
+    path = written(folder, presets("{type: model, file: net.json}"))
+    right = checks.verify
+    monkeypatch.setattr(checks, "verify", lambda spec, frames: replace(right(spec, frames), ok=False))
+    monkeypatch.setattr(checks.kernels, "warnings", ["kernel x disagrees with the plain loop"])
+    report = check(path)
+    assert "on this processor" in messages(report, "error")[0] and report.verified == 0
+    assert messages(report, "warning") == ["kernel x disagrees with the plain loop"]
+
+
+def test_a_model_that_is_not_finite_and_one_that_is_silent(folder):
+    zero = ModelSpec("rtfx", (Input(()), Dense((0,), np.zeros((1, 1)), np.zeros(1))), "zero", 48000.0, dc_block=False)
+    save(zero, folder / "zero.json")
+    save(replace(exploding(0.01), family="rtfx", sample_rate=48000.0), folder / "inf.json")
+    report = check(written(folder, presets("{type: model, file: inf.json}", "{type: model, file: zero.json}")))
+    text = " | ".join(messages(report, "error"))
+    assert "not finite" in text and "p1: silent" in text
+
+
+def test_rates_and_devices(folder):
+    save(replace(lstm(), family="rtfx", sample_rate=44100.0), folder / "other.json")
+    soundfile.write(folder / "cab.wav", np.ones(8, np.float32), 48000)
+    text = presets("{type: model, file: other.json}, {type: cab, file: cab.wav}")
+    report = check(written(folder, text + "device: {sample_rate: 48000, input: Nowhere at all}\n"))
+    assert any("44100 Hz" in f.message and f.topic == "rate" for f in report.findings)
+    assert any(f.topic == "device" and f.severity == "warning" for f in report.findings)
+
+
+def test_the_command(folder, capsys):
+    path = written(folder, presets("{type: gain}", "{type: model, file: net.json}"))
+    code, out, err = rtfx(capsys, "check", path)
+    assert code == 0, err
+    assert "1 p0" in out and "LUFS" in out and "costliest change: between p0 and p1" in out
+    path = written(folder, BAD)
+    code, out, err = rtfx(capsys, "check", path, "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 1 and err.startswith(f"rtfx: {path}:2: ")
+    assert len(err.splitlines()) == 1
+    assert lines[-1]["topic"] == "summary" and not lines[-1]["ok"] and lines[-1]["errors"] == 7
+    assert {"severity", "topic", "preset", "message"} <= set(lines[0])
