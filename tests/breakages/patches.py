@@ -212,8 +212,8 @@ BREAKAGES = [
     Breakage(
         "NaN from the device let through",
         "rtfx/kernels/rows.py",
-        "if operation == SCALE:\n            value = _finite(",
-        "if operation == SCALE:\n            value = (lambda e, value: value)(",
+        "if operation == SCALE:\n                value = _finite(",
+        "if operation == SCALE:\n                value = (lambda e, value: value)(",
         "tests/engine/test_guard.py::test_bad_input_is_silence",
     ),
     Breakage(
