@@ -24,6 +24,7 @@ VERBS = {
     "info": "Tell what a model file holds, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",
     "check": "Find what could go wrong with a set list on stage.",
+    "bench": "Time models through the engine, beside other programs if asked.",
     "convert": "Write a model in another format, and compare the two.",
 }
 EXAMPLES = """\b

@@ -1,0 +1,89 @@
+"""Times the callback block by block, and the processor's multiply-adds: what a benchmark compares with what."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from ..kernels.jit import intrinsic, kernel
+from ..kernels.memory import integers
+from ..kernels.processor import lanes
+from .process import CALLBACK_KERNEL, call_callback
+from .system import clock_ns
+
+CHAINS = 12  # independent multiply-adds under way: more than latency times units of any processor so far
+PEAK_ROUNDS = 100_000
+
+
+def timed_blocks(function, engine, source, target, block, times, count):
+    """Call the callback `count` times on the frames of a mono buffer, one block after the other; note each time."""
+    spent = integers(times, count)
+    for i in range(count):
+        place = 4 * block * i
+        begin = clock_ns()
+        if function != 0:
+            call_callback(function, source + place, target + place, block, np.int64(0), engine)
+        spent[i] = clock_ns() - begin
+    return 0
+
+
+TIMED_BLOCKS = kernel(timed_blocks, "int64(int64, int64, int64, int64, int64, int64, int64)")
+
+
+@intrinsic
+def multiply_adds(context, rounds, chains, width):
+    """Run `rounds` times `chains` independent multiply-adds of `width` lanes; return a number that depends on all."""
+    from llvmlite import ir
+    from numba.core import types
+
+    from ..kernels.simd import Emitter, literals
+
+    count, lanes_now = literals(chains, width)
+
+    def codegen(context, builder, signature, arguments):
+        e = Emitter(builder)
+        start = builder.sitofp(arguments[0], ir.FloatType())
+        factor = e.splat(start, lanes_now)
+        slots = [e.slot(lanes_now) for _ in range(count)]
+        for k, slot in enumerate(slots):
+            builder.store(e.mul(factor, e.const(1.0 + k, lanes_now)), slot)
+        with e.loop(arguments[0]):
+            for slot in slots:
+                builder.store(e.fma(builder.load(slot), factor, factor), slot)
+        total = builder.load(slots[0])
+        for slot in slots[1:]:
+            total = e.add(total, builder.load(slot))
+        return builder.zext(builder.bitcast(e.sum_lanes(total), ir.IntType(32)), ir.IntType(64))
+
+    return types.int64(types.int64, chains, width), codegen
+
+
+def peak_kernel(chains, width):
+    """Return the kernel that keeps the multiply-add units busy."""
+
+    def peak(rounds):
+        return multiply_adds(rounds, chains, width)
+
+    return kernel(peak, "int64(int64)")
+
+
+def measured_peak(seconds: float = 0.1) -> float:
+    """Return the multiply-adds a second that one core was seen to reach with float32."""
+    busy = peak_kernel(CHAINS, lanes())
+    busy(1)
+    best, end = np.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter_ns()
+        busy(PEAK_ROUNDS)
+        best = min(best, time.perf_counter_ns() - begin)
+    return PEAK_ROUNDS * CHAINS * lanes() / best * 1e9
+
+
+def time_blocks(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> np.ndarray:
+    """Return the nanoseconds that each block of `x` took; engine 0 times nothing, the cost of the clock itself."""
+    count = x.size // block
+    times = np.zeros(count, np.int64)
+    function = CALLBACK_KERNEL.address if engine else 0
+    TIMED_BLOCKS(function, engine, x.ctypes.data, y.ctypes.data, block, times.ctypes.data, count)
+    return times

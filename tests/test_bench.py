@@ -1,0 +1,94 @@
+"""The benchmark: what it counts, what it takes turns with, and a guard against kernels that got slower."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import rtfx
+from rtfx.bench import bench
+from rtfx.engine.timing import measured_peak
+from rtfx.errors import UsageError
+from rtfx.model.spec import Dense, Gru, Input, ModelSpec
+from rtfx.plan import choose
+
+KEYS = {"model", "block", "ns_per_sample", "realtime_x", "percent_of_peak", "p99_ns", "compile_s", "kernels"}
+
+
+def gru(hidden: int) -> rtfx.Model:
+    r = np.random.default_rng(hidden)
+    cell = Gru(
+        (0,),
+        *(r.uniform(-1, 1, shape) / np.sqrt(hidden) for shape in ((3 * hidden, 1), (3 * hidden, hidden))),
+        *(r.uniform(-1, 1, 3 * hidden) / np.sqrt(hidden) for _ in range(2)),
+    )
+    dense = Dense((1,), r.uniform(-1, 1, (1, hidden)), np.zeros(1))
+    return rtfx.Model(
+        ModelSpec(
+            name=f"gru{hidden}",
+            family="rtfx",
+            nodes=(
+                Input(
+                    (),
+                ),
+                cell,
+                dense,
+            ),
+            sample_rate=48000.0,
+        )
+    )
+
+
+def test_rows_are_consistent():
+    small, large = gru(8), gru(40)
+    rows = bench([("small", small), ("large", large)], [16, 64], 48000.0, 0.2)
+    assert [(row.model, row.block) for row in rows] == [("small", 16), ("small", 64), ("large", 16), ("large", 64)]
+    for row in rows:
+        assert row.realtime_x == pytest.approx(1e9 / 48000.0 / row.ns_per_sample)
+        assert row.median_ns <= row.p99_ns <= row.p999_ns
+        assert row.ns_per_sample * row.block <= 1.05 * row.median_ns, "the best chunk is not slower than a usual block"
+        assert 0.0 < row.percent_of_peak < 100.0
+    assert rows[3].percent_of_peak > rows[1].percent_of_peak, "a larger layer uses more of the processor"
+    assert rows[0].plan == rows[1].plan != rows[3].plan
+
+
+def test_peak_is_that_of_vectors():
+    """One scalar multiply-add a cycle at 10 GHz would be 1e10: no processor comes near, and vectors pass it."""
+    assert measured_peak() > 1e10
+
+
+def test_another_program_has_its_turns(tmp_path):
+    log = tmp_path / "log"
+    program = tmp_path / "peer.py"
+    program.write_text(f"import sys\nopen({str(log)!r}, 'a').write(' '.join(sys.argv[1:]) + ';')\nprint('250.5 x')\n")
+    command = f"{sys.executable} {program} {{model}} {{block}}"
+    (row,) = bench([("a.json", gru(8))], [64], 48000.0, 0.05, command)
+    assert row.against == 250.5 and row.ratio == pytest.approx(250.5 / row.ns_per_sample)
+    assert log.read_text() == "a.json 64;" * 5
+
+
+@pytest.mark.parametrize("command", [f"{sys.executable} -c pass", "/no/such/program {model}"])
+def test_a_program_that_prints_no_number_is_named(command):
+    with pytest.raises(UsageError, match="--against-command"):
+        bench([("a", gru(8))], [64], 48000.0, 0.01, command)
+
+
+def test_command_line(capsys, monkeypatch):
+    from rtfx.cli.main import run
+
+    assert run(["bench", "klon", "--block", "64", "--seconds", "0.05", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert set(row) >= KEYS and row["block"] == 64 and any("recurrent" in name for name in row["kernels"])
+    assert run(["bench", "klon", "--block", "64,x"]) == 2
+    assert "expected whole numbers" in capsys.readouterr().err
+
+
+def test_the_tile_beats_the_plain_loop(monkeypatch):
+    """A ratio inside one run: the kernel that is chosen against the loop that it is checked with."""
+    tiled = gru(33)
+    (fast,) = bench([("tile", tiled)], [64], 48000.0, 0.3)
+    monkeypatch.setattr(choose, "proved", lambda tiled, loop, *rest: loop)
+    (slow,) = bench([("loop", gru(33))], [64], 48000.0, 0.3)
+    assert any("plain" in name for name in slow.kernels) and not any("plain" in name for name in fast.kernels)
+    assert slow.ns_per_sample > 4.0 * fast.ns_per_sample
