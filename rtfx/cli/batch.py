@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
 from .output import status
+from .table import Outcome
 
 if TYPE_CHECKING:
     from ..api import Rig
     from .render import Job
 
 POLL_SECONDS = 0.1
-Failure = tuple["Job", RtfxError]
-
 _shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rig
 
 
@@ -37,37 +36,67 @@ class Cancelled(Exception):
     """The user has interrupted; raised in a worker so that it leaves no half file."""
 
 
-def render_all(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
-    """Render every job, `jobs` at a time, and return those that failed."""
+def render_all(
+    rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], None] = lambda job: None
+) -> list[Outcome]:
+    """Render every job, `jobs` at a time, calling `done` for those that succeed; return what became of each."""
+    if len(work) == 1 and jobs > 1:
+        outcome = _in_pieces(rig, work[0], jobs)
+        if outcome:
+            if not outcome.error:
+                done(work[0])
+            return [outcome]
     if min(jobs, len(work)) <= 1:
-        return _here(rig, work)
-    return _in_workers(rig, work, min(jobs, len(work)))
+        return _here(rig, work, done)
+    return _in_workers(rig, work, min(jobs, len(work)), done)
 
 
-def _here(rig: Rig, work: Sequence[Job]) -> list[Failure]:
+def _in_pieces(rig: Rig, job: Job, jobs: int) -> Outcome | None:
+    """Render one long file over all cores; None if it cannot be cut."""
+    from .chunks import Uncuttable, cut, render_pieces
+
+    begun = time.perf_counter()
+    try:
+        if cut(rig, job) is None:
+            return None
+        rate = _rate(job)
+        with _progress(_total_seconds([job])) as show:
+            rendered = render_pieces(rig, job, jobs, lambda done, total: show(done / rate))
+    except Uncuttable:
+        return None
+    except RtfxError as error:
+        return Outcome(job, error=error)
+    for note in rig.notes:
+        status(note)
+    return Outcome(job, rendered, seconds=time.perf_counter() - begun)
+
+
+def _here(rig: Rig, work: Sequence[Job], done: Callable[[Job], None]) -> list[Outcome]:
     from .render import render_one
 
-    failures: list[Failure] = []
+    outcomes: list[Outcome] = []
     tell = Once()
     seconds_before = 0.0
     with _progress(_total_seconds(work)) as show:
         for job in work:
-            rate = _rate(job)
+            rate, begun = _rate(job), time.perf_counter()
 
-            def report(done: int, total: int | None, before: float = seconds_before, rate: float = rate) -> None:
-                show(before + done / rate)
+            def report(read: int, total: int | None, before: float = seconds_before, rate: float = rate) -> None:
+                show(before + read / rate)
 
             try:
                 rendered = render_one(rig, job, report, tell)
             except RtfxError as error:
-                failures.append((job, error))
+                outcomes.append(Outcome(job, error=error))
                 continue
+            outcomes.append(Outcome(job, rendered, seconds=time.perf_counter() - begun))
+            done(job)
             seconds_before += rendered.frames_in / rendered.sample_rate
             show(seconds_before)
-    return failures
+    return outcomes
 
 
-def _in_workers(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
+def _in_workers(rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], None]) -> list[Outcome]:
     import multiprocessing
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
@@ -76,32 +105,34 @@ def _in_workers(rig: Rig, work: Sequence[Job], jobs: int) -> list[Failure]:
     # not fork: the compiler's and the sound library's threads would not survive it
     context = multiprocessing.get_context("spawn")
     seconds, cancel = context.Value("d", 0.0), context.Value("b", 0)
-    failures: list[Failure] = []
+    outcomes: list[Outcome] = []
     tell = Once()
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(seconds, cancel))
     try:
         with _progress(_total_seconds(work)) as show:
             waiting = {pool.submit(_work, job): job for job in work}
             while waiting:
-                done, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                ready, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 show(seconds.value)
-                for future in done:
+                for future in ready:
                     job = waiting.pop(future)
                     try:
-                        message, notes = future.result()
+                        message, notes, rendered, spent = future.result()
                     except BrokenProcessPool:
                         message = f"{job.source}: its worker process died: is there enough memory? Try --jobs 1"
-                        notes = []
+                        notes, rendered, spent = [], None, 0.0
                     for note in notes:
                         tell(note)
-                    if message:
-                        failures.append((job, AudioFileError(message)))
+                    outcomes.append(Outcome(job, rendered, AudioFileError(message) if message else None, spent))
+                    if not message:
+                        done(job)
     except BaseException:
         cancel.value = 1
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown()
-    return sorted(failures, key=lambda failure: work.index(failure[0]))
+    places = {job.target: place for place, job in enumerate(work)}
+    return sorted(outcomes, key=lambda outcome: places[outcome.job.target])
 
 
 def _start_worker(seconds: Any, cancel: Any) -> None:
@@ -112,13 +143,14 @@ def _start_worker(seconds: Any, cancel: Any) -> None:
     _shared.update(seconds=seconds, cancel=cancel)
 
 
-def _work(job: Job) -> tuple[str, list[str]]:
-    """Render one job in a worker; return the error's words, empty if all went well, and what the user should know."""
+def _work(job: Job) -> tuple[str, list[str], Any, float]:
+    """Render one job in a worker; return the error's words or "", notes, what was written, and the seconds it took."""
     from .render import build, render_one
 
     seconds, cancel = _shared["seconds"], _shared["cancel"]
     reported, rate = 0, _rate(job)
     notes: list[str] = []
+    begun = time.perf_counter()
 
     def report(done: int, total: int | None) -> None:
         nonlocal reported
@@ -131,12 +163,12 @@ def _work(job: Job) -> tuple[str, list[str]]:
     try:
         if "rig" not in _shared:
             _shared["rig"] = build(job.what, job.flags)
-        render_one(_shared["rig"], job, report, notes.append)
+        rendered = render_one(_shared["rig"], job, report, notes.append)
     except Cancelled:
-        return "interrupted", notes
+        return "interrupted", notes, None, 0.0
     except RtfxError as error:
-        return str(error), notes
-    return "", notes
+        return str(error), notes, None, 0.0
+    return "", notes, rendered, time.perf_counter() - begun
 
 
 def _warm(rig: Rig, job: Job) -> None:

@@ -14,9 +14,11 @@ import click
 from ..errors import AudioFileError, RtfxError, UsageError
 from .output import status
 from .rig import SET_LIST, Number, RigFlags, build, debug_option, parameter_values, rig_options
+from .take import is_take, render_take
 
 if TYPE_CHECKING:
     from ..api import Rig
+    from ..plan.chain import Plan
 
 STANDARD = "-"
 READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
@@ -37,6 +39,27 @@ class Job:
     overwrite: bool
     block: int
     rate: float | None
+
+    def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
+        """Return the rig compiled as the flags say."""
+        flags = self.flags
+        return rig.plan(
+            sample_rate,
+            channels,
+            bare=flags.bare,
+            level=flags.named_level,
+            rate_method=flags.rate_method,
+            interface_dbu=flags.interface_dbu,
+            values=self.values,
+        )
+
+    def gains(self, rig: Rig) -> tuple[float, float]:
+        """Return input and output gain in dB."""
+        said = rig.set_list.globals
+        return (
+            float(said.get("in_gain_db", 0.0)) if self.flags.in_gain is None else self.flags.in_gain,
+            float(said.get("out_gain_db", 0.0)) if self.flags.out_gain is None else self.flags.out_gain,
+        )
 
 
 @click.command("render")
@@ -60,6 +83,8 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     paths, what = _split_rig(paths, what)
     if more["as_float"] and more["bits"]:
         raise UsageError("--float and --bits were given, expected one of them")
+    if what is not None and is_take(what):
+        return render_take(paths, what, more)
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
     values = parameter_values(flags)
     rig = build(what, flags)
@@ -78,10 +103,21 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     )
     work = [replace(common, source=source, target=target) for source, target in pairs(paths, encoding)]
     from .batch import render_all
+    from .ledger import Ledger, settings_of
+    from .table import Outcome, show_table
 
-    failures = render_all(rig, work, jobs or os.cpu_count() or 1)
+    workers = jobs or os.cpu_count() or 1
+    if not os.path.isdir(paths[-1]):
+        outcomes = render_all(rig, work, workers)
+    else:
+        ledger = Ledger(Path(paths[-1]), settings_of(rig, common, what))
+        to_do, finished = ledger.open(work)
+        outcomes = [Outcome(job) for job in finished] + render_all(rig, to_do, workers, ledger.done)
+    failures = [(outcome.job, outcome.error) for outcome in outcomes if outcome.error]
     if len(work) == 1 and failures:
         raise failures[0][1]
+    if len(work) > 1:
+        show_table(outcomes)
     for job, error in failures:
         click.echo(f"rtfx: {error}" if job.source in str(error) else f"rtfx: {job.source}: {error}", err=True)
     if failures:
@@ -166,12 +202,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
     from ..engine.offline import BLOCK_FRAMES
     from ..host.files import render_file
 
-    said = rig.set_list.globals
-    flags = job.flags
-    gains = [
-        float(said.get(key, 0.0)) if flag is None else flag
-        for key, flag in (("in_gain_db", flags.in_gain), ("out_gain_db", flags.out_gain))
-    ]
+    flags, gains = job.flags, job.gains(rig)
 
     def process(blocks, sample_rate: int, channels: int):
         outputs = rig.stream_blocks(

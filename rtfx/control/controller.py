@@ -25,7 +25,7 @@ class LoadedPreset:
     """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
 
     `written` are the values that the set list gives the blocks, without those of the command line; `source` is what was
-    loaded.
+    loaded; `learned` says that a model has got other weights than its file's.
     """
 
     name: str
@@ -36,6 +36,7 @@ class LoadedPreset:
     values: list[dict] = field(default_factory=list)
     written: list[dict] = field(default_factory=list)
     source: Preset | None = None
+    learned: bool = False
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -73,6 +74,7 @@ class LoadedPreset:
 
     def swap(self, specs: Mapping[str, ModelSpec]) -> bool:
         """Take new weights for models by block; return whether the state that plays fits them, as it should."""
+        self.learned = True
         blocks = [
             replace(block, values=dict(values), spec=with_weights(block.spec, specs[block.id]))
             if block.spec is not None and block.id in specs
@@ -231,6 +233,8 @@ class Controller:
         rig = self.preset.instance()
         if prime:
             rig.record["prime_frames"] = max(block.prewarm_frames for block in self.preset.plan.blocks)
+        if not self.preset.learned:
+            rig.origin = (self.preset, [dict(values) for values in self.preset.values], prime)
         return rig
 
     def _run(self) -> None:

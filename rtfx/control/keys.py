@@ -125,6 +125,13 @@ def _reseed(stream: Stream, key: str) -> str:
     return stream.reseeder.next(knobs.chosen(stream).block) if stream.reseeder else ""
 
 
+def _take(stream: Stream, key: str) -> str:
+    try:
+        return f"saving {stream.takes.save().name}"
+    except (RtfxError, OSError) as error:
+        return f"no take: {error}"
+
+
 def _clear(stream: Stream, key: str) -> str:
     stream.clear_clips()
     return "clip lights, worst load and xruns start again"
@@ -155,6 +162,7 @@ ACTIONS = (
     Action(("0",), "0", "its default", _reset),
     Action(("u", "U"), "u U", "undo last turn, redo", _undo),
     Action(("a", "b"), "a b", "slot A or B, to compare", _slot),
+    Action(("r",), "r", "save the last minute", _take),
     Action(("s",), "s", "save changes as a scene", _save),
     Action(("R",), "R", "next seed of a random net", _reseed),
     Action(("x",), "x", "clear clips, worst, xruns", _clear),

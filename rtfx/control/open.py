@@ -25,13 +25,14 @@ from ..plan.resolve import DEFAULT_RATE, Models, Options
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
+from .keeper import RING_SECONDS
 from .load import Loader
 from .reload import Reloader, paths_of, signature_of
 from .reseed import Reseeder
 from .stream import Stream
+from .takes import Described, Takes
 from .watch import Watcher
 
-RING_SECONDS = 75.0  # a minute, and what writing it may take
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
 
 
@@ -100,7 +101,7 @@ def open_stream(
     with compilation_listener(progress):
         options = Options(bare, cab, level, rate_method, interface_dbu, resample_phase)
         loader = Loader(stream_rate, models, options, cold)
-        loaded, notes = _load(presets, first, values or {}, loader)
+        loaded, notes = load_presets(presets, first, values or {}, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     engine = _engine(choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted)
     engine.record["in_channel"] = _channel(in_channel, wanted, choice, engine) - 1
@@ -126,7 +127,8 @@ def open_stream(
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *notes)
-    stream = Stream(engine, controller, host, recorder, ends, latency_frames, all_notes)
+    takes = Takes(engine, Described(presets, loaded, first, values or {}, options, cold, models.compat))
+    stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     reloader = Reloader(controller, set_list, presets, loader, found)
     stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
@@ -198,7 +200,7 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
 
 
-def _load(presets, first: int, values: Mapping, loader: Loader):
+def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):
     """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
     loaded, notes = [], []
     for index, preset in enumerate(presets):

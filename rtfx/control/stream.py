@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import weakref
@@ -22,6 +21,7 @@ from .desk import Desk
 from .history import History
 from .reseed import Reseeder
 from .stats import Cleared, Meters, Stats, read_meters
+from .takes import Takes
 from .watch import Watcher
 
 CLOSE_SECONDS = 1.0
@@ -50,12 +50,13 @@ class Stream:
         controller: Controller,
         host: NullHost | PortAudioHost,
         recorder: Recorder | None,
+        takes: Takes,
         frames: int | None,
         latency_frames: int,
         notes: tuple[str, ...],
     ):
         self.engine, self.controller, self.host, self.recorder = engine, controller, host, recorder
-        self.notes = notes
+        self.takes, self.notes = takes, notes
         self._frames, self._latency_frames = frames, latency_frames
         self._out_gain_db = db_from_gain(float(engine.record["out_gain"]["target"]))
         self._cleared = Cleared.of(engine)
@@ -73,10 +74,11 @@ class Stream:
         lock_memory(controller.playing.address, controller.playing.memory.size)
         if recorder:
             recorder.start()
+        takes.keeper.start()
         host.start()
         self._ask_for_realtime()
         controller.start()
-        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder, self._companions)
+        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder, takes, self._companions)
 
     def _ask_for_realtime(self) -> None:
         deadline = time.monotonic() + 0.5
@@ -248,7 +250,7 @@ class Stream:
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
-        told = [self.reloads, *([self.recorder.news] if self.recorder else [])]
+        told = [self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
         return [lines.popleft() for lines in told for _ in range(len(lines))]
 
     def accompany(self, companion: Watcher) -> None:
@@ -280,7 +282,9 @@ class Stream:
                 self._closed = True
 
 
-def _end(engine: Engine, controller: Controller, host, recorder: Recorder | None, companions: list[Watcher]) -> None:
+def _end(
+    engine: Engine, controller: Controller, host, recorder: Recorder | None, takes: Takes, companions: list[Watcher]
+) -> None:
     """Fade out and close everything; also what a deleted stream or the interpreter's exit calls."""
     if host.active:
         last = engine.stop_soon()
@@ -291,7 +295,8 @@ def _end(engine: Engine, controller: Controller, host, recorder: Recorder | None
         companion.close()
     controller.stop()
     host.close()
+    takes.keeper.stop()
     if recorder:
-        with contextlib.suppress(OSError):
-            recorder.close()
+        recorder.close()
+    takes.close()
     engine.reclaim()

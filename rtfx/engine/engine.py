@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from .rings import Rings
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
+LIVES_KEPT = 8192
 
 
 def _load(address):
@@ -33,6 +36,14 @@ def _store(address, value):
 
 LOAD = kernel(_load, "int64(int64)")
 STORE = kernel(_store, "int64(int64, int64)")
+
+
+class Life(NamedTuple):
+    """What is remembered of a published rig when it is gone: see `EngineRig`."""
+
+    origin: Any
+    published: deque
+    tail_frames: int
 
 
 class Engine:
@@ -94,6 +105,7 @@ class Engine:
             for field in ("target", "goal", "value"):
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
+        self.lives: dict[int, Life] = {}
         self._published = 0
         self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
@@ -108,6 +120,9 @@ class Engine:
         self.rigs[rig.address] = rig
         self._published += 1
         rig.record["number"] = self._published
+        self.lives[self._published] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]))
+        if len(self.lives) > LIVES_KEPT:
+            del self.lives[next(iter(self.lives))]
         dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address | (CONTINUES if continues else 0))
         if dropped:
             self._free(dropped & ~CONTINUES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,16 @@ class EngineRig:
     template : EngineRig, optional
         An instance of the same plan, or of one of the same layout, whose prewarmed state is copied in place of
         prewarming again.
+
+    Attributes
+    ----------
+    origin : object
+        Set by who knows how to make the same rig again: (preset, values, whether it hears its input first).
+    published : deque
+        The last tables of values and their numbers.
     """
+
+    origin: Any = None
 
     def __init__(self, plan: Plan, cold: bool = False, template: EngineRig | None = None):
         self.plan = plan

@@ -14,7 +14,7 @@ from .yaml_marks import Marked, read_yaml
 __all__ = ["GLOBALS", "BlockSpec", "Preset", "SetList", "load_set_list", "split_selection"]
 
 VERSION = 1
-TOP_KEYS = ("version", "device", "global", "presets")
+TOP_KEYS = ("version", "device", "global", "presets", "take")  # a take is a set list with what was played on it
 PRESET_KEYS = ("name", "chain", "scenes")
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 

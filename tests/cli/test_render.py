@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import rtfx as package
+from rtfx.cli.ledger import NAME as LEDGER
 
 from .command import MODEL, RATE, process, rtfx, start
 
@@ -29,7 +30,7 @@ def read(path):
 
 
 def listing(folder="."):
-    return sorted(os.listdir(folder))
+    return sorted(name for name in os.listdir(folder) if name != LEDGER)
 
 
 def test_bare_render_is_the_python_function(capsys, place):

@@ -1,0 +1,265 @@
+"""One long file over all cores, in pieces that begin as much earlier as the rig looks back: the same bits."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import AudioFileError, RtfxError
+
+if TYPE_CHECKING:
+    from ..api import Rig
+    from ..plan.chain import ChainBlock, Plan
+    from .render import Job
+
+LONG_SECONDS = 60.0  # a shorter file is done before the workers have started
+PIECE_SECONDS = 10.0
+OVERLAP_SHARE = 0.25  # of a piece, at most: what is computed twice
+
+_worker: dict[Any, Any] = {}
+
+
+class Uncuttable(RtfxError):
+    """The pieces would not be those of the whole."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Consecutive blocks of a chain.
+
+    Parameters
+    ----------
+    history : int or None
+        Frames before one that its output depends on; None: all, so that the stage runs in one piece.
+    """
+
+    blocks: tuple[ChainBlock, ...]
+    history: int | None
+
+
+def stages_of(plan: Plan) -> list[Stage] | None:
+    """Return a plan's chain as stages; None if a model remembers for ever, or if its output depends on the time.
+
+    A model's DC blocker remembers for ever and costs little: it is a stage of its own.
+    """
+    from ..effects.dcblock import DCBLOCK
+    from ..plan.chain import ChainBlock
+
+    stages: list[Stage] = []
+    for planned in plan.blocks:
+        block, spec = planned.source, planned.source.playing
+        if spec is None:
+            cab = block.impulse.shape[1] - 1 if block.impulse is not None else None
+            _append(stages, block, 0 if block.block.type == "gain" else cab)
+            continue
+        if spec.receptive_field is None or spec.period > 1 or block.conversion(plan.sample_rate) is not None:
+            return None
+        assert block.spec is not None
+        _append(stages, replace(block, spec=replace(block.spec, dc_block=False)), spec.receptive_field - 1)
+        if spec.dc_block and not block.bare:
+            _append(stages, ChainBlock(f"{block.id}_dc", DCBLOCK, {}), None)
+    return stages if any(stage.history is not None for stage in stages) else None
+
+
+def _append(stages: list[Stage], block: ChainBlock, history: int | None) -> None:
+    """Add a block to the last stage if both are of one kind."""
+    last = stages[-1] if stages else None
+    if last is None or (last.history is None) != (history is None):
+        stages.append(Stage((block,), history))
+    else:
+        total = None if history is None or last.history is None else last.history + history
+        stages[-1] = Stage((*last.blocks, block), total)
+
+
+def cut(rig: Rig, job: Job) -> list[Stage] | None:
+    """Return the stages of a job whose file is long enough; None if it is not, or cannot be cut."""
+    import soundfile
+
+    if "-" in (job.source, job.target):
+        return None  # what was read of a pipe to know its length would be gone
+    try:
+        info = soundfile.info(job.source)
+    except (soundfile.SoundFileError, OSError, TypeError):
+        return None  # the reader will say what is wrong with it
+    rate = job.rate or rig.sample_rate or info.samplerate
+    if info.frames < LONG_SECONDS * info.samplerate or rate != info.samplerate:
+        return None
+    return stages_of(job.plan(rig, rate, 1 if job.mono else info.channels))
+
+
+def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | None], None]) -> Any:
+    """Render one file over `jobs` worker processes.
+
+    Raises
+    ------
+    Uncuttable
+        A model's output is not finite.
+    RtfxError
+        Words of whatever was wrong. No half file is left in either case.
+    """
+    from ..engine.offline import BLOCK_FRAMES
+    from ..host.files import render_file
+
+    # not fork: the compiler's and the sound library's threads would not survive it
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start) as pool:
+
+        def process(blocks: Iterable[np.ndarray], rate: int, channels: int) -> tuple[Iterator[np.ndarray], int]:
+            plan = job.plan(rig, rate, channels)
+            aligned = job.align and not job.flags.bare
+            skip, tail = (plan.latency_frames, plan.tail_frames) if aligned else (0, 0)
+            block = job.block or BLOCK_FRAMES
+            stream = _with_silence(blocks, skip + tail, channels)
+            means = _means(plan, job.flags.cold)
+            in_gain, out_gain = job.gains(rig)
+            width = channels
+            for number, stage in enumerate(stages_of(plan) or []):
+                gain = in_gain if number == 0 else 0.0
+                if stage.history is None:
+                    serial = _offline(stage, plan.sample_rate, width, block, gain, means)
+                    stream, width = _through(serial, stream), serial.plan.outputs
+                else:
+                    key = (job, number, plan.sample_rate, width, channels, gain)
+                    stream = _in_order(pool, key, stream, stage.history, block, round(PIECE_SECONDS * rate), jobs)
+                    width = _offline(stage, plan.sample_rate, width, block, gain, []).plan.outputs
+            limits = bool(rig.set_list.globals.get("limiter", True)) and not job.flags.bare
+            last = _offline(Stage((), None), plan.sample_rate, width, block, 0.0, [], limits, out_gain)
+            return _after(_through(last, stream), skip), width
+
+        try:
+            return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _offline(
+    stage: Stage,
+    rate: float,
+    channels: int,
+    block: int,
+    gain: float,
+    means: list[float],
+    limiter: bool = False,
+    out: float = 0.0,
+    cold: bool = False,
+) -> Any:
+    """Return a stage ready to run; takes the first of `means` for each of its DC blockers."""
+    from ..engine.offline import Offline
+    from ..plan.chain import plan_chain
+
+    offline = Offline(plan_chain(stage.blocks, rate, channels), cold, limiter, block, gain, out)
+    for state in _dc_states(offline.rig):
+        state["mean"] = means.pop(0)
+    return offline
+
+
+def _means(plan: Plan, cold: bool) -> list[float]:
+    """Return the offset at which each DC blocker of a plan starts: that of its prewarmed model."""
+    from ..engine.rig import EngineRig
+
+    return [state["mean"].item() for state in _dc_states(EngineRig(plan, cold))]
+
+
+def _dc_states(rig: Any) -> list[Any]:
+    from ..effects import dcblock
+    from ..plan.layout import STEP
+
+    steps = rig.table(rig.record["steps"], rig.record["step_count"], STEP)
+    own = [step for step in steps if step["kernel"] == dcblock.KERNEL.address]
+    return [rig.table(step["state"], 1, dcblock.DCBLOCK_STATE)[0] for step in own]
+
+
+def _with_silence(blocks: Iterable[np.ndarray], frames: int, channels: int) -> Iterator[np.ndarray]:
+    yield from blocks
+    if frames:
+        yield np.zeros((frames, channels), np.float32)
+
+
+def _through(offline: Any, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    for block in blocks:
+        yield offline.process(block)
+
+
+def _after(blocks: Iterable[np.ndarray], skip: int) -> Iterator[np.ndarray]:
+    for block in blocks:
+        dropped = min(skip, len(block))
+        skip -= dropped
+        yield block[dropped:]
+
+
+def _pieces(blocks: Iterable[np.ndarray], size: int, history: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield (frames, how many of them at the front are only history), `size` new frames each time."""
+    blocks = iter(blocks)
+    held: list[np.ndarray] = []
+    before: np.ndarray | None = None
+    ended = False
+    while not ended:
+        count = sum(map(len, held))
+        while count < size and (block := next(blocks, None)) is not None:
+            held.append(block)
+            count += len(block)
+        ended = count < size
+        if not count:
+            return
+        new = np.concatenate(held)
+        new, held = new[:size], [new[size:]]
+        whole = new if before is None else np.concatenate([before, new])
+        yield whole, len(whole) - len(new)
+        before = whole[max(len(whole) - history, 0) :]
+
+
+def _in_order(
+    pool: ProcessPoolExecutor,
+    key: tuple,
+    blocks: Iterable[np.ndarray],
+    history: int,
+    block: int,
+    size: int,
+    jobs: int,
+) -> Iterator[np.ndarray]:
+    """Yield a stage's output for the pieces of a stream, twice as many under way as there are workers."""
+    history = -(-history // block) * block  # so that callbacks begin where they would
+    size = -(-max(size, round(history / OVERLAP_SHARE)) // block) * block
+    waiting: deque = deque()
+    coming = _pieces(blocks, size, history)
+    while True:
+        while len(waiting) < 2 * jobs and (piece := next(coming, None)) is not None:
+            waiting.append(pool.submit(_render, key, block, *piece))
+        if not waiting:
+            return
+        output = waiting.popleft().result()
+        if output is None:
+            raise Uncuttable("a model's output is not finite: what is muted depends on where it began")
+        if isinstance(output, str):
+            raise AudioFileError(output)
+        yield output
+
+
+def _start() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
+
+
+def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray | str | None:
+    """Render one piece in a worker; return its output, None if a model failed, or the words of an error."""
+    from .rig import build
+
+    job, number, rate, width, channels, gain = key
+    try:
+        if number not in _worker:
+            rig = build(job.what, job.flags)
+            stage = (stages_of(job.plan(rig, rate, channels)) or [])[number]
+            _worker[number] = _offline(stage, rate, width, block, gain, [], cold=job.flags.cold)
+        offline = _worker[number]
+        offline.reset()
+        y = offline.process(x)[dropped:]
+        return None if offline.non_finite_blocks else y
+    except RtfxError as error:
+        return str(error)

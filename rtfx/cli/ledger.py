@@ -1,0 +1,114 @@
+"""What of a folder has been rendered, with which settings: a run that was interrupted goes on where it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..api import Rig
+    from .render import Job
+
+NAME = ".rtfx-render.json"
+
+
+class Ledger:
+    """A file in the output folder: for each output the settings, the source and, once it is finished, what it was.
+
+    An output that is listed and not finished is one that a former run has left, and may be replaced.
+    """
+
+    def __init__(self, folder: Path, settings: str):
+        self._path, self._settings = folder / NAME, settings
+        self._entries: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(OSError, ValueError):
+            read = json.loads(self._path.read_text(encoding="utf-8"))
+            self._entries = {k: v for k, v in read.items() if isinstance(v, dict)}
+
+    def open(self, work: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+        """Return (jobs to do, jobs that are finished); removes what killed runs have left half-written."""
+        to_do, finished = [], []
+        for job in work:
+            target = Path(job.target)
+            _sweep(target)
+            entry = self._entries.get(target.name)
+            if entry and not job.overwrite and target.exists():
+                if entry == self._entry(job, target):
+                    finished.append(job)
+                    continue
+                ours = not entry.get("output")
+                job = replace(job, overwrite=ours)
+            to_do.append(job)
+        for job in to_do:
+            if job.overwrite or not Path(job.target).exists():
+                self._entries[Path(job.target).name] = self._entry(job, None)
+        self._write()
+        return to_do, finished
+
+    def done(self, job: Job) -> None:
+        """Note that a job is finished."""
+        target = Path(job.target)
+        self._entries[target.name] = self._entry(job, target)
+        self._write()
+
+    def _entry(self, job: Job, target: Path | None) -> dict[str, Any]:
+        return {
+            "settings": self._settings,
+            "source": [os.path.abspath(job.source), *_stamp(Path(job.source))],
+            "output": _stamp(target) if target else [],
+        }
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):  # without it nothing can be skipped, all else goes on
+            part = self._path.with_name(NAME + ".part")
+            part.write_text(json.dumps(self._entries, indent=0), encoding="utf-8")
+            os.replace(part, self._path)
+
+
+def settings_of(rig: Rig, job: Job, what: str | None) -> str:
+    """Return a digest of all that the sound of an output depends on, but for its source."""
+    from .. import __version__
+    from ..control.takes import identity
+
+    files = [identity(block.file, block.type) for block in rig.preset.chain if block.file is not None]
+    common = replace(job, source="", target="", overwrite=False)
+    facts = (__version__, what, common, files, rig.preset.chain, rig.set_list.globals)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return size and time of a file, nothing for one that is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _sweep(target: Path) -> None:
+    """Remove the ``.part`` files of processes that are no more."""
+    for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
+        with contextlib.suppress(OSError, ValueError):
+            process = int(part.name.rsplit(".", 2)[1].split("-")[0])
+            if not _alive(process):
+                part.unlink()
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

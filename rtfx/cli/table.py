@@ -1,0 +1,56 @@
+"""One table of what became of many files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RtfxError
+
+if TYPE_CHECKING:
+    from .render import Job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    Parameters
+    ----------
+    rendered : host.files.Rendered or None
+        None if it failed, or was finished before.
+    error : RtfxError or None
+    seconds : float
+        It took.
+    """
+
+    job: Job
+    rendered: Any = None
+    error: RtfxError | None = None
+    seconds: float = 0.0
+
+
+def show_table(outcomes: Sequence[Outcome]) -> None:
+    """Print a line for each file, on standard error."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("file", "result"):
+        table.add_column(name, overflow="fold")
+    for name in ("length", "Hz", "channels", "x real time"):
+        table.add_column(name, justify="right")
+    for outcome in outcomes:
+        rendered, numbers = outcome.rendered, ("", "", "", "")
+        result = Text("failed", "red") if outcome.error else Text("finished before", "dim")
+        if rendered is not None:
+            length = rendered.frames_out / rendered.sample_rate
+            speed = length / max(outcome.seconds, 1e-6)
+            numbers = (f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", f"{speed:.0f}")
+            result = Text("rendered", "green")
+        table.add_row(Text(Path(outcome.job.target).name), result, *numbers)
+    console = Console(stderr=True)
+    console.print(table)

@@ -1,0 +1,212 @@
+"""A take played again is the wet recording, bit for bit: whatever was turned, switched, faded or cut how."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+import rtfx
+from rtfx.control import keeper
+from rtfx.control.controller import Controller
+from rtfx.control.load import Loader
+from rtfx.control.open import load_presets
+from rtfx.control.replay import Replay, take_in
+from rtfx.control.takes import Described, Takes
+from rtfx.effects.table import BLOCKS
+from rtfx.engine.engine import Engine
+from rtfx.plan.resolve import Models, Options
+from rtfx.rig.preset import load_set_list
+from tests.cli.command import rtfx as command
+from tests.engine.rigs import noise, response
+
+RATE = 48000
+SET_LIST = """
+version: 1
+presets:
+  - name: drive
+    chain:
+      - {type: gate}
+      - {type: model, id: klon, file: klon.json, gain: 0.35}
+      - {type: cab, file: cab.wav}
+  - name: tone
+    chain:
+      - {type: eq, low_cut_hz: 80, bell1_db: 4}
+      - {type: model, id: net, file: "random:tcn?seed=1&layers=2&channels=2"}
+  - name: twin
+    chain:
+      - {type: model, id: klon, file: klon.json, gain: 0.9}
+      - {type: cab, file: cab.wav}
+"""
+
+
+@pytest.fixture
+def set_list(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "cab.wav", response(6000), RATE, subtype="FLOAT")
+    path = tmp_path / "set.yaml"
+    path.write_text(SET_LIST)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """States are copied so often that takes begin in the middle of things."""
+    monkeypatch.setattr(keeper, "SNAPSHOT_SECONDS", 0.05)
+    monkeypatch.setattr(keeper, "SPARE_SECONDS", 0.2)
+
+
+class Band:
+    """An engine with its controller and takes, driven by hand instead of by a device."""
+
+    def __init__(self, path: Path, ring_seconds: float = 3.0, **settings):
+        presets = load_set_list(path, BLOCKS).presets
+        options = Options(level="none")
+        loaded, _ = load_presets(presets, 0, {}, Loader(float(RATE), Models(), options))
+        self.engine = Engine(float(RATE), ring_frames=round(ring_seconds * RATE), **settings)
+        self.controller = Controller(self.engine, loaded)
+        self.takes = Takes(self.engine, Described(presets, loaded, 0, {}, options, False, None))
+        self.takes.keeper._states.append(keeper.snapshot(self.engine, still=True))
+        self.controller.start()
+
+    def close(self) -> None:
+        self.controller.stop()
+        self.takes.close()
+
+
+def play_at_random(band: Band, generator, blocks: int, largest: int = 1500) -> None:
+    """Drive so many callbacks of random sizes; turn, switch, mute and bypass at random in between."""
+    size = 64
+    for _ in range(blocks):
+        if generator.random() < 0.2:
+            size = int(generator.choice([1, 16, 64, 100, 512, 513, largest]))
+        band.engine.drive((0.3 * generator.standard_normal((size, 1))).astype(np.float32), size)
+        band.takes.keeper._look()
+        if generator.random() < 0.25:
+            event_at_random(band, generator)
+            time.sleep(float(generator.choice([0.0, 0.001, 0.003])))
+
+
+def event_at_random(band: Band, generator) -> None:
+    kind = generator.integers(6)
+    if kind == 0:
+        band.controller.select(int(generator.integers(3)))
+    elif kind in (1, 2):
+        addresses = [p for p in band.controller.preset.parameters() if p[1].kind == "continuous"]
+        address, parameter, _ = addresses[int(generator.integers(len(addresses)))]
+        band.controller.set(address, float(generator.uniform(parameter.minimum, parameter.maximum)))
+    else:
+        name = ("in_gain", "out_gain", "wet", "open")[int(generator.integers(4))]
+        on = float(generator.random() < 0.75)
+        band.engine.glide(name, on if name in ("wet", "open") else float(generator.uniform(0.2, 1.5)))
+
+
+def rendered(take: Path, tmp_path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return (wet as saved, the take played again, warnings)."""
+    base = str(take).removesuffix(".yaml")
+    dry, wet = (soundfile.read(base + part, dtype="float32", always_2d=True)[0] for part in (".dry.wav", ".wet.wav"))
+    replay = Replay(take)
+    cuts = np.sort(np.random.default_rng(1).integers(0, len(dry), 5))
+    blocks, channels = replay.process(np.split(dry, cuts), RATE, dry.shape[1])
+    again = np.concatenate(list(blocks))
+    assert channels == wet.shape[1] and len(dry) == len(wet)
+    return wet, again, replay.warnings
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_take_nulls_bit_for_bit_whatever_happened(set_list, often, tmp_path, seed):
+    generator = np.random.default_rng(seed)
+    band = Band(set_list)
+    try:
+        play_at_random(band, generator, 300)
+        band.takes.save(seconds=0.6)
+        play_at_random(band, generator, 50)
+    finally:
+        band.close()
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
+    assert not warnings and take["exact"], (warnings, take.get("fault"))
+    assert take["start_frame"] > 0 and len(wet) >= 0.6 * RATE, "it begins in the middle"
+    assert len(take["events"]) > 10 and np.abs(wet).max() > 0.01
+    assert np.array_equal(wet, again), f"differs first at {np.flatnonzero((wet != again).any(axis=1))[:1]}"
+
+
+def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp_path):
+    generator = np.random.default_rng(9)
+    band = Band(set_list)
+    try:
+        play_at_random(band, generator, 60)
+        for number in range(40):  # the tail of a cabinet rings longer than that
+            band.controller.select(2 * (number % 2))
+            time.sleep(0.005)
+            band.engine.drive(noise(1000, seed=number), 100)
+            band.takes.keeper._look()
+        band.takes.save(seconds=0.3)
+    finally:
+        band.close()
+    text = (tmp_path / "take.yaml").read_text()
+    assert "waits: true" in text, "no rig ever had to wait for a slot"
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert not warnings and np.array_equal(wet, again)
+
+
+def test_a_young_stream_is_saved_from_its_first_frame(set_list, tmp_path):
+    band = Band(set_list, live=True)
+    try:
+        play_at_random(band, np.random.default_rng(3), 60)
+        band.takes.save()
+    finally:
+        band.close()
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert len(wet) == band.engine.clock and wet[0] == 0.0
+    assert not warnings and np.array_equal(wet, again), "the start fade too"
+
+
+def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_path, capsys, monkeypatch):
+    generator = np.random.default_rng(5)
+    x = noise(20 * RATE, level=0.3)[:, 0]
+    with rtfx.Rig.from_yaml(set_list).play(device="null", input=x, sample_rate=RATE, level="none") as stream:
+        for _ in range(40):
+            event_at_random(stream, generator)
+            stream.wait(0.04)
+        path = stream.takes.save(seconds=1.0)
+        stream.wait(0.1)
+        stream.takes.save(tmp_path / "takes", seconds=0.3)
+    assert path == tmp_path / "take.yaml" and (tmp_path / "takes" / "take.wet.wav").exists()
+    assert "take.dry.wav" in " ".join(stream.news())
+    code, _, err = command(capsys, "render", "take.dry.wav", "out.wav", "take.yaml")
+    assert code == 0 and "bit for bit" not in err, err
+    wet, out = (soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("take.wet.wav", "out.wav"))
+    assert len(wet) >= RATE and np.array_equal(wet, out)
+    code, _, _ = command(capsys, "render", "take.dry.wav", "twin.wav", "take.yaml:twin")
+    assert code == 0, "a take is a set list, too"
+
+
+def test_takes_are_numbered_and_never_overwrite(set_list, tmp_path):
+    band = Band(set_list)
+    try:
+        band.engine.drive(noise(1000), 64)
+        names = [band.takes.save().name for _ in range(3)]
+    finally:
+        band.close()
+    assert names == ["take.yaml", "take-2.yaml", "take-3.yaml"]
+    assert take_in(tmp_path / "take-3.yaml") and not take_in(set_list)
+
+
+def test_what_cannot_be_exact_says_so(set_list, tmp_path):
+    band = Band(set_list)
+    try:
+        play_at_random(band, np.random.default_rng(3), 60)
+        band.takes.save()
+    finally:
+        band.close()
+    cab = response(6000)
+    cab[0] += 0.1
+    soundfile.write(tmp_path / "cab.wav", cab, RATE, subtype="FLOAT")
+    (tmp_path / "take.state.npz").unlink()
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert not np.array_equal(wet, again)
+    assert any("cab.wav has changed" in line for line in warnings)
+    assert any("take.state.npz is missing" in line for line in warnings)
