@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; really imported below, on first use
+    from . import errors
+    from .api import Model, load
+    from .control.audio import Audio
+    from .control.stream import Stream
+    from .rigs import Rig
+
 __version__ = "0.1.0"
-__all__ = ["Model", "Rig", "Stream", "__version__", "errors", "load"]
+__all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "load"]
 
-_HOMES = {"Model": "api", "Rig": "rigs", "load": "api", "Stream": "control.stream"}
+_HOMES = {"Audio": "control.audio", "Model": "api", "Rig": "rigs", "load": "api", "Stream": "control.stream"}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Import what is asked for on first use (PEP 562): the command line starts without NumPy and Numba."""
     import importlib
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from .control.html import model_table
 from .control.stream import Stream
 from .effects.table import BLOCKS
 from .model.load import load as load_spec
@@ -64,14 +66,15 @@ class Model:
         )
 
     def __call__(
-        self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
-    ) -> np.ndarray:
+        self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
+    ) -> NDArray[np.float32]:
         """Return the model's output for audio.
 
         Parameters
         ----------
         x : (n,) or (channels, n)
-            Any float type; a mono model runs one independent instance per channel.
+            An array, list or torch tensor of any type of number; full scale is 1. A mono model runs one independent
+            instance per channel, one of several inputs takes as many channels.
         sample_rate : float
             Hz. Where the model's own rate is known and differs, audio is converted there and back.
         reset : bool
@@ -83,7 +86,14 @@ class Model:
 
         Returns
         -------
-        float32, the same layout and length; a model of several outputs gives ``(outputs, n)``.
+        float32 array, the same layout and length; a model of several outputs gives ``(outputs, n)``.
+
+        Raises
+        ------
+        UnsupportedInput
+            No numbers, channels that the model does not take, or more than 32: ``(n, channels)``, to be transposed.
+        UsageError
+            A rate that is no number of Hz, or ``reset=False`` at another one than the last call's.
         """
         return self._rig(x, sample_rate, reset, bare=bare, cold=cold)
 
@@ -142,6 +152,9 @@ class Model:
             Names the node that the format has no words for, and the formats that have.
         """
         return convert(self.spec, path, to)
+
+    def _repr_html_(self) -> str:
+        return model_table(self.spec, self.knobs)
 
     def __repr__(self) -> str:
         return f"<rtfx.Model {self.spec.name or self.spec.family}: {self.spec.parameter_count} weights>"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .control.calls import Calls
+from .control.html import rig_table
+from .control.interrupt import end_when_interrupted
 from .control.load import chain
 from .control.open import open_stream
+from .control.owned import Owned
 from .control.stream import Stream
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
@@ -20,9 +23,9 @@ from .host.convert import at_rate
 from .host.files import Rendered, render_file
 from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, Options, common_rate, models_of
-from .rig.description import BlockSpec, Preset, SetList
+from .rig.description import Preset, SetList
 from .rig.preset import load_set_list
-from .rig.words import HasKnobs, blocks_of
+from .rig.words import blocks_of
 
 
 class Rig:
@@ -42,9 +45,7 @@ class Rig:
         items = list(chain)
         self._models = Models(compat)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
-        self._owned = {
-            b.id: item for b, item in zip(self.presets[0].chain, items, strict=True) if isinstance(item, HasKnobs)
-        }
+        self._owned = Owned(self.presets[0].chain, items)
         self.index = 0
         self.cab = cab
         self.notes: list[str] = []
@@ -62,7 +63,7 @@ class Rig:
         """
         rig = cls(compat=compat)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
-        rig._owned = {}
+        rig._owned = Owned()
         rig.index = rig.set_list.index(preset)
         return rig
 
@@ -100,26 +101,12 @@ class Rig:
         return plan_chain(blocks, sample_rate, channels)
 
     def _current(self) -> Preset:
-        """Return the preset with the weights and knobs of the models that the caller holds as they are now."""
-        preset = self.preset
-        if not self._owned:
-            return preset
-        blocks = [
-            replace(b, weights=self._learned(b), values={**b.values, **self._owned[b.id].knobs})
-            if b.id in self._owned
-            else b
-            for b in preset.chain
-        ]
-        return replace(preset, chain=tuple(blocks))
-
-    def _learned(self, block: BlockSpec) -> Any:
-        """Return the weights of a model that the caller holds, None if they are still those of its file."""
-        spec = self._owned[block.id].spec
-        return None if spec is block.file else spec
+        """Return the preset with the models that the caller holds as they are now."""
+        return self._owned.current(self.preset)
 
     def __call__(
-        self, x: np.ndarray, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
-    ) -> np.ndarray:
+        self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
+    ) -> NDArray[np.float32]:
         """Return the rig's output for audio; as `Model.__call__`.
 
         Raises
@@ -239,6 +226,7 @@ class Rig:
         block_size: int = 0,
         record: str | Path | None = None,
         seconds: float | None = None,
+        say: Callable[[str], object] | None = print,
         **more: Any,
     ) -> Stream:
         """Open a stream; it is already running when this returns.
@@ -259,10 +247,19 @@ class Rig:
             A WAV or FLAC file that gets the rig's own channels from the first frame.
         seconds : float, optional
             Ends after ``round(seconds * sample_rate)`` frames.
+        say : callable, optional
+            Is told if no device was found, so that nobody hears it.
         **more
             Further settings of `control.open.open_stream`.
 
-        Raises RtfxError: a device, a file or a number that cannot be used.
+        Returns
+        -------
+        Stream : ends with its ``with`` block, an interrupt, or when it is deleted.
+
+        Raises
+        ------
+        RtfxError
+            A device, a file or a number that cannot be used.
         """
         presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
         stream = open_stream(
@@ -283,6 +280,11 @@ class Rig:
             cab=self.cab,
             **more,
         )
-        for block_id, model in self._owned.items():
-            model.heard_in(stream, self.index, block_id)
+        self._owned.heard_in(stream, self.index)
+        end_when_interrupted(stream)
+        if stream.unheard and say:
+            say("nobody can hear this, there is no sound device: stream.audio is what was played, to be embedded")
         return stream
+
+    def _repr_html_(self) -> str:
+        return rig_table(self.presets, self.index)

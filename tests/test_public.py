@@ -6,7 +6,7 @@ import pytest
 
 import rtfx
 
-EXPORTED = ["Model", "Rig", "Stream", "__version__", "errors", "load"]
+EXPORTED = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "load"]
 
 
 def test_all_is_what_is_promised():
@@ -20,7 +20,7 @@ def test_all_equals_what_is_exported():
     assert from_homes == set(rtfx.__all__)
 
 
-@pytest.mark.parametrize("name", ["Model", "Rig", "Stream", "load"])
+@pytest.mark.parametrize("name", ["Audio", "Model", "Rig", "Stream", "load"])
 def test_public_names_are_documented(name):
     exported = getattr(rtfx, name)
     assert inspect.getdoc(exported)

@@ -106,6 +106,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         out_gain_db=flags.out_gain,
         values=values,
         progress=compiling,
+        say=None,  # the greeting says so
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..engine.offline import Offline
 from ..errors import UsageError
@@ -34,8 +35,8 @@ class Calls:
         self._weights: list = []
 
     def __call__(
-        self, x: np.ndarray, sample_rate: float, rate: float, reset: bool, bare: bool, cold: bool
-    ) -> np.ndarray:
+        self, x: ArrayLike, sample_rate: float, rate: float, reset: bool, bare: bool, cold: bool
+    ) -> NDArray[np.float32]:
         """Return the output for `x` at `sample_rate`, computed at `rate`; see `Rig.__call__`."""
         audio = planar(x)
         key = (rate, audio.shape[0], bare, cold)

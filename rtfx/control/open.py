@@ -13,6 +13,7 @@ from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, UsageError
 from ..find import find_audio
 from ..host.choose import Choice, choose
+from ..host.convert import planar
 from ..host.devices import sample_rates
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.portaudio import PortAudioHost
@@ -130,6 +131,7 @@ def open_stream(
     takes = Takes(engine, Described(presets, loaded, first, values or {}, options, cold, models.compat))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
+    stream.unheard = choice.is_null and bool(choice.notes)
     reloader = Reloader(controller, set_list, presets, loader, found)
     stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
     if watch:
@@ -181,8 +183,7 @@ def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | Non
         return _read(find_audio(RIFF), stream_rate), True
     if isinstance(input, str | Path):
         return _read(find_audio(input), stream_rate), False
-    audio = np.atleast_2d(np.asarray(input, np.float32))
-    return np.ascontiguousarray(audio.T), False
+    return np.ascontiguousarray(planar(input).T), False
 
 
 def _read(path: Path, stream_rate: float) -> np.ndarray:

@@ -63,7 +63,9 @@ def changed(stream: Stream) -> tuple[dict[str, float | str], list[str]]:
     """Return what differs from the values written, and the addresses of what differs but cannot stand in a scene."""
     written = stream.written
     differ = [(address, p, value) for address, p, value in stream.parameters if value != written.get(address)]
-    values = {address: value for address, parameter, value in differ if parameter.kind != "structural"}
+    values: dict[str, float | str] = {
+        address: value for address, parameter, value in differ if parameter.kind != "structural"
+    }
     return values, [address for address, parameter, _ in differ if parameter.kind == "structural"]
 
 

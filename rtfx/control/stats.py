@@ -56,6 +56,11 @@ class Stats:
     recorded_frames: int
     lost_frames: int
 
+    def _repr_html_(self) -> str:
+        from .html import stats_table
+
+        return stats_table(self)
+
 
 @dataclass(frozen=True)
 class Meters:

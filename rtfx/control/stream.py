@@ -6,7 +6,6 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..engine.engine import Engine
@@ -16,19 +15,22 @@ from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
 from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
+from .audio import Audio, played
 from .controller import Controller
 from .desk import Desk
-from .history import History
+from .html import stats_table
+from .interrupt import closed
 from .reseed import Reseeder
 from .stats import Cleared, Meters, Stats, read_meters
 from .takes import Takes
+from .turns import Turns
 from .watch import Watcher
 
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.005
 
 
-class Stream:
+class Stream(Turns):
     """What `Rig.play` returns: already running; `close`, leaving the ``with`` block or deletion ends the audio.
 
     All methods may be called from any thread but the audio thread.
@@ -42,6 +44,8 @@ class Stream:
     ----------
     set_list, cab : SetList, str or None
         What is played, as `open_stream` got it.
+    unheard : bool
+        No device was found: it plays on the null device, which nobody hears.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Stream:
         self.desk = Desk()
         self.set_list = SetList(Path("rig"))
         self.cab: str | None = None
+        self.unheard = False
         self.reloads: deque[str] = deque()
         self.reseeder: Reseeder | None = None
         self._companions: list[Watcher] = []
@@ -95,68 +100,8 @@ class Stream:
     def __enter__(self) -> Stream:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def set(self, address: str, value: float) -> None:
-        """Turn a parameter: ``block.name``, or a bare name that one block alone has; native units."""
-        self.controller.set(address, value)
-
-    def get(self, address: str) -> float:
-        """Return a parameter's value."""
-        return self.controller.get(address)
-
-    @property
-    def parameters(self):
-        """(address, Parameter, value) of every parameter of the current preset."""
-        return self.controller.preset.parameters()
-
-    @property
-    def presets(self) -> list[str]:
-        """Names of all presets, in order."""
-        return [preset.name for preset in self.controller.presets]
-
-    @property
-    def preset(self) -> int:
-        """Index of the current preset, from 0."""
-        return self.controller.index
-
-    def select(self, index: int) -> None:
-        """Crossfade to a preset by its index from 0."""
-        self.controller.select(index)
-
-    def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:
-        """Turn several parameters at once, or none if one value is wrong; `remember` lets `history` undo it."""
-        self.controller.set_many(values, remember)
-
-    @property
-    def history(self) -> History:
-        """What was turned."""
-        return self.controller.history
-
-    @property
-    def written(self) -> dict[str, float | str]:
-        """The values of the current preset as its set list has them, by address."""
-        preset = self.controller.preset
-        return {
-            f"{block.id}.{name}": value
-            for block, values in zip(preset.blocks, preset.written, strict=True)
-            for name, value in values.items()
-        }
-
-    @property
-    def scenes(self) -> Mapping[str, Mapping[str, float | str]]:
-        """Scenes of the current preset: name to values by address."""
-        return self.controller.preset.scenes
-
-    def add_scene(self, name: str, values: Mapping[str, float | str]) -> None:
-        """Add a scene to the current preset, as long as this stream lasts."""
-        preset = self.controller.preset
-        preset.scenes = {**preset.scenes, name: dict(values)}
-
-    def scene(self, name: str) -> None:
-        """Set all values of a scene."""
-        self.controller.scene(name)
 
     @property
     def mute(self) -> bool:
@@ -248,6 +193,14 @@ class Stream:
             lost_frames=self.recorder.lost if self.recorder else 0,
         )
 
+    @property
+    def audio(self) -> Audio:
+        """What has been played, the last minute at most, as the rig's own channels: a notebook shows a player."""
+        return played(self.engine, self._frames)
+
+    def _repr_html_(self) -> str:
+        return stats_table(self.stats) + ("" if self.active else self.audio._repr_html_())
+
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
         told = [self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
@@ -280,6 +233,7 @@ class Stream:
             if not self._closed:
                 self._finalizer()
                 self._closed = True
+                closed(self)
 
 
 def _end(

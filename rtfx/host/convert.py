@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -88,10 +89,21 @@ def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:
     return stream.resample_chunk(np.ascontiguousarray(x if channels > 1 else x[:, 0]), last=last).reshape(-1, channels)
 
 
-def planar(x: np.ndarray) -> np.ndarray:
+def as_array(x: Any) -> Any:
+    """Return a torch tensor as an array, from whatever device and graph; anything else as it is."""
+    if not hasattr(x, "detach"):
+        return x
+    tensor = x.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:  # bfloat16
+        return tensor.float().numpy()
+
+
+def planar(x: Any) -> np.ndarray:
     """Return (channels, n) float32, or raise naming what is no audio, or the transpose."""
     try:
-        found = np.asarray(x)
+        found = np.asarray(as_array(x))
     except ValueError:  # rows of different lengths
         found = np.asarray(None)
     if found.dtype.kind not in "buif":
