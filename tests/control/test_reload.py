@@ -12,10 +12,10 @@ import soundfile
 import rtfx
 from rtfx.control.reload import Reloader, files_of
 from rtfx.control.watch import folders_of
-from rtfx.kernels.jit import REGISTRY
 from rtfx.model.rtfx_json import save
 from rtfx.rig.description import BlockSpec
 from tests.control.test_stream import RATE
+from tests.control.test_update import layers
 from tests.engine.rigs import gru, noise, tcn
 
 TONE = np.full(60 * RATE, 0.5, np.float32)
@@ -82,12 +82,12 @@ def test_a_model_of_the_same_shapes_goes_on_without_compiling(tmp_path):
     x = noise(60 * RATE)[:, 0]
     with play(path, x, level="none", record=take) as stream:
         stream.wait(0.6)
-        compiled, before = len(REGISTRY), stream.engine.clock
+        compiled, before = layers(), stream.engine.clock
         save(replace(gru(seed=3), family="rtfx", sample_rate=48000.0), tmp_path / "other")
         os.replace(tmp_path / "other", file)
         assert "the state kept" in told(stream, "reloaded")[0]
         stream.wait(0.2)
-        assert len(REGISTRY) == compiled and int(stream.engine.record["swaps"]) == 2
+        assert layers() == compiled and int(stream.engine.record["swaps"]) == 2
     y = soundfile.read(take, dtype="float32")[0]
     blocks, _ = rtfx.Rig.from_yaml(path).stream_blocks([x[: len(y), None]], RATE, 1, level="none", align=False)
     new = np.concatenate(list(blocks))[:, 0]

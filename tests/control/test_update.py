@@ -15,6 +15,11 @@ SECONDS = 8.0
 FIRST = 1.5  # seconds of the untrained net
 
 
+def layers() -> set[str]:
+    """Return the names of all kernels of layers that are compiled."""
+    return {kernel.name for kernel in REGISTRY.values() if kernel.name.startswith("kernels.")}
+
+
 def spec_of(net: SmallLstm) -> ModelSpec:
     w_ih, w_hh, b_ih, b_hh, w_out, b_out = net.weights
     nodes = (Input(()), Lstm((0,), w_ih, w_hh, b_ih + b_hh), Dense((1,), w_out, b_out))
@@ -36,7 +41,7 @@ def test_a_stream_is_heard_to_learn(tmp_path):
     snapshots = [m.spec]
     with play(rtfx.Rig([m]), x, record=path, seconds=SECONDS, level="none") as stream:
         stream.wait(FIRST)
-        compiled, steps = len(REGISTRY), 0
+        compiled, steps = layers(), 0
         while stream.engine.clock < (SECONDS - 1.5) * RATE:
             starts = generator.integers(0, len(x) - 96, 48)
             cut = starts + np.arange(96)[:, None]
@@ -53,7 +58,7 @@ def test_a_stream_is_heard_to_learn(tmp_path):
         f"{steps} steps, {swaps} heard, ESR {esr(y[before], target[before]):.3f} -> {esr(y[after], target[after]):.4f}"
     )
     assert esr(y[after], target[after]) < 0.1 * esr(y[before], target[before])
-    assert swaps > 20 and len(REGISTRY) == compiled
+    assert swaps > 20 and layers() == compiled
     steepest = max(np.abs(np.diff(Model(spec)(x[: 2 * RATE], RATE, bare=True))).max() for spec in [*snapshots, m.spec])
     assert np.abs(np.diff(y)).max() < 1.1 * steepest + 2.0 * np.abs(y).max() / 960, "no click"
     stats = stream.stats
