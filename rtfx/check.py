@@ -22,7 +22,7 @@ from .errors import DeviceError, RtfxError
 from .find import find_preset
 from .host.devices import devices, find
 from .host.null import BLOCK_FRAMES
-from .plan import choose as kernels
+from .plan import prove as kernels
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, models_of, resolve
 from .rig.description import Preset, SetList
 from .rig.mistakes import read_in_spite

@@ -20,7 +20,7 @@ from ..host.portaudio import PortAudioHost
 from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
-from ..plan import choose as kernels
+from ..plan import prove as kernels
 from ..plan.layout import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models, Options
 from ..rig.description import Preset, SetList

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import simd
 from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
 from .cell_delay import CellDelay
@@ -12,34 +14,41 @@ def emit(builder, shape: CellShape, state, source, target, frames):
     """Emit the loop over the block's samples."""
     cell = Cell(simd.Emitter(builder), shape, state)
     line = CellDelay(cell, state) if shape.taps else None
-    e, b = cell.e, builder
+    e = cell.e
     x, y = e.pointer(source), e.pointer(target)
     with e.loop(frames) as t:
-        inputs = [e.scalar(x, b.add(t, b.mul(e.index(i), cell.in_stride))) for i in range(shape.inputs)]
         if line:
             line.recall()
-        cell.step(inputs)
+        cell.step(cell.read(x, t))
         if line:
             line.keep()
-        if shape.outputs:
-            for o in range(shape.outputs):
-                b.store(cell.dense(o), b.gep(y, [b.add(t, b.mul(e.index(o), cell.out_stride))]))
-        else:
-            cell.scatter(y, t)
+        cell.write(y, t)
     cell.save()
     if line:
         line.save()
 
 
 class Cell:
-    """One layer's registers and the code of one time step."""
+    """One layer's registers and the code of one time step.
 
-    def __init__(self, e: simd.Emitter, shape: CellShape, state):
-        self.e, self.b, self.shape = e, e.b, shape
-        record = simd.Record(e, state, shape.state)
+    Parameters
+    ----------
+    below : Cell, optional
+        The layer whose hidden state is this one's input: their states and weights lie one after the other.
+    record : simd.Record, optional
+        The state's, where it is not that of a single layer.
+    """
+
+    def __init__(self, e: simd.Emitter, shape: CellShape, state, below: Cell | None = None, record=None):
+        self.e, self.b, self.shape, self.below = e, e.b, shape, below
+        record = record or simd.Record(e, state, shape.state)
         self.in_stride, self.out_stride = record.load("in_stride"), record.load("out_stride")
         self.weights = e.pointer(record.load("weights"))
         self.stored_h, self.stored_c = e.pointer(record.place("h")), e.pointer(record.place("c"))
+        if below:
+            self.weights = e.b.gep(below.weights, [e.index(below.shape.floats)])
+            self.stored_h = e.b.gep(below.stored_h, [e.index(below.shape.padded)])
+            self.stored_c = e.b.gep(below.stored_c, [e.index(below.shape.padded)])
         self.turn = e.b.inttoptr(record.place("turn"), simd.I64.as_pointer())
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
@@ -67,13 +76,36 @@ class Cell:
     def weight(self, row: int, column: int, width: int):
         return self.e.load(self.weights, row * self.shape.row + column, width)
 
+    def read(self, x, t):
+        """Return the inputs at time t, each as a function from a width to a vector of it."""
+        if self.below:
+            tiles = [(self.b.load(slot), tile.real) for slot, tile in zip(self.below.h, self.below.tiles, strict=True)]
+            return [partial(self._lane_of, h, k) for h, real in tiles for k in range(real)]
+        places = [self.b.add(t, self.b.mul(self.e.index(i), self.in_stride)) for i in range(self.shape.inputs)]
+        return [partial(self.e.splat, self.e.scalar(x, place)) for place in places]
+
+    def _lane_of(self, h, k: int, width: int):
+        return self.e.shuffle(h, [k] * width)
+
+    def write(self, y, t):
+        """Write the outputs at time t."""
+        if not self.shape.outputs:
+            self.scatter(y, t)
+        for o in range(self.shape.outputs):
+            self.b.store(self.dense(o), self.b.gep(y, [self.b.add(t, self.b.mul(self.e.index(o), self.out_stride))]))
+
     def step(self, inputs):
         """Advance h and c by one sample."""
+        self.finish(inputs, self.begin(inputs))
+
+    def begin(self, inputs):
+        """Return the gate sums of every tile."""
         old = [self.b.load(slot) for slot in self.h]
-        if self.shape.hidden > UNROLL_LIMIT:
-            sums = self._looped_sums(inputs, old)
-        else:
-            sums = self._unrolled_sums(inputs, old)
+        return self._looped_sums(inputs, old) if self.shape.hidden > UNROLL_LIMIT else self._unrolled_sums(inputs, old)
+
+    def finish(self, inputs, sums):
+        """Turn gate sums into the new h and c."""
+        old = [self.b.load(slot) for slot in self.h]
         new = []
         for j in range(len(self.tiles)):
             self.e.keep_order()
@@ -125,7 +157,7 @@ class Cell:
         """Return bias plus input part of one vector; rows from `row` on."""
         total = self.weight(row, column, width)
         for i, x in enumerate(inputs):
-            total = self.e.fma(self.weight(row + 1 + i, column, width), self.e.splat(x, width), total)
+            total = self.e.fma(self.weight(row + 1 + i, column, width), x(width), total)
         return total
 
     def _accumulate(self, sums, row: int, h, k: int, chain: int):

@@ -97,6 +97,11 @@ class CellShape(NamedTuple):
         return (1 + self.inputs) * (1 if self.cell == LSTM else 2)
 
     @property
+    def floats(self) -> int:
+        """Return how many weights `pack` returns."""
+        return (self.input_rows + self.hidden) * self.row + self.outputs * (self.padded + 1)
+
+    @property
     def chains(self) -> int:
         """Independent accumulators per vector: two hide the latency of the sum while registers last."""
         return 2 if self.hidden <= 32 else 1

@@ -1,39 +1,21 @@
-"""Which kernel a layer gets: by its shape and this processor's registers, once the tile has proved itself here.
-
-Every tile is run once on this machine, after its first compilation, against the plain loop; a mismatch is reported
-and the plain loop is used instead.
-"""
+"""Which kernel a layer gets: by its shape and this processor's registers, once the tile has proved itself here."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..kernels import conv, elman, plain, plain_delay, recurrent
+from ..kernels import conv, elman, plain, plain_delay, recurrent, stack
 from ..kernels.codes import CONSTANTS, code_of, factor_of
 from ..kernels.delay import delayed_dtype, line_fields, line_taps
-from ..kernels.jit import Kernel, cache_file
+from ..kernels.jit import Kernel
 from ..kernels.processor import features, lanes
 from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
+from .prove import Layer, agrees, proved
 
-CHECK_TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
 ALL = slice(None)
-warnings: list[str] = []
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A kernel with its weights and the fields of its state."""
-
-    kernel: Kernel
-    dtype: np.dtype
-    weights: np.ndarray
-    fields: dict
 
 
 def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: slice = ALL) -> Layer:
@@ -72,6 +54,28 @@ def conv_tile(shape: conv.ConvShape) -> conv.Tile:
 
 def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     """Return the kernel of a recurrent layer and the dense layer fused behind it."""
+    tiled, loop, shape = _cell_layers(node, dense)
+    return proved(tiled, loop, shape.inputs, shape.outputs or shape.hidden, 0)
+
+
+def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer | None:
+    """Return the kernel of layers of one kind and width that feed each other, or None if it cannot be trusted here."""
+    last = len(nodes) - 1
+    singles = [_cell_layers(node, dense if i == last else None) for i, node in enumerate(nodes)]
+    shape = singles[0][2]._replace(outputs=singles[-1][2].outputs)
+    fields = [single.fields for single, _, _ in singles]
+    tiled = Layer(
+        stack.stack_kernel(shape, len(nodes)),
+        stack.stack_state(shape, len(nodes)),
+        np.concatenate([single.weights for single, _, _ in singles]),
+        {name: np.concatenate([field[name] for field in fields]) for name in ("h", "c")},
+    )
+    loops = [loop for _, loop, _ in singles]
+    return tiled if agrees(tiled, loops, shape.inputs, shape.outputs or shape.hidden, 0) else None
+
+
+def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, recurrent.CellShape]:
+    """Return the tiled kernel of a recurrent layer, the plain loop, and the shape."""
     hidden, inputs = node.width, node.weight_ih.shape[1]
     kind = recurrent.LSTM if isinstance(node, Lstm) else recurrent.GRU
     outputs = dense.width if dense else 0
@@ -91,8 +95,7 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
     )
     loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
-    maths = gate_maths(hidden)
-    shape = recurrent.CellShape(kind, inputs, hidden, outputs, maths, lanes(), line_taps(node.delay))
+    shape = recurrent.CellShape(kind, inputs, hidden, outputs, gate_maths(hidden), lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
     tiled = Layer(
         recurrent.cell_kernel(shape),
@@ -100,8 +103,7 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
         recurrent.pack(shape, *tensors),
         {name: np.pad(value, padding) for name, value in start.items()},
     )
-    tiled = _delayed(tiled, tiled.kernel, node, ("h", "c") if kind == recurrent.LSTM else ("h",))
-    return proved(tiled, loop, inputs, outputs or hidden, 0)
+    return _delayed(tiled, tiled.kernel, node, ("h", "c") if kind == recurrent.LSTM else ("h",)), loop, shape
 
 
 def gate_maths(hidden: int) -> int:
@@ -128,57 +130,3 @@ def _delayed(layer: Layer, kernel: Kernel, node: Lstm | Gru | Rnn, names: tuple[
     start = np.concatenate([layer.fields[name] for name in names])
     line = line_fields(node.delay, start)
     return Layer(kernel, delayed_dtype(layer.dtype, start.size, line["ring"]), layer.weights, {**layer.fields, **line})
-
-
-def proved(
-    tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
-) -> Layer:
-    """Return `tiled` if it agrees with `loop` on noise, checked once per kernel and machine; else `loop`.
-
-    `extras` are the rows of the two further signals that the kernel reads or adds to.
-    """
-    proof = cache_file(tiled.kernel).with_suffix(".proved")
-    if os.path.exists(proof):
-        return tiled
-    error = disagreement(tiled, loop, inputs, outputs, history, extras)
-    if not error < CHECK_TOLERANCE:
-        warnings.append(
-            f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop"
-        )
-        return loop
-    with contextlib.suppress(OSError):
-        proof.parent.mkdir(parents=True, exist_ok=True)
-        proof.touch()
-    return tiled
-
-
-def disagreement(tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int]) -> float:
-    """Return the largest difference of two layers on the same noise, over the peak, in blocks of 64, 5 and 17."""
-    blocks = (64, 5, 17)
-    total = sum(blocks)
-    stride = history + total + conv.OVERHANG
-    noise = np.random.Generator(np.random.Philox(1))
-    x = noise.standard_normal((inputs, stride)).astype(np.float32)
-    width = max(blocks) + conv.OVERHANG
-    further = [[noise.standard_normal((max(rows, 1), width)).astype(np.float32) for rows in extras] for _ in blocks]
-    results = []
-    for layer in (tiled, loop):
-        y = np.zeros((max(outputs, 1), total + conv.OVERHANG), np.float32)
-        heads = []
-        state = np.zeros(1, layer.dtype)
-        for name, value in layer.fields.items():
-            state[name] = value
-        state["in_stride"], state["out_stride"], state["weights"] = stride, y.shape[1], layer.weights.ctypes.data
-        state["extra_stride"] = width
-        done = 0
-        for frames, given in zip(blocks, further, strict=True):
-            extra = [rows.copy() for rows in given]
-            state["extra"] = [rows.ctypes.data for rows in extra]
-            source, target = x.ctypes.data + 4 * (history + done), y.ctypes.data + 4 * done
-            layer.kernel(state.ctypes.data, source, target, frames)
-            done += frames
-            heads += [rows[:, :frames].ravel() for rows in extra]
-        results.append(np.concatenate([y[:, :done].ravel(), *heads]).astype(np.float64))
-    peak = float(np.abs(results[1]).max())
-    error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
-    return error if math.isfinite(error) else math.inf

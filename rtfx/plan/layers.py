@@ -12,11 +12,11 @@ from ..kernels.codes import code_of
 from ..kernels.conv import Tile
 from ..kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ..kernels.processor import lanes
-from . import choose
 from .fuse import Match
+from .prove import Layer, proved
 
 
-def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[choose.Layer, LayerShape]:
+def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Layer, LayerShape]:
     """Return the kernel of a matched layer; `first` begins the head sum."""
     conv = nodes[found.conv]
     sums, inputs, taps = conv.weight.shape
@@ -56,14 +56,14 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[choo
     for i, kind in enumerate(kinds):
         constants[4 * i : 4 * i + 4] = kind.constants
     tile = layer_tile(shape)
-    tiled = choose.Layer(
+    tiled = Layer(
         layer.layer_kernel(shape, tile),
         layer.STATE,
         layer.pack(shape, tile, weights, (kinds[0].kind, kinds[-1].kind), constants),
         {"dilation": conv.dilation},
     )
     numbers = {plain_layer.field_of(name): value for name, value in shape._asdict().items()}
-    loop = choose.Layer(
+    loop = Layer(
         plain_layer.PLAIN_LAYER,
         plain_layer.layer_state(features),
         plain_layer.pack(weights, constants),
@@ -71,7 +71,7 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[choo
     )
     outputs = shape.outputs or (features if shape.exposed else 0)
     extras = (shape.conditions, shape.head_rows)
-    return choose.proved(tiled, loop, inputs, outputs, (taps - 1) * conv.dilation, extras), shape
+    return proved(tiled, loop, inputs, outputs, (taps - 1) * conv.dilation, extras), shape
 
 
 def layer_tile(shape: LayerShape) -> Tile:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UnsupportedArchitecture
-from ..kernels import elementwise, hold
+from ..kernels import elementwise, hold, stack
 from ..kernels.codes import code_of
 from ..kernels.elementwise import rows_kernel
 from ..kernels.processor import lanes
@@ -31,6 +31,7 @@ from . import choose
 from .builder import Builder, Signal
 from .fuse import Match, matches
 from .layers import wavenet_layer
+from .prove import Layer
 from .rewrite import rewrite
 
 FUSED_OUTPUTS = 4  # widest dense layer computed inside a recurrent kernel
@@ -189,17 +190,36 @@ class _Lowering:
         self.signals.update(dict.fromkeys(covered, target))
 
     def _recurrent(self, index: int, node, source: Signal) -> None:
-        following = self._next(index, Dense)
-        dense = self.nodes[following] if following is not None else None
-        if dense is not None and dense.width > FUSED_OUTPUTS:
-            dense = None
-        layer = choose.recurrent_layer(node, dense)
+        """Append a recurrent layer, or as many as feed each other in one step; a small dense layer behind it fused."""
+        indices = self._stack(index, node)
+        dense, following = self._dense_behind(indices[-1])
+        layer = choose.recurrent_stack([self.nodes[i] for i in indices], dense) if len(indices) > 1 else None
+        if layer is None:
+            indices = [index]
+            dense, following = self._dense_behind(index)
+            layer = choose.recurrent_layer(node, dense)
         target = self.builder.buffer(dense.width if dense else node.width)
-        self.signals[index] = self._layer(layer, source, target)
-        if following is not None and dense:
-            self.signals[following] = target
+        self._layer(layer, source, target)
+        self.signals.update(dict.fromkeys([*indices, *following], target))
 
-    def _layer(self, layer: choose.Layer, source: Signal, target: Signal) -> Signal:
+    def _stack(self, index: int, node) -> list[int]:
+        """Return this recurrent layer and those behind it that one kernel can compute with it."""
+        indices = [index]
+        while len(indices) < stack.DEEPEST and node.width <= stack.LARGEST:
+            above = self._next(indices[-1], type(node))
+            if above is None or self.nodes[above].width != node.width or node.delay != 1.0:
+                break
+            indices.append(above)
+        return indices
+
+    def _dense_behind(self, index: int) -> tuple[Dense | None, list[int]]:
+        """Return the dense layer behind a node if it is small enough to be fused, and its index."""
+        following = self._next(index, Dense)
+        if following is None or self.nodes[following].width > FUSED_OUTPUTS:
+            return None, []
+        return self.nodes[following], [following]
+
+    def _layer(self, layer: Layer, source: Signal, target: Signal) -> Signal:
         fields = layer.fields
         return self.builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **fields)
 

@@ -5,7 +5,7 @@ import pytest
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
 from rtfx.kernels import conv, jit, plain, recurrent
-from rtfx.plan import choose
+from rtfx.plan import prove
 from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
 
 X = noise(1500)
@@ -17,7 +17,7 @@ def fresh_cache(tmp_path, monkeypatch):
     CALLBACK_KERNEL.address, DRIVE.address  # noqa: B018
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
     jit.cache_folder.cache_clear()
-    monkeypatch.setattr(choose, "warnings", [])
+    monkeypatch.setattr(prove, "warnings", [])
     yield tmp_path
     monkeypatch.undo()
     jit.cache_folder.cache_clear()
@@ -30,7 +30,7 @@ def kernels_of(spec):
 @pytest.mark.parametrize("spec", [tcn(7), gru(6), lstm(9)], ids=["tcn", "gru", "lstm"])
 def test_tiles_prove_themselves_once(spec, fresh_cache):
     plan = rig([model(spec, bare=True)]).plan
-    assert choose.warnings == []
+    assert prove.warnings == []
     assert plain.PLAIN_CONV not in plan.kernels and plain.PLAIN_CELL not in plan.kernels
     proofs = sorted(path.name for path in fresh_cache.rglob("*.proved"))
     assert proofs
@@ -56,8 +56,8 @@ def test_a_wrong_tile_is_reported_and_replaced(module, spec, fresh_cache, monkey
     monkeypatch.setattr(module, "pack", swapped(module.pack))
     plan = rig([model(spec, bare=True)]).plan
     assert plain.PLAIN_CONV in plan.kernels or plain.PLAIN_CELL in plan.kernels
-    assert choose.warnings and all("disagrees with the plain loop" in line for line in choose.warnings)
-    assert all("\n" not in line for line in choose.warnings)
+    assert prove.warnings and all("disagrees with the plain loop" in line for line in prove.warnings)
+    assert all("\n" not in line for line in prove.warnings)
     y = drive(engine([model(spec, bare=True)]), X)
     assert np.abs(y - right).max() < 1e-5, "the loop plays the same sound"
 

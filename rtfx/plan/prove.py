@@ -1,0 +1,102 @@
+"""Each kernel proves itself on this machine: once, after its first compilation, against the plain loop.
+
+A mismatch is reported, and the plain loop plays instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.conv import OVERHANG
+from ..kernels.jit import Kernel, cache_file
+
+TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
+BLOCKS = (64, 5, 17)
+warnings: list[str] = []
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A kernel with its weights and the fields of its state."""
+
+    kernel: Kernel
+    dtype: np.dtype
+    weights: np.ndarray
+    fields: dict
+
+
+def proved(
+    tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
+) -> Layer:
+    """Return `tiled` if it agrees with `loop` on noise, else `loop`.
+
+    `extras` are the rows of the two further signals that the kernel reads or adds to.
+    """
+    return tiled if agrees(tiled, [loop], inputs, outputs, history, extras) else loop
+
+
+def agrees(
+    tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
+) -> bool:
+    """Return whether a layer computes what plain loops, each fed by the one before, compute; remembered if so."""
+    proof = cache_file(tiled.kernel).with_suffix(".proved")
+    if os.path.exists(proof):
+        return True
+    error = disagreement([tiled], loops, inputs, outputs, history, extras)
+    if not error < TOLERANCE:
+        warnings.append(
+            f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop"
+        )
+        return False
+    with contextlib.suppress(OSError):
+        proof.parent.mkdir(parents=True, exist_ok=True)
+        proof.touch()
+    return True
+
+
+def disagreement(
+    one: Sequence[Layer], other: Sequence[Layer], inputs: int, outputs: int, history: int, extras: tuple[int, int]
+) -> float:
+    """Return the largest difference of two sequences of layers on the same noise, over the peak."""
+    total = sum(BLOCKS)
+    noise = np.random.Generator(np.random.Philox(1))
+    x = noise.standard_normal((inputs, history + total + OVERHANG)).astype(np.float32)
+    width = max(BLOCKS) + OVERHANG
+    further = [[noise.standard_normal((max(rows, 1), width)).astype(np.float32) for rows in extras] for _ in BLOCKS]
+    results = []
+    for layers in (one, other):
+        signal, past = x, history
+        heads: list[np.ndarray] = []
+        for layer in layers:
+            signal, heads = _run(layer, signal, past, outputs, further)
+            past = 0
+        results.append(np.concatenate([signal[:outputs, :total].ravel(), *heads]).astype(np.float64))
+    peak = float(np.abs(results[1]).max())
+    error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
+    return error if math.isfinite(error) else math.inf
+
+
+def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the output of one layer, and what the further signals have become, in blocks."""
+    rows = max(outputs, int(layer.fields.get("hidden", 0)), 1)
+    y = np.zeros((rows, sum(BLOCKS) + OVERHANG), np.float32)
+    state = np.zeros(1, layer.dtype)
+    for name, value in layer.fields.items():
+        state[name] = value
+    state["in_stride"], state["out_stride"], state["weights"] = x.shape[1], y.shape[1], layer.weights.ctypes.data
+    state["extra_stride"] = further[0][0].shape[1]
+    done, heads = 0, []
+    for frames, given in zip(BLOCKS, further, strict=True):
+        extra = [rows.copy() for rows in given]
+        state["extra"] = [rows.ctypes.data for rows in extra]
+        source, target = x.ctypes.data + 4 * (history + done), y.ctypes.data + 4 * done
+        layer.kernel(state.ctypes.data, source, target, frames)
+        done += frames
+        heads += [rows[:, :frames].ravel() for rows in extra]
+    return y, heads
