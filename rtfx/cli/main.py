@@ -1,6 +1,7 @@
 """The command ``rtfx``: finds the verb, and turns whatever goes wrong into one line and an exit code.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted. A traceback is printed only with ``--debug``.
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted, 143 terminated. A traceback
+is printed only with ``--debug``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ VERBS = {
     "check": "Find what could go wrong with a set list on stage.",
     "bench": "Time models through the engine, beside other programs if asked.",
     "convert": "Write a model in another format, and compare the two.",
+    "latency": "Measure the round trip through the sound card.",
 }
 EXAMPLES = """\b
 Examples:
@@ -33,6 +35,7 @@ Examples:
   rtfx play --model amp.json -p drive=0.7 --device Scarlett --in-channel 2
   rtfx render --model klon.json dry.wav wet.wav
 """
+TERMINATED = 128 + 15  # as a shell sees a process that SIGTERM has ended
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -68,13 +71,15 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
-    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: files are closed, half ones removed
+    signal.signal(signal.SIGTERM, _terminate)
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
         sys.stdout.flush()
+        sys.stderr.flush()
     except BrokenPipeError:
         code = _reader_gone()
-    sys.exit(code)
+    # Python's own end takes half a second with Numba loaded, and PortAudio's may wait for a sound server or abort.
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -91,6 +96,8 @@ def run(arguments: list[str]) -> int:
         return _fail(_words(error), error.exit_code, debug)
     except RtfxError as error:
         return _fail(str(error), error.exit_code, debug)
+    except Terminated:
+        return _fail("terminated", TERMINATED, debug)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130, debug)
     except BrokenPipeError:
@@ -101,8 +108,12 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+class Terminated(SystemExit):
+    """SIGTERM: files are closed and half ones removed. Click would print an empty line for a KeyboardInterrupt."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated(TERMINATED)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

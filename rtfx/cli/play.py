@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import sys
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..control.carry import Carried
 from ..errors import AudioFileError, DeviceError, UsageError
 from .output import json_line, status
 from .rig import Number, RigFlags, build, debug_option, parameter_values, rig_options
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from ..control.stream import Stream
 
 DEFAULT = "klon.json"
+RETRY_SECONDS = 1.0
 
 
 @click.command("play")
@@ -36,10 +40,13 @@ DEFAULT = "klon.json"
 @click.option("--mute", is_flag=True, help="Start muted.")
 @click.option("--watch", is_flag=True, help="Reload the set list, models and cabs when they change.")
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
+@click.option("--no-reconnect", is_flag=True, help="Leave with exit code 1 when the device is lost.")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
-def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, watch: bool, **more: Any) -> None:
+def command(
+    what: str | None, flags: RigFlags, as_json: bool, headless: bool, watch: bool, no_reconnect: bool, **more: Any
+) -> None:
     """Play through a model or a set list, live.
 
     Ctrl-C or q ends it; ? shows the keys.
@@ -47,17 +54,26 @@ def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, wa
     if what is None and flags.model is None:
         what = DEFAULT
         status(f"nothing named: playing {DEFAULT}")
+    trouble, carried, asked = "", None, {**more, "watch": watch}
     with Signals() as signals:
-        try:
-            stream = _open(what, flags, watch=watch, **more)
-        except KeyboardInterrupt:
-            return  # nothing has sounded yet
-        signals.playing = True
-        with stream:
-            _greet(stream)
-            if more["in_channel"] and stream.stats.input_device not in ("null", "none"):
-                _remember(stream)
-            ending = _session(stream, headless, signals)
+        while True:
+            try:
+                stream = _open_again(what, flags, carried, asked) if carried else _open(what, flags, **asked)
+            except KeyboardInterrupt:
+                return  # nothing has sounded yet
+            signals.playing = True
+            with stream:
+                if carried:
+                    carried.into(stream)
+                _greet(stream)
+                if more["in_channel"] and stream.stats.input_device not in ("null", "none"):
+                    _remember(stream)
+                ending = _session(stream, headless, signals, not no_reconnect)
+                trouble = stream.trouble()
+                if ending != "moved":
+                    break
+                carried = Carried.of(stream)
+            signals.playing = False
     stats = stream.stats
     if as_json:
         json_line(dataclasses.asdict(stats))
@@ -68,8 +84,20 @@ def command(what: str | None, flags: RigFlags, as_json: bool, headless: bool, wa
         raise AudioFileError(recorder.error)
     if recorder and stats.lost_frames:
         raise AudioFileError(f"{recorder.path} lacks {stats.lost_frames} frames: the disk was too slow")
-    if ending == "ended" and _too_early(stats, more):
-        raise DeviceError(f"{stats.device} has stopped: is it still plugged in, is its sound server running?")
+    if ending == "ended" and trouble:
+        raise DeviceError(f"{trouble}: start again when it is back, or let play wait for it, without --no-reconnect")
+
+
+def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[str, Any]) -> Stream:
+    """Load everything for the rate at which the device has come back; while it goes away once more, try again."""
+    seconds = more["seconds"]
+    left = None if seconds is None else max(seconds - carried.seconds, 1e-3)
+    while True:
+        try:
+            return _open(what, flags, **more | {"seconds": left})
+        except DeviceError as error:
+            status(f"{error}: trying again")
+            time.sleep(RETRY_SECONDS)
 
 
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
@@ -90,7 +118,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         in_channel=more["in_channel"],
         sample_rate=more["rate"],
         block_size=more["block"],
-        latency=_latency(more["latency"]),
+        latency=latency_wanted(more["latency"]),
         record=more["record"],
         seconds=more["seconds"],
         muted=more["mute"],
@@ -110,7 +138,8 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     )
 
 
-def _latency(text: str | None) -> str | float | None:
+def latency_wanted(text: str | None) -> str | float | None:
+    """Return what ``--latency`` asks for: low, high or seconds."""
     if text is None or text in ("low", "high"):
         return text
     try:
@@ -122,19 +151,25 @@ def _latency(text: str | None) -> str | float | None:
     return seconds
 
 
-def _session(stream: Stream, headless: bool, signals: Signals) -> str:
-    """Show the stream until it ends; return why it did: ended, quit or stopped."""
+def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool) -> str:
+    """Show the stream until it ends; return why it did: ended, quit, stopped or moved."""
     from ..control import keyboard, session, view
+    from ..control.reconnect import Reconnection
+    from ..host.route import own_standard_error
 
-    if not headless and sys.stderr.isatty() and keyboard.available():
-        from ..control.terminal import Terminal
+    live = not headless and sys.stderr.isatty() and keyboard.available()
+    with contextlib.ExitStack() as stack:
+        back = stack.enter_context(contextlib.closing(Reconnection(stream, remind=live))) if reconnect else None
+        if live:
+            from ..control.terminal import Terminal
 
-        terminal = Terminal()
-        if terminal.painter.capable:
-            with terminal:
-                shown = view.LiveView(stream, terminal.screen, terminal.painter, terminal.stray)
-                return session.play(stream, shown, terminal.keyboard, lambda: signals.stopped)
-    return session.play(stream, view.PlainView(stream), None, lambda: signals.stopped)
+            terminal = Terminal()
+            if terminal.painter.capable:
+                with terminal:
+                    shown = view.LiveView(stream, terminal.screen, terminal.painter, terminal.stray)
+                    return session.play(stream, shown, terminal.keyboard, lambda: signals.stopped, reconnection=back)
+        stack.enter_context(own_standard_error())
+        return session.play(stream, view.PlainView(stream), None, lambda: signals.stopped, reconnection=back)
 
 
 def _greet(stream: Stream) -> None:
@@ -143,6 +178,10 @@ def _greet(stream: Stream) -> None:
     route = f" ({stats.route})" if stats.route != stats.device else ""
     block = f", {stats.block_frames} frames" if stats.block_frames else ""
     status(f"playing on {devices}{route} at {stats.sample_rate:g} Hz{block}, real-time priority: {stats.realtime}")
+    status(
+        f"latency {stats.latency_ms:.1f} ms: device in {stats.latency_in_ms:.1f}, block {stats.latency_block_ms:.1f}, "
+        f"model {stats.latency_model_ms:.1f}, device out {stats.latency_out_ms:.1f}"
+    )
     for note in stream.notes:
         status(note)
     if stream.realtime_advice:
@@ -162,12 +201,6 @@ def _summary(stats: Any) -> str:
         f"played {seconds:.1f} s in {stats.blocks} blocks, load {100 * stats.load_mean:.1f} % "
         f"(p99 {100 * stats.load_p99:.1f} %), xruns {xruns}"
     )
-
-
-def _too_early(stats: Any, more: dict[str, Any]) -> bool:
-    if more["seconds"] is not None:
-        return stats.frames < round(more["seconds"] * stats.sample_rate)
-    return more["input_file"] is None
 
 
 class Signals:

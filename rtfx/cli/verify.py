@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--loudness-clip", metavar="FILE", help="NAM's loudness_input.wav: test the loudness that files state.")
+@click.option("--realtime", is_flag=True, help="Inspect all compiled code of the audio thread instead.")
+@click.option("--jack", is_flag=True, help="The same, and hold the GIL while it plays on the running JACK server.")
 @compat_option
 @debug_option
-def command(model: str, as_json: bool, loudness_clip: str | None, compat: str | None) -> int:
+def command(
+    model: str, as_json: bool, loudness_clip: str | None, realtime: bool, jack: bool, compat: str | None
+) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
-    Exit 1 if the bound is exceeded or the file's own test fails.
+    Exit 1 if the bound is exceeded, the file's own test fails, or, with --realtime, if the audio thread could reach
+    Python or the allocator.
     """
+    if realtime or jack:
+        from .certify import certify_files
+
+        return certify_files(model_files(model), compat, jack, as_json)
     from ..model.load import load
     from ..model.self_test import batch_test
     from ..verify import read_clip, self_tested, verify

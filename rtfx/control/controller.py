@@ -227,7 +227,7 @@ class Controller:
             self._stopped = True
             self._wake.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout=2.0)
+            self._thread.join(timeout=0.5)  # it may be compiling, and is left to it
 
     def _instance(self, prime: bool = False) -> EngineRig:
         rig = self.preset.instance()

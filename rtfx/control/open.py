@@ -12,6 +12,7 @@ from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, UsageError
 from ..find import find_audio
+from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
 from ..host.convert import planar
 from ..host.devices import sample_rates
@@ -115,11 +116,12 @@ def open_stream(
         engine.stop_at(ends)
     controller = Controller(engine, loaded, first)
     block = int(block_size or wanted.get("block") or 0)
+    asked_latency = latency or wanted.get("latency") or "low"
     host: NullHost | PortAudioHost
     if choice.is_null:
         host = NullHost(engine, block or BLOCK_FRAMES, round(stream_rate), ends)
     else:
-        host = PortAudioHost(engine, choice, block, stream_rate, latency or wanted.get("latency") or "low")
+        host = PortAudioHost(engine, choice, block, stream_rate, asked_latency)
     recorder = None
     if record:
         assert engine.rings is not None
@@ -136,6 +138,8 @@ def open_stream(
     stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
     if watch:
         stream.accompany(Watcher(reloader, stream.reloads))
+    if not choice.is_null:
+        stream.opened = Opened(choice, block, asked_latency, bool(fixed))
     return stream
 
 
@@ -217,13 +221,13 @@ def _engine(
 ) -> Engine:
     said = set_list.globals
     outputs = max(preset.plan.outputs for preset in loaded)
-    target = choice.output
+    device_inputs, device_outputs = channels(choice, outputs)
     return Engine(
         stream_rate,
         inputs=max(preset.plan.inputs for preset in loaded),
         outputs=outputs,
-        device_inputs=min(choice.input.input_channels, MAX_CHANNELS) if choice.input else 0,
-        device_outputs=min(max(2, outputs), target.output_channels) if target else outputs,
+        device_inputs=device_inputs,
+        device_outputs=device_outputs,
         source=source,
         loops=loops,
         ring_frames=round(RING_SECONDS * stream_rate),

@@ -10,6 +10,7 @@ from .keys import Quit, press
 
 if TYPE_CHECKING:
     from .keyboard import Keyboard
+    from .reconnect import Reconnection
     from .stats import Meters
     from .stream import Stream
 
@@ -61,16 +62,22 @@ class ChannelHint:
 
 
 def play(
-    stream: Stream, view: View, keyboard: Keyboard | None = None, stopping=lambda: False, clock=time.monotonic
+    stream: Stream,
+    view: View,
+    keyboard: Keyboard | None = None,
+    stopping=lambda: False,
+    clock=time.monotonic,
+    reconnection: Reconnection | None = None,
 ) -> str:
     """Show the stream and obey the keys until it ends. [control thread]
 
     Returns
     -------
-    str : "quit" (a key), "stopped" (`stopping()` was true) or "ended" (by itself).
+    str : "quit" (a key), "stopped" (`stopping()` was true), "ended" (by itself) or "moved"
+    (the device has come back at another sample rate: open it anew).
     """
     frame = clock()
-    while stream.active:
+    while (reconnection and reconnection.waits(view.say)) or stream.active:
         if stopping():
             return "stopped"
         left = max(frame - clock(), 0.0)
@@ -89,4 +96,4 @@ def play(
         if clock() >= frame:
             view.update(stream.meters())
             frame = max(frame + REFRESH_SECONDS, clock())
-    return "ended"
+    return "moved" if reconnection and reconnection.moved else "ended"

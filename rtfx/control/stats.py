@@ -12,6 +12,10 @@ from ..units import db_from_gain
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
+    from ..host.null import NullHost
+    from ..host.portaudio import PortAudioHost
+    from ..host.realtime import Granted
+    from ..host.recorder import Recorder
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Stats:
     load_mean, load_p99, load_max : float
         Processing time over the block's deadline.
     latency_ms : float
-        Device in and out as the driver reports them, plus the rig's own.
+        The sum of its parts: device in and out as the driver reports them, one block, the rig's own.
+    reconnects : int
+        How often the device was lost and came back.
     non_finite_blocks : int
         Blocks that a model filled with NaN or infinity; they were muted and the model was reset.
     realtime : str
@@ -55,6 +61,55 @@ class Stats:
     realtime: str
     recorded_frames: int
     lost_frames: int
+    latency_in_ms: float = 0.0
+    latency_block_ms: float = 0.0
+    latency_model_ms: float = 0.0
+    latency_out_ms: float = 0.0
+    reconnects: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        host: NullHost | PortAudioHost,
+        preset: str,
+        recorder: Recorder | None,
+        latency_frames: int,
+        granted: Granted,
+        reconnects: int,
+    ) -> Stats:
+        """Return what is counted now."""
+        e = engine.record
+        own = latency_frames / float(e["sample_rate"])
+        block = float(e["largest_block"] / e["sample_rate"])
+        return cls(
+            device=host.name,
+            input_device=host.input_name,
+            output_device=host.output_name,
+            route=host.route,
+            sample_rate=float(e["sample_rate"]),
+            block_frames=int(e["largest_block"]),
+            blocks=int(e["blocks"]),
+            frames=int(e["clock"]),
+            xruns_in=int(e["xruns_in"]),
+            xruns_out=int(e["xruns_out"]),
+            load_mean=engine.load_mean,
+            load_p99=engine.load_quantile(0.99),
+            load_max=engine.load_max,
+            peak_in_dbfs=db_from_gain(float(e["in_peak_max"])),
+            peak_out_dbfs=db_from_gain(float(e["out_peak_max"])),
+            latency_ms=1000.0 * (host.input_latency + block + own + host.output_latency),
+            latency_in_ms=1000.0 * host.input_latency,
+            latency_block_ms=1000.0 * block,
+            latency_model_ms=1000.0 * own,
+            latency_out_ms=1000.0 * host.output_latency,
+            non_finite_blocks=int(e["non_finite"]),
+            preset=preset,
+            realtime=granted.how if granted.granted else "none",
+            recorded_frames=recorder.frames if recorder else 0,
+            lost_frames=recorder.lost if recorder else 0,
+            reconnects=reconnects,
+        )
 
     def _repr_html_(self) -> str:
         from .html import stats_table

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 
 from ..engine.engine import Engine
+from ..host.again import Opened
 from ..host.null import NullHost
 from ..host.portaudio import PortAudioHost
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
@@ -18,6 +19,7 @@ from ..units import db_from_gain, gain_from_db
 from .audio import Audio, played
 from .controller import Controller
 from .desk import Desk
+from .ending import end
 from .html import stats_table
 from .interrupt import closed
 from .reseed import Reseeder
@@ -26,7 +28,6 @@ from .takes import Takes
 from .turns import Turns
 from .watch import Watcher
 
-CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.005
 
 
@@ -83,7 +84,11 @@ class Stream(Turns):
         host.start()
         self._ask_for_realtime()
         controller.start()
-        self._finalizer = weakref.finalize(self, _end, engine, controller, host, recorder, takes, self._companions)
+        self.opened: Opened | None = None  # how, where it can be opened again
+        self.reconnects = 0
+        self._hosts = [host]
+        parts = (engine, controller, self._hosts, recorder, takes, self._companions)
+        self._finalizer = weakref.finalize(self, end, *parts)
 
     def _ask_for_realtime(self) -> None:
         deadline = time.monotonic() + 0.5
@@ -167,31 +172,8 @@ class Stream(Turns):
     @property
     def stats(self) -> Stats:
         """Return everything that is counted; still readable after `close`."""
-        e, host = self.engine.record, self.host
-        own = self._latency_frames / float(e["sample_rate"])
-        return Stats(
-            device=host.name,
-            input_device=host.input_name,
-            output_device=host.output_name,
-            route=host.route,
-            sample_rate=float(e["sample_rate"]),
-            block_frames=int(e["largest_block"]),
-            blocks=int(e["blocks"]),
-            frames=int(e["clock"]),
-            xruns_in=int(e["xruns_in"]),
-            xruns_out=int(e["xruns_out"]),
-            load_mean=self.engine.load_mean,
-            load_p99=self.engine.load_quantile(0.99),
-            load_max=self.engine.load_max,
-            peak_in_dbfs=db_from_gain(float(e["in_peak_max"])),
-            peak_out_dbfs=db_from_gain(float(e["out_peak_max"])),
-            latency_ms=1000.0 * (host.latency_seconds + own),
-            non_finite_blocks=int(e["non_finite"]),
-            preset=self.controller.preset.name,
-            realtime=self._granted.how if self._granted.granted else "none",
-            recorded_frames=self.recorder.frames if self.recorder else 0,
-            lost_frames=self.recorder.lost if self.recorder else 0,
-        )
+        parts = (self.recorder, self._latency_frames, self._granted, self.reconnects)
+        return Stats.of(self.engine, self.host, self.controller.preset.name, *parts)
 
     @property
     def audio(self) -> Audio:
@@ -213,10 +195,26 @@ class Stream(Turns):
 
     @property
     def active(self) -> bool:
-        """False once the stream has ended, by itself or by `close`."""
-        if self._closed:
-            return False
-        return self.host.active and not (self._frames is not None and self.engine.clock >= self._frames)
+        """False once the stream has ended, by itself or by `close`, and while its device is lost."""
+        return not self._closed and not self._complete and self.host.active
+
+    @property
+    def _complete(self) -> bool:
+        return self._frames is not None and self.engine.clock >= self._frames
+
+    def trouble(self) -> str:
+        """Return why the device gives no sound, "" if it does or is no longer wanted."""
+        return "" if self._closed or self._complete else self.host.trouble()
+
+    def revive(self, host: PortAudioHost) -> bool:
+        """Go on on another host, already started; False if the stream has been closed meanwhile."""
+        with self._lock:
+            if self._closed:
+                return False
+            self.host = self._hosts[0] = host
+            self.reconnects += 1
+        self._ask_for_realtime()
+        return True
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the stream ends by itself or `seconds` have passed; return whether it has ended."""
@@ -234,23 +232,3 @@ class Stream(Turns):
                 self._finalizer()
                 self._closed = True
                 closed(self)
-
-
-def _end(
-    engine: Engine, controller: Controller, host, recorder: Recorder | None, takes: Takes, companions: list[Watcher]
-) -> None:
-    """Fade out and close everything; also what a deleted stream or the interpreter's exit calls."""
-    if host.active:
-        last = engine.stop_soon()
-        deadline = time.monotonic() + CLOSE_SECONDS
-        while host.active and engine.clock < last and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-    for companion in companions:
-        companion.close()
-    controller.stop()
-    host.close()
-    takes.keeper.stop()
-    if recorder:
-        recorder.close()
-    takes.close()
-    engine.reclaim()

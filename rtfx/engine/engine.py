@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,6 +150,25 @@ class Engine:
     def glide(self, name: str, value: float) -> None:
         """Move `in_gain`, `out_gain`, `wet` or `open` to a value over 20 ms."""
         self.record[name]["target"] = value
+
+    @contextlib.contextmanager
+    def muted(self) -> Iterator[None]:
+        """Silence inside the block; afterwards the output is as muted or open as it was."""
+        before = float(self.record["open"]["target"])
+        self.glide("open", 0.0)
+        try:
+            yield
+        finally:
+            self.glide("open", before)
+
+    def prepare_for(self, device_inputs: int, device_outputs: int) -> None:
+        """Make ready for another device, while none calls: it begins with a fade, on a thread of its own."""
+        e = self.record
+        e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
+        if not e["source"]:
+            e["in_channel"] = min(int(e["in_channel"]), max(device_inputs - 1, 0))
+        e["open"]["goal"] = e["open"]["value"] = 0.0
+        e["open"]["left"] = e["thread"] = e["largest_block"] = 0
 
     def stop_at(self, frame: int) -> None:
         """Have the output fade so that it is silent from this stream frame on."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DeviceError, did_you_mean
+from .renew import renew_if_servers_changed
 from .route import JACK, jack_runs, preferred_apis, prepare, quiet, sounddevice
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about
@@ -36,6 +37,7 @@ class Device:
 def devices() -> list[Device]:
     """Return all devices, in PortAudio's order; `default_input` marks what `choose` would take."""
     module = sounddevice()
+    renew_if_servers_changed()
     apis = list(module.query_hostapis())
     found = [
         Device(
@@ -71,19 +73,21 @@ def _default(apis: list, found: list[Device], side: str) -> int:
 
 def sample_rates(device: Device) -> list[int]:
     """Return those of `RATES` at which the device opens; empty where it is busy."""
+    return [rate for rate in RATES if runs_at(device, rate)]
+
+
+def runs_at(device: Device, rate: float) -> bool:
+    """Tell whether the device opens at a rate in Hz."""
     module = sounddevice()
-    found = []
-    for rate in RATES:
-        try:
-            with quiet():
-                _check(module, device, rate)
-        except (module.PortAudioError, ValueError):
-            continue
-        found.append(rate)
-    return found
+    try:
+        with quiet():
+            _check(module, device, rate)
+    except (module.PortAudioError, ValueError):
+        return False
+    return True
 
 
-def _check(module: Any, device: Device, rate: int) -> None:
+def _check(module: Any, device: Device, rate: float) -> None:
     side = "output" if device.output_channels else "input"
     getattr(module, f"check_{side}_settings")(device=device.index, samplerate=rate, dtype="float32")
 

@@ -63,7 +63,7 @@ class NullHost:
 
     def __init__(self, engine: Engine, block: int, sample_rate: int, frames: int | None = None):
         self.engine, self.block, self.sample_rate = engine, block or BLOCK_FRAMES, sample_rate
-        self.latency_seconds = 0.0
+        self.input_latency = self.output_latency = 0.0
         self._control = np.zeros(1, CONTROL)
         self._control["frames"] = -1 if frames is None else frames
         self._output = np.zeros((self.block, int(engine.record["device_outputs"])), np.float32)
@@ -82,7 +82,11 @@ class NullHost:
         """False once the thread has ended."""
         return self._thread.is_alive() and not self._control["ended"][0]
 
-    def close(self) -> None:
+    def trouble(self) -> str:
+        """Nothing ever happens to this device."""
+        return ""
+
+    def close(self, patient: bool = True) -> None:
         """Stop; returns when the audio thread has ended."""
         self._control["stop"] = 1
         if self._thread.is_alive():

@@ -11,19 +11,24 @@ import contextlib
 import ctypes
 import glob
 import os
-import socket
 import sys
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from ..errors import DeviceError
+from .patience import within
+from .servers import jack_runs, pipewire_runs, running
 
 PIPEWIRE_LIBRARIES = (
     "/usr/lib/*/pipewire-0.3/jack/libjack.so.0",  # Debian, Ubuntu
     "/usr/lib64/pipewire-0.3/jack/libjack.so.0",  # Fedora
     "/usr/lib/pipewire-0.3/jack/libjack.so.0",  # Arch
 )
+START_SECONDS, END_SECONDS = 10.0, 0.5
+left_behind: set[int] = set()  # ids of hosts whose stream could not be closed
+_servers: frozenset = frozenset()
 JACK, ALSA = "JACK Audio Connection Kit", "ALSA"
 PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
 # Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
@@ -34,6 +39,7 @@ USED = (
     "_lib",
     "_initialize",
     "_terminate",
+    "_initialized",
     "_exit_handler",
     "query_devices",
     "query_hostapis",
@@ -51,14 +57,17 @@ def sounddevice() -> Any:
         PortAudio or sounddevice is missing or unusable; the message holds the remedy.
     """
     prepare()
+    begun_with(running())
     try:
-        import sounddevice as module  # type: ignore[import-untyped]
+        module = within(START_SECONDS, _imported)
     except ImportError as error:
         raise DeviceError(f"sounddevice cannot be imported ({error}): pip install 'sounddevice>=0.5,<0.6'") from error
     except OSError as error:
         if "PortAudio library not found" in str(error) or "libportaudio" in str(error):
             raise DeviceError("the PortAudio library is missing: install it: sudo apt install libportaudio2") from error
         raise DeviceError(f"PortAudio cannot be loaded ({error}): reinstall libportaudio2") from error
+    except DeviceError:
+        raise
     except Exception as error:  # PortAudioError cannot be named before the import has worked
         raise DeviceError(f"PortAudio does not start ({error}): is the sound system running?") from error
     missing = [name for name in USED if not hasattr(module, name)]
@@ -66,8 +75,14 @@ def sounddevice() -> Any:
         version = getattr(module, "__version__", "unknown")
         raise DeviceError(f"sounddevice {version} lacks {', '.join(missing)}: pip install 'sounddevice>=0.5,<0.6'")
     atexit.unregister(module._exit_handler)
-    atexit.register(_end, module)
+    atexit.register(_Ending(module))
     return module
+
+
+def _imported() -> Any:
+    import sounddevice  # type: ignore[import-untyped]
+
+    return sounddevice
 
 
 def prepare() -> str:
@@ -95,16 +110,48 @@ def _prepare_linux() -> str:
     return "alsa"
 
 
-def _end(module: Any) -> None:
-    """End PortAudio at exit, unless its sound server has died: PortAudio's JACK part would abort the process."""
-    runs = {"jack": jack_runs, "pipewire": pipewire_runs}.get(prepare())
-    if runs is None or runs():
-        module._exit_handler()
+def begun_with(servers: frozenset) -> None:
+    """Note which sound servers ran when PortAudio was started."""
+    global _servers
+    _servers = servers
+
+
+def servers_live() -> bool:
+    """Tell whether all sound servers that PortAudio started with live: else ending it would abort the process."""
+    return _servers <= running()
+
+
+def servers_changed() -> bool:
+    """Tell whether other sound servers run than when PortAudio started."""
+    return _servers != running()
+
+
+class _Ending:
+    """Ends PortAudio at exit, unless its sound server has died; a server that does not answer is not waited for."""
+
+    def __init__(self, module: Any):
+        self._module = module
+        self._begin = threading.Event()
+        # started now: at exit there are no new threads any more
+        self._thread = threading.Thread(target=self._run, name="rtfx exit", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._begin.wait()
+        self._module._exit_handler()
+
+    def __call__(self) -> None:
+        if servers_live() and not left_behind:
+            self._begin.set()
+            self._thread.join(END_SECONDS)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send what C libraries print on standard error nowhere: PortAudio and ALSA comment on every attempt that fails."""
+    """Send what C libraries print on standard error nowhere: PortAudio and ALSA comment on every attempt that fails.
+
+    What other threads print meanwhile is lost with it, unless they do so inside `own_standard_error`.
+    """
     try:
         kept = os.dup(2)
     except OSError:  # there is no standard error
@@ -121,29 +168,21 @@ def quiet() -> Iterator[None]:
         os.close(kept)
 
 
-def jack_runs() -> bool:
-    """Tell whether the JACK server that this environment names answers on its socket."""
-    server = os.environ.get("JACK_DEFAULT_SERVER", "default")
-    user = os.getuid()
-    sockets = glob.glob(f"/dev/shm/jack_{glob.escape(server)}_{user}_*")
-    sockets += glob.glob(f"/dev/shm/jack-{user}/{glob.escape(server)}/jack_*")  # JACK 1
-    return any(_answers(path) for path in sockets)
-
-
-def pipewire_runs() -> bool:
-    """Tell whether the user's PipeWire answers on its socket."""
-    folder = os.environ.get("PIPEWIRE_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return _answers(os.path.join(folder, os.environ.get("PIPEWIRE_REMOTE", "pipewire-0")))
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0.5)
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True
+@contextlib.contextmanager
+def own_standard_error() -> Iterator[None]:
+    """Give Python's standard error a file descriptor of its own, which `quiet` leaves alone."""
+    before = sys.stderr
+    try:
+        own = os.fdopen(os.dup(before.fileno()), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    except (AttributeError, OSError, ValueError):  # closed, or not a file
+        yield
+        return
+    sys.stderr = own
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        own.close()
 
 
 def route_name(host_api: str) -> str:

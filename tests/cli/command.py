@@ -25,14 +25,14 @@ def rtfx(capsys, *arguments):
 def process(*arguments, **options):
     """Run ``python -m rtfx`` and return the finished process."""
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=120, env=ENVIRONMENT, **options)
+    return subprocess.run(command, capture_output=True, timeout=300, env=ENVIRONMENT, **options)
 
 
 def start(*arguments, **streams):
     """Start ``python -m rtfx``, open to interrupts even where this process, a background job, ignores them."""
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(command, env=ENVIRONMENT, preexec_fn=_hear_interrupts, **streams)
+    return subprocess.Popen(command, env=ENVIRONMENT, preexec_fn=hear_interrupts, **streams)
 
 
-def _hear_interrupts():
+def hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)

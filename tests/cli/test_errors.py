@@ -129,6 +129,18 @@ def test_interrupt_is_130(capsys, monkeypatch):
     assert rtfx(capsys, "info")[::2] == (130, "rtfx: interrupted\n")
 
 
+def test_sigterm_is_143_and_one_line(capsys, monkeypatch):
+    def terminated(name, compat):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("rtfx.model.load.load", terminated)
+    before = signal.signal(signal.SIGTERM, main._terminate)
+    try:
+        assert rtfx(capsys, "verify", "klon.json") == (143, "", "rtfx: terminated\n")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_help_of_every_verb(capsys):
     for verb in main.VERBS:
         code, out, err = rtfx(capsys, verb, "--help")

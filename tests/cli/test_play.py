@@ -99,10 +99,10 @@ def test_signal_before_the_first_note_ends_well():
 
 @pytest.mark.parametrize(("text", "expected"), [(None, None), ("low", "low"), ("high", "high"), ("0.01", 0.01)])
 def test_latency(text, expected):
-    assert play._latency(text) == expected
+    assert play.latency_wanted(text) == expected
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "99", "nan", "soon"])
 def test_bad_latency(text):
     with pytest.raises(UsageError, match="expected low, high or seconds"):
-        play._latency(text)
+        play.latency_wanted(text)

@@ -8,24 +8,22 @@ import numpy as np
 import pytest
 
 from rtfx.api import Rig
+from rtfx.certificate import MOVERS, certify, kernels_of, steps_of, unknown_addresses, violations
 from rtfx.effects.table import BLOCKS
-from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.engine.run import RUN_PART
+from rtfx.engine.process import CALLBACK_KERNEL
 from rtfx.host.null import PACE
 from rtfx.kernels import conv, recurrent
 from rtfx.kernels.delay import MIX
-from rtfx.kernels.jit import COMPILED_ROOMS, PROCESS, REGISTRY, Kernel, kernel
+from rtfx.kernels.jit import COMPILED_ROOMS, PROCESS, Kernel, kernel
 from rtfx.kernels.memory import floats
 from rtfx.kernels.plain import PLAIN_CELL, PLAIN_CONV
-from rtfx.plan.layout import RIG, STEP
+from rtfx.model.load import load
 
 from .rigs import RATE, chains, rig
-from .safety import violations
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((ROOT / "models").glob("*.json"))
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART)  # these call kernels through addresses out of a plan
 
 
 def shipped_plans():
@@ -45,20 +43,8 @@ def plans():
     return dict(shipped_plans())
 
 
-def steps_of(plan):
-    record = plan.arena[: RIG.itemsize].view(RIG)[0]
-    first = int(record["steps"])
-    return plan.arena[first : first + int(record["step_count"]) * STEP.itemsize].view(STEP)
-
-
-def unknown_addresses(plan) -> list[int]:
-    """Return the addresses that a plan would call and that no kernel registered."""
-    addresses = [int(address) for address in steps_of(plan)["kernel"]]
-    assert addresses
-    return [address for address in addresses if address not in REGISTRY]
-
-
 def test_every_address_in_every_plan_is_a_registered_kernel(plans):
+    assert all(len(steps_of(plan)) for plan in plans.values())
     assert {name: unknown_addresses(plan) for name, plan in plans.items()} == {name: [] for name in plans}
     plan = plans["gain"]
     stray = replace(plan, arena=plan.arena.copy())
@@ -78,7 +64,7 @@ def test_every_kernel_is_safe(plans):
     """All kernels of all shipped rigs, and all that rigs of other models could reach."""
     declared = set(declared_kernels())
     assert {PLAIN_CONV, PLAIN_CELL, *MOVERS} <= declared
-    reached = {REGISTRY[int(address)] for plan in plans.values() for address in steps_of(plan)["kernel"]}
+    reached = {each for plan in plans.values() for each in kernels_of(plan)}
     problems = {}
     for each in sorted(declared | reached, key=lambda each: each.name):
         found = violations(each.uncompiled(), may_sleep=each is PACE, may_call_addresses=each in MOVERS)
@@ -97,6 +83,19 @@ def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
     assert any("calls an address" in line for line in violations(CALLBACK_KERNEL.uncompiled()))
     found = violations(PACE.uncompiled(), may_call_addresses=True)
     assert found and set(found) == {"calls nanosleep"}
+
+
+def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
+    found = certify(load("klon.json"))
+    assert found.ok and found.violations == {}
+    assert {CALLBACK_KERNEL.name, PACE.name, *(each.name for each in kernels_of(Rig(["klon.json"]).plan(RATE)))} == {
+        *found.kernels
+    }
+    assert found.functions == len(found.kernels) >= 4 and found.inner_functions > found.functions
+    assert "clock_gettime" in found.callees and not any("malloc" in name or "NRT" in name for name in found.callees)
+    monkeypatch.setattr("rtfx.certificate.kernels_of", lambda plan: [kernel(prints)])
+    refused = certify(load("klon.json"))
+    assert not refused.ok and list(refused.violations) == [kernel(prints).name]
 
 
 # kernels that must be rejected

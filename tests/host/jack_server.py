@@ -26,7 +26,8 @@ class Server:
 
     _number = itertools.count()
 
-    def __init__(self):
+    def __init__(self, rate: int = RATE):
+        self.rate = rate
         self.name = f"rtfx{os.getpid()}-{next(self._number)}"
         self._revived = False
         self.environment = os.environ | {
@@ -36,7 +37,7 @@ class Server:
         }
 
     def __enter__(self) -> Server:
-        driver = ["-d", "dummy", "-r", str(RATE), "-p", str(PERIOD), "-C", "2", "-P", "2"]
+        driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(PERIOD), "-C", "2", "-P", "2"]
         command = ["jackd", "-n", self.name, "-r", *driver]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self.process = subprocess.Popen(command, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT)
@@ -57,6 +58,17 @@ class Server:
 
     def __exit__(self, *exception) -> None:
         self.end()
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def begin_again(self, rate: int = RATE) -> None:
+        """Start it once more under its name."""
+        self._log.close()
+        self.rate = rate
+        self.__enter__()
 
     def end(self) -> None:
         """Stop the server by its own process, whatever state it is in."""

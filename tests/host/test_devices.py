@@ -4,11 +4,13 @@ import builtins
 import os
 import socket
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 
 from rtfx.errors import DeviceError
-from rtfx.host import builtin, choose, devices, remember, route
+from rtfx.host import builtin, choose, devices, patience, remember, route, servers
 
 from .fake_sounddevice import FakeSoundDevice, PortAudioError
 
@@ -34,6 +36,7 @@ def computer(monkeypatch):
     def build(*table, **options):
         module = FakeSoundDevice(*table, **options)
         monkeypatch.setattr(devices, "sounddevice", lambda: module)
+        monkeypatch.setattr(devices, "renew_if_servers_changed", lambda: None)
         return module
 
     return build
@@ -246,18 +249,52 @@ def test_a_sounddevice_without_the_names_in_use_is_refused(monkeypatch):
     route.sounddevice.cache_clear()
 
 
+JACK_RUN, NEXT_RUN = ("/dev/shm/jack_default_0_0", 7, 100), ("/dev/shm/jack_default_0_0", 7, 200)
+
+
 @pytest.mark.parametrize(
-    ("way", "server_runs", "ended"), [("jack", True, 1), ("jack", False, 0), ("pipewire", False, 0), ("alsa", False, 1)]
+    ("at_start", "at_exit", "stuck", "ended"),
+    [
+        ([JACK_RUN], [JACK_RUN], False, 1),
+        ([JACK_RUN], [], False, 0),
+        ([JACK_RUN], [NEXT_RUN], False, 0),  # another one of the same name: ours has died all the same
+        ([], [JACK_RUN], False, 1),
+        ([], [], True, 0),
+    ],
 )
-def test_portaudio_is_not_ended_after_its_server(computer, monkeypatch, way, server_runs, ended):
+def test_portaudio_is_not_ended_after_its_server(monkeypatch, at_start, at_exit, stuck, ended):
     calls = []
-    module = computer()
-    module._exit_handler = lambda: calls.append(1)
-    monkeypatch.setattr(route, "_prepare_linux", lambda: way)
-    monkeypatch.setattr(route, "jack_runs", lambda: server_runs)
-    monkeypatch.setattr(route, "pipewire_runs", lambda: server_runs)
-    route._end(module)
+    monkeypatch.setattr(route, "_servers", frozenset(at_start))
+    monkeypatch.setattr(route, "running", lambda: frozenset(at_exit))
+    monkeypatch.setattr(route, "left_behind", {1} if stuck else set())
+    route._Ending(SimpleNamespace(_exit_handler=lambda: calls.append(1)))()
     assert len(calls) == ended
+
+
+def test_a_sound_system_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    held = threading.Event()
+    with pytest.raises(DeviceError, match="has not answered for 0.1 s"):
+        patience.within(0.1, held.wait)
+    held.set()
+    assert patience.within(5.0, int, "7") == 7
+    with pytest.raises(ValueError):
+        patience.within(5.0, int, "seven")
+
+
+def test_a_server_is_told_from_the_next_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "no-such-server")
+    seen = [servers.running()]
+    for _ in range(2):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "pipewire-0"))
+            server.listen()
+            seen.append(servers.running())
+        assert servers.running() == frozenset(), "its socket is left, and answers no more"
+        (tmp_path / "pipewire-0").unlink()
+    assert seen[0] == frozenset() and len(seen[1]) == len(seen[2]) == 1 and seen[1] != seen[2]
 
 
 def test_a_server_that_ended_is_named(computer, monkeypatch):

@@ -1,0 +1,161 @@
+"""Says whether compiled functions can ever reach Python, the GIL or the allocator: what the audio thread must not do.
+
+Numba's C wrapper always holds code that takes the GIL, in a branch for errors. It is dead if every inner function
+returns only the constant status 0; what the inner functions call is held against a list.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .api import Model, Rig
+from .engine.process import CALLBACK_KERNEL, DRIVE
+from .engine.run import RUN_PART
+from .host.null import PACE
+from .kernels.jit import REGISTRY, Kernel
+from .model.spec import ModelSpec
+from .plan.chain import Plan
+from .plan.layout import RIG, STEP
+from .plan.resolve import DEFAULT_RATE
+
+# Symbols of the C library, one group per reason. _ZN: further functions of Numba, inspected as well.
+ALLOWED = {
+    "inner": r"llvm\..*|_ZN.*",
+    "maths": r"tanhf?|expf?|exp2f?|expm1f?|log1pf?|sinf?|cosf?|powf?|erff?|erfcf?|sqrtf?|fabsf?|floorf?|roundf?|fmaf?",
+    "memory": r"memcpy|memmove|memset",
+    "system": r"clock_gettime|gettid",  # neither blocks
+}
+SLEEP = "nanosleep"  # only in the null device's own loop, never in the callback
+MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART)  # these call kernels through addresses out of a plan
+_ALLOWED = re.compile("|".join(f"(?:{group})" for group in ALLOWED.values()))
+
+
+@dataclass
+class Inspection:
+    """What was found in one compiled function: `violations` in words, functions inside it, C functions it calls."""
+
+    violations: list[str] = field(default_factory=list)
+    inner: int = 0
+    callees: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the audio thread runs for a model: `functions` compiled, `inner_functions` inside them, C `callees`.
+
+    `violations` holds what is wrong, by function; `ok` if there is nothing.
+    """
+
+    ok: bool
+    functions: int
+    inner_functions: int
+    callees: list[str]
+    violations: dict[str, list[str]]
+    kernels: list[str]
+
+
+def certify(spec: ModelSpec) -> Certificate:
+    """Inspect every compiled function that a stream with this model runs on its audio thread; all are compiled anew."""
+    plan = Rig([Model(spec)]).plan(spec.sample_rate or DEFAULT_RATE)
+    unknown = unknown_addresses(plan)
+    reached = [*dict.fromkeys((CALLBACK_KERNEL, PACE, *kernels_of(plan)))]
+    found = {each.name: inspect(each.uncompiled(), each is PACE, each in MOVERS) for each in reached}
+    violations = {name: sorted(set(one.violations)) for name, one in found.items() if one.violations}
+    if unknown:
+        violations["plan"] = [f"calls {len(unknown)} addresses that no kernel has"]
+    return Certificate(
+        ok=not violations,
+        functions=len(found),
+        inner_functions=sum(one.inner for one in found.values()),
+        callees=sorted(set().union(*(one.callees for one in found.values()))),
+        violations=violations,
+        kernels=list(found),
+    )
+
+
+def steps_of(plan: Plan):
+    """Return the steps of a plan, as a view of its arena."""
+    record = plan.arena[: RIG.itemsize].view(RIG)[0]
+    first = int(record["steps"])
+    return plan.arena[first : first + int(record["step_count"]) * STEP.itemsize].view(STEP)
+
+
+def kernels_of(plan: Plan) -> list[Kernel]:
+    """Return the kernels that a plan calls."""
+    return [REGISTRY[int(address)] for address in steps_of(plan)["kernel"] if int(address) in REGISTRY]
+
+
+def unknown_addresses(plan: Plan) -> list[int]:
+    """Return the addresses that a plan would call and that no kernel registered."""
+    return [int(address) for address in steps_of(plan)["kernel"] if int(address) not in REGISTRY]
+
+
+def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> list[str]:
+    """Return what makes a Numba CFunc unsafe; nothing if it is safe. Parameters as for `inspect`."""
+    return inspect(compiled, may_sleep, may_call_addresses).violations
+
+
+def inspect(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> Inspection:
+    """Inspect a Numba CFunc.
+
+    Parameters
+    ----------
+    compiled : numba.core.ccallback.CFunc
+        Not yet compiled: what comes from a cache holds no code to inspect.
+    may_call_addresses : bool
+        Calls through an address are opaque here; who makes them must only hold addresses that were inspected too.
+    """
+    from llvmlite.binding import ValueKind
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock:
+        library = compiled._compile_uncached().library
+        library._ensure_finalized()
+    result = Inspection()
+    found = result.violations
+    functions = list(library._final_module.functions)
+    here = {function.name for function in functions if not function.is_declaration}
+    for function in functions:
+        if function.is_declaration or not function.name.startswith("_ZN"):
+            continue
+        result.inner += 1
+        found += _statuses(function)
+        for block in function.blocks:
+            for instruction in block.instructions:
+                if instruction.opcode not in ("call", "invoke"):
+                    continue
+                callee = list(instruction.operands)[-1]
+                if callee.value_kind != ValueKind.function:
+                    if not may_call_addresses:
+                        found.append(f"calls an address: {str(instruction).strip()}")
+                elif callee.name.startswith("_ZN") and callee.name not in here:
+                    found.append(f"calls {callee.name}, whose code is elsewhere")
+                elif not _ALLOWED.fullmatch(callee.name) and not (may_sleep and callee.name == SLEEP):
+                    found.append(f"calls {callee.name}")
+                elif not callee.name.startswith(("_ZN", "llvm.")):
+                    result.callees.add(callee.name)
+    assert result.inner, "no inner function was found: nothing was inspected"
+    return result
+
+
+def _statuses(function) -> list[str]:
+    """Return what a function may return but the constant 0; the status of an inner function, inspected itself, is 0."""
+    lines = [str(i).strip() for block in function.blocks for i in block.instructions]
+    values = dict(line.split(" = ", 1) for line in lines if line.startswith("%") and " = " in line)
+    returns = [line for line in lines if line.startswith("ret ")]
+    waiting = [line.removeprefix("ret i32 ").split(",")[0].split("!")[0].strip() for line in returns]
+    seen, found = set(), []
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name == "0":
+            continue
+        seen.add(name)
+        value = values.get(name, "")
+        if value.startswith("phi i32"):
+            waiting += re.findall(r"\[ ([^,]+), %", value)
+        elif value.startswith("select"):
+            waiting += re.findall(r", i32 ([^,]+)", value)
+        elif not re.match(r"(tail |musttail |notail )?call .*i32 @_ZN", value):
+            found.append(f"can raise: {name} = {value}")
+    return found

@@ -1,0 +1,91 @@
+"""The device that was lost, found again by its name and opened again, for the engine that still waits for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..engine.engine import Engine
+from ..errors import DeviceError
+from ..plan.layout import MAX_CHANNELS
+from .choose import Choice
+from .devices import Device, devices, runs_at
+from .portaudio import PortAudioHost
+from .renew import renew
+from .servers import running
+
+ALSA_CARD = re.compile(r"\s*\(hw:[^)]*\)")  # the number changes with the socket that it is plugged into
+
+
+class Missing(DeviceError):
+    """The device is not there."""
+
+
+class OtherRate(DeviceError):
+    """The device is there, at a sample rate that the engine was not made for."""
+
+    def __init__(self, message: str, sample_rate: float):
+        super().__init__(message)
+        self.sample_rate = sample_rate
+
+
+@dataclass(frozen=True)
+class Opened:
+    """How a stream was opened: devices, frames per block, latency asked for, whether the user named the rate."""
+
+    choice: Choice
+    block: int
+    latency: str | float
+    fixed_rate: bool = False
+
+    def again(self, engine: Engine) -> PortAudioHost:
+        """Return a host on the same devices as they are now, not yet started.
+
+        Raises
+        ------
+        Missing, OtherRate, DeviceError
+        """
+        renew()
+        choice = choose_again(self.choice)
+        rate = float(engine.record["sample_rate"])
+        target = choice.output
+        assert target is not None
+        if not runs_at(target, rate):
+            raise OtherRate(f"{target.name} runs at {target.sample_rate:g} Hz now, not at {rate:g}", target.sample_rate)
+        engine.prepare_for(*channels(choice, int(engine.record["outputs"])))
+        return PortAudioHost(engine, choice, self.block, rate, self.latency)
+
+
+def channels(choice: Choice, outputs: int) -> tuple[int, int]:
+    """Return how many channels of the devices are opened for a rig of so many outputs: (inputs, outputs)."""
+    source, target = choice.input, choice.output
+    return (
+        min(source.input_channels, MAX_CHANNELS) if source else 0,
+        min(max(2, outputs), target.output_channels) if target else outputs,
+    )
+
+
+def choose_again(before: Choice) -> Choice:
+    """Return the devices of the same names and host APIs, or raise `Missing`."""
+    known = devices()
+    return replace(
+        before, input=_same(before.input, "input", known), output=_same(before.output, "output", known), notes=()
+    )
+
+
+def _same(device: Device | None, side: str, known: list[Device]) -> Device | None:
+    if device is None:
+        return None
+    usable = [d for d in known if d.host_api == device.host_api and getattr(d, f"{side}_channels")]
+    exact = [d for d in usable if d.name == device.name]
+    alike = [d for d in usable if ALSA_CARD.sub("", d.name) == ALSA_CARD.sub("", device.name)]
+    if not exact and len(alike) != 1:
+        raise Missing(f"no {side} device is called {device.label!r}")
+    return (exact or alike)[0]
+
+
+def presence() -> tuple:
+    """Return what changes when a server starts or a card is plugged in, where that can be seen cheaply."""
+    cards = Path("/proc/asound/cards")
+    return running(), cards.read_text(errors="replace") if cards.exists() else ""

@@ -1,0 +1,200 @@
+"""play on a JACK server that is killed, frozen, started again, at another rate: it says so, waits, goes on, ends."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.host.jack_server import Server, installed
+
+from .command import COMMAND, ENVIRONMENT, hear_interrupts
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
+    pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2"),
+]
+PATIENCE = 200.0  # a busy machine takes its time to compile
+EXIT_SECONDS = 3.0  # on a machine with nothing else to do
+SET_LIST = """\
+version: 1
+presets:
+  - {name: first, chain: [{type: gain}]}
+  - {name: second, chain: [{type: gain}, {type: gain}]}
+"""
+
+
+def exit_seconds() -> float:
+    """Return how long leaving may take on this machine now: longer by what it needs too long for ``rtfx --help``."""
+    begin = time.monotonic()
+    subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, check=True)
+    return EXIT_SECONDS + 10.0 * (time.monotonic() - begin)
+
+
+class Play:
+    """``rtfx play`` on a server; its standard error is read line by line."""
+
+    running: list = []
+
+    def __init__(self, server, *arguments):
+        self.process = subprocess.Popen(
+            [*COMMAND, "play", "--headless", "--json", *map(str, arguments)],
+            env=ENVIRONMENT | server.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=hear_interrupts,
+        )
+        self.running.append(self)
+        self.said = []
+        self._lines = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def says(self, *words) -> str:
+        """Wait for a line with these words and return it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                line = None
+            assert line is not None, f"never said {words}: {self.said}"
+            self.said.append(line)
+            if all(word in line for word in words):
+                return line
+
+    def ends(self, number=None) -> tuple[int, dict, float]:
+        """Return exit code, JSON and the seconds it took, after a signal."""
+        begin = time.monotonic()
+        if number:
+            self.process.send_signal(number)
+        try:
+            out = self.process.stdout.read()  # the command's own end; JACK's threads need no more than that
+            code = self.process.wait(PATIENCE)
+        finally:
+            self.close()
+        self.said += [line for line in iter(self._lines.get, None)]
+        return code, json.loads(out), time.monotonic() - begin
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(PATIENCE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+        while Play.running:
+            Play.running.pop().close()
+
+
+@pytest.mark.parametrize("rate", [48000, 44100])
+def test_plays_on_when_the_server_is_back(server, tmp_path, rate):
+    path = tmp_path / "set.yaml"
+    path.write_text(SET_LIST)
+    play = Play(server, f"{path}:second", "-p", "gain.gain_db=-3", "--seconds", 600)
+    play.says("playing on system", "48000 Hz")
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        server.process.send_signal(number)
+        server.process.wait()
+        play.says("system has stopped", "JACK server has ended", "waiting")
+        server.begin_again(rate)
+        play.says(
+            *(["system is back"] if rate == 48000 or number == signal.SIGTERM else ["playing on system", "44100"])
+        )
+    time.sleep(0.5)
+    code, stats, seconds = play.ends(signal.SIGTERM)
+    assert code == 0, play.said
+    assert stats["reconnects"] == 2 and stats["sample_rate"] == rate
+    assert stats["preset"] == "second"
+    assert stats["frames"] > 0.2 * rate, "it asks for sound again"
+    assert seconds < exit_seconds()
+    assert not any("Traceback" in line or "ALSA lib" in line for line in play.said), play.said
+
+
+def test_no_reconnect_leaves_and_says_why(server):
+    play = Play(server, "--model", "klon.json", "--no-reconnect")
+    play.says("preset 1")
+    begin = time.monotonic()
+    server.kill()
+    code, stats, _ = play.ends()
+    assert time.monotonic() - begin < exit_seconds()
+    assert code == 1
+    assert "JACK server has ended" in play.said[-1]
+    assert stats["reconnects"] == 0 and stats["frames"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_leaves_while_it_waits(server, number):
+    play = Play(server, "--model", "klon.json")
+    play.says("preset 1")
+    server.kill()
+    play.says("waiting")
+    time.sleep(1.0)
+    code, _, seconds = play.ends(number)
+    assert code == 0 and seconds < exit_seconds()
+
+
+def test_a_rate_that_was_asked_for_is_waited_for(server):
+    play = Play(server, "--model", "klon.json", "--rate", 48000)
+    play.says("preset 1")
+    server.kill()
+    play.says("waiting")
+    server.begin_again(44100)
+    play.says("system runs at 44100 Hz now, not at 48000", "waiting")
+    server.kill()
+    server.begin_again(48000)
+    play.says("system is back")
+    assert play.ends(signal.SIGTERM)[0] == 0
+
+
+def test_a_server_that_freezes_and_thaws(server):
+    """It is not opened a second time: two streams would sound at once."""
+    play = Play(server, "--model", "klon.json")
+    play.says("preset 1")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        play.says("has not asked for sound", "waiting")
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    play.says("system is back")
+    code, stats, _ = play.ends(signal.SIGTERM)
+    assert code == 0
+    assert stats["reconnects"] <= 1, "none, unless the server has lost patience with its clients"
+
+
+@pytest.mark.parametrize("when", ["playing", "starting"])
+def test_leaves_a_frozen_server(server, when):
+    if when == "playing":
+        play = Play(server, "--model", "klon.json")
+        play.says("preset 1")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        if when == "starting":
+            play = Play(server, "--model", "klon.json")
+        time.sleep(2.0)
+        begin = time.monotonic()
+        play.process.send_signal(signal.SIGTERM)
+        play.process.wait(PATIENCE)
+        seconds = time.monotonic() - begin
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+        play.close()
+    assert seconds < exit_seconds()
+    assert play.process.returncode >= 0, "ended by itself, not by a crash"
