@@ -113,7 +113,8 @@ def test_plays_on_when_the_server_is_back(server, tmp_path, rate):
     for number in (signal.SIGKILL, signal.SIGTERM):
         server.process.send_signal(number)
         server.process.wait()
-        play.says("system has stopped", "JACK server has ended", "waiting")
+        # one that is told to end closes its clients first
+        play.says("system has stopped", "JACK", *(["server has ended"] if number == signal.SIGKILL else []), "waiting")
         server.begin_again(rate)
         play.says(
             *(["system is back"] if rate == 48000 or number == signal.SIGTERM else ["playing on system", "44100"])
