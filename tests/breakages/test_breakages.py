@@ -22,7 +22,7 @@ CACHE_FOLDER = "from rtfx.kernels.jit import cache_folder; print(cache_folder())
 def copy_of_the_tree(target: Path) -> Path:
     """Copy what tests need; not what they write."""
     ignore = shutil.ignore_patterns("__pycache__", "breakages")
-    for name in ("rtfx", "tests", "presets"):
+    for name in ("rtfx", "tests", "presets", "docs"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
     (target / "models").symlink_to(ROOT / "models")
     shutil.copy(ROOT / "pyproject.toml", target)
