@@ -50,6 +50,7 @@ class Cell:
             self.stored_h = e.b.gep(below.stored_h, [e.index(below.shape.padded)])
             self.stored_c = e.b.gep(below.stored_c, [e.index(below.shape.padded)])
         self.turn = e.b.inttoptr(record.place("turn"), simd.I64.as_pointer())
+        self.period = e.index(1)  # samples that a looped sum runs one way
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
         self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
@@ -132,8 +133,11 @@ class Cell:
         e, b, hidden = self.e, self.b, self.shape.hidden
         for tile, h in zip(self.tiles, old, strict=True):
             e.store(h, self.stored_h, tile.first)
-        turn = b.load(self.turn)
-        b.store(b.sub(e.index(1), turn), self.turn)
+        count = b.load(self.turn)
+        following = b.add(count, e.index(1))
+        whole = b.icmp_signed(">=", following, b.mul(e.index(2), self.period))
+        b.store(b.select(whole, e.index(0), following), self.turn)
+        turn = b.zext(b.icmp_signed(">=", count, self.period), simd.I64)
         step = b.sub(e.index(1), b.mul(e.index(2), turn))
         last = b.mul(e.index(hidden - 1), turn)
         results: list = []

@@ -18,6 +18,8 @@ class CellDelay:
         self.cell, self.e, self.b = cell, cell.e, cell.b
         self.record = record = simd.Record(self.e, state, cell.shape.delayed_state(0))
         self.first, self.ring = record.load("first"), record.load("ring")
+        if cell.shape.taps == 1:  # interleaved copies of the layer: each turns as it would alone
+            cell.period = self.first
         self.past = self.e.pointer(record.place("past"))
         mix = self.e.pointer(record.place("mix"))
         self.mix = [self.e.scalar(mix, k) for k in range(cell.shape.taps)]

@@ -116,7 +116,7 @@ class CellShape(NamedTuple):
 
     @property
     def state(self) -> np.dtype:
-        """Return the record: header, hidden state, cell state, and which way the next looped sum runs."""
+        """Return the record: header, hidden state, cell state, and how far looped sums are on their way to and fro."""
         return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)), ("turn", np.int64))
 
     def delayed_state(self, ring: int) -> np.dtype:
