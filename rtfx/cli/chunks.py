@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..plan.chain import ChainBlock, Plan
     from .render import Job
 
-LONG_SECONDS = 60.0  # a shorter file is done before the workers have started
+WORTH = 4e11  # multiply-adds: some 5 s of one core; less is done before the workers have started
 PIECE_SECONDS = 10.0
 OVERLAP_SHARE = 0.25  # of a piece, at most: what is computed twice
 
@@ -78,7 +78,7 @@ def _append(stages: list[Stage], block: ChainBlock, history: int | None) -> None
 
 
 def cut(rig: Rig, job: Job) -> list[Stage] | None:
-    """Return the stages of a job whose file is long enough; None if it is not, or cannot be cut."""
+    """Return the stages of a job that is worth it; None if it is not, or cannot be cut."""
     import soundfile
 
     if "-" in (job.source, job.target):
@@ -88,9 +88,18 @@ def cut(rig: Rig, job: Job) -> list[Stage] | None:
     except (soundfile.SoundFileError, OSError, TypeError):
         return None  # the reader will say what is wrong with it
     rate = job.rate or rig.sample_rate or info.samplerate
-    if info.frames < LONG_SECONDS * info.samplerate or rate != info.samplerate:
+    if rate != info.samplerate:
         return None
-    return stages_of(job.plan(rig, rate, 1 if job.mono else info.channels))
+    channels = 1 if job.mono else info.channels
+    plan = job.plan(rig, rate, channels)
+    return stages_of(plan) if info.frames * channels * _work(plan) >= WORTH else None
+
+
+def _work(plan: Plan) -> int:
+    """Return the multiply-adds of one frame of one channel."""
+    blocks = [planned.source for planned in plan.blocks]
+    models = sum(block.playing.macs_per_sample for block in blocks if block.playing)
+    return models + sum(block.impulse.shape[1] for block in blocks if block.impulse is not None)
 
 
 def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | None], None]) -> Any:

@@ -111,7 +111,7 @@ def test_one_table_and_the_failures_at_the_end(capsys, folder):
 
 @pytest.mark.parametrize("more", [(), ("--mono",), ("--out-gain", "30"), ("--bare",), ("-b", "100")])
 def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
-    monkeypatch.setattr(chunks, "LONG_SECONDS", 1.0)
+    monkeypatch.setattr(chunks, "WORTH", 0.0)
     monkeypatch.setattr(chunks, "PIECE_SECONDS", 0.3)
     x = 0.3 * np.random.default_rng(0).standard_normal((2 * RATE + 17, 2))
     soundfile.write("long.wav", x, RATE, subtype="FLOAT")
@@ -129,6 +129,6 @@ def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
 
 
 def test_a_recurrent_net_is_not_cut(folder, monkeypatch, capsys):
-    monkeypatch.setattr(chunks, "LONG_SECONDS", 0.1)
+    monkeypatch.setattr(chunks, "WORTH", 0.0)
     monkeypatch.setattr(chunks, "render_pieces", None)
     assert rtfx(capsys, "render", "--model", "klon.json", "in/a.wav", "wet.wav", "--jobs", "2")[0] == 0
