@@ -4,9 +4,25 @@ import numpy as np
 import pytest
 
 from rtfx.engine.rig import EngineRig
-from rtfx.model.spec import Conv1d, Dense, Input, ModelSpec
+from rtfx.model.spec import Conv1d, Dense, Input, Lstm, ModelSpec
 
-from .rigs import RATE, cab, cut, drive, effect, engine, gain, gru, lstm, model, noise, plan_chain, playing, response
+from .rigs import (
+    RATE,
+    cab,
+    cut,
+    drive,
+    effect,
+    engine,
+    gain,
+    gru,
+    lstm,
+    model,
+    noise,
+    plan_chain,
+    playing,
+    response,
+    tcn,
+)
 
 FADE = 960
 
@@ -36,7 +52,22 @@ def test_a_convolution_keeps_its_history(block):
     assert np.abs(y - ((1.0 - p) * old + p * new)).max() < 2e-6
 
 
-@pytest.mark.parametrize("spec", [gru, lstm])
+def stacked() -> ModelSpec:
+    """Two LSTMs, one behind the other."""
+    g = np.random.default_rng(3)
+    cells = [
+        (g.uniform(-0.4, 0.4, (32, width)), g.uniform(-0.4, 0.4, (32, 8)), g.uniform(-0.4, 0.4, 32)) for width in (1, 8)
+    ]
+    nodes = (
+        Input(()),
+        Lstm((0,), *cells[0]),
+        Lstm((1,), *cells[1]),
+        Dense((2,), g.uniform(-1, 1, (1, 8)), np.zeros(1)),
+    )
+    return ModelSpec("test", nodes, name="stacked")
+
+
+@pytest.mark.parametrize("spec", [gru, lstm, stacked, tcn])
 def test_the_same_weights_change_nothing(spec):
     """The state, the knobs on their way and the DC blocker go on: a copy is the original."""
     chain = [effect("gate"), model(spec()), effect("eq", bell1_db=6.0), cab(response(700))]
