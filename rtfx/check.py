@@ -25,7 +25,7 @@ from .host.null import BLOCK_FRAMES
 from .plan import prove as kernels
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, models_of, resolve
 from .rig.description import Preset, SetList
-from .rig.mistakes import read_in_spite
+from .rig.mistakes import line_of, read_in_spite
 from .units import db_from_gain
 from .verify import verify
 
@@ -95,12 +95,14 @@ def check(path: str | Path, compat: str | None = None) -> Report:
         No such file.
     """
     path = find_preset(path)
-    set_list, mistakes = read_in_spite(path, BLOCKS)
+    set_list, spoiled, mistakes = read_in_spite(path, BLOCKS)
     report = Report(path, DEFAULT_RATE, BLOCK_FRAMES, [Finding(ERROR, "set list", line) for line in mistakes])
     if set_list is None:
         return report
     report.block_frames = int(set_list.device.get("block") or BLOCK_FRAMES)
     models = Models(compat)
+    for preset in spoiled:
+        _readable(preset, models, report)
     good = [preset for preset in set_list.presets if _readable(preset, models, report)]
     stated = set_list.device.get("sample_rate")
     report.sample_rate = float(stated or common_rate(models_of(good, models)) or DEFAULT_RATE)
@@ -121,7 +123,7 @@ def check(path: str | Path, compat: str | None = None) -> Report:
     _neighbours(loaded, report)
     _kernels(models, report)
     order = {ERROR: 0, WARNING: 1, NOTE: 2}
-    report.findings.sort(key=lambda finding: order[finding.severity])
+    report.findings.sort(key=lambda finding: (order[finding.severity], line_of(finding.message, path)))
     return report
 
 

@@ -23,6 +23,7 @@ presets:
     chain:
       - {type: gate, threshold_bd: -60}
       - {type: flanger}
+      - {type: model, file: net.json, dirve: 0.3}
     scenes: {up: {gate.threshold_db: 3}}
   - name: two
     chain:
@@ -63,10 +64,11 @@ def test_every_mistake_is_named_with_its_line(folder):
         (2, "unknown key 'sample_rat' (did you mean 'sample_rate'?)"),
         (6, "unknown key 'threshold_bd' (did you mean 'threshold_db'?)"),
         (7, "unknown type 'flanger'"),
-        (11, "gain_db"),
-        (15, "no-such-model.json"),
-        (16, "unknown key 'driv' (did you mean 'drive'?)"),
-        (17, "nowhere.wav"),
+        (8, "unknown key 'dirve' (did you mean 'drive'?)"),
+        (12, "gain_db"),
+        (16, "no-such-model.json"),
+        (17, "unknown key 'driv' (did you mean 'drive'?)"),
+        (18, "nowhere.wav"),
     ]
     assert len(found) == len(expected), found
     for (line, words), message in zip(expected, found, strict=True):
@@ -158,5 +160,5 @@ def test_the_command(folder, capsys):
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 1 and err.startswith(f"rtfx: {path}:2: ")
     assert len(err.splitlines()) == 1
-    assert lines[-1]["topic"] == "summary" and not lines[-1]["ok"] and lines[-1]["errors"] == 7
+    assert lines[-1]["topic"] == "summary" and not lines[-1]["ok"] and lines[-1]["errors"] == 8
     assert {"severity", "topic", "preset", "message"} <= set(lines[0])

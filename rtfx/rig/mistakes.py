@@ -11,8 +11,8 @@ from .preset import Reader
 from .yaml_marks import Marked, read_yaml
 
 
-def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> tuple[SetList | None, list[str]]:
-    """Return what can be read of a set list, presets with mistakes left out, and the mistakes.
+def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> tuple[SetList | None, list[Preset], list[str]]:
+    """Return what can be read of a set list, what is left of presets with mistakes, and the mistakes.
 
     None where nothing can be: it is not YAML, or it has no list of presets.
     """
@@ -20,19 +20,15 @@ def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> tuple[SetList 
     try:
         read = reader.set_list(read_yaml(path))
     except PresetError as error:
-        return None, in_order([*reader.mistakes, str(error)], path)
+        return None, reader.spoiled, [*reader.mistakes, str(error)]
     good = tuple(preset for preset in read.presets if preset.chain)
-    return SetList(read.path, read.device, read.globals, good), in_order(reader.mistakes, path)
+    return SetList(read.path, read.device, read.globals, good), reader.spoiled, reader.mistakes
 
 
-def in_order(mistakes: list[str], path: Path) -> list[str]:
-    """Return mistakes by their lines."""
-
-    def line(mistake: str) -> int:
-        number = mistake.removeprefix(f"{path}:").partition(":")[0]
-        return int(number) if number.isdigit() else 0
-
-    return sorted(mistakes, key=line)
+def line_of(mistake: str, path: Path) -> int:
+    """Return the line that a message names, 0 if none."""
+    number = mistake.removeprefix(f"{path}:").partition(":")[0]
+    return int(number) if number.isdigit() else 0
 
 
 class _Patient(Reader):
@@ -41,18 +37,19 @@ class _Patient(Reader):
     def __init__(self, path: Path, blocks: Mapping[str, BlockType]):
         super().__init__(path, blocks)
         self.mistakes: list[str] = []
-        self._spoiled = 0
+        self.spoiled: list[Preset] = []
 
     def preset(self, marked: Marked, place: str) -> Preset:
-        before = len(self.mistakes)
+        before, found = len(self.mistakes), None
         try:
             found = super().preset(marked, place)
         except PresetError as error:
             self.mistakes.append(str(error))
-        if len(self.mistakes) == before:
+        if found and len(self.mistakes) == before:
             return found
-        self._spoiled += 1
-        return Preset(f"\0{self._spoiled}", ())
+        left = tuple(block for block in found.chain if block.type) if found else ()
+        self.spoiled.append(Preset(found.name if found else "", left, path=self.path))
+        return Preset(f"\0{len(self.spoiled)}", ())
 
     def block(self, marked: Marked, position: int, taken: Mapping[str, int]) -> BlockSpec:
         try:
