@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; really imported below, on first use
     from . import errors
-    from .api import Model, load
+    from .api import Model, from_torch, load
     from .control.audio import Audio
     from .control.stream import Stream
     from .rigs import Rig
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "load"]
+__all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_torch", "load"]
 
-_HOMES = {"Audio": "control.audio", "Model": "api", "Rig": "rigs", "load": "api", "Stream": "control.stream"}
+_HOMES = {
+    "Audio": "control.audio",
+    "Model": "api",
+    "Rig": "rigs",
+    "Stream": "control.stream",
+    "from_torch": "api",
+    "load": "api",
+}
 
 
 def __getattr__(name: str) -> Any:

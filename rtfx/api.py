@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from .plan.chain import ChainBlock
 from .plan.resolve import checked
 from .rigs import Rig
 
-__all__ = ["Model", "Rig", "Stream", "load"]
+__all__ = ["Model", "Rig", "Stream", "from_torch", "load"]
 
 
 def load(path: str | Path, **knobs: float) -> Model:
@@ -38,6 +39,36 @@ def load(path: str | Path, **knobs: float) -> Model:
         One line: what was found, what was expected, what to do.
     """
     return Model(load_spec(path), **knobs)
+
+
+def from_torch(
+    module: Any,
+    example: Any = None,
+    knobs: Sequence[str] | None = None,
+    sample_rate: float | None = None,
+    name: str | None = None,
+) -> Model:
+    """Return a PyTorch module as a model.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Evaluated as after ``module.eval()``.
+    example : torch.Tensor or tuple of them, optional
+        What it is called with, with a batch of 1: audio, (1, features, frames) or (1, frames, features), then knobs.
+    knobs : sequence of str, optional
+        Names of the knobs: the last features of the audio, then the inputs after it.
+    sample_rate : float, optional
+        Hz; without it the model runs at the stream's.
+
+    Raises
+    ------
+    RtfxError
+        Names the operation that is no layer of rtfx, or says that PyTorch is missing.
+    """
+    from .model.from_torch import spec_from_torch
+
+    return Model(spec_from_torch(module, example, knobs, sample_rate, name))
 
 
 class Model:

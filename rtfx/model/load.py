@@ -20,6 +20,7 @@ from ..errors import (
 )
 from ..find import find_model
 from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, state_dict, wavenetva
+from .binary import PICKLE, read_binary
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import shown
@@ -86,9 +87,9 @@ FAMILIES = (
 COMPAT = tuple(dict.fromkeys(choice for family in FAMILIES for choice in family.compat))
 
 BINARY = (
-    (b"\x89HDF", "a Keras HDF5 file: export it as JSON first"),
-    (b"PK", "a zip archive, perhaps a PyTorch .pt: export it as JSON first"),
-    (b"\x80", "a Python pickle, which rtfx never opens: export it as JSON first"),
+    (b"\x89HDF", "a Keras HDF5 file: save the model as .keras"),
+    (b"PK", "a zip archive: name a .pt2 export instead"),
+    (b"\x80", PICKLE),
     (b"\x93NUMPY", "a NumPy array: name the folder's config.json instead"),
     (b"RIFF", "a WAV file: use it as a cab"),
     (b"<", "an HTML or XML page, perhaps a failed download: fetch the raw file"),
@@ -120,6 +121,8 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     if (path / nam_legacy.CONFIG).is_file():
         path = path / nam_legacy.CONFIG
     try:
+        if path.is_file() and (spec := read_binary(path)) is not None:
+            return check_limits(spec)
         data = parse(path)
         family = _family(data, path)
         assert family.read is not None

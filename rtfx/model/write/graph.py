@@ -113,6 +113,11 @@ def _tidy(spec: ModelSpec) -> tuple[list[Node], list[int]]:
         if isinstance(same, int):
             place.append(same)
             continue
+        for part in _mixes(same, nodes, widths):  # then `same` is their sum
+            nodes.append(part)
+            origin.append(index)
+            widths.append(part.width)
+            same = Add((*(same.sources if isinstance(same, Add) else ()), len(nodes) - 1))
         place.append(len(nodes))
         nodes.append(same)
         origin.append(index)
@@ -146,6 +151,20 @@ def _resolved(node: Node, nodes: list[Node], widths: list[int]) -> Node | int:
     if isinstance(node, Slice):
         return _resolved_slice(node, nodes, widths)
     return node
+
+
+def _mixes(node: Node, nodes: list[Node], widths: list[int]) -> list[Dense]:
+    """Return a dense layer of signals that were joined as one of each, none where it reads what came in, or no join."""
+    if not isinstance(node, Dense) or not isinstance(joined := nodes[node.sources[0]], Concat):
+        return []
+    if any(isinstance(nodes[i], Input) or isinstance(nodes[i], Affine) for i in joined.sources):
+        return []
+    parts, start = [], 0
+    for i in joined.sources:
+        weight = np.ascontiguousarray(node.weight[:, start : start + widths[i]])
+        parts.append(Dense((i,), weight=weight, bias=node.bias if not start else np.zeros(node.width)))
+        start += widths[i]
+    return parts
 
 
 def _resolved_slice(node: Slice, nodes: list[Node], widths: list[int]) -> Node | int:

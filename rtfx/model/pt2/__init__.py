@@ -1,0 +1,1 @@
+"""Reads PyTorch exports (.pt2) without PyTorch and without unpickling anything."""

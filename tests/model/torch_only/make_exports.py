@@ -1,0 +1,65 @@
+"""Writes ../exports: an export of every module, and what PyTorch answers.
+
+``python -m tests.model.torch_only.make_exports`` from the project's folder, where PyTorch 2.9 or newer is installed.
+Of an archive the program and its tensors are kept, as PyTorch wrote them, but for the places of sources on a disk.
+"""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rtfx.errors import RtfxError
+from rtfx.model.from_torch import _examples, _exported
+from rtfx.model.pt2.read import read
+
+from .modules import FRAMES, answer, modules
+
+FOLDER = Path(__file__).parents[1] / "exports"
+KNOBS = [0.3, 0.7]
+
+
+def example_of(module):
+    """Return the first guess that the module takes, as short as the stored answers."""
+    for (guess,) in _examples(torch, module):
+        short = torch.zeros([FRAMES if size == max(guess.shape) else size for size in guess.shape])
+        try:
+            read(_exported(torch, module, (short,)), "", None)
+        except RtfxError:
+            continue
+        return (short,)
+    raise AssertionError("no example fits")
+
+
+def stored(module, example):
+    """Return the bytes of an archive."""
+    whole, small = BytesIO(), BytesIO()
+    torch.export.save(torch.export.export(module, example), whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith("models/model.json"):
+                data = json.loads(content)
+                for node in data["graph_module"]["graph"]["nodes"]:
+                    node["metadata"].pop("stack_trace", None)
+                content = json.dumps(data).encode()
+            if "sample_inputs" not in name:
+                new.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return small.getvalue()
+
+
+def main():
+    x = np.random.default_rng(1).normal(0, 0.4, (1, FRAMES))
+    answers = {}
+    for name, (module, example) in modules().items():
+        example = example if isinstance(example, tuple) else (example,) if example is not None else example_of(module)
+        (FOLDER / f"{name}.pt2").write_bytes(stored(module, example))
+        answers[name] = answer(name, module, x, KNOBS[: {"lstm-knobs": 2, "film": 2}.get(name, 0)])
+    np.savez_compressed(FOLDER / "answers.npz", **answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Modules against PyTorch itself: the same output, the same mode afterwards, words for what cannot be."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn as nn
+
+import rtfx
+from rtfx import errors
+from rtfx.model.from_torch import spec_from_torch
+from rtfx.model.reference import evaluate
+
+from ..test_pt2 import agree
+from .modules import answer, modules
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module(name):
+    module, example = MODULES[name]
+    spec = spec_from_torch(module, example, sample_rate=48000)
+    frames = 4099 if example is None else 301
+    x = np.random.default_rng(1).normal(0, 0.4, (1, frames))
+    agree(name, spec, x, answer(name, module, x, [0.3, 0.7][: len(spec.knobs)]))
+
+
+def test_a_module_is_a_model():
+    module = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Dropout(0.5), nn.Tanh(), nn.Conv1d(4, 1, 1))
+    module[1].train()
+    model = rtfx.from_torch(module, sample_rate=48000, name="mine")
+    assert module.training and module[1].training
+    x = np.random.default_rng(2).normal(0, 0.3, 500).astype(np.float32)
+    y = model(x, 48000, bare=True, cold=True)
+    with torch.no_grad():
+        expected = module.eval()(torch.tensor(x)[None, None])[0, 0].numpy()
+    assert np.abs(y[2:] - expected).max() < 1e-6
+    assert (model.spec.name, model.spec.sample_rate) == ("mine", 48000)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (nn.Sequential(nn.Conv1d(1, 4, 3), nn.GroupNorm(2, 4)), "group_norm in 1: is no operation"),
+        (nn.Sequential(nn.Conv1d(1, 4, 3), nn.Upsample(scale_factor=2)), "is no operation that rtfx has a layer for"),
+        (nn.ConvTranspose1d(1, 1, 4, stride=2), "raises the rate by 2"),
+        (nn.Sequential(nn.Conv1d(1, 2, 3, padding=1, padding_mode="reflect")), "pads with something else than zeros"),
+        (nn.Sequential(nn.Conv1d(1, 1, 3), nn.Conv2d(1, 1, 3)), "give example="),
+    ],
+)
+def test_what_cannot_be_is_said(module, words):
+    with pytest.raises(errors.RtfxError, match=words):
+        spec_from_torch(module)
+
+
+def test_names_of_knobs():
+    module, example = MODULES["film"]
+    spec = spec_from_torch(module.float(), example, knobs=["bite", "mud"])
+    assert [knob.name for knob in spec.knobs] == ["bite", "mud"]
+    with pytest.raises(errors.UsageError, match="1 knobs are named: bite; expected 2"):
+        spec_from_torch(module, example, knobs=["bite"])
+    assert evaluate(spec, np.zeros(10), {"bite": 1.0}).shape == (1, 10)
