@@ -15,7 +15,8 @@ from rtfx.units import gain_from_db
 
 MODELS = Path(__file__).parents[1] / "models"
 CABINETS = ("open-2x12.wav", "closed-4x12.wav")
-TRAINED = {"klon.json": ("pedal", "gain", "gru", 8), "amp.json": ("amp", "drive", "lstm", 16)}
+TRAINED = {"klon.json": ("pedal", "gain", "gru", 10), "amp.json": ("amp", "drive", "lstm", 16)}
+DRIVEN = ["input", "input", "dense", "activation", "dense", "mul", "concat", "gru", "dense"]
 RATE = 48000
 
 
@@ -92,8 +93,9 @@ def test_trained_nets_are_what_they_are_called(name):
     spec, data = load(MODELS / name), json.loads((MODELS / name).read_text())
     assert (spec.family, spec.kind, spec.sample_rate) == ("rtfx", kind, RATE)
     assert [(k.name, k.minimum, k.maximum, k.default) for k in spec.knobs] == [(knob, 0.0, 1.0, 0.5)]
-    assert [node["op"] for node in data["nodes"]] == ["input", "input", "concat", cell, "dense"]
-    assert (spec.inputs, spec.outputs, spec.nodes[3].width) == (1, 1, hidden)
+    ops = [node["op"] for node in data["nodes"]]
+    assert ops == (DRIVEN if name == "klon.json" else ["input", "input", "concat", cell, "dense"])
+    assert (spec.inputs, spec.outputs, spec.nodes[ops.index(cell)].width) == (1, 1, hidden)
     assert (MODELS / name).stat().st_size < 50_000
 
 
@@ -128,7 +130,7 @@ def admittances(klon_circuit, gain, hertz):
     """Return the Klon stage's small-signal gain at one frequency: complex admittances, written from the schematic."""
     s = 2j * np.pi * hertz
     top, bottom = klon_circuit.pot(gain)
-    nodes = ("a", "plus", "bass", "c9", "diodes", "x", "wiper", "b")
+    nodes = ("a", "pot", "bass", "c9", "diodes", "x", "wiper", "b")
     system, known = np.zeros((8, 8), complex), np.zeros(8, complex)
 
     def join(start, stop, value):
@@ -142,17 +144,16 @@ def admittances(klon_circuit, gain, hertz):
         elif stop == "in":
             known[i] += value
 
-    treble = 1 / 27e3 + 1 / (12e3 + 1 / (s * 27e-9))
+    clean = 1 / (22e3 + 47e3 + 1 / (s * 2.2e-9))
     join("a", "in", s * 0.1e-6)
-    join("a", "plus", 1 / 10e3 + s * 68e-9)
-    join("plus", "bias", 1 / top)
+    join("a", "pot", 1 / 10e3 + s * 68e-9)
+    join("pot", "bias", 1 / top)
     join("a", "bass", 1 / 1.5e3)
     join("bass", "bias", s * 1e-6 + 1 / 15e3)
     join("b", "in", 1 / 5.1e3 + s * 68e-9)
     join("b", "bias", 1 / 1.5e3 + 1 / (1e3 + 1 / (s * 390e-9)))
     join("b", "wiper", 1 / top)
-    join("wiper", "bias", 1 / bottom + treble)
-    join("x", "wiper", 1 / (22e3 + 1 / (s * 2.2e-9)))
+    join("wiper", "bias", 1 / bottom + 1 / 27e3 + 1 / (12e3 + 1 / (s * 27e-9)) + clean)
     join("x", "bias", 1 / 47e3)
     join("diodes", "x", s * 1e-6)
     join("diodes", "bias", 2 * 15e-6 / 0.02585)
@@ -160,9 +161,9 @@ def admittances(klon_circuit, gain, hertz):
     row = nodes.index("c9")  # the op-amp drives this node, whatever flows
     system[row], known[row] = 0, 0
     system[row, row] = 1
-    system[row, nodes.index("plus")] = -1 - 1 / (1 / 422e3 + s * 390e-12) / (bottom + 2e3 + 1 / (1 / 15e3 + s * 82e-9))
+    system[row, nodes.index("a")] = -1 - 1 / (1 / 422e3 + s * 390e-12) / (bottom + 2e3 + 1 / (1 / 15e3 + s * 82e-9))
     v = dict(zip(nodes, np.linalg.solve(system, known), strict=True))
-    current = v["bass"] / 15e3 + v["x"] / 47e3 + v["wiper"] * treble
+    current = v["bass"] / 15e3 + v["x"] / 47e3 + v["wiper"] * clean
     return current * 392e3 / (1 + s * 392e3 * 820e-12)
 
 

@@ -71,6 +71,19 @@ def figures(path: Path, teacher, knob: str, positions, seed: int = SEED) -> dict
     return result
 
 
+def curve(path: Path, teacher, knob: str, positions, seed: int = SEED) -> dict[float, float]:
+    """Return the error-to-signal ratio for each position of the knob, as the engine plays the model."""
+    import rtfx
+
+    dry = audio(seed)
+    result = {}
+    for position in positions:
+        target = teacher(dry, position)[WARM_UP:]
+        found = rtfx.load(path, **{knob: position})(dry, RATE, bare=True)[WARM_UP:]
+        result[position] = float(np.sum((target - found) ** 2) / np.sum(target**2))
+    return result
+
+
 def main() -> None:
     """Print a line of the table for each trained model."""
     import amp
@@ -88,6 +101,10 @@ def main() -> None:
                 f"{name} {knob} {position:4.2f}: ESR {100 * plain:.2f} %, pre-emphasised {100 * sharp:.2f} %",
                 flush=True,
             )
+    teacher, knob = teachers["klon.json"]
+    steps = [round(0.05 * step, 2) for step in range(21)]
+    for position, value in curve(folder / "klon.json", teacher, knob, steps).items():
+        print(f"klon.json {knob} {position:4.2f}: ESR {100 * value:.3f} %", flush=True)
 
 
 if __name__ == "__main__":

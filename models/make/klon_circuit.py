@@ -1,13 +1,14 @@
 """The gain stage of a Klon Centaur, simulated from its component values: the teacher of models/klon.json.
 
 Topology and values after J. Chowdhury, "A comparison of virtual analog modelling techniques for desktop and embedded
-implementations" (arXiv 2009.02833) and its SPICE netlist. Three parts, each solved by the trapezoidal rule:
+implementations" (arXiv 2009.02833) and the reference recordings that belong to it (docs/klon.md says what they show and
+where a schematic differs). Three parts, each solved by the trapezoidal rule:
 
-    pre-amp    C3, R6 with C5, the pot's first half; C16, R7 and R19 carry the bass past everything (feed-forward 1)
-    amp        non-inverting op-amp, gain set by the pot, on 9 V: while its output sits on a rail its feedback
-               network goes on charging, as in the pedal
-    clipper    C9, R13, two antiparallel germanium diodes, C10, R16, joined by C11 and R15 to the clean path
-               (feed-forward 2, through the pot's second half); the diodes' voltage by Newton's method
+    pre-amp    C3 into the op-amp's input; R6 with C5 and the pot's first half load it; R7, C16 and R19 carry the bass
+               past everything (feed-forward 1)
+    amp        non-inverting op-amp, gain set by the pot, its output held to the rails
+    clipper    C9, R13, two antiparallel germanium diodes, C10, R16, the diodes' voltage by Newton's method; beside it
+               the clean treble through the pot's second half, C11, R15 and a resistor as R16 (feed-forward 2)
 
 and the summing amplifier R20, C13, on a charge pump's rails. The tone and output stages are not part of it.
 All voltages are relative to the 4.5 V bias. Polarity: the summing amplifier inverts, and so does the tone stage that
@@ -48,18 +49,18 @@ def preamp(gain: float) -> StateSpace:
     parts: list[Part] = [
         ("V", "in", "0", 0.0),
         ("C", "in", "a", 0.1e-6),
-        ("C", "a", "plus", 68e-9),
-        ("R", "a", "plus", 10e3),
-        ("R", "plus", "0", pot(gain)[0]),
+        ("C", "a", "pot", 68e-9),
+        ("R", "a", "pot", 10e3),
+        ("R", "pot", "0", pot(gain)[0]),
         ("R", "a", "bass", 1.5e3),
         ("C", "bass", "0", 1e-6),
         ("R", "bass", "0", 15e3),
     ]
-    return state_space(parts, [{"plus": 1.0}, {"bass": 1.0 / 15e3}])
+    return state_space(parts, [{"a": 1.0}, {"bass": 1.0 / 15e3}])
 
 
 def clipper(gain: float) -> StateSpace:
-    """Return the stage around the diodes.
+    """Return the stage around the diodes, and feed-forward 2 beside it.
 
     Inputs: the pedal's input (V), the amp's output (V), the diodes' current (A). Outputs: the diodes' voltage (V), the
     current into the summing amplifier (A), feed-forward 1 not included.
@@ -73,11 +74,6 @@ def clipper(gain: float) -> StateSpace:
         ("R", "c9", "diodes", 1e3),
         ("C", "diodes", "x", 1e-6),
         ("R", "x", "0", 47e3),
-        ("C", "x", "c11", 2.2e-9),
-        ("R", "c11", "wiper", 22e3),
-        ("R", "wiper", "0", 27e3),
-        ("C", "wiper", "c12", 27e-9),
-        ("R", "c12", "0", 12e3),
         ("R", "in", "b", 5.1e3),
         ("C", "in", "b", 68e-9),
         ("R", "b", "0", 1.5e3),
@@ -85,9 +81,14 @@ def clipper(gain: float) -> StateSpace:
         ("R", "c6", "0", 1e3),
         ("R", "b", "wiper", top),
         ("R", "wiper", "0", bottom),
+        ("R", "wiper", "0", 27e3),
+        ("C", "wiper", "c12", 27e-9),
+        ("R", "c12", "0", 12e3),
+        ("C", "wiper", "c11", 2.2e-9),
+        ("R", "c11", "y", 22e3),
+        ("R", "y", "0", 47e3),
     ]
-    current = {"x": 1.0 / 47e3, "wiper": 1.0 / 27e3, "c12": 1.0 / 12e3}
-    return state_space(parts, [{"diodes": 1.0}, current])
+    return state_space(parts, [{"diodes": 1.0}, {"x": 1.0 / 47e3, "y": 1.0 / 47e3}])
 
 
 @numba.njit
@@ -132,24 +133,15 @@ def _run(x, leg_ohms, rate, pa, pb, pc, pd, ca, cb, cc, cd):
             plus += pc[0, i] * value
             bass += pc[1, i] * value
         p, p_next = p_next, p
-        # amp: C7 and C8 carry the current of the leg; off the rails the minus input follows the plus input
+        # amp: C7 and C8 carry the current of the leg
         c7, c8 = v7 + half * d7, v8 + half * d8
         w7 = (c7 + half / C7 * plus / leg_ohms) / (1.0 + half / C7 * (1.0 / leg_ohms + 1.0 / R11))
         current = (plus - w7) / leg_ohms
         w8 = (c8 + half / C8 * current) / (1.0 + half / C8 / R12)
         amp = plus + w8
-        if abs(amp) > RAIL:
-            amp = math.copysign(RAIL, amp)
-            a11 = 1.0 + half / C7 * (1.0 / leg_ohms + 1.0 / R11)
-            a12 = half / C7 / leg_ohms
-            a21 = half / C8 / leg_ohms
-            a22 = 1.0 + half / C8 * (1.0 / leg_ohms + 1.0 / R12)
-            b1, b2 = c7 + a12 * amp, c8 + a21 * amp
-            determinant = a11 * a22 - a12 * a21
-            w7, w8 = (b1 * a22 - a12 * b2) / determinant, (a11 * b2 - a21 * b1) / determinant
-            current = (amp - w8 - w7) / leg_ohms
         v7, v8 = w7, w8
         d7, d8 = (current - v7 / R11) / C7, (current - v8 / R12) / C8
+        amp = min(max(amp, -RAIL), RAIL)
         # clipper: first without the new diode current, then that current
         source = cd[0, 0] * x[n] + cd[0, 1] * amp
         for i in range(s.size):

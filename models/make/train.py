@@ -87,6 +87,7 @@ def fit(
     seed: int,
     batch: int = 64,
     rate: float = 5e-3,
+    warm_up: int = WARM_UP,
     keep: Callable[[Net], None] | None = None,
 ) -> float:
     """Train for so many seconds; leave the best net by the check set in `net`, return its error-to-signal ratio."""
@@ -100,8 +101,8 @@ def fit(
             part = order[start : start + batch]
             x, y = np.ascontiguousarray(inputs[:, :, part]), np.ascontiguousarray(targets[:, part])
             state = net.state(batch)
-            net.run(x[:WARM_UP], state)
-            for t in range(WARM_UP, SEGMENT - CHUNK + 1, CHUNK):
+            net.run(x[:warm_up], state)
+            for t in range(warm_up, x.shape[0] - CHUNK + 1, CHUNK):
                 out, tape = net.run(x[t : t + CHUNK], state)
                 _, gradient = loss(out, y[t : t + CHUNK])
                 steps += 1
@@ -110,7 +111,7 @@ def fit(
                 adam(net, net.gradients(x[t : t + CHUNK], tape, state, gradient), first, second, steps, speed)
         epoch += 1
         out, _ = net.run(check[0], net.state(check[0].shape[2]))
-        now = plain_esr(out[WARM_UP:], check[1][WARM_UP:])
+        now = plain_esr(out[warm_up:], check[1][warm_up:])
         if now < best:
             best, kept = now, [w.copy() for w in net.weights]
             if keep:

@@ -34,6 +34,8 @@ class Block:
         ``tail(values, sample_rate) -> int``, frames that ring on after the input ends.
     file : str
         The kind of file that the block plays: "" (none), "model" (which brings knobs of its own) or "audio".
+    net : str
+        A shipped model that plays a part of the block where its `mode` is "neural".
     """
 
     type: str
@@ -43,6 +45,7 @@ class Block:
     state: np.dtype = STATE
     tail: Callable[[Mapping, float], int] = lambda values, sample_rate: 0
     file: str = ""
+    net: str = ""
     summary: str = ""
 
     def complete(self, values: Mapping) -> dict:

@@ -7,6 +7,7 @@ from .cab import CAB
 from .eq import EQ
 from .gain import GAIN
 from .gate import GATE
+from .klon import KLON
 from .model import MODEL
 
-BLOCKS: dict[str, Block] = {block.type: block for block in (GAIN, GATE, EQ, MODEL, CAB)}
+BLOCKS: dict[str, Block] = {block.type: block for block in (GAIN, GATE, EQ, KLON, MODEL, CAB)}

@@ -51,7 +51,10 @@ class _Buffer:
 
 @dataclass
 class Builder:
-    """A plan under construction; new steps and buffers belong to chain index `block` and to the rate of `domain`."""
+    """A plan under construction; new steps and buffers belong to chain index `block` and to the rate of `domain`.
+
+    `alike` are blocks whose ways to be played sound alike: rigs that differ there only fade with equal gain.
+    """
 
     steps: list[_Step] = field(default_factory=list)
     buffers: list[_Buffer] = field(default_factory=list)
@@ -63,6 +66,7 @@ class Builder:
     domains: list[Ratio] = field(default_factory=lambda: [Ratio(1, 1)])
     block: int = -1
     domain: int = 0
+    alike: set[int] = field(default_factory=set)
 
     def buffer(self, rows: int) -> Signal:
         """Return a new buffer of `rows` rows."""

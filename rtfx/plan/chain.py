@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..effects.block import Block
 from ..effects.dcblock import DCBLOCK
+from ..effects.klon import NEURAL
 from ..errors import UnsupportedInput
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
@@ -21,7 +21,9 @@ from ..units import gain_from_db
 from . import choose
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
+from .likeness import graph, layout
 from .lower import lower
+from .pedal import klon
 from .polyphase import Conversion
 from .resampled import resampled
 
@@ -52,6 +54,8 @@ class ChainBlock:
         Of that conversion's filters, one of `polyphase.PHASES`.
     period_rate : float, optional
         The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
+    net : ModelSpec, optional
+        What plays a part of a `klon` block in its neural mode.
     input_db, output_db : float
         Gains before and after the model beside those that it states; not part of the bare function.
     """
@@ -68,6 +72,7 @@ class ChainBlock:
     output_db: float = 0.0
     resample_phase: str = "linear"
     period_rate: float | None = None
+    net: ModelSpec | None = None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -90,7 +95,9 @@ class ChainBlock:
 
     @property
     def playing(self) -> ModelSpec | None:
-        """The model that plays: of a slimmable one that which its size chooses."""
+        """The model that plays: of a slimmable one that which its size chooses; in a `klon` block its mode's."""
+        if self.net is not None:
+            return self.net if self.values["mode"] == NEURAL else None
         return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
 
     def cells(self, values: Mapping, sample_rate: float) -> list[float]:
@@ -108,7 +115,7 @@ class ChainBlock:
 
     def conversion(self, sample_rate: float) -> Conversion | None:
         """Return the conversion around the model, None if it runs at the stream's rate."""
-        if self.model_rate is None or self.model_rate == sample_rate:
+        if self.playing is None or self.model_rate is None or self.model_rate == sample_rate:
             return None
         return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
 
@@ -191,28 +198,9 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
     glide = round(GLIDE_SECONDS * sample_rate)
-    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, _graph(builder), _layout(builder))
+    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
     kernels = tuple(dict.fromkeys(step.kernel for step in builder.steps))
     return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, kernels)
-
-
-def _graph(builder: Builder) -> int:
-    """Return a number that two rigs share if they differ in weights and parameters only."""
-    return _number([(s.kernel.name, s.source, s.target, s.extra, sorted(map(str, s.fields))) for s in builder.steps])
-
-
-def _layout(builder: Builder) -> int:
-    """Return a number that two rigs share if the state of one means the same in the other, and lies at its place."""
-    steps = [
-        (s.kernel.name, s.dtype.itemsize, s.source, s.target, s.extra, s.domain, s.block, s.guarded)
-        + tuple((name, value) for name, value in sorted(s.fields.items()) if np.ndim(value) == 0)
-        for s in builder.steps
-    ]
-    return _number([steps, builder.buffers, builder.domains, len(builder.cells)])
-
-
-def _number(facts: object) -> int:
-    return int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:7], "little")
 
 
 def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
@@ -286,4 +274,4 @@ def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
     return _gain(builder, loud, builder.buffer(outputs), cells[0])
 
 
-_BUILDERS = {"model": _model, "cab": _cab}
+_BUILDERS = {"model": _model, "cab": _cab, "klon": klon}

@@ -21,7 +21,7 @@ def fitted(block: ChainBlock, sample_rate: float, wanted: str = "auto") -> tuple
     UsageError
         The method asked for does not fit the model.
     """
-    spec = block.spec
+    spec = block.spec or block.net
     if spec is None or not spec.sample_rate:
         return block, []
     choice = choose_method(spec, sample_rate, wanted)
@@ -32,7 +32,8 @@ def fitted(block: ChainBlock, sample_rate: float, wanted: str = "auto") -> tuple
     if choice.method == "resample":
         block = replace(block, model_rate=spec.sample_rate)
         conversion = block.conversion(sample_rate)
-        assert conversion is not None
+        if conversion is None:  # the net of a block that plays its circuit
+            return block, []
         why = f" ({choice.why})" if choice.why else ""
         return block, [
             f"{made_for} and is resampled from and to {sample_rate:g} Hz{why}, which adds "
@@ -42,5 +43,7 @@ def fitted(block: ChainBlock, sample_rate: float, wanted: str = "auto") -> tuple
     how = (
         f"its state comes from {factor:.4g} frames ago" if choice.method == "delay" else "its dilations are multiplied"
     )
-    block = replace(block, spec=stretched(spec, factor), period_rate=spec.sample_rate)
+    slower = stretched(spec, factor)
+    block = replace(block, spec=slower) if block.spec else replace(block, net=slower)
+    block = replace(block, period_rate=spec.sample_rate)
     return block, [f"{made_for}; at {sample_rate:g} Hz {how} ({choice.method}), which adds no latency"]

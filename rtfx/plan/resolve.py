@@ -75,7 +75,15 @@ class Models:
 
 def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
     """Return every model that the presets play, once per use."""
-    return [_model(block, models) for preset in presets for block in preset.chain if block.type == "model"]
+    played = [block for preset in presets for block in preset.chain]
+    found = [_model(block, models) if block.type == "model" else _net(block, models) for block in played]
+    return [model for model in found if model is not None]
+
+
+def _net(block: BlockSpec, models: Models) -> ModelSpec | None:
+    """Return the model that plays a part of a block which is not itself one."""
+    name = BLOCKS[block.type].net
+    return models[name] if name else None
 
 
 def _model(block: BlockSpec, models: Models) -> ModelSpec:
@@ -111,9 +119,9 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         built = _chain_block(block, sample_rate, models, options, preset)
         at_rate, rate_notes = fitted(built, sample_rate, options.rate_method)
         chain.append(at_rate)
+        notes += rate_notes
         if built.spec is not None:
             notes += [f"{block.id}: {warning}" for warning in built.spec.warnings]
-            notes += rate_notes
             notes += _calibration_note(chain[-1], options)
     return chain, notes
 
@@ -158,7 +166,16 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         input_db = _calibration_db(spec, options)
     phase = options.resample_phase
     return ChainBlock(
-        block.id, table, values, spec, impulse, options.bare, level, input_db=input_db, resample_phase=phase
+        block.id,
+        table,
+        values,
+        spec,
+        impulse,
+        options.bare,
+        level,
+        input_db=input_db,
+        resample_phase=phase,
+        net=_net(block, models),
     )
 
 

@@ -91,6 +91,28 @@ BREAKAGES = [
         "tests/kernels/test_activations.py::test_nan_passes",
     ),
     Breakage(
+        "a capacitor of the pedal that takes up half its charge",
+        "rtfx/effects/klon_circuit.py",
+        "e9 += 2.0 * r9 * left_g * (amp - e9 - v)",
+        "e9 += r9 * left_g * (amp - e9 - v)",
+        "tests/effects/test_klon.py::test_two_formulations_agree[0.5]",
+    ),
+    Breakage(
+        "the pedal's clean path with its pot turned round",
+        "rtfx/effects/klon_circuit.py",
+        "down_g = 1.0 / (top + wiper_ohms)",
+        "down_g = 1.0 / (bottom + wiper_ohms)",
+        "tests/effects/test_klon.py::test_two_formulations_agree[0.3]",
+    ),
+    Breakage(
+        "the two modes of the pedal crossfaded as if they were different sounds",
+        "rtfx/plan/pedal.py",
+        "builder.alike.add(builder.block)",
+        "builder.alike.clear()",
+        "tests/control/test_klon.py::test_the_switch_of_the_mode_is_no_click[neural-circuit]",
+        same_code=True,
+    ),
+    Breakage(
         "a kernel that allocates",
         "rtfx/effects/gain.py",
         "    for n in range(frames):\n        y[n] = x[n] * gain[n]",

@@ -7,8 +7,10 @@ from rtfx.effects.dcblock import DCBLOCK
 from rtfx.effects.eq import EQ
 from rtfx.effects.gain import GAIN
 from rtfx.effects.gate import GATE
+from rtfx.effects.klon import KLON
 
 from .harness import CUTS, Run, cut, glide, guitar
+from .test_klon import STAGE
 
 FRAMES = 20000
 SETTINGS = {
@@ -16,6 +18,8 @@ SETTINGS = {
     "gate": (GATE, {"threshold_db": -30.0, "hold_ms": 5.0}, {"threshold_db": -50.0, "range_db": 20.0}),
     "eq": (EQ, {"low_cut_hz": 80.0, "bell1_db": -6.0}, {"bell1_hz": 900.0, "bell1_db": 12.0, "high_cut_hz": 5000.0}),
     "dcblock": (DCBLOCK, {}, {}),
+    "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
+    "klon gain stage": (STAGE, {"gain": 0.1}, {"gain": 1.0}),
 }
 
 

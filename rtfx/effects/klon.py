@@ -1,0 +1,92 @@
+"""Klon: the whole overdrive pedal, its gain stage a network or a simulated circuit.
+
+Input buffer, gain stage, tone and output, in volts at the pedal's own bias. The gain stage is that of klon_circuit.py
+(`mode` circuit) or klon.json, which has learnt it (neural); a change of mode is a new plan, so the engine fades from
+one to the other and only what is heard is computed. Buffer, tone and output are linear: C1 with R1 and R2; an inverting
+amplifier of G1 and G4 with a treble branch of C14 between the pot's wiper and its input, 1.8 k and 4.7 k at the pot's
+ends; C15 into the level pot. Solved like the gain stage: the states are the capacitors' voltages.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernels.jit import kernel
+from ..kernels.memory import floats, records, row
+from ..kernels.state import state_dtype
+from ..rig.parameters import Parameter
+from .block import Block
+
+NET = "klon.json"
+NEURAL, CIRCUIT = "neural", "circuit"
+VOLTS = 0.5  # of digital full scale, before and after the pedal
+
+PARAMETERS = (
+    Parameter("gain", 0.5, summary="how hard the diodes are driven"),
+    Parameter("tone", 0.5, summary="treble: 0 is dark, 1 is bright"),
+    Parameter("level", 0.5, summary="how loud it leaves"),
+    Parameter("mode", NEURAL, kind="structural", choices=(NEURAL, CIRCUIT), summary="what plays the gain stage"),
+)
+
+C1, R1, R2 = 0.1e-6, 10e3, 1e6
+C14, G1, G4, TONE_POT, BRIGHT, DARK = 3.9e-9, 1e-5, 1e-5, 10e3, 1.8e3, 4.7e3
+C15, R25, LEVEL_POT = 4.7e-6, 560.0, 10e3
+RAIL = 4.5  # V either side of the bias, of the input buffer
+
+STATE = state_dtype(("e", np.float64, (2,)))
+RUNAWAY = 1e6  # V: no guitar brings a capacitor here; a larger one, or NaN, is put back to 0
+
+
+def cells(values, sample_rate: float) -> list[float]:
+    """Return [gain, tone, level, half the sample period in s]."""
+    return [values["gain"], values["tone"], values["level"], 0.5 / sample_rate]
+
+
+def process_input(state, source, target, frames):
+    s = records(state, 1, STATE)[0]
+    x = floats(source, frames)
+    y = floats(target, frames)
+    half_row = row(s.parameters, s.parameter_stride, 3, frames)
+    e = s.e[0] if abs(s.e[0]) < RUNAWAY else 0.0
+    for n in range(frames):
+        ohms = np.float64(half_row[n]) / C1
+        current = (VOLTS * np.float64(x[n]) - e) / (ohms + R1 + R2)
+        e += 2.0 * ohms * current
+        y[n] = np.float32(min(max(R2 * current, -RAIL), RAIL))
+    s.e[0] = e
+    return 0
+
+
+def process_output(state, source, target, frames):
+    s = records(state, 1, STATE)[0]
+    x = floats(source, frames)
+    y = floats(target, frames)
+    tone_row = row(s.parameters, s.parameter_stride, 1, frames)
+    level_row = row(s.parameters, s.parameter_stride, 2, frames)
+    half_row = row(s.parameters, s.parameter_stride, 3, frames)
+    e14 = s.e[0] if abs(s.e[0]) < RUNAWAY else 0.0
+    e15 = s.e[1] if abs(s.e[1]) < RUNAWAY else 0.0
+    for n in range(frames):
+        half = np.float64(half_row[n])
+        bright = 1.0 / (BRIGHT + (1.0 - np.float64(tone_row[n])) * TONE_POT)
+        dark = 1.0 / (DARK + np.float64(tone_row[n]) * TONE_POT)
+        g14 = C14 / half
+        every = bright + dark + g14
+        volts = np.float64(x[n])
+        # currents into the amplifier's input, which is held at the bias: from the source, the output and C14
+        inverted = -(volts * (G1 + g14 * bright / every) + e14 * g14 * (g14 / every - 1.0)) / (G4 + g14 * dark / every)
+        wiper = (bright * volts + dark * inverted + g14 * e14) / every
+        e14 = 2.0 * wiper - e14
+        # level
+        below = LEVEL_POT * np.float64(level_row[n])
+        ohms = half / C15
+        current = (-inverted - e15) / (ohms + R25 + LEVEL_POT)
+        e15 += 2.0 * ohms * current
+        y[n] = np.float32(below * current / VOLTS)
+    s.e[0], s.e[1] = e14, e15
+    return 0
+
+
+INPUT = kernel(process_input)
+OUTPUT = kernel(process_output)
+KLON = Block("klon", PARAMETERS, cells, OUTPUT, STATE, net=NET, summary="a whole overdrive pedal, neural or circuit")
