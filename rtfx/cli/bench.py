@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .collection import WIDE
 from .info import model_files
 from .output import json_line, status
-from .rig import debug_option
+from .rig import debug_option, deterministic_option
 
 if TYPE_CHECKING:
     from ..bench import Row
@@ -32,6 +32,7 @@ BLOCKS = "16,64,256"
     help="Another program, run in turns with this one; its first word is its ns per sample.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@deterministic_option
 @debug_option
 def command(
     models: tuple[str, ...], sizes: str, rate: float, seconds: float, against_command: str | None, as_json: bool

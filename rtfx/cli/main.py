@@ -26,6 +26,7 @@ VERBS = {
     "verify": "Compare the compiled model with a float64 reference.",
     "check": "Find what could go wrong with a set list on stage.",
     "bench": "Time models through the engine, beside other programs if asked.",
+    "tune": "Measure which kernels are fastest on this machine, and keep that.",
     "convert": "Write a model in another format, and compare the two.",
     "latency": "Measure the round trip through the sound card.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,6 +43,18 @@ def _known_compat(context: click.Context, param: click.Parameter, value: str | N
 compat_option = click.option(
     "--compat", metavar="NAME", callback=_known_compat, help="Read NAM files as former players did: nam-0.5.5."
 )
+
+
+def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from ..plan.wisdom import IGNORE
+
+        os.environ[IGNORE] = "1"
+
+
+deterministic_option = click.option(
+    "--deterministic", is_flag=True, expose_value=False, callback=_by_rule, help="Ignore what rtfx tune has measured."
+)
 _OPTIONS = (
     click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
     click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
@@ -63,6 +76,7 @@ _OPTIONS = (
         "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
     ),
     compat_option,
+    deterministic_option,
 )
 
 

@@ -14,6 +14,7 @@ from ..kernels.jit import Kernel
 from ..kernels.processor import features, lanes
 from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
 from .prove import Layer, agrees, proved
+from .wisdom import tile_for
 
 ALL = slice(None)
 
@@ -25,7 +26,7 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
     weight, bias = taps[outputs], node.bias[outputs]
     dilation = getattr(node, "dilation", 1)
     shape = conv.ConvShape(weight.shape[1], weight.shape[0], weight.shape[2], code_of(kind))
-    tile = conv_tile(shape)
+    tile = tile_for("conv", shape, conv_tile(shape))
     tiled = Layer(
         conv.conv_kernel(shape, tile),
         conv.STATE,

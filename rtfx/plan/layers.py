@@ -14,6 +14,7 @@ from ..kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, La
 from ..kernels.processor import lanes
 from .fuse import Match
 from .prove import Layer, proved
+from .wisdom import tile_for
 
 
 def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Layer, LayerShape]:
@@ -55,7 +56,7 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Laye
     constants = np.zeros(layer.CONSTANTS)
     for i, kind in enumerate(kinds):
         constants[4 * i : 4 * i + 4] = kind.constants
-    tile = layer_tile(shape)
+    tile = tile_for("layer", shape, layer_tile(shape))
     tiled = Layer(
         layer.layer_kernel(shape, tile),
         layer.STATE,
