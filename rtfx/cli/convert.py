@@ -23,8 +23,8 @@ from .rig import compat_option, debug_option
 def command(source: str, target: str, to: str | None, as_json: bool, overwrite: bool, compat: str | None) -> int:
     """Write the model IN in another format, load what was written and compare the two.
 
-    IN is any model that rtfx loads, a PyTorch export (.pt2) or a Keras model (.keras) among them. Exit 1 if the format
-    has no words for the model: the error names the layer, and the formats that have.
+    IN is any model that rtfx loads, a PyTorch export (.pt2) among them. Exit 1 if the format has no words for the
+    model: the error names the layer, and the formats that have.
     """
     from ..model.load import load
     from ..model.write.convert import convert

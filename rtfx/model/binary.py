@@ -1,4 +1,4 @@
-"""Opens models that are no JSON: PyTorch exports, safetensors, Keras archives. A pickle is told and never opened."""
+"""Opens models that are no JSON: PyTorch exports and safetensors. A pickle is told and never opened."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ EXPORT = (
     "'model.pt2'), or its weights as safetensors"
 )
 PICKLE = f"a Python pickle, which rtfx never opens, since it could run any code: {EXPORT}"
+KERAS = "a Keras model, not read: export it as RTNeural JSON, with save_model of RTNeural's model_utils.py"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
 SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
 
@@ -62,6 +63,8 @@ def _archive(path: Path) -> ModelSpec:
         return replace(spec, kind=side.get("kind", spec.kind))
     if any(name.endswith(".pkl") for name in names):
         raise NotAModelFile(PICKLE)
+    if any(name.endswith(".weights.h5") for name in names):
+        raise NotAModelFile(KERAS)
     raise NotAModelFile(
         f"a zip archive that holds {shown(names[0] if names else 'nothing')}, expected a model: {EXPORT}"
     )
