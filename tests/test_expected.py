@@ -16,7 +16,6 @@ from .golden import FILES, PAIRS, ROWS, UNCHECKED, compared, model_of, pair_of
 
 PRECISE = 4800  # frames through the float64 evaluator, which is slow
 ONE_BY_ONE = 1000
-VERIFIED = 1500
 LARGEST = 700  # of the random blocks
 
 
@@ -53,7 +52,7 @@ def test_a_file_loads_and_is_computed_as_it_says_or_is_refused_by_name(shared, r
         return
     spec = load(path)
     assert spec.family == expected
-    assert verify(spec, VERIFIED).ok
+    assert verify(spec).ok
 
 
 @pytest.mark.parametrize("row", PAIRS, ids=title)
