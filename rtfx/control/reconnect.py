@@ -40,8 +40,8 @@ class Reconnection:
 
     def waits(self, say: Callable[[str], None]) -> bool:
         """Go on bringing the device back; False if there is nothing to wait for, or `moved`."""
-        trouble = self._stream.trouble()
         if self._worker is None:
+            trouble = self._stream.trouble()
             if not trouble or self._stream.opened is None:
                 return False
             self._reason = trouble

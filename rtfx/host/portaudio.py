@@ -18,6 +18,7 @@ from .route import JACK, jack_runs, left_behind, prepare, quiet, sounddevice
 OPEN_SECONDS = 5.0
 CLOSE_SECONDS = 1.5
 STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # without a block; Bluetooth takes its time to begin
+ENDING_TRIES, ENDING_SECONDS = 4, 0.1
 UNWATCHED_SECONDS = 0.5  # nobody looked: the process was suspended, and so was its sound
 PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"
 
@@ -140,8 +141,10 @@ class PortAudioHost:
             return f"{self.name} has not asked for sound for {STALL_SECONDS:g} s"
         if self._target.host_api != JACK:
             return f"{self.name} has stopped: is it still plugged in?"
-        if prepare() == "jack" and not jack_runs():
-            return f"{self.name} has stopped: the JACK server has ended"
+        for _ in range(ENDING_TRIES if prepare() == "jack" else 0):  # its clients hear of its end before it has ended
+            if not jack_runs():
+                return f"{self.name} has stopped: the JACK server has ended"
+            time.sleep(ENDING_SECONDS)
         return f"{self.name} has stopped: {self.route} has closed the connection"
 
     def release(self) -> bool:

@@ -10,7 +10,7 @@ import soundfile
 import rtfx
 from rtfx.control import reconnect, session
 from rtfx.control.carry import Carried
-from rtfx.host import devices, portaudio, route
+from rtfx.host import devices, portaudio, renew, route
 from rtfx.host.route import ALSA
 from tests.host.fake_card import LATENCY, FakeCards
 
@@ -31,6 +31,7 @@ def cards(monkeypatch):
     monkeypatch.setattr(route, "_servers", frozenset())
     monkeypatch.setattr(devices, "renew_if_servers_changed", lambda: None)
     monkeypatch.setattr(portaudio, "enable_alsa", lambda *arguments: False)
+    monkeypatch.setattr(renew, "_take_a_copy", lambda module: route.left_behind.clear())
     monkeypatch.setattr(reconnect, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(reconnect, "LOOK_SECONDS", 0.02)
     yield module
