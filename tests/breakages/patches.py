@@ -481,6 +481,9 @@ BREAKAGES = [
         "shift = x.shift + (lookback - before) * x.period",
         "shift = x.shift + lookback * x.period",
         "tests/model/test_pt2.py::test_stored_exports[gated]",
+        same_code=True,
+    ),
+    Breakage(
         "another card taken in place of the one that was lost",
         "rtfx/host/again.py",
         'ALSA_CARD.sub("", d.name) == ALSA_CARD.sub("", device.name)]',
