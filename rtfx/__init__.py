@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; really imported below, on first use
     from . import errors
-    from .api import Model, from_torch, load
+    from .api import Model, from_keras, from_torch, load
     from .control.audio import Audio
     from .control.stream import Stream
     from .rigs import Rig
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_torch", "load"]
+__all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_keras", "from_torch", "load"]
 
 _HOMES = {
     "Audio": "control.audio",
     "Model": "api",
     "Rig": "rigs",
     "Stream": "control.stream",
+    "from_keras": "api",
     "from_torch": "api",
     "load": "api",
 }

@@ -21,7 +21,7 @@ from .plan.chain import ChainBlock
 from .plan.resolve import checked
 from .rigs import Rig
 
-__all__ = ["Model", "Rig", "Stream", "from_torch", "load"]
+__all__ = ["Model", "Rig", "Stream", "from_keras", "from_torch", "load"]
 
 
 def load(path: str | Path, **knobs: float) -> Model:
@@ -69,6 +69,30 @@ def from_torch(
     from .model.from_torch import spec_from_torch
 
     return Model(spec_from_torch(module, example, knobs, sample_rate, name))
+
+
+def from_keras(
+    model: Any, knobs: Sequence[str] | None = None, sample_rate: float | None = None, name: str | None = None
+) -> Model:
+    """Return a Keras 3 model, Sequential or functional, as a model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of input shape (batch, frames, features), recurrent layers with return_sequences=True.
+    knobs : sequence of str, optional
+        Names of the knobs: the last features of the input; without it those of guitar captures.
+    sample_rate : float, optional
+        Hz; without it the model runs at the stream's.
+
+    Raises
+    ------
+    RtfxError
+        Names the layer that rtfx has none for.
+    """
+    from .model.from_keras import spec_from_keras
+
+    return Model(spec_from_keras(model, knobs, sample_rate, name))
 
 
 class Model:

@@ -6,7 +6,7 @@ import pytest
 
 import rtfx
 
-EXPORTED = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_torch", "load"]
+EXPORTED = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_keras", "from_torch", "load"]
 
 
 def test_all_is_what_is_promised():
