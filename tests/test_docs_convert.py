@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from .cli.command import process
 
+EXPORTS = Path(__file__).parent / "model/exports"
 PAGE = (Path(__file__).parents[1] / "docs/convert.md").read_text()
 
 
@@ -13,6 +15,7 @@ def test_the_example(tmp_path):
     (block,) = re.findall(r"^```console\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     parts = re.findall(r"^\$ rtfx (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     assert len(parts) == 2
+    shutil.copy(EXPORTS / "lstm-knobs.pt2", tmp_path / "amp.pt2")
     for command, expected in parts:
         done = process(*shlex.split(command), cwd=tmp_path)
         assert sorted((done.stderr + done.stdout).decode().splitlines()) == sorted(expected.splitlines())
@@ -20,4 +23,4 @@ def test_the_example(tmp_path):
 
 def test_the_type():
     (kind,) = re.findall(r"`(RTNeural::ModelT<.*>)`", PAGE)
-    assert kind in process("info", "klon.json").stdout.decode()
+    assert kind in process("info", EXPORTS / "mixed.pt2").stdout.decode()
