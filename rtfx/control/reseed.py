@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..errors import RtfxError
 from ..model.random import with_seed
+from ..model.random_level import SILENT
 from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset
 from .controller import Controller
@@ -79,6 +80,8 @@ class Reseeder:
                 # a copy of what has been read: nets that were passed by are not kept
                 own = replace(loader, models=Models(known.compat, dict(known.specs)))
                 new, _ = own.load(with_file(source, block, seeded))
+                if SILENT in own.models[seeded].warnings and attempt < ATTEMPTS - 1:
+                    continue
                 break
             except RtfxError:
                 if attempt == ATTEMPTS - 1:

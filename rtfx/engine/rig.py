@@ -32,7 +32,7 @@ class EngineRig:
     ----------
     plan : Plan
     cold : bool
-        Skip the prewarm: start from the state stored in the model file, else zeros.
+        Skip the prewarm: start from the state stored in the model file, else zeros; but for models of a quiet past.
     template : EngineRig, optional
         An instance of the same plan, or of one of the same layout, whose prewarmed state is copied in place of
         prewarming again.
@@ -61,8 +61,7 @@ class EngineRig:
             self.weights = allocate(plan.weights.nbytes).view(np.float32)
             self.weights[:] = plan.weights
             self.record["weights"] = self.weights.ctypes.data
-            if not cold:
-                self._prewarm()
+            self._prewarm()
             self.image = self.memory[self.record["image_offset"] :].copy()
         else:
             self.memory[:] = plan.arena
@@ -105,7 +104,7 @@ class EngineRig:
         cells["value"] = cells["goal"] = numbers
         cells["left"] = 0
         self.table(self.record["tables"], 3 * cells.size, np.dtype(np.float32))[:] = np.tile(numbers, 3)
-        if turned and not self.cold:
+        if turned:
             first = int(self.record["image_offset"])
             self.memory[first:] = self.plan.arena[first:]
             self._prewarm()
@@ -130,9 +129,11 @@ class EngineRig:
         return numbers
 
     def _prewarm(self) -> None:
-        """Run each model's own number of zeros through it, at the current parameter values."""
+        """Run each model's own number of zeros through it, at the current parameter values; cold only where it must."""
         buffers = self.table(self.record["buffers"], self.record["buffer_count"], BUFFER)
         for block in self.plan.blocks:
+            if self.cold and not (block.source.spec and block.source.spec.quiet_past):
+                continue
             entrance = buffers[block.input.buffer]
             rows = self.table(int(entrance["cursor"]), int(entrance["stride"] * entrance["rows"]), np.dtype(np.float32))
             rows[:] = 0.0

@@ -7,6 +7,7 @@ recurrent cells a loop over frames.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,7 +38,8 @@ def evaluate(
     sample_rate : float, optional
         Hz; needed by models that take the sample period.
     cold : bool
-        Start from the stored state or zeros; else `spec.prewarm_frames` zeros are run first.
+        Start from the stored state or zeros; else `spec.prewarm_frames` zeros are run first. The same where
+        `spec.quiet_past`: then the past of every layer is what zeros at the input lead to.
     dtype : type
         numpy.float64, or numpy.float32 for the plain float32 evaluation that accuracy bounds are derived from.
 
@@ -63,9 +65,10 @@ def evaluate(
             raise UsageError(f"{spec.name} has no knob {name!r}{did_you_mean(name, values)}, its knobs: {known}")
         values[name] = float(value)
     frames = x.shape[1]
-    if not cold:
+    if not cold and not spec.quiet_past:
         x = np.concatenate([np.zeros((x.shape[0], spec.prewarm_frames), dtype), x], axis=1)
     signals: list[np.ndarray] = []
+    rests: list[np.ndarray] = []  # (features, 1): what each node has given for ever, where the past is quiet
     channel = 0
     for node in spec.nodes:
         if isinstance(node, Input) and node.role == "audio":
@@ -75,7 +78,12 @@ def evaluate(
             signals.append(np.full((1, x.shape[1]), _constant(node, values, sample_rate), dtype))
         else:
             with np.errstate(over="ignore", invalid="ignore"):
-                signals.append(EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
+                if spec.quiet_past and isinstance(node, Conv1d):
+                    signals.append(_after_rest(node, signals[node.sources[0]], rests[node.sources[0]]))
+                else:
+                    signals.append(EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
+        if spec.quiet_past:
+            rests.append(_rest(node, [rests[s] for s in node.sources], dtype))
     return signals[-1][:, signals[-1].shape[1] - frames :]
 
 
@@ -109,6 +117,21 @@ def _conv1d(node: Conv1d, sources: list[np.ndarray]) -> np.ndarray:
 def _recurrent(node: Lstm | Gru | Rnn, sources: list[np.ndarray]) -> np.ndarray:
     (x,) = sources
     return run_cell(node, x)
+
+
+def _rest(node: Node, sources: list[np.ndarray], dtype: type) -> np.ndarray:
+    """Return what a node gives for sources that have been the same for ever, (features, 1)."""
+    if isinstance(node, Input):
+        return np.zeros((node.channels, 1), dtype)
+    if isinstance(node, Conv1d):
+        node = replace(node, weight=node.weight.sum(axis=2, keepdims=True))
+    return EVALUATE[type(node)](node, sources)
+
+
+def _after_rest(node: Conv1d, x: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return the convolution of a signal that has been `rest` for ever: that of the difference, and that of `rest`."""
+    still = _rest(node, [rest], x.dtype.type)
+    return _conv1d(replace(node, bias=0.0 * node.bias), [x - rest]) + still
 
 
 def _activation(node: Activation, sources: list[np.ndarray]) -> np.ndarray:

@@ -85,6 +85,9 @@ class ModelSpec:
         "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
     prewarm : str or int
         "auto" (interface.md: receptive field, or 2048 zeros for recurrent nets), or a number of frames.
+    quiet_past : bool
+        Starts, even cold, as if its input had been zero for ever, not from a state of zeros: zeros at the input do
+        not lead there where layers have biases. Of feed-forward models without knobs.
     dc_block : bool
         The output may carry a constant offset.
     level_db : float
@@ -121,6 +124,7 @@ class ModelSpec:
     output_level_dbu: float | None = None
     sizes: tuple[tuple[float, ModelSpec], ...] = ()
     parameters: int | None = None
+    quiet_past: bool = False
 
     def __post_init__(self):
         driven = [knob.name for knob in self.knobs if not (self.sizes and knob.name == SIZE)]
