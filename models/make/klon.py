@@ -4,7 +4,8 @@ What the knob does to the circuit is told to the net, not learnt: beside the gui
 of the amp stage, and that gain. The gain as a function of the knob is a fit of three hyperbolic tangents, so that the
 whole is an ordinary graph. Input 1 is a guitar at digital full scale; the output is in units of `VOLTS`.
 
-``python models/make/klon.py [MINUTES]``.
+``python models/make/klon.py [MINUTES [FILE [again]]]``; with ``again`` the net in FILE is trained further, on other
+music and with more of it at the top of the knob.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from klon_circuit import R11, R12, klon, leg
 from scipy.optimize import least_squares
 
+from rtfx.model.load import load
 from rtfx.model.spec import Activation, Concat, Dense, Gru, Input, Knob, ModelSpec, Mul
 
 SEED = 11
@@ -52,8 +54,11 @@ def inputs(x: np.ndarray, knob: np.ndarray) -> np.ndarray:
     return np.stack([x, x * driven, driven, knob])
 
 
-def dataset(seed: int, sets: int, clips: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (SEGMENT, 4, n) and targets (SEGMENT, n), each segment at its own position of the knob."""
+def dataset(seed: int, sets: int, clips: int, top: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs (SEGMENT, 4, n) and targets (SEGMENT, n), each segment at its own position of the knob.
+
+    `top` is the share of segments with the knob above 0.88.
+    """
     import signals
 
     rng = np.random.default_rng(seed)
@@ -61,7 +66,10 @@ def dataset(seed: int, sets: int, clips: int) -> tuple[np.ndarray, np.ndarray]:
     for i in range(sets):
         music = signals.training_set(seed + i, clips)
         for start in range(PRE_ROLL, music.size - SEGMENT, SEGMENT):
-            position = 0.5 - 0.5 * np.cos(np.pi * rng.random())  # more at the ends, where the sound changes most
+            place = rng.random()
+            position = 0.5 - 0.5 * np.cos(np.pi * place)  # more at the ends, where the sound changes most
+            if rng.random() < top:
+                position = 1.0 - 0.12 * place
             target = klon(music[start - PRE_ROLL : start + SEGMENT], position, oversampling=2)[PRE_ROLL:] / VOLTS
             xs.append(inputs(music[start : start + SEGMENT], np.full(SEGMENT, position)).T.astype(np.float32))
             ys.append(target.astype(np.float32))
@@ -90,26 +98,31 @@ def export(net, path: Path, metadata: dict) -> ModelSpec:
     return spec
 
 
-def main(minutes: float, path: Path) -> None:
+def main(minutes: float, path: Path, again: bool) -> None:
     """Train and write the model."""
     from train import Net, fit
 
-    data = dataset(SEED, 6, 3)
+    data = dataset(SEED + 100, 5, 3, 0.35) if again else dataset(SEED, 6, 3)
     check = dataset(SEED + 50, 1, 2)
     print(f"{data[0].shape[2]} segments, largest output {np.abs(data[1]).max():.2f}", flush=True)
     net = Net("gru", HIDDEN, SEED, inputs=4)
     span = np.geomspace(2.0, 2000.0, HIDDEN)  # frames that the units remember at first
     net.weights[2][HIDDEN : 2 * HIDDEN] = np.log(span - 1.0)
+    if again:
+        cell, output = load(path).nodes[7:]
+        known = cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, output.weight, output.bias
+        net.weights = [np.ascontiguousarray(w, np.float32) for w in known]
     about = {"teacher": "models/make/klon_circuit.py", "training_seed": SEED, "volts_per_unit": VOLTS}
 
     def keep(net):
         export(net, path, about)
 
-    best = fit(net, data, check, 60.0 * minutes, SEED, keep=keep, warm_up=WARM_UP)
+    speed = 2e-3 if again else 5e-3
+    best = fit(net, data, check, 60.0 * minutes, SEED, rate=speed, keep=keep, warm_up=WARM_UP)
     export(net, path, about | {"check_esr": round(best, 6)})
     print(f"{path.name}: ESR {100 * best:.2f} % on unheard music of the training generator")
 
 
 if __name__ == "__main__":
     where = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[1] / "klon.json"
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 40.0, where)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 40.0, where, sys.argv[3:] == ["again"])
