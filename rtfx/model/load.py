@@ -116,7 +116,7 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     if str(name).startswith(RANDOM):
         from .random import random_spec
 
-        return check_limits(random_spec(str(name)[len(RANDOM) :]))
+        return random_spec(str(name)[len(RANDOM) :])
     path = find_model(name)
     if (path / nam_legacy.CONFIG).is_file():
         path = path / nam_legacy.CONFIG

@@ -10,15 +10,18 @@ shift them.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from .limits import RECEPTIVE_FIELD, at_most
-from .random_level import calibrated
+from .limits import RECEPTIVE_FIELD
+from .nodes import Node
+from .random_level import FRAMES, calibrated
+from .random_limits import check_cost
+from .random_recurrent import RandomGru, RandomLstm, Recurrent, recurrent_nodes
 from .random_settings import RANGES, Tcn, canonical, parse
 from .random_tcn import stays_silent, tcn_nodes
 from .spec import ModelSpec
 
-KINDS: dict[str, type] = {"tcn": Tcn}
+KINDS: dict[str, type] = {"tcn": Tcn, "gru": RandomGru, "lstm": RandomLstm}
 
 
 def random_spec(text: str) -> ModelSpec:
@@ -27,27 +30,46 @@ def random_spec(text: str) -> ModelSpec:
     Parameters
     ----------
     text : str
-        ``tcn?key=value&...``; keys, defaults and ranges are those of `random_settings`.
+        ``tcn?key=value&...``, also ``gru`` and ``lstm``; keys and ranges are those of `random_settings`.
 
     Raises
     ------
     UsageError
         An unknown kind, key or value, or a net whose output explodes.
     ResourceLimit
-        A receptive field beyond `limits.RECEPTIVE_FIELD`.
+        More history or predicted load than `random_limits` allows.
     """
     settings = parse(text, KINDS)
-    at_most(settings.receptive_field, RECEPTIVE_FIELD, "receptive field of the random net in frames")
-    spec = ModelSpec(
-        family="random",
-        nodes=tcn_nodes(settings),
-        name=f"random:{text}",
-        rate_source="any",
-        kind="pedal",
-        quiet_past=not stays_silent(settings),
-        metadata=asdict(settings),
+    check_cost(settings, text.partition("?")[0].lower())
+    if not isinstance(settings, Tcn):
+        return calibrated(_spec(text, settings, recurrent_nodes(settings)))
+    silent = stays_silent(settings)
+    far = settings.receptive_field > RECEPTIVE_FIELD
+    # zeros leave a silent net as it is, so that one of a very long memory need not be run through them
+    spec = replace(
+        _spec(text, settings, tcn_nodes(settings)), quiet_past=not silent, prewarm=0 if silent and far else "auto"
     )
-    return calibrated(spec)
+    return calibrated(spec, _within(settings, FRAMES // 2))
+
+
+def _spec(text: str, settings: Tcn | Recurrent, nodes: tuple[Node, ...]) -> ModelSpec:
+    name = f"random:{text}"
+    return ModelSpec("random", nodes, name, rate_source="any", kind="pedal", metadata=asdict(settings))
+
+
+def _within(settings: Tcn, frames: int) -> list[int]:
+    """Return the dilations for a receptive field of at most so many frames, else of as few as there can be.
+
+    A burst that fills the net tells how loud it will be: how far its taps are apart hardly matters for noise.
+    """
+    while settings.receptive_field > frames and settings.dilation > 1:
+        settings = replace(settings, dilation=settings.dilation - 1)
+    return [settings.dilation**layer for layer in range(settings.layers)]
+
+
+def check_words(text: str) -> None:
+    """Raise the error that `random_spec` would, but for those that need the net itself."""
+    check_cost(parse(text, KINDS), text.partition("?")[0].lower())
 
 
 def with_seed(text: str, step: int) -> str:

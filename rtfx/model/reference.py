@@ -103,10 +103,12 @@ def _dense(node: Dense, sources: list[np.ndarray]) -> np.ndarray:
 
 def _conv1d(node: Conv1d, sources: list[np.ndarray]) -> np.ndarray:
     (x,) = sources
-    outputs, inputs, taps = node.weight.shape  # inputs: of one group
+    heard = 1 + max(0, x.shape[1] - 1) // node.dilation  # older taps see only what is before the first frame
+    tensor = node.weight[:, :, -heard:]
+    outputs, inputs, taps = tensor.shape  # inputs: of one group
     frames, groups, history = x.shape[1], node.groups, (taps - 1) * node.dilation
     padded = np.concatenate([np.zeros((x.shape[0], history), x.dtype), x], axis=1).reshape(groups, inputs, -1)
-    weight = node.weight.astype(x.dtype).reshape(groups, outputs // groups, inputs, taps)
+    weight = tensor.astype(x.dtype).reshape(groups, outputs // groups, inputs, taps)
     y = np.repeat(node.bias.astype(x.dtype)[:, None], frames, axis=1).reshape(groups, outputs // groups, frames)
     for tap in range(taps):
         start = tap * node.dilation

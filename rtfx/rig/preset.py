@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import PresetError, UsageError, did_you_mean
+from ..errors import PresetError, RtfxError, UsageError, did_you_mean
+from . import random_block
 from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value
 from .parameters import Parameter
 from .yaml_marks import Marked, read_yaml
@@ -185,11 +186,17 @@ class Reader:
         keys = dict(self.mapping(marked, f"chain[{position}]"))
         lines = {key: item.line for key, item in keys.items()}
         kind = self.require(keys, "type", marked, f"chain[{position}]")
-        if not isinstance(kind.value, str) or kind.value not in self.blocks:
+        name = block_type = str(kind.value)
+        if name == random_block.TYPE and "model" in self.blocks:
+            block_type = "model"
+            try:
+                keys = random_block.as_model(keys, kind.line)
+            except RtfxError as error:
+                raise self.error(kind, f"chain[{position}] (random): {error}") from None
+        if not isinstance(kind.value, str) or block_type not in self.blocks:
             hint = did_you_mean(kind.value, self.blocks) if isinstance(kind.value, str) else ""
-            types = ", ".join(sorted(self.blocks))
+            types = ", ".join(sorted({*self.blocks, random_block.TYPE}))
             raise self.error(kind, f"chain[{position}]: unknown type {_show(kind)}{hint}, expected one of: {types}")
-        name = kind.value
         del keys["type"]
         place = f"chain[{position}] ({name})"
         if "id" in keys:
@@ -198,7 +205,7 @@ class Reader:
             count = 1
             while (block_id := name if count == 1 else f"{name}_{count}") in taken:
                 count += 1
-        effect = self.blocks[name]
+        effect = self.blocks[block_type]
         parameters = {parameter.name: parameter for parameter in effect.parameters}
         extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
         allowed = ("type", "id", *extra, *parameters)
@@ -219,7 +226,7 @@ class Reader:
                 raise self.error(item, f"{place}: unknown key {key!r}{hint}, allowed: {', '.join(allowed)}")
         if effect.file and file is None:
             raise self.error(marked, f"{place}: missing key 'file'")
-        return BlockSpec(name, block_id, values, file, level, lines, place, self.path)
+        return BlockSpec(block_type, block_id, values, file, level, lines, place, self.path)
 
     def file(self, marked: Marked, place: str) -> Path | str:
         """Return the path beside the set list where there is one, else the name."""

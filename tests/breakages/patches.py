@@ -383,6 +383,22 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
+        "a random net beyond all memory",
+        "rtfx/model/random.py",
+        "    settings = parse(text, KINDS)\n    check_cost(settings, ",
+        "    settings = parse(text, KINDS)\n    str(",
+        "tests/model/test_random_cost.py::test_refused_with_both_figures_and_a_setting_that_fits",
+        same_code=True,
+    ),
+    Breakage(
+        "a level found before the net's memory is full",
+        "rtfx/model/random.py",
+        "return calibrated(spec, _within(settings, FRAMES // 2))",
+        "return calibrated(spec)",
+        "tests/model/test_random_cost.py::test_the_level_holds_once_a_long_memory_is_full",
+        same_code=True,
+    ),
+    Breakage(
         "a random net with biases that starts cold from zero states",
         "rtfx/model/random.py",
         "quiet_past=not stays_silent(settings),",

@@ -143,7 +143,7 @@ def test_the_plugins_defect_always_ends_in_kaiming_uniform():
 
 
 REFUSED = {
-    "grv?": ("UsageError", "known: tcn"),
+    "grv?": ("UsageError", "known: tcn, gru, lstm"),
     "tnc?seed=1": ("UsageError", "did you mean 'tcn'"),
     "tcn?sed=1": ("UsageError", "did you mean 'seed'"),
     "tcn?seed": ("UsageError", "key=value"),
@@ -156,8 +156,9 @@ REFUSED = {
     "tcn?semantics=python&film=0.3": ("UsageError", "film_dim=2 numbers"),
     "tcn?semantics=python&film=a,b": ("UsageError", "film_dim=2 numbers"),
     "tcn?bias=perhaps": ("UsageError", "true or false"),
-    "tcn?layers=24&dilation=4": ("ResourceLimit", "187649984473771, at most 1048576"),
-    "tcn?layers=24&channels=64&kernel=20&dilation=1&activation=relu&init=normal": ("UsageError", "explodes"),
+    "tcn?layers=24&dilation=4": ("ResourceLimit", "at most 256 MB and 0.8: layers=11 fits"),
+    "tcn?layers=24&channels=64&kernel=64&dilation=1": ("ResourceLimit", "predicted load of 12."),
+    "tcn?layers=24&channels=32&kernel=16&dilation=1&activation=linear&init=normal": ("UsageError", "explodes"),
 }
 
 

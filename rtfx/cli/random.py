@@ -1,0 +1,56 @@
+"""``rtfx random``: a random net as a set list, on standard output. Imports no Numba."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields
+
+import click
+
+from ..errors import UsageError
+from .output import status
+from .rig import debug_option
+
+SEEDS = 1024  # as many as RONN's plugin has
+RARE = ("inputs", "outputs", "semantics", "film", "film_dim")
+EXAMPLES = """\b
+Examples:
+  rtfx random > pedal.yaml
+  rtfx random seed=7 layers=8 kernel=13 activation=Sine init=xavier_normal > pedal.yaml
+  rtfx random gru channels=16 > pedal.yaml && rtfx play pedal.yaml
+"""
+
+
+@click.command("random", epilog=EXAMPLES)
+@click.argument("words", nargs=-1, metavar="[tcn|gru|lstm] [KEY=VALUE]...")
+@debug_option
+def command(words: tuple[str, ...]) -> int:
+    """Print a set list that plays a random net; without seed=N another one every time."""
+    from ..model.random import KINDS, random_spec
+
+    kind = words[0].lower() if words and "=" not in words[0] else "tcn"
+    pairs = [word for word in words[1 if words and "=" not in words[0] else 0 :]]
+    for word in pairs:
+        if "=" not in word:
+            raise UsageError(f"{word!r} is no KEY=VALUE, expected such as seed=7")
+    if not any(word.lower().startswith("seed=") for word in pairs):
+        pairs.append(f"seed={random.randrange(SEEDS)}")
+    spec = random_spec(f"{kind}?" + "&".join(pairs))
+    defaults = {field.name: field.default for field in fields(KINDS[kind])}
+    # what only some nets have is left out where it is as usual
+    shown = {key: value for key, value in spec.metadata.items() if key not in RARE or value != defaults[key]}
+    settings = [f"kind: {kind}", *(f"{key}: {_yaml(value)}" for key, value in shown.items())]
+    field = spec.receptive_field
+    memory = "recurrent" if field is None else f"{1000 * field / 48000:.3g} ms of memory at 48 kHz"
+    for warning in spec.warnings:
+        status(f"{spec.name}: {warning}")
+    click.echo(f"# {spec.parameter_count} weights drawn from seed {spec.metadata['seed']}, {memory}")
+    click.echo("version: 1\npresets:\n  - name: random\n    chain:")
+    click.echo(f"      - {{type: random, {', '.join(settings)}, input_db: 0, level_db: 0}}")
+    return 0
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) and "," in value else str(value)

@@ -1,0 +1,52 @@
+"""The block ``random`` of set lists: keys of a random net in place of a file, and a level linked to the drive."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from ..errors import UsageError, did_you_mean
+from .yaml_marks import Marked
+
+TYPE = "random"
+KIND, LINK = "kind", "link"
+OTHERS = ("type", "id", "level", "input_db", "level_db")
+
+
+def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
+    """Return the keys of the model block that a random block stands for.
+
+    `kind` is tcn (the default), gru or lstm; ``link: true`` takes from `level_db` what `input_db` adds.
+
+    Raises
+    ------
+    UsageError
+        An unknown kind, key or value of the net.
+    """
+    from ..model.random import KINDS, check_words
+
+    left = dict(keys)
+    kind = str(left.pop(KIND).value).lower() if KIND in left else "tcn"
+    known = {field.name for field in fields(KINDS.get(kind, KINDS["tcn"]))}
+    given = {key: left.pop(key) for key in list(left) if key.lower() in known}
+    link = left.pop(LINK).value if LINK in left else False
+    if not isinstance(link, bool):
+        raise UsageError(f"link is {link!r}, expected true or false")
+    for key in left:
+        if key not in OTHERS:
+            allowed = (*sorted(known), KIND, LINK, *OTHERS)
+            raise UsageError(f"unknown key {key!r}{did_you_mean(key, allowed)}, allowed: {', '.join(allowed)}")
+    words = "&".join(f"{key.lower()}={_word(item)}" for key, item in given.items())
+    text = f"{kind}?{words}"
+    check_words(text)
+    if link:
+        drive, level = (left[key].value if key in left else 0.0 for key in ("input_db", "level_db"))
+        if isinstance(drive, int | float) and isinstance(level, int | float):
+            left["level_db"] = Marked(level - drive, line)
+    left["file"] = Marked(f"random:{text}", line)
+    return left
+
+
+def _word(item: Marked) -> str:
+    if isinstance(item.value, list):
+        return ",".join(str(part) for part in item.plain)
+    return str(item.value)

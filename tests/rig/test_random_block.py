@@ -1,0 +1,49 @@
+"""The block random: keys of a net in place of a file, on the line where they are wrong."""
+
+import pytest
+
+from rtfx.effects.table import BLOCKS
+from rtfx.errors import PresetError
+from rtfx.rig.preset import load_set_list
+
+
+def chain_of(path, words):
+    path.write_text(f"version: 1\npresets:\n  - name: a\n    chain:\n      - {{type: random{words}}}\n")
+    return load_set_list(path, BLOCKS).presets[0].chain
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("", "random:tcn?"),
+        (", Seed: 7, depthwise: true, activation: Sine", "random:tcn?seed=7&depthwise=True&activation=Sine"),
+        (", kind: LSTM, channels: 4", "random:lstm?channels=4"),
+        (", semantics: python, film: [0.3, 0.7]", "random:tcn?semantics=python&film=0.3,0.7"),
+    ],
+)
+def test_it_is_a_model(tmp_path, words, file):
+    (block,) = chain_of(tmp_path / "a.yaml", words)
+    assert (block.type, block.id, block.file) == ("model", "random", file)
+
+
+def test_link_takes_away_behind_what_the_drive_adds(tmp_path):
+    (block,) = chain_of(tmp_path / "a.yaml", ", link: true, input_db: 9, level_db: 2, id: fuzz")
+    assert block.values == {"input_db": 9, "level_db": -7} and block.id == "fuzz"
+    (block,) = chain_of(tmp_path / "a.yaml", ", link: false, input_db: 9")
+    assert block.values == {"input_db": 9}
+
+
+REFUSED = {
+    ", layers: 25": "layers is '25', expected an integer from 1 to 24",
+    ", sed: 2": "unknown key 'sed' (did you mean 'seed'",
+    ", kind: tcm": "no kind of random net",
+    ", link: 3": "link is 3, expected true or false",
+    ", layers: 24, dilation: 4": "layers=11 fits",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_refused_with_its_line(tmp_path, words):
+    with pytest.raises(PresetError) as caught:
+        chain_of(tmp_path / "a.yaml", words)
+    assert "a.yaml:5: chain[0] (random): " in str(caught.value) and REFUSED[words] in str(caught.value), caught.value
