@@ -117,24 +117,27 @@ def _pick(e: Emitter, table: np.ndarray, places):
 
 @cache
 def tanh_table() -> np.ndarray:
-    """Return (5, 32) coefficients of tanh around k / 4, k = 0 .. 31, in ascending powers: absolute error 2e-7."""
+    """Return (6, 32) coefficients of tanh around k / 4, k = 0 .. 31, in ascending powers: relative error 1.1e-7."""
     reach = 0.125 * np.cos(np.pi * (np.arange(64) + 0.5) / 64)  # Chebyshev nodes: near the best uniform error
-    rows = [np.polynomial.polynomial.polyfit(reach, np.tanh(k / 4 + reach), 4) for k in range(1, 32)]
+    rows = [np.polynomial.polynomial.polyfit(reach, np.tanh(k / 4 + reach), 5) for k in range(1, 32)]
     near = 0.0625 + reach / 2
-    first = np.polynomial.polynomial.polyfit(near, np.tanh(near) / near, 3)
+    first = np.polynomial.polynomial.polyfit(near, np.tanh(near) / near, 4)
     return np.array([[0.0, *first], *rows]).T.astype(np.float32)
 
 
 def table_tanh(e: Emitter, x):
-    """Return tanh(x) by a polynomial of degree 4 per quarter: no division, absolute error 3e-7, relative 1e-6."""
+    """Return tanh(x) by a polynomial of degree 5 per quarter: no division, relative error 2e-7.
+
+    Degree 4 takes a tenth less of a small layer's time, but nets that amplify their own errors show it.
+    """
     width = x.type.count
     size = e.at_most(e.magnitude(x), TABLE_LIMIT)
     shifted = e.add(size, e.const(ROUND / 4, width))
     rest = e.sub(size, e.sub(shifted, e.const(ROUND / 4, width)))
     coefficients = [_pick(e, row, e.bits(shifted)) for row in tanh_table()]
-    pairs = [e.fma(rest, coefficients[1], coefficients[0]), e.fma(rest, coefficients[3], coefficients[2])]
+    pairs = [e.fma(rest, coefficients[i + 1], coefficients[i]) for i in range(0, 6, 2)]
     square = e.mul(rest, rest)
-    value = e.fma(square, e.fma(square, coefficients[4], pairs[1]), pairs[0])
+    value = e.fma(square, e.fma(square, pairs[2], pairs[1]), pairs[0])
     sign = e.b.and_(e.bits(x), e.integers(-(1 << 31), width))
     return e.from_bits(e.b.or_(e.bits(value), sign))
 

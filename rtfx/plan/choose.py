@@ -110,7 +110,7 @@ def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, r
 def gate_maths(hidden: int) -> int:
     """Return the form of the gates: the shortest chain for few units, the fewest operations for many."""
     if "avx512f" in features():
-        return recurrent.TABLE if hidden <= 20 else recurrent.RATIONAL if hidden <= 32 else recurrent.EXPONENTIAL_TABLE
+        return recurrent.TABLE if hidden <= 32 else recurrent.EXPONENTIAL_TABLE
     return recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
 
 
