@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from .api import Model, Rig
 from .engine.process import CALLBACK_KERNEL, DRIVE
 from .engine.run import RUN_PART
+from .engine.timing import TIMED_BLOCKS
 from .host.null import PACE
 from .kernels.jit import REGISTRY, Kernel
 from .model.spec import ModelSpec
@@ -27,7 +28,7 @@ ALLOWED = {
     "system": r"clock_gettime|gettid",  # neither blocks
 }
 SLEEP = "nanosleep"  # only in the null device's own loop, never in the callback
-MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART)  # these call kernels through addresses out of a plan
+MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART, TIMED_BLOCKS)  # these call kernels through addresses out of a plan
 _ALLOWED = re.compile("|".join(f"(?:{group})" for group in ALLOWED.values()))
 
 
