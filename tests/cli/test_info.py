@@ -92,10 +92,8 @@ def test_a_folder_without_models(capsys, tmp_path, verb):
     (tmp_path / "notes.txt").write_text("none here")
     code, out, err = rtfx(capsys, verb, tmp_path)
     assert (code, out) == (1, "")
-    assert (
-        err
-        == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected .json, .nam, .aidax, .pt2, .safetensors\n"
-    )
+    kinds = ".json, .nam, .aidax, .pt2, .safetensors"
+    assert err == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected {kinds}\n"
 
 
 def test_named_levels(capsys, tmp_path):
