@@ -14,11 +14,12 @@ from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE
 from ..engine.snapshot import Snapshot, snapshot
 
 TAKE_SECONDS = 60.0
-SNAPSHOT_SECONDS = 5.0
-SPARE_SECONDS = 5.0  # of the rings: what fills up while a take is copied out of them
+SNAPSHOT_SECONDS = 3.0
+SPARE_SECONDS = 2.5  # of the rings: what fills up while a take is copied out of them
 POLL_SECONDS = 0.2
-LARGE_BYTES = 4e6  # a state beyond it is copied a quarter as often
-RING_SECONDS = TAKE_SECONDS + 4.0 * SNAPSHOT_SECONDS + SPARE_SECONDS
+LARGE_BYTES = 4e6  # a state beyond it is copied half as often
+HUGE_BYTES = 32e6  # a state beyond it is not copied again: a dozen of them are kept
+RING_SECONDS = TAKE_SECONDS + 2.0 * SNAPSHOT_SECONDS + SPARE_SECONDS
 
 
 class Event(NamedTuple):
@@ -90,10 +91,12 @@ class Keeper:
 
     def _look(self) -> None:
         """Follow the log; copy the state when it is time."""
+        self._rings.prepare()
         with self._lock:
             self._follow()
-            often = 1.0 if self._states[-1].size < LARGE_BYTES else 4.0
-            if self._rings.head >= self._states[-1].frame + often * SNAPSHOT_SECONDS * self._rate:
+            size = self._states[-1].size
+            seconds = SNAPSHOT_SECONDS * (1.0 if size < LARGE_BYTES else 2.0)
+            if size < HUGE_BYTES and self._rings.head >= self._states[-1].frame + seconds * self._rate:
                 state = snapshot(self.engine)
                 self._states.extend([state] if state else [])
             self._forget()
@@ -151,7 +154,7 @@ class Keeper:
 
     def _fault(self, state: Snapshot | None, events: list[Event]) -> str:
         if state is None:
-            return "the engine's state at its start is not known: it had no pause long enough to copy it"
+            return "the engine's state at its start is not known: it was too large, or had no pause long enough"
         numbers = list(state.arenas) + [event.rig for event in events if event.kind == LOG_RIG]
         lives = self.engine.lives
         if any(number not in lives or lives[number].origin is None for number in numbers):

@@ -8,6 +8,7 @@ from ..plan.layout import MAX_BLOCK
 from .layout import LOG
 
 LOG_RECORDS = 16384  # a second of the shortest blocks, each of another length
+AHEAD_SECONDS = 10.0
 MARGIN = 2 * MAX_BLOCK  # frames that may be overwritten before the head says so
 
 
@@ -33,11 +34,27 @@ class Rings:
         self.dry = np.empty((self.frames, int(record["inputs"])), np.float32)
         self.wet = np.empty((self.frames, int(record["outputs"])), np.float32)
         self.records = np.empty(LOG_RECORDS, LOG)
-        for memory in (self.dry, self.wet, self.records):
-            memory.view(np.uint8)[:] = 0  # the audio thread must not be the first to touch a page
+        self.records.view(np.uint8)[:] = 0
+        self._ahead = round(AHEAD_SECONDS * float(record["sample_rate"]))
+        self._ready = 0
+        self.prepare()
         record["dry_ring"], record["wet_ring"] = self.dry.ctypes.data, self.wet.ctypes.data
         record["ring_frames"] = self.frames
         record["log"], record["log_size"] = self.records.ctypes.data, LOG_RECORDS
+
+    def prepare(self) -> None:
+        """Touch the memory of the next seconds: the audio thread should not be the first in a page.
+
+        Memory is taken as it fills. If this comes late, the audio thread pays a page fault, and what it may be about to
+        write is left alone.
+        """
+        first, last = max(self._ready, self.head + self._ahead // 5), min(self.head + self._ahead, self.frames)
+        if self._ready == 0:
+            first = 0
+        if first < last:
+            self.dry[first:last] = 0.0
+            self.wet[first:last] = 0.0
+            self._ready = last
 
     @property
     def head(self) -> int:
