@@ -241,6 +241,7 @@ def test_play_ends_well_with_its_window(console, tmp_path):
     take = tmp_path / "take.wav"
     page = console(command=[*COMMAND, "play", MODEL, "--device", "null", "--record", str(take)], leader=True)
     page.shows("? all keys", 120)
+    time.sleep(0.5)
     os.close(page.slave)
     os.close(page.master)
     assert page.process.wait(20) == 0
