@@ -548,7 +548,7 @@ BREAKAGES = [
         "(CALLBACK_KERNEL, PACE, *kernels_of(plan))",
         "(CALLBACK_KERNEL, PACE)",
         "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
-        same_code=True,
+        optimise=True,
     ),
     Breakage(
         "a round trip measured one frame short",
