@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .api import Model
+from .api import Model, load
 from .engine.offline import Offline
 from .engine.timing import measured_peak, time_blocks
 from .errors import RtfxError, UsageError
@@ -166,8 +166,6 @@ def plan_hash(plan: Plan) -> str:
 
 def readable(names: Sequence[str]) -> tuple[list[tuple[str, Model]], list[RtfxError]]:
     """Return the models that load, by name, and the errors of the others."""
-    from .api import load
-
     models: list[tuple[str, Model]] = []
     errors: list[RtfxError] = []
     for name in names:

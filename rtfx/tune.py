@@ -66,12 +66,10 @@ def tune(model: Model, sample_rate: float, block: int = 64, told: Callable[[str]
             players[key] = Offline(_plan(model, sample_rate, tiles)[0], block=block)
         return players[key]
 
-    wisdom_before = wisdom.measured()
-    shapes = _plan(model, sample_rate, {})[1]
-    rules = {key: _rule(key, tile, wisdom_before) for key, tile in shapes.items()}
-    best: dict[str, Tile] = dict(rules)
+    rules = _plan(model, sample_rate, {})[1]
+    best = rules
     worst, tried = 0.0, 0
-    for key in shapes:
+    for key in rules:
         trials = [best] + [best | {key: tile} for tile in _candidates(key) if tile != best[key]]
         told(f"{key}: {len(trials)} tiles")
         times = _race([player(tiles) for tiles in trials], block)
@@ -86,20 +84,6 @@ def tune(model: Model, sample_rate: float, block: int = 64, told: Callable[[str]
     changed = {key: tile for key, tile in best.items() if tile != rules[key]}
     wisdom.remember(best)
     return Tuned(rule_ns, best_ns, max(worst, rule_ns), rule_ns / best_ns - 1.0, tried, changed)
-
-
-def _rule(key: str, tile: Tile, measured: Mapping[str, Tile]) -> Tile:
-    """Return the tile that the rules alone give."""
-    if key not in measured:
-        return tile
-    from .kernels.conv import ConvShape
-    from .kernels.layer import LayerShape
-    from .plan.choose import conv_tile
-    from .plan.layers import layer_tile
-
-    kind, *numbers = key.split()
-    shape = tuple(map(int, numbers))
-    return conv_tile(ConvShape(*shape)) if kind == "conv" else layer_tile(LayerShape(*shape))
 
 
 def _candidates(key: str) -> list[Tile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ def command(models: tuple[str, ...], block: int, rate: float, as_json: bool) -> 
         status(str(error))
     for name, model in found:
         try:
-            tuned = tune(model, rate, block, lambda line: status(f"{Path(name).name}: {line}"))  # noqa: B023
+            tuned = tune(model, rate, block, partial(_report, name))
         except OSError as error:
             raise DeviceError(
                 f"cannot keep what was measured: {error}; set RTFX_CACHE_DIR to a writable folder"
@@ -48,3 +49,7 @@ def command(models: tuple[str, ...], block: int, rate: float, as_json: bool) -> 
                 f"tried (the rules lose {100 * tuned.regret:.1f} %, the worst fixed tile takes {tuned.worst_ns:.1f} ns)"
             )
     return 1 if errors else 0
+
+
+def _report(name: str, line: str) -> None:
+    status(f"{Path(name).name}: {line}")

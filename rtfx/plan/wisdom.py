@@ -19,7 +19,7 @@ IGNORE = "RTFX_DETERMINISTIC"  # environment: set, the rules alone hold; worker 
 FILE = "wisdom.json"  # beside the kernels: of this processor and these sources
 CANDIDATES = ((1, 8), (1, 16), (1, 4), (2, 4), (2, 6), (2, 8), (4, 2), (4, 4))  # vectors, outputs at a time
 
-_trial: Mapping[str, Tile] = {}
+_trial: Mapping[str, Tile] | None = None
 _asked: dict[str, Tile] | None = None
 _read: tuple[str, float, dict[str, Tile]] = ("", -1.0, {})
 
@@ -27,7 +27,8 @@ _read: tuple[str, float, dict[str, Tile]] = ("", -1.0, {})
 def tile_for(kind: str, shape: tuple, rule: Tile) -> Tile:
     """Return the tile for a shape: one on trial, the one measured as best, or the rule's."""
     key = kind + " " + " ".join(map(str, shape))
-    tile = _trial.get(key) or (None if os.environ.get(IGNORE) else measured().get(key)) or rule
+    known = _trial if _trial is not None else {} if os.environ.get(IGNORE) else measured()
+    tile = known.get(key, rule)
     if _asked is not None:
         _asked[key] = tile
     return tile
@@ -66,7 +67,7 @@ def remember(tiles: Mapping[str, Tile]) -> None:
 
 @contextlib.contextmanager
 def trying(tiles: Mapping[str, Tile]) -> Iterator[dict[str, Tile]]:
-    """Use these tiles inside the block, and yield what was asked for by then."""
+    """Use these tiles inside the block, for other shapes the rules', and yield what was asked for by then."""
     global _trial, _asked
     before = _trial, _asked
     _trial, _asked = tiles, {}
