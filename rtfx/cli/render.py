@@ -42,16 +42,7 @@ class Job:
 
     def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
         """Return the rig compiled as the flags say."""
-        flags = self.flags
-        return rig.plan(
-            sample_rate,
-            channels,
-            bare=flags.bare,
-            level=flags.named_level,
-            rate_method=flags.rate_method,
-            interface_dbu=flags.interface_dbu,
-            values=self.values,
-        )
+        return rig.plan(sample_rate, channels, values=self.values, **self.flags.models)
 
     def gains(self, rig: Rig) -> tuple[float, float]:
         """Return input and output gain in dB."""
@@ -209,7 +200,6 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
             blocks,
             sample_rate,
             channels,
-            bare=flags.bare,
             cold=flags.cold,
             align=job.align,
             model_rate=job.rate,
@@ -217,10 +207,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
             in_gain_db=gains[0],
             out_gain_db=gains[1],
             values=job.values,
-            level=flags.named_level,
-            rate_method=flags.rate_method,
-            resample_phase=flags.resample_phase,
-            interface_dbu=flags.interface_dbu,
+            **flags.models,
         )
         for note in rig.notes:
             tell(note)

@@ -106,6 +106,17 @@ class RigFlags:
             raise UsageError(f"--no-normalise and --level {self.level} were given, expected one of them")
         return "none" if self.no_normalise else self.level
 
+    @property
+    def models(self) -> dict[str, Any]:
+        """How models are played, as keyword arguments of `Rig`'s methods."""
+        return {
+            "bare": self.bare,
+            "level": self.named_level,
+            "rate_method": self.rate_method,
+            "resample_phase": self.resample_phase,
+            "interface_dbu": self.interface_dbu,
+        }
+
 
 def rig_options(function: Callable) -> Callable:
     """Give a command the shared flags; it receives them as one `RigFlags` named `flags`."""
