@@ -120,6 +120,19 @@ def overruns(stream: rtfx.Stream) -> int:
     return int(stream.engine.record["load_bins"][one:].sum())
 
 
+def toll(stream: rtfx.Stream) -> dict[str, int]:
+    """Return how often the kernel took the core from the audio thread, and the page faults that it has had."""
+    task = Path(f"/proc/self/task/{int(stream.engine.record['thread'])}")
+    status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+    minor, _, major = (task / "stat").read_text().rsplit(")", 1)[1].split()[7:10]
+    return {"switches": int(status["nonvoluntary_ctxt_switches"]), "faults": int(minor) + int(major)}
+
+
+def stolen_seconds() -> float:
+    """Return how long the virtual machine has waited for a processor, all cores together."""
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def largest_step(path: Path) -> tuple[float, bool]:
     """Return (the largest step between two frames, whether all are finite) of a recording."""
     largest, finite, last = 0.0, True, None
@@ -136,21 +149,30 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
     """Play; return the figures and, under "wrong", what is not as it must be."""
     rig = soak_rig(folder)
     take = folder / "soak.wav"
-    bare = rtfx.Rig([{"type": "gain"}])  # the control: what the machine does to a stream that has nothing to do
+    # The control: the same rig, left in peace. What happens to it, the machine does to anybody.
+    control_rig = soak_rig(folder)
     quiet = {"device": "null", "sample_rate": RATE, "block_size": BLOCK, "seconds": seconds}
     memory: list[float] = []
-    with bare.play(input=tone(), **quiet) as control, rig.play(input=tone(), record=take, **quiet) as stream:
-        stream.engine.record["source_loops"] = 1
+    with control_rig.play(input=tone(), **quiet) as control, rig.play(input=tone(), record=take, **quiet) as stream:
+        for each in (control, stream):
+            each.engine.record["source_loops"] = 1
+            each.engine.rings.dry[:] = each.engine.rings.wet[:] = 0.0  # taken as they fill: not a growth
         bound = step_bound(stream.controller.presets, settings)
         company = Company(stream, rest)
+        stolen = stolen_seconds()
+        tolls: list[tuple[dict[str, int], dict[str, int]]] = []
         while not stream.wait(min(seconds / 200.0, 10.0)):
             memory.append(resident_mb())
+            if control.active and stream.active:
+                tolls.append((toll(stream), toll(control)))
         company.leave()
         stats, idle = stream.stats, control.stats
         late, late_idle = overruns(stream), overruns(control)
+    settled = len(tolls) // 4  # the first quarter may still touch new memory
+    grown = [{key: end[key] - begin[key] for key in end} for begin, end in zip(tolls[settled], tolls[-1], strict=True)]
     step, finite = largest_step(take)
     take.unlink()
-    settled = memory[len(memory) // 4 :] or [0.0]
+    held = memory[len(memory) // 4 :] or [0.0]
     found = {
         "seconds": seconds,
         "blocks": stats.blocks,
@@ -161,7 +183,13 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
         "xruns_of_the_control": idle.xruns_in + idle.xruns_out,
         "overruns": late,
         "overruns_of_the_control": late_idle,
+        "switched_out": grown[0]["switches"],
+        "switched_out_of_the_control": grown[1]["switches"],
+        "page_faults": grown[0]["faults"],
+        "page_faults_of_the_control": grown[1]["faults"],
+        "stolen_seconds": stolen_seconds() - stolen,
         "load_mean": stats.load_mean,
+        "load_mean_of_the_control": idle.load_mean,
         "load_p99": stats.load_p99,
         "load_max": stats.load_max,
         "load_max_of_the_control": idle.load_max,
@@ -170,9 +198,9 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
         "largest_step": step,
         "bound": bound,
         "memory_first_mb": memory[0] if memory else 0.0,
-        "memory_quarter_mb": settled[0],
-        "memory_last_mb": settled[-1],
-        "memory_growth_mb": settled[-1] - settled[0],
+        "memory_quarter_mb": held[0],
+        "memory_last_mb": held[-1],
+        "memory_growth_mb": held[-1] - held[0],
         "parameters_turned": company.turned,
         "presets_selected": company.selected,
         "swaps": int(stream.engine.record["swaps"]),
