@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .patches import BREAKAGES, Breakage
+from .patches import BREAKAGES, ROOMS, Breakage
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
@@ -57,7 +57,6 @@ def broken(breakage: Breakage, folder: Path, compiled: Path) -> subprocess.Compl
     tree = copy_of_the_tree(folder / "tree")
     place = tree / breakage.file
     text = place.read_text()
-    assert text.count(breakage.old) == 1, f"{breakage.old!r} stands {text.count(breakage.old)} times in {breakage.file}"
     place.write_text(text.replace(breakage.old, breakage.new))
     if breakage.same_code:
         seed(tree, folder / "cache", compiled)
@@ -65,6 +64,18 @@ def broken(breakage: Breakage, folder: Path, compiled: Path) -> subprocess.Compl
         return run(tree, folder / "cache", [breakage.test], breakage.optimise)
     finally:
         shutil.rmtree(folder)
+
+
+def test_every_line_that_is_broken_stands_once_in_the_room_that_breaks_it():
+    names = [breakage.name for breakage in BREAKAGES]
+    assert len(set(names)) == len(names)
+    for room in ROOMS:
+        for breakage in room.BREAKAGES:
+            found = (ROOT / breakage.file).read_text().count(breakage.old)
+            assert found == 1, f"{breakage.name}: {breakage.old!r} stands {found} times in {breakage.file}"
+            _, *folders, _ = Path(breakage.file).parts
+            expected = folders[0] if folders else "top"
+            assert room.__name__.rpartition(".")[2] == expected, f"{breakage.name} belongs to {expected}.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,61 @@
+"""Ways to break rtfx in rtfx/model."""
+
+from .breakage import Breakage
+
+BREAKAGES = [
+    Breakage(
+        "gates of a GRU left in PyTorch's order when written",
+        "rtfx/model/write/rtneural.py",
+        "return np.concatenate([z, r, n])",
+        "return np.concatenate([r, z, n])",
+        "tests/model/test_write.py::test_rtneural_files_by_the_second_evaluator[gru]",
+        same_code=True,
+    ),
+    Breakage(
+        "the bias of a WaveNet's first layer lost when written",
+        "rtfx/model/write/wavenet_parts.py",
+        "conv = conv.shifted(_constant(conv, self.bias))",
+        "conv = conv.shifted(0 * conv.bias)",
+        "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
+    ),
+    Breakage(
+        "a random net beyond all memory",
+        "rtfx/model/random.py",
+        "    settings = parse(text, KINDS)\n    check_cost(settings, ",
+        "    settings = parse(text, KINDS)\n    str(",
+        "tests/model/test_random_cost.py::test_refused_with_both_figures_and_a_setting_that_fits",
+        same_code=True,
+    ),
+    Breakage(
+        "a level found before the net's memory is full",
+        "rtfx/model/random.py",
+        "return calibrated(spec, _within(settings, FRAMES // 2))",
+        "return calibrated(spec)",
+        "tests/model/test_random_cost.py::test_the_level_holds_once_a_long_memory_is_full",
+        same_code=True,
+    ),
+    Breakage(
+        "a random net with biases that starts cold from zero states",
+        "rtfx/model/random.py",
+        "quiet_past=not silent",
+        "quiet_past=False",
+        "tests/model/test_random.py::test_a_cold_net_has_heard_silence",
+        same_code=True,
+    ),
+    Breakage(
+        "the same seed once more",
+        "rtfx/model/random.py",
+        'int(pairs.get("seed", Tcn.seed)) + step - low',
+        'int(pairs.get("seed", Tcn.seed)) - low',
+        "tests/control/test_reseed.py::test_with_seed",
+        same_code=True,
+    ),
+    Breakage(
+        "the shift of a convolution's padding lost",
+        "rtfx/model/pt2/layers.py",
+        "shift = x.shift + (lookback - before) * x.period",
+        "shift = x.shift + lookback * x.period",
+        "tests/model/test_pt2.py::test_stored_exports[gated]",
+        same_code=True,
+    ),
+]

@@ -1,0 +1,45 @@
+"""Ways to break rtfx in rtfx/plan."""
+
+from .breakage import Breakage
+
+BREAKAGES = [
+    Breakage(
+        "an interpolated state that nobody checks for stability",
+        "rtfx/plan/stability.py",
+        "return pole <= 1.0 or ",
+        "return pole <= 9.0 or ",
+        "tests/plan/test_rates.py::test_a_net_that_would_howl_is_resampled_and_the_reason_is_said",
+        same_code=True,
+    ),
+    Breakage(
+        "a latency that leaves out one of two conversions",
+        "rtfx/plan/polyphase.py",
+        "latency = math.ceil(outward_delay + early - 1e-9)",
+        "latency = math.ceil(early - 1e-9)",
+        "tests/plan/test_polyphase.py::test_the_latency_is_the_delay_of_an_impulse[44100-linear]",
+        same_code=True,
+    ),
+    Breakage(
+        "the two modes of the pedal crossfaded as if they were different sounds",
+        "rtfx/plan/pedal.py",
+        "builder.alike.add(builder.block)",
+        "builder.alike.clear()",
+        "tests/control/test_klon.py::test_the_switch_of_the_mode_is_no_click[neural-circuit]",
+        same_code=True,
+    ),
+    Breakage(
+        "a kernel whose self-check accepts anything",
+        "rtfx/plan/prove.py",
+        "    if not error < TOLERANCE:",
+        "    if error < 0.0:",
+        "tests/plan/test_choose.py::test_a_wrong_tile_is_reported_and_replaced",
+    ),
+    Breakage(
+        "dilation ignored",
+        "rtfx/plan/choose.py",
+        '        {"dilation": dilation},\n    )\n    sizes',
+        '        {"dilation": 1},\n    )\n    sizes',
+        "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",
+        same_code=True,
+    ),
+]

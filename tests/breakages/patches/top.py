@@ -1,0 +1,38 @@
+"""Ways to break rtfx in the top level: what users call and what is checked for them."""
+
+from .breakage import Breakage
+
+BREAKAGES = [
+    Breakage(
+        "an update that reaches no stream",
+        "rtfx/api.py",
+        "stream.controller.update(preset, block, self.spec)",
+        "pass",
+        "tests/control/test_update.py::test_the_last_update_is_what_plays_on",
+        same_code=True,
+    ),
+    Breakage(
+        "a check that hears no jump of loudness",
+        "rtfx/check.py",
+        "JUMP_LU = 6.0",
+        "JUMP_LU = 60.0",
+        "tests/test_check.py::test_loudness",
+        same_code=True,
+    ),
+    Breakage(
+        "a certificate that looks at no kernel of the model",
+        "rtfx/certificate.py",
+        "(CALLBACK_KERNEL, PACE, *kernels_of(plan))",
+        "(CALLBACK_KERNEL, PACE)",
+        "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
+        optimise=True,
+    ),
+    Breakage(
+        "a round trip measured one frame short",
+        "rtfx/roundtrip.py",
+        "place = int(np.argmax(correlation))",
+        "place = int(np.argmax(correlation)) - 1",
+        "tests/cli/test_latency.py::test_delays_are_found_to_the_frame",
+        same_code=True,
+    ),
+]
