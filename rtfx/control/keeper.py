@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine.engine import Engine
+from ..engine.engine import Engine, Life
 from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE
 from ..engine.snapshot import Snapshot, snapshot
 
@@ -43,6 +43,8 @@ class Window:
         Before it.
     values : dict
         Number of a rig to its values before it.
+    lives : dict
+        Number of a rig to what is remembered of it.
     fault : str
         Why it cannot be played again exactly, empty if it can.
     """
@@ -54,6 +56,7 @@ class Window:
     events: list[Event]
     values: dict[int, list[dict]]
     playing: int
+    lives: dict[int, Life]
     fault: str
 
 
@@ -92,6 +95,9 @@ class Keeper:
     def _look(self) -> None:
         """Follow the log; copy the state when it is time."""
         self._rings.prepare()
+        # Read before the log: what is published or freed from now on may leave there what is not seen this time.
+        numbers = range(1, self.engine.published + 1)
+        held = {int(rig.record["number"]) for rig in list(self.engine.rigs.values())}
         with self._lock:
             self._follow()
             size = self._states[-1].size
@@ -99,7 +105,8 @@ class Keeper:
             if size < HUGE_BYTES and self._rings.head >= self._states[-1].frame + seconds * self._rate:
                 state = snapshot(self.engine)
                 self._states.extend([state] if state else [])
-            self._forget()
+            alive = self._forget()
+        self.engine.forget(numbers, held | alive)
 
     def _follow(self) -> None:
         first, records = self._rings.log(self._logged)
@@ -118,8 +125,8 @@ class Keeper:
                 value = dict(life.published).get(int(record["number"])) if life else None
             self._events.append(Event(int(record["frame"]), kind, number, value))
 
-    def _forget(self) -> None:
-        """Drop the states that no window can begin with, and the events before the first of the others."""
+    def _forget(self) -> set[int]:
+        """Drop the states that no window can begin with, and the events before the first; return the rigs left."""
         oldest = self._rings.head - self._rings.frames + round(SPARE_SECONDS * self._rate)
         while len(self._states) > 1 and (self._states[0].frame < oldest or self._states[0].frame < self._gap):
             self._states.popleft()
@@ -128,6 +135,7 @@ class Keeper:
             self._playing = _apply(self._events.popleft(), self._values, self._playing)
         alive = {number for state in self._states for number in state.arenas} | {e.rig for e in self._events}
         self._values = {number: v for number, v in self._values.items() if number in alive}
+        return alive
 
     def window(self, seconds: float = TAKE_SECONDS) -> Window:
         """Return the last `seconds`, and as much more as brings its start to a state that was copied."""
@@ -148,20 +156,21 @@ class Keeper:
             events = [event for event in self._events if start <= event.frame < last]
             values = dict(self._values)
             playing = self._playing
+            lives = dict(self.engine.lives)
             for event in before:
                 playing = _apply(event, values, playing)
-        return Window(start, dry, wet, state, events, values, playing, self._fault(state, events))
+        return Window(start, dry, wet, state, events, values, playing, lives, _fault(state, events, lives))
 
-    def _fault(self, state: Snapshot | None, events: list[Event]) -> str:
-        if state is None:
-            return "the engine's state at its start is not known: it was too large, or had no pause long enough"
-        numbers = list(state.arenas) + [event.rig for event in events if event.kind == LOG_RIG]
-        lives = self.engine.lives
-        if any(number not in lives or lives[number].origin is None for number in numbers):
-            return "a model was given new weights in it"
-        if any(event.kind == LOG_TABLE and event.value is None for event in events):
-            return "parameters were turned faster than could be noted"
-        return ""
+
+def _fault(state: Snapshot | None, events: list[Event], lives: dict[int, Life]) -> str:
+    if state is None:
+        return "the engine's state at its start is not known: it was too large, or had no pause long enough"
+    numbers = list(state.arenas) + [event.rig for event in events if event.kind == LOG_RIG]
+    if any(number not in lives or lives[number].origin is None for number in numbers):
+        return "a model was given new weights in it"
+    if any(event.kind == LOG_TABLE and event.value is None for event in events):
+        return "parameters were turned faster than could be noted"
+    return ""
 
 
 def _apply(event: Event, values: dict[int, list[dict]], playing: int) -> int:

@@ -119,7 +119,7 @@ def describe(window: Window, opened: Described, engine: Engine, name: str) -> di
         scenes = {title: _plain(values) for title, values in preset.scenes.items()}
         presets.append({"name": preset.name, "chain": chain} | ({"scenes": scenes} if scenes else {}))
     known = [id(loaded) for loaded in opened.loaded]
-    rigs, events = _told(window, engine, known, opened, faults)
+    rigs, events = _told(window, known, opened, faults)
     options = {key: value for key, value in asdict(opened.options).items() if value not in (None, False)}
     limiter = bool(engine.record["limit"])
     take = {
@@ -145,14 +145,14 @@ def describe(window: Window, opened: Described, engine: Engine, name: str) -> di
     return {"version": 1, "device": device, "global": {"limiter": limiter}, "presets": presets, "take": take}
 
 
-def _told(window: Window, engine: Engine, known: list[int], opened: Described, faults: list[str]):
+def _told(window: Window, known: list[int], opened: Described, faults: list[str]):
     """Return (rigs by number, events) as plain values; says in `faults` what cannot be told."""
     heard = set(window.state.numbers if window.state else ()) | {window.playing} - {0}
     heard |= {event.rig for event in window.events if event.rig}
     rigs: dict[int, dict] = {}
     now: dict[int, dict] = {}
     for number in sorted(heard - {0}):
-        life = engine.lives.get(number)
+        life = window.lives.get(number)
         if life is None or life.origin is None or id(life.origin[0]) not in known:
             faults.append("its rig was made anew while it played")
             continue
@@ -176,7 +176,7 @@ def _told(window: Window, engine: Engine, known: list[int], opened: Described, f
         elif event.kind == LOG_GLIDE:
             told[event.value[0]] = event.value[1]
         elif event.kind == LOG_TABLE and event.rig in now and event.value is not None:
-            values = _addressed(engine.lives[event.rig].origin[0], event.value)
+            values = _addressed(window.lives[event.rig].origin[0], event.value)
             told |= {"rig": event.rig, "set": {k: v for k, v in values.items() if v != now[event.rig][k]}}
             now[event.rig] = values
         events.append(told)

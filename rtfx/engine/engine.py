@@ -21,7 +21,6 @@ from .rings import Rings
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
-LIVES_KEPT = 8192
 
 
 def _load(address):
@@ -107,7 +106,7 @@ class Engine:
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
         self.lives: dict[int, Life] = {}
-        self._published = 0
+        self.published = 0
         self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
         self.graveyard: list[EngineRig] = []
@@ -119,15 +118,20 @@ class Engine:
         other fade is under way, so that training at any speed costs at most two rigs at a time.
         """
         self.rigs[rig.address] = rig
-        self._published += 1
-        rig.record["number"] = self._published
-        self.lives[self._published] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]))
-        if len(self.lives) > LIVES_KEPT:
-            del self.lives[next(iter(self.lives))]
+        number = rig.record["number"] = self.published + 1
+        if self.rings:
+            self.lives[number] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]))
+        self.published = number
         dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address | (CONTINUES if continues else 0))
         if dropped:
             self._free(dropped & ~CONTINUES)
         self.reclaim()
+
+    def forget(self, numbers: range, wanted: set[int]) -> None:
+        """Drop the lives of published rigs: of these numbers all but those `wanted`. [any thread]"""
+        for number in list(self.lives):
+            if number in numbers and number not in wanted:
+                del self.lives[number]
 
     def reclaim(self) -> int:
         """Free every rig that the audio thread has handed back; return how many."""

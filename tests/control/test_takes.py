@@ -152,6 +152,25 @@ def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp
     assert not warnings and np.array_equal(wet, again)
 
 
+def test_what_has_left_the_rings_is_forgotten(set_list, often, tmp_path):
+    """Else every preset change of a night on stage would leave its values behind."""
+    band = Band(set_list, ring_seconds=1.0)
+    kept = []
+    try:
+        for number in range(120):
+            band.controller.select(number % 2)
+            time.sleep(0.004)
+            band.engine.drive(noise(RATE // 20, seed=number), 480)
+            band.takes.keeper._look()
+            kept.append(len(band.engine.lives))
+        band.takes.save(seconds=0.3)
+    finally:
+        band.close()
+    assert band.engine.published > 60 and max(kept[40:]) <= max(kept[:40]) + 2, "as many as the rings hold"
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert not warnings and np.array_equal(wet, again)
+
+
 def test_a_young_stream_is_saved_from_its_first_frame(set_list, tmp_path):
     band = Band(set_list, live=True)
     try:
