@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .api import Model
+from .bench.turns import EnginePlayer, in_turns
 from .engine.offline import Offline
-from .engine.timing import time_blocks
 from .kernels.conv import OVERHANG, Tile
 from .kernels.processor import lanes
 from .model.clip import guitar_like
@@ -21,7 +21,7 @@ from .plan.chain import Plan
 from .rigs import Rig
 
 FRAMES = 4096
-ROUNDS = 12
+ROUNDS = 24
 GAIN = 0.02  # of the time: less is noise
 
 
@@ -72,13 +72,13 @@ def tune(model: Model, sample_rate: float, block: int = 64, told: Callable[[str]
     for key in rules:
         trials = [best] + [best | {key: tile} for tile in _candidates(key) if tile != best[key]]
         told(f"{key}: {len(trials)} tiles")
-        times = _race([player(tiles) for tiles in trials], block)
+        times = _race([player(tiles) for tiles in trials])
         tried += len(trials)
         fastest = int(np.argmin(times))
         worst = max(worst, float(max(times)))
         if times[fastest] < (1.0 - GAIN) * times[0]:
             best = trials[fastest]
-    rule_ns, best_ns = _race([player(rules), player(best)], block)
+    rule_ns, best_ns = _race([player(rules), player(best)])
     if best_ns > rule_ns:  # the gains were noise
         best, best_ns = rules, rule_ns
     changed = {key: tile for key, tile in best.items() if tile != rules[key]}
@@ -102,14 +102,9 @@ def _plan(model: Model, sample_rate: float, tiles: Mapping[str, Tile]) -> tuple[
     return plan, dict(asked)
 
 
-def _race(players: list[Offline], block: int) -> list[float]:
+def _race(players: list[Offline]) -> list[float]:
     """Return the best ns per sample of each, in turns."""
     x = guitar_like(1, FRAMES, 48000.0)[0].astype(np.float32)
-    y = np.zeros_like(x)
-    frames = FRAMES // block * block
-    best = np.full(len(players), np.inf)
-    for _ in range(ROUNDS):
-        for i, player in enumerate(players):
-            for _ in range(2):
-                best[i] = min(best[i], float(time_blocks(player.engine.address, x, y, block).sum()) / frames)
-    return [float(value) for value in best]
+    racing = [EnginePlayer(player, x) for player in players]
+    in_turns(racing, ROUNDS)
+    return [player.best for player in racing]

@@ -26,7 +26,7 @@ def command(models: tuple[str, ...], block: int, rate: float, as_json: bool) -> 
     The sound stays the same, bit for bit. What was found is kept for this processor and this version; recurrent layers
     go by rule. --deterministic, on the commands that play, ignores it. Nothing else should run meanwhile.
     """
-    from ..bench import readable
+    from ..bench.models import readable
     from ..tune import tune
 
     found, errors = readable([file for name in models for file in model_files(name)])

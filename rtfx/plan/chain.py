@@ -21,7 +21,7 @@ from ..units import gain_from_db
 from . import choose
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
-from .likeness import graph, layout
+from .likeness import digest, graph, layout
 from .lower import lower
 from .pedal import klon
 from .polyphase import Conversion
@@ -164,6 +164,11 @@ class Plan:
     def layout(self) -> int:
         """Equal for two plans if the state of one means the same in the other."""
         return int(self.arena[: RIG.itemsize].view(RIG)[0]["layout"])
+
+    @property
+    def digest(self) -> str:
+        """Eight digits that differ where plans call other kernels."""
+        return digest(self.kernels)
 
 
 def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 1) -> Plan:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
+from ..kernels.jit import Kernel
 from .builder import Builder
 
 
@@ -29,6 +31,12 @@ def layout(builder: Builder) -> int:
         for s in builder.steps
     ]
     return _number([steps, builder.buffers, builder.domains, len(builder.cells)])
+
+
+def digest(kernels: Iterable[Kernel]) -> str:
+    """Return eight digits that differ where other kernels are called."""
+    names = "\n".join(sorted(kernel.name for kernel in kernels))
+    return hashlib.sha256(names.encode()).hexdigest()[:8]
 
 
 def _number(facts: object) -> int:

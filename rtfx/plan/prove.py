@@ -30,6 +30,14 @@ class Layer:
     weights: np.ndarray
     fields: dict
 
+    def state(self, in_stride: int, out_stride: int) -> np.ndarray:
+        """Return the record that the kernel is called with outside a plan; strides in floats."""
+        state = np.zeros(1, self.dtype)
+        for name, value in self.fields.items():
+            state[name] = value
+        state["in_stride"], state["out_stride"], state["weights"] = in_stride, out_stride, self.weights.ctypes.data
+        return state
+
 
 def proved(
     tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
@@ -86,10 +94,7 @@ def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further) -> tu
     """Return the output of one layer, and what the further signals have become, in blocks."""
     rows = max(outputs, int(layer.fields.get("hidden", 0)), 1)
     y = np.zeros((rows, sum(BLOCKS) + OVERHANG), np.float32)
-    state = np.zeros(1, layer.dtype)
-    for name, value in layer.fields.items():
-        state[name] = value
-    state["in_stride"], state["out_stride"], state["weights"] = x.shape[1], y.shape[1], layer.weights.ctypes.data
+    state = layer.state(x.shape[1], y.shape[1])
     state["extra_stride"] = further[0][0].shape[1]
     done, heads = 0, []
     for frames, given in zip(BLOCKS, further, strict=True):
