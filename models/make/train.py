@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bptt import BACKWARD, FORWARD, GATES, STATE, TAPE
 
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Concat, Dense, Gru, Input, Knob, Lstm, ModelSpec, Node
+from rtfx.train.bptt import BACKWARD, FORWARD, GATES, STATE, TAPE
 
 SEGMENT, WARM_UP, CHUNK = 12000, 1000, 500
 PRE_EMPHASIS = np.float32(0.85)

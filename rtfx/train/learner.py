@@ -49,7 +49,9 @@ class Learner(Protocol):
     warm_up : int
         Frames of a segment that pass before its targets count.
     rate : float
-        The learning rate; the loop sets it before every step.
+        The learning rate to begin with; the loop sets it before every step.
+
+    A method ``predict_batch``, (batch, inputs, frames) -> (batch, frames), is used for checks where there is one.
     """
 
     warm_up: int
@@ -87,7 +89,9 @@ class Architecture(NamedTuple):
 
 def _recurrent(cell: str, hidden: int) -> Factory:
     def factory(inputs: int, options: Options, seed: int) -> Learner:
-        return importlib.import_module(".recurrent", __package__).RecurrentLearner(cell, hidden, inputs, options, seed)
+        from .recurrent import RecurrentLearner
+
+        return RecurrentLearner(cell, hidden, inputs, options, seed)
 
     return factory
 

@@ -1,0 +1,183 @@
+"""The loop: rounds of segments, a check on what was held back after each, the best kept, an interrupt survived."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from .dataset import SETTLE_FRAMES, Dataset
+from .learner import Learner
+from .loss import esr
+
+Stopped = Literal["finished", "good enough", "no better", "interrupted"]
+LAST_RATE = 0.01  # of the first, at the end of the cosine
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how is learnt.
+
+    Parameters
+    ----------
+    minutes : float
+        Of wall-clock time; the learning rate falls along half a cosine over them.
+    rounds : int, optional
+        So many rounds instead, however long they take: the same result at every run.
+    batch : int
+        Segments per step of the optimiser.
+    segment : int
+        Frames of a segment whose targets count; those of the warm-up come before.
+    round_frames : int
+        Frames between two checks, at most.
+    until : float
+        Error-to-signal ratio that is good enough to stop at.
+    patience : int
+        Rounds without a better check after which it stops, if they are also a third of the plan.
+    seed : int
+        Of the order of segments.
+    """
+
+    minutes: float = 5.0
+    rounds: int | None = None
+    batch: int = 32
+    segment: int = 11000
+    round_frames: int = 8_000_000
+    until: float = 0.0
+    patience: int = 25
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """One round: `loss` on what was learnt, `esr` and `esr_emphasised` on what was held back, `best` ESR so far.
+
+    `better` tells whether that best is of this round.
+    """
+
+    round: int
+    seconds: float
+    progress: float
+    rate: float
+    loss: float
+    esr: float
+    esr_emphasised: float
+    best: float
+    better: bool
+
+
+@dataclass
+class Checkpoint:
+    """All that is needed to go on: the learner's state, that of its best, and what has been reported."""
+
+    learner: dict[str, np.ndarray] = field(default_factory=dict)
+    best: dict[str, np.ndarray] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+
+    @property
+    def esr(self) -> float:
+        """The best error-to-signal ratio."""
+        return self.reports[-1].best if self.reports else math.inf
+
+
+def fit(
+    learner: Learner,
+    data: Dataset,
+    plan: Plan | None = None,
+    begin: Checkpoint | None = None,
+    after: Callable[[Report, Checkpoint], None] | None = None,
+    tick: Callable[[float, float], None] | None = None,
+) -> tuple[Checkpoint, Stopped]:
+    """Train, and leave the best weights in the learner.
+
+    Parameters
+    ----------
+    learner : Learner
+    data : Dataset
+        Of as many inputs as the learner.
+    plan : Plan
+    begin : Checkpoint, optional
+        Where another run ended: the learner goes on from there.
+    after : callable, optional
+        Called after every round; the learner's weights are those of the report, `Report.better` tells whether they
+        are the best so far.
+    tick : callable, optional
+        Called after every batch with the progress from 0 to 1 and the batch's loss.
+
+    Returns
+    -------
+    Checkpoint, and why it stopped. An interrupt before the first check is raised: there is nothing to keep.
+    """
+    plan = plan or Plan()
+    done = begin or Checkpoint()
+    first_rate, rounds = learner.rate, len(done.reports)
+    if done.reports:
+        learner.restore(done.learner)
+    started = time.monotonic() - (done.reports[-1].seconds if done.reports else 0.0)
+    frames = min(plan.segment, max(span.stop - span.start for span in data.training))
+    batches = max(1, min(data.training_frames, plan.round_frames) // (frames * plan.batch))
+    stopped: Stopped = "finished"
+
+    def progress(part: float) -> float:
+        if plan.rounds is not None:
+            return min(1.0, (rounds + part) / plan.rounds)
+        return min(1.0, (time.monotonic() - started) / (60.0 * plan.minutes))
+
+    try:
+        while (now := progress(0.0)) < 1.0:
+            losses = []
+            drawn = data.draw(np.random.default_rng((plan.seed, rounds)), batches * plan.batch, frames)
+            for k in range(batches):
+                learner.rate = first_rate * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * now)))
+                x, y = data.segments(drawn[k * plan.batch : (k + 1) * plan.batch], learner.warm_up)
+                losses.append(learner.step(x, y))
+                now = progress((k + 1) / batches)
+                if tick:
+                    tick(now, losses[-1])
+                if now >= 1.0:
+                    break
+            rounds += 1
+            plain, sharp = check(learner, data)
+            best, seconds = plain if plain < done.esr else done.esr, time.monotonic() - started
+            loss, better = float(np.mean(losses)), plain < done.esr
+            report = Report(rounds, seconds, now, learner.rate, loss, plain, sharp, best, better)
+            state = learner.state()
+            done = Checkpoint(state, state if report.better else done.best, [*done.reports, report])
+            if after:
+                after(report, done)
+            if best <= plan.until:
+                stopped = "good enough"
+                break
+            if _no_better(done.reports, plan.patience):
+                stopped = "no better"
+                break
+    except KeyboardInterrupt:
+        if not done.reports:
+            raise
+        stopped = "interrupted"
+    finally:
+        learner.rate = first_rate
+        if done.best:
+            learner.restore(done.best)
+    return done, stopped
+
+
+def check(learner: Learner, data: Dataset) -> tuple[float, float]:
+    """Return the error-to-signal ratio on what was held back, and the same after pre-emphasis 0.85."""
+    settle = max(learner.warm_up, SETTLE_FRAMES)
+    x, target = data.segments(data.checks, settle)
+    together = getattr(learner, "predict_batch", None)
+    y = together(x) if together else np.stack([learner.predict(piece) for piece in x])
+    pair = y[:, settle:], target[:, settle:]
+    return esr(*pair), esr(*pair, pre_emphasis=0.85)
+
+
+def _no_better(reports: list[Report], patience: int) -> bool:
+    """Return whether no check of late was better; a third of the plan must have been in vain."""
+    best = max((i for i, report in enumerate(reports) if report.better), default=0)
+    vain = len(reports) - 1 - best
+    return vain >= patience and reports[-1].progress - reports[best].progress >= 1.0 / 3.0

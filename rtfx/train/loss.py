@@ -1,0 +1,90 @@
+"""What is made small: the error-to-signal ratio after pre-emphasis, that of the mean, and the distance of spectra.
+
+Of Wright, Damskägg, Juvela and Välimäki 2020, and Yamamoto, Song and Kim 2020. Arrays are (parts, frames, lanes): the
+lanes of all parts together are the batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+RESOLUTIONS = (256, 512, 1024)  # frames of the windows, a quarter of which they move on
+SILENCE = np.float32(1e-7)  # mean square, -70 dBFS, added to a target's: a silent batch must not outweigh the others
+
+
+@compiled
+def time_loss(y, target, pre_emphasis, dc):
+    """Return the loss of y in the time domain, and its gradient: ESR after 1 - pre_emphasis/z, plus dc times DC."""
+    parts, frames, lanes = y.shape
+    gradient = np.zeros_like(y)
+    power, wanted, missed, mean_square = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
+    for p in range(parts):
+        for t in range(frames):
+            for b in range(lanes):
+                power += target[p, t, b] * target[p, t, b]
+        for t in range(1, frames):
+            for b in range(lanes):
+                sharp = target[p, t, b] - pre_emphasis * target[p, t - 1, b]
+                wanted += sharp * sharp
+    count = np.float32(y.size)
+    scale = np.float32(1.0) / (wanted + SILENCE * count)
+    dc_scale = dc / ((power / count + SILENCE) * np.float32(parts * lanes))
+    for p in range(parts):
+        mean = np.zeros(lanes, np.float32)
+        for t in range(frames):
+            for b in range(lanes):
+                mean[b] += (y[p, t, b] - target[p, t, b]) / np.float32(frames)
+        for b in range(lanes):
+            mean_square += mean[b] * mean[b]
+        for t in range(frames):
+            for b in range(lanes):
+                gradient[p, t, b] = np.float32(2.0) * dc_scale * mean[b] / np.float32(frames)
+        for t in range(1, frames):
+            for b in range(lanes):
+                before = y[p, t - 1, b] - target[p, t - 1, b]
+                sharp = y[p, t, b] - target[p, t, b] - pre_emphasis * before
+                missed += sharp * sharp
+                gradient[p, t, b] += np.float32(2.0) * scale * sharp
+                gradient[p, t - 1, b] -= np.float32(2.0) * scale * pre_emphasis * sharp
+    return scale * missed + dc_scale * mean_square, gradient
+
+
+def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the distance of magnitude spectra and its gradient by y; (parts, frames, lanes) each.
+
+    The mean, over the resolutions that fit, of spectral convergence |M - M'| / |M| and of the mean |log M - log M'|.
+    """
+    gradient, total = np.zeros_like(y), 0.0
+    sizes = [size for size in RESOLUTIONS if size <= y.shape[1]]
+    for size in sizes:
+        hop, window = size // 4, np.hanning(size + 1)[:-1].astype(np.float32)
+        found, goal = (spectra(wave, size, hop, window) for wave in (y, target))
+        m, n = np.abs(found), np.abs(goal)
+        floor = 1e-3 * np.sqrt(np.mean(n * n)) + 1e-6  # -60 dB of the target's mean: what is below is not heard
+        difference = m - n
+        off, length = np.sqrt(np.sum(difference**2)), np.sqrt(np.sum(n * n)) + 1e-6
+        logs = np.log((m + floor) / (n + floor))
+        total += float(off / length + np.mean(np.abs(logs))) / len(sizes)
+        by_m = difference / ((off + 1e-9) * length) + np.sign(logs) / ((m + floor) * logs.size)
+        by_spectrum = by_m * found / (m + 1e-9)
+        by_spectrum[..., 1:-1] *= 0.5  # irfft counts these twice
+        pieces = size * np.fft.irfft(by_spectrum, size) * (window / len(sizes))
+        for k in range(pieces.shape[1]):
+            gradient[:, k * hop : k * hop + size] += np.moveaxis(pieces[:, k], -1, 1)
+    return total, gradient
+
+
+def spectra(wave: np.ndarray, size: int, hop: int, window: np.ndarray) -> np.ndarray:
+    """Return (parts, windows, lanes, bins) complex for (parts, frames, lanes)."""
+    pieces = np.lib.stride_tricks.sliding_window_view(wave, size, axis=1)[:, ::hop]
+    return np.fft.rfft(pieces * window)
+
+
+def esr(y: np.ndarray, target: np.ndarray, pre_emphasis: float = 0.0) -> float:
+    """Return the error-to-signal ratio over the last axis and all before it, after 1 - pre_emphasis/z."""
+    y, target = (np.asarray(wave, np.float64) for wave in (y, target))
+    if pre_emphasis:
+        y, target = (wave[..., 1:] - pre_emphasis * wave[..., :-1] for wave in (y, target))
+    return float(np.sum((y - target) ** 2) / (np.sum(target**2) + 1e-20))

@@ -1,0 +1,114 @@
+"""The loop on a small pedal: it learns, goes on where it was, keeps its best, and stops for a reason."""
+
+import numpy as np
+import pytest
+
+from rtfx.errors import AudioFileError, UsageError
+from rtfx.train.dataset import Take, dataset
+from rtfx.train.fit import Plan, check, fit
+from rtfx.train.learner import make
+from rtfx.train.loss import esr
+from tests.train.pedal import take
+
+PLAN = Plan(rounds=6, batch=16, segment=5000, round_frames=800_000)
+HEARD_ESR = 0.02  # on audio of another seed
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dataset([take(10.0, 1)])
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    net = make("lstm8", 1, seed=4)
+    return net, *fit(net, data, PLAN)
+
+
+def test_a_pedal_is_learnt(trained, data):
+    net, done, why = trained
+    assert why == "finished" and len(done.reports) == PLAN.rounds
+    unheard = take(4.0, 77)
+    heard = esr(net.predict(unheard.x)[4800:], unheard.y[4800:])
+    assert heard < HEARD_ESR
+    assert check(net, data)[0] == pytest.approx(done.esr)  # the best weights are in the net
+    assert done.reports[-1].rate < 0.05 * done.reports[0].rate
+
+
+def test_resumed_equals_uninterrupted(trained, data):
+    net, done, _ = trained
+    first = make("lstm8", 1, seed=4)
+
+    def leave(report, checkpoint):
+        if report.round == 3:
+            raise KeyboardInterrupt
+
+    kept, why = fit(first, data, PLAN, after=leave)
+    assert why == "interrupted" and len(kept.reports) == 3
+    second = make("lstm8", 1, seed=99)
+    again, _ = fit(second, data, PLAN, begin=kept)
+    assert [report.esr for report in again.reports] == [report.esr for report in done.reports]
+    assert all(np.array_equal(again.learner[name], done.learner[name]) for name in done.learner)
+    assert np.array_equal(second.optimiser.values, net.optimiser.values)
+
+
+def test_the_best_is_kept_not_the_last(data):
+    net = make("gru4", 1, seed=0)
+    net.rate = 3e-3
+
+    def ruin(report, checkpoint):
+        if report.round == 2:
+            net.optimiser.values += 0.5
+
+    done, _ = fit(net, data, Plan(rounds=3, batch=16, segment=5000, round_frames=200_000), after=ruin)
+    assert done.reports[2].esr > done.reports[1].esr
+    assert check(net, data)[0] == pytest.approx(min(report.esr for report in done.reports))
+
+
+def test_it_stops_when_it_is_good_enough_or_no_better(data):
+    plan = {"batch": 16, "segment": 5000, "round_frames": 100_000}
+    done, why = fit(make("gru4", 1), data, Plan(rounds=9, until=10.0, **plan))
+    assert why == "good enough" and len(done.reports) == 1
+    still = make("gru4", 1)
+    still.rate = 0.0
+    done, why = fit(still, data, Plan(rounds=9, patience=2, **plan))
+    assert why == "no better" and len(done.reports) == 4  # a third of the plan in vain
+
+
+def test_an_interrupt_before_anything_is_kept_is_raised(data):
+    def leave(progress, loss):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make("gru4", 1), data, PLAN, tick=leave)
+
+
+def test_what_is_held_back_is_never_learnt():
+    data = dataset([take(3.0, 2), take(2.0, 3)])
+    held = [np.zeros(each.y.size, bool) for each in data.takes]
+    for span in data.checks:
+        held[span.take][span.start : span.stop] = True
+    assert all(0.05 < part.mean() < 0.15 for part in held)
+    rng = np.random.default_rng(0)
+    drawn = data.draw(rng, 200, 4000)
+    assert {span.stop - span.start for span in drawn} == {4000}
+    assert not any(held[span.take][span.start : span.stop].any() for span in drawn)
+    assert {span.take for span in drawn} == {0, 1}
+
+
+def test_a_segment_begins_with_what_was_played_before():
+    data = dataset([take(1.0, 2, gain=0.25)])
+    first, later = data.training[0]._replace(stop=500), data.training[0]._replace(start=700, stop=1200)
+    x, y = data.segments([first, later], 600)
+    assert x.shape == (2, 2, 1100) and y.shape == (2, 1100)
+    assert not x[0, 0, :600].any() and not y[0, :600].any() and np.all(x[:, 1] == 0.25)
+    assert np.array_equal(x[1], data.takes[0].x[:, 100:1200]) and np.array_equal(y[1], data.takes[0].y[100:1200])
+
+
+def test_what_cannot_be_learnt_from_is_refused():
+    with pytest.raises(AudioFileError, match="too short"):
+        dataset([Take(np.zeros((1, 500), np.float32), np.zeros(500, np.float32))])
+    with pytest.raises(UsageError, match="did you mean 'lstm16'"):
+        make("lstm_16", 1)
+    with pytest.raises(UsageError, match="take gru128"):
+        make("gru129", 1)
