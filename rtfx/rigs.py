@@ -21,6 +21,7 @@ from .engine.offline import BLOCK_FRAMES, Offline
 from .find import find_preset
 from .host.convert import at_rate
 from .host.files import Rendered, render_file
+from .model.spec import ModelSpec
 from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, Options, common_rate, models_of
 from .rig.description import Preset, SetList
@@ -49,6 +50,7 @@ class Rig:
         self.index = 0
         self.cab = cab
         self.notes: list[str] = []
+        self.digest = ""  # of the last plan: which kernels it calls
         self._calls = Calls(self._current, self.plan, self._limits)
         self._rendering: Offline | None = None
 
@@ -81,7 +83,12 @@ class Rig:
     def sample_rate(self) -> float | None:
         """The rate the rig was made for, in Hz: the set list's, else the one most models share."""
         stated = self.set_list.device.get("sample_rate")
-        return float(stated) if stated else common_rate(models_of(self.presets, self._models))
+        return float(stated) if stated else common_rate(self.specs)
+
+    @property
+    def specs(self) -> list[ModelSpec]:
+        """Every model that the presets play, once per use."""
+        return models_of(self.presets, self._models)
 
     def plan(
         self,
@@ -98,7 +105,9 @@ class Rig:
         """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
         options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
         blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
-        return plan_chain(blocks, sample_rate, channels)
+        plan = plan_chain(blocks, sample_rate, channels)
+        self.digest = plan.digest
+        return plan
 
     def _current(self) -> Preset:
         """Return the preset with the models that the caller holds as they are now."""

@@ -17,7 +17,9 @@ from ..model.reference import evaluate
 from ..model.spec import SIZE, ModelSpec
 from ..plan.chain import Plan
 from ..rigs import Rig
+from .chosen import chosen
 from .peers import AGREES_DB, COMMAND, CommandPlayer, check_installed, difference_db, played, stream
+from .search import Searched, search
 from .turns import CHUNK_FRAMES, CallPlayer, EnginePlayer, Player, in_turns
 
 ROUNDS = 5
@@ -43,7 +45,9 @@ class Row:
     """What one model took at one block size; times in ns, those of blocks for a whole block.
 
     `ns_per_sample` is the best run's, `percent_of_peak` the share of the multiply-adds that the core was seen to
-    reach, `empty_p999_ns` what the clock alone showed.
+    reach, `empty_p999_ns` what the clock alone showed. `layers` say what each layer got. `regret` is the share of time
+    that this plan takes more than the best that a search among all choices found, `worst` what the worst choice made
+    once for all layers would take more; None where nobody searched.
     """
 
     model: str
@@ -59,6 +63,9 @@ class Row:
     compile_s: float
     kernels: list[str]
     plan: str
+    layers: list[str]
+    regret: float | None
+    worst: float | None
     against: dict[str, Other]
 
     @property
@@ -76,6 +83,7 @@ class _Candidate:
     others: dict[str, Player] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     refused: dict[str, Other] = field(default_factory=dict)
+    searched: Searched | None = None
 
 
 def bench(
@@ -85,6 +93,7 @@ def bench(
     seconds: float = 1.0,
     command: str | None = None,
     against: Sequence[str] = (),
+    regret: bool = False,
 ) -> list[Row]:
     """Return one row per model and block size.
 
@@ -104,6 +113,8 @@ def bench(
     against : sequence of str
         Libraries that play the same graph in this process: names of `peers.KINDS`. Their outputs are compared first;
         one that differs is not timed.
+    regret : bool
+        Search all choices for every row, which compiles and takes up to minutes.
 
     Raises
     ------
@@ -120,6 +131,9 @@ def bench(
     empty = np.concatenate([time_blocks(0, x, x, 16) for _ in range(20)])
     peak = measured_peak()
     in_turns([player for c in candidates for player in (c.engine, *c.others.values())], ROUNDS, seconds / ROUNDS)
+    if regret:
+        for candidate, (_, model) in zip(candidates, (each for each in models for _ in blocks), strict=True):
+            candidate.searched, _ = search(model, candidate.plan.sample_rate, candidate.engine.player.block)
     return [_row(candidate, peak, empty) for candidate in candidates]
 
 
@@ -138,7 +152,7 @@ def check_blocks(blocks: Sequence[int]) -> None:
 def _candidate(
     name: str, model: Model, block: int, rate: float | None, command: str | None, against: Sequence[str]
 ) -> _Candidate:
-    sample_rate = rate or model.spec.sample_rate or USUAL_RATE
+    sample_rate = rate or own_rate(model)
     plan = Rig([model]).plan(sample_rate, bare=True)
     sizes = [knob.default for knob in model.spec.knobs if knob.name == SIZE]
     spec = model.spec.at_size(sizes[0]) if sizes else model.spec
@@ -193,8 +207,16 @@ def _row(candidate: _Candidate, peak: float, empty: np.ndarray) -> Row:
         compile_s=sum(kernel.compile_seconds for kernel in plan.kernels),
         kernels=sorted(kernel.name for kernel in plan.kernels),
         plan=plan.digest,
+        layers=chosen(plan),
+        regret=candidate.searched.regret if candidate.searched else None,
+        worst=candidate.searched.worst_ns / candidate.searched.best_ns - 1.0 if candidate.searched else None,
         against=others | candidate.refused,
     )
+
+
+def own_rate(model: Model) -> float:
+    """Return the rate in Hz that a model is measured at unless told."""
+    return model.spec.sample_rate or USUAL_RATE
 
 
 def readable(names: Sequence[str]) -> tuple[list[tuple[str, Model]], list[RtfxError]]:

@@ -66,7 +66,7 @@ def _in_pieces(rig: Rig, job: Job, jobs: int) -> Outcome | None:
         return None
     except RtfxError as error:
         return Outcome(job, error=error)
-    for note in rig.notes:
+    for note in (*rig.notes, f"plan {rig.digest}"):
         status(note)
     return Outcome(job, rendered, seconds=time.perf_counter() - begun)
 

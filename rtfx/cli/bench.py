@@ -35,6 +35,7 @@ LAYER_BLOCKS = "1,64"
     metavar="'CMD {model} {block}'",
     help="Another program, run in turns with this one; its first word is its ns per sample.",
 )
+@click.option("--regret", is_flag=True, help="Search all choices of kernels: what do these lose? Takes minutes.")
 @click.option("--plot", metavar="OUT.png", help="Draw time over block size, a curve for each candidate.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @deterministic_option
@@ -46,6 +47,9 @@ def command(models: tuple[str, ...], layers: bool, sizes: str | None, libraries:
     p99, p99.9: of single blocks, in microseconds, and what the clock alone shows (empty). Every candidate has its turn
     in every round. Pin the process to a core that nothing else uses (taskset -c 1 rtfx bench ...) and compare ratios:
     nanoseconds do not travel.
+
+    Below the table: which kernel each layer got, with its tile. regret: how much longer this takes than the best plan
+    found; worst: than that the worst choice made once for all layers.
     """
     against = [name.strip() for name in libraries.split(",")] if libraries else []
     if more["plot"]:
@@ -97,7 +101,7 @@ def model_rows(
         raise errors[0]
     for error in errors:
         status(str(error))
-    rows = bench(found, blocks, more["rate"], more["seconds"] or 1.0, more["against_command"], against)
+    rows = bench(found, blocks, more["rate"], more["seconds"] or 1.0, more["against_command"], against, more["regret"])
     return rows, len(errors)
 
 

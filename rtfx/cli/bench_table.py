@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from .collection import WIDE
 from .output import status
@@ -34,7 +38,16 @@ def show_models(rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    _print(MODEL_COLUMNS, cells, [row.against for row in rows])
+    columns = list(MODEL_COLUMNS)
+    if any(row.regret is not None for row in rows):
+        columns += ["regret", "worst"]
+        for line, row in zip(cells, rows, strict=True):
+            line += [f"{100 * share:+.1f} %" for share in (row.regret or 0.0, row.worst or 0.0)]
+    _print(columns, cells, [row.against for row in rows])
+    for model, same in groupby(rows, lambda row: row.model):
+        click.echo(f"\n{Path(model).name}")
+        for layer in next(same).layers:
+            click.echo(f"  {layer}")
     for row in rows:
         for name, other in row.against.items():
             if other.why:

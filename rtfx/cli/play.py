@@ -37,6 +37,7 @@ RETRY_SECONDS = 1.0
 @click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input.")
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
 @click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
+@click.option("--tune", is_flag=True, help="First measure which kernels are fastest here, if not yet: up to minutes.")
 @click.option("--mute", is_flag=True, help="Start muted.")
 @click.option("--watch", is_flag=True, help="Reload the set list, models and cabs when they change.")
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
@@ -103,6 +104,10 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     values = parameter_values(flags)
     rig = build(what, flags)
+    if more["tune"]:
+        from .tune import tune_once
+
+        tune_once(rig, more["rate"], more["block"])
     told: list[str] = []
 
     def compiling(kernel: str) -> None:

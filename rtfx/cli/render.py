@@ -211,6 +211,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         )
         for note in rig.notes:
             tell(note)
+        tell(f"plan {rig.digest}")
         return outputs
 
     try:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import DeviceError
+from ..errors import DeviceError, UsageError
 from .info import model_files
 from .output import json_line, status
 from .rig import debug_option
+
+if TYPE_CHECKING:
+    from ..rigs import Rig
 
 
 @click.command("tune")
 @click.argument("models", metavar="MODEL|FOLDER...", nargs=-1, required=True)
 @click.option("--block", type=click.IntRange(1, 2048), default=64, show_default=True, help="Frames per callback.")
-@click.option("--rate", type=float, default=48000.0, show_default=True, metavar="HZ", help="Sample rate of the stream.")
+@click.option("--rate", type=float, metavar="HZ", help="Sample rate of the stream (default: the model's own).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
 @debug_option
-def command(models: tuple[str, ...], block: int, rate: float, as_json: bool) -> int:
+def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bool) -> int:
     """Time every way to compute the layers of these models, and use the fastest from now on.
 
-    The sound stays the same, bit for bit. What was found is kept for this processor and this version; recurrent layers
-    go by rule. --deterministic, on the commands that play, ignores it. Nothing else should run meanwhile.
+    The sound stays the same, bit for bit. What was found is kept for this processor and this version. --deterministic,
+    on the commands that play, ignores it. Nothing else should run meanwhile.
     """
-    from ..bench.models import readable
+    from ..bench.models import own_rate, readable
     from ..tune import tune
 
     found, errors = readable([file for name in models for file in model_files(name)])
@@ -35,20 +42,57 @@ def command(models: tuple[str, ...], block: int, rate: float, as_json: bool) -> 
     for error in errors:
         status(str(error))
     for name, model in found:
-        try:
-            tuned = tune(model, rate, block, partial(_report, name))
-        except OSError as error:
-            raise DeviceError(
-                f"cannot keep what was measured: {error}; set RTFX_CACHE_DIR to a writable folder"
-            ) from error
+        with _writable():
+            tuned = tune(model, rate or own_rate(model), block, partial(_report, name))
         if as_json:
             json_line({"model": name, "block": block, **dataclasses.asdict(tuned)})
         else:
             click.echo(
                 f"{name}: {tuned.rule_ns:.1f} ns a sample by rule, {tuned.best_ns:.1f} with the best of {tuned.tried} "
-                f"tried (the rules lose {100 * tuned.regret:.1f} %, the worst fixed tile takes {tuned.worst_ns:.1f} ns)"
+                f"tried ({100 * tuned.regret:.1f} % less than before), {tuned.worst_ns:.1f} with the worst for all"
             )
     return 1 if errors else 0
+
+
+def tune_once(rig: Rig, sample_rate: float | None, block: int) -> None:
+    """Measure what has not been measured yet of a rig's models, before a stream is open.
+
+    Parameters
+    ----------
+    rig : Rig
+    sample_rate : float, optional
+        Hz; the models' own unless told.
+    block : int
+        Frames per callback; 0: the usual.
+
+    Raises
+    ------
+    UsageError
+        Measurements are to be ignored.
+    DeviceError
+        They cannot be kept.
+    """
+    from ..api import Model
+    from ..bench.models import own_rate
+    from ..plan.wisdom import IGNORE
+    from ..tune import USUAL_BLOCK, is_tuned, tune
+
+    if os.environ.get(IGNORE):
+        raise UsageError("--tune and --deterministic were given, expected one: one ignores what the other finds")
+    for model in map(Model, rig.specs):
+        rate = sample_rate or own_rate(model)
+        if not is_tuned(model, rate):
+            status(f"{model.spec.name}: measuring which kernels are fastest here: once for each new shape of model")
+            with _writable():
+                tune(model, rate, block or USUAL_BLOCK, partial(_report, model.spec.name))
+
+
+@contextlib.contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DeviceError(f"cannot keep what was measured: {error}; set RTFX_CACHE_DIR to a writable folder") from error
 
 
 def _report(name: str, line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..effects.dcblock import DCBLOCK
 from ..effects.klon import NEURAL
 from ..errors import UnsupportedInput
 from ..kernels.elementwise import GAIN, rows_kernel
+from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
 from ..kernels.resample import Ratio
 from ..model.levels import PLUGIN
@@ -147,7 +148,7 @@ class Plan:
     """A compiled rig: the arena's image with every address relative, the weights apart.
 
     `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
-    delay, `tail_frames` how long the rig rings on.
+    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called.
     """
 
     arena: np.ndarray
@@ -158,12 +159,17 @@ class Plan:
     outputs: int
     latency_frames: int
     tail_frames: int
-    kernels: tuple = field(default=())
+    calls: tuple[Kernel, ...]
 
     @property
     def layout(self) -> int:
         """Equal for two plans if the state of one means the same in the other."""
         return int(self.arena[: RIG.itemsize].view(RIG)[0]["layout"])
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Each kernel once."""
+        return tuple(dict.fromkeys(self.calls))
 
     @property
     def digest(self) -> str:
@@ -204,8 +210,8 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
     glide = round(GLIDE_SECONDS * sample_rate)
     arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
-    kernels = tuple(dict.fromkeys(step.kernel for step in builder.steps))
-    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, kernels)
+    calls = tuple(step.kernel for step in builder.steps)
+    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls)
 
 
 def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:

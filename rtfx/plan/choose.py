@@ -14,7 +14,7 @@ from ..kernels.jit import Kernel
 from ..kernels.processor import features, lanes
 from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
 from .prove import Layer, agrees, proved
-from .wisdom import tile_for
+from .wisdom import APART, TOGETHER, choice, tile_for
 
 ALL = slice(None)
 
@@ -60,10 +60,12 @@ def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
 
 
 def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer | None:
-    """Return the kernel of layers of one kind and width that feed each other, or None if it cannot be trusted here."""
+    """Return the kernel of layers of one kind and width that feed each other, or None where it is wrong, or slower."""
     last = len(nodes) - 1
     singles = [_cell_layers(node, dense if i == last else None) for i, node in enumerate(nodes)]
     shape = singles[0][2]._replace(outputs=singles[-1][2].outputs)
+    if choice("stack", (*shape, len(nodes)), TOGETHER, [APART]) == APART:
+        return None
     fields = [single.fields for single, _, _ in singles]
     tiled = Layer(
         stack.stack_kernel(shape, len(nodes)),

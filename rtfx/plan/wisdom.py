@@ -1,7 +1,8 @@
-"""What was measured on this machine: the tile that each shape of layer is best computed with, kept on disk.
+"""What was measured on this machine: which of several kernels computes each shape of layer fastest, kept on disk.
 
-A tile says how many frames and outputs share the registers, not in which order a sum is added: whatever is chosen,
-every sample stays the same, bit for bit. Without measurements the rules of `choose` and `layers` hold.
+Those that are choices for one shape give the same samples, bit for bit: a tile says how many frames and outputs share
+the registers, not in which order a sum is added; recurrent layers that feed each other are computed by one kernel in
+turns, or one after the other. Without measurements the rules of `choose` and `layers` hold.
 """
 
 from __future__ import annotations
@@ -10,47 +11,74 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from ..kernels.conv import Tile
+from ..kernels.conv import OVERHANG, Tile
 from ..kernels.jit import cache_folder
 
 IGNORE = "RTFX_DETERMINISTIC"  # environment: set, the rules alone hold; worker processes inherit it
 FILE = "wisdom.json"  # beside the kernels: of this processor and these sources
 CANDIDATES = ((1, 8), (1, 16), (1, 4), (2, 4), (2, 6), (2, 8), (4, 2), (4, 4))  # vectors, outputs at a time
+TOGETHER, APART = (1,), (0,)  # layers that feed each other: one kernel, or one each
 
-_trial: Mapping[str, Tile] | None = None
-_asked: dict[str, Tile] | None = None
-_read: tuple[str, float, dict[str, Tile]] = ("", -1.0, {})
+Choice = tuple[int, ...]
 
 
-def tile_for(kind: str, shape: tuple, rule: Tile) -> Tile:
-    """Return the tile for a shape: one on trial, the one measured as best, or the rule's."""
+class Asked(NamedTuple):
+    """What was chosen for a shape, among what."""
+
+    made: Choice
+    among: tuple[Choice, ...]
+
+
+_trial: Mapping[str, Choice] | None = None
+_asked: dict[str, Asked] | None = None
+_read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
+
+
+def tile_for(kind: str, shape: Any, rule: Tile) -> Tile:
+    """Return the tile for a shape, as `choice`: none reads further past a block's end than buffers reach."""
+    outputs = max(getattr(shape, "sums", 0), shape.outputs)
+    fitting = [Tile(rule.lanes, v, g) for v, g in CANDIDATES if v * rule.lanes <= OVERHANG and g <= max(2 * outputs, 4)]
+    return Tile(*choice(kind, shape, rule, fitting))
+
+
+def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> Choice:
+    """Return what to compute a shape by: one on trial, the one measured as best if it is among these, or `rule`."""
     key = kind + " " + " ".join(map(str, shape))
-    known = _trial if _trial is not None else {} if os.environ.get(IGNORE) else measured()
-    tile = known.get(key, rule)
+    among = tuple(dict.fromkeys([rule, *others]))
+    if _trial is not None:
+        made = _trial.get(key, rule)
+    else:
+        made = next((known for known in among if known == in_force().get(key)), rule)
     if _asked is not None:
-        _asked[key] = tile
-    return tile
+        _asked[key] = Asked(made, among)
+    return made
 
 
-def measured() -> dict[str, Tile]:
-    """Return the measured tiles by shape; a file that cannot be read counts as none."""
+def in_force() -> dict[str, Choice]:
+    """Return what is chosen by measurement now: nothing where measurements are to be ignored."""
+    return {} if os.environ.get(IGNORE) else measured()
+
+
+def measured() -> dict[str, Choice]:
+    """Return the measured choices by shape; a file that cannot be read counts as none."""
     global _read
     path = str(cache_folder() / FILE)
     try:
         changed = os.stat(path).st_mtime
         if _read[:2] != (path, changed):
             with open(path) as file:
-                tiles = {str(key): Tile(*map(int, tile)) for key, tile in json.load(file).items()}
-            _read = (path, changed, tiles)
+                choices = {str(key): tuple(map(int, numbers)) for key, numbers in json.load(file).items()}
+            _read = (path, changed, choices)
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
     return _read[2]
 
 
-def remember(tiles: Mapping[str, Tile]) -> None:
-    """Keep measured tiles; those of other shapes stay.
+def remember(choices: Mapping[str, Choice]) -> None:
+    """Keep measured choices; those of other shapes stay.
 
     Raises
     ------
@@ -59,18 +87,31 @@ def remember(tiles: Mapping[str, Tile]) -> None:
     """
     path = cache_folder() / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    everything = {**measured(), **tiles}
+    everything = {**measured(), **choices}
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         json.dump(dict(sorted(everything.items())), file, indent=1)
     os.replace(file.name, path)
 
 
 @contextlib.contextmanager
-def trying(tiles: Mapping[str, Tile]) -> Iterator[dict[str, Tile]]:
-    """Use these tiles inside the block, for other shapes the rules', and yield what was asked for by then."""
+def trying(choices: Mapping[str, Choice]) -> Iterator[dict[str, Asked]]:
+    """Choose these inside the block, for other shapes by rule, and yield what was asked for by then."""
+    with _asking(choices) as asked:
+        yield asked
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[dict[str, Asked]]:
+    """Yield what is asked for inside the block, chosen as always."""
+    with _asking(_trial) as asked:
+        yield asked
+
+
+@contextlib.contextmanager
+def _asking(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
     global _trial, _asked
     before = _trial, _asked
-    _trial, _asked = tiles, {}
+    _trial, _asked = choices, {}
     try:
         yield _asked
     finally:
