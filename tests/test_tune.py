@@ -50,7 +50,7 @@ def test_what_is_measured_is_kept_and_played_alike(own_wisdom):
     tuned = tune(rtfx.Model(spec), 48000.0, 64, lines.append)
     assert tuned.tried > len(lines) >= 1
     assert 0.0 < tuned.best_ns <= tuned.rule_ns <= tuned.worst_ns
-    assert tuned.regret == pytest.approx(tuned.plan_ns / tuned.best_ns - 1.0) >= 0.0
+    assert tuned.regret == tuned.plan_ns / tuned.best_ns - 1.0 >= 0.0
     kept = json.loads(own_wisdom.read_text())
     assert len(kept) == len(lines) and all(len(tile) == 3 for tile in kept.values())
     assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), before), "a tile is never heard"
@@ -92,11 +92,14 @@ def test_a_choice_that_is_none_any_more_is_not_made(own_wisdom):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_layers_that_feed_each_other_sound_alike_together_and_apart(own_wisdom, cell, layers):
     spec = deep(cell, 12, layers)
-    with wisdom.trying({}) as asked:
+    with wisdom.listening() as asked:
         together, names = rtfx.Model(spec)(X, 48000.0, bare=True), kernels(spec)
-    ((key, found),) = asked.items()
-    assert found == (wisdom.TOGETHER, (wisdom.TOGETHER, wisdom.APART)) and any("stack" in name for name in names)
-    wisdom.remember({key: wisdom.APART})
+    assert list(asked.values()) == [(wisdom.TOGETHER, (wisdom.TOGETHER, wisdom.APART))]
+    assert any("stack" in name for name in names)
+    for _ in range(layers - 1):  # those that are left may still be computed together
+        with wisdom.listening() as asked:
+            kernels(spec)
+        wisdom.remember(dict.fromkeys(asked, wisdom.APART))
     assert not any("stack" in name for name in kernels(spec))
     assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), together)
 

@@ -71,20 +71,26 @@ def search(
     plan = {key: known[key] if known.get(key) in each.among else each.made for key, each in asked.items()}
     best = dict(rules)
     tried = 0
-    for key, each in asked.items():
-        trials = [best] + [best | {key: other} for other in each.among if other != best[key]]
+    waiting = list(asked)
+    while waiting:
+        key = waiting.pop(0)
+        trials = [best] + [best | {key: other} for other in asked[key].among if other != asked[key].made]
         told(f"{key}: {len(trials)} choices")
         times = _race([player(choices) for choices in trials])
         tried += len(trials)
         fastest = int(np.argmin(times))
         if times[fastest] < (1.0 - GAIN) * times[0]:
             best = trials[fastest]
+            for new, each in _plan(model, sample_rate, best)[1].items():  # a choice may lead to other shapes
+                if new not in asked:
+                    asked[new], best[new] = each, each.made
+                    waiting.append(new)
     fixed = [choices for choices in _fixed(asked) if choices != rules]
     rule_ns, plan_ns, best_ns, *others = _race([player(choices) for choices in (rules, plan, best, *fixed)])
     for other, time in ((plan, plan_ns), (rules, rule_ns)):
         if best_ns > time:  # the gains were noise
             best, best_ns = other, time
-    changed = {key: made for key, made in best.items() if made != rules[key]}
+    changed = {key: made for key, made in best.items() if made != rules.get(key, made)}
     worst_ns = max([rule_ns, *others])
     return Searched(rule_ns, plan_ns, best_ns, worst_ns, plan_ns / best_ns - 1.0, tried, changed), best
 

@@ -39,9 +39,12 @@ _read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
 
 def tile_for(kind: str, shape: Any, rule: Tile) -> Tile:
     """Return the tile for a shape, as `choice`: none reads further past a block's end than buffers reach."""
-    outputs = max(getattr(shape, "sums", 0), shape.outputs)
-    fitting = [Tile(rule.lanes, v, g) for v, g in CANDIDATES if v * rule.lanes <= OVERHANG and g <= max(2 * outputs, 4)]
-    return Tile(*choice(kind, shape, rule, fitting))
+    widest = max(getattr(shape, "sums", 0), shape.outputs + getattr(shape, "head_rows", 0))
+    different = {(rule.vectors, min(rule.group, widest)): rule}  # groups wider than the layer are one and the same
+    for vectors, group in CANDIDATES:
+        if vectors * rule.lanes <= OVERHANG:
+            different.setdefault((vectors, min(group, widest)), Tile(rule.lanes, vectors, group))
+    return Tile(*choice(kind, shape, rule, list(different.values())))
 
 
 def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> Choice:

@@ -20,8 +20,9 @@ def plan(spec: ModelSpec):
 
 def test_layers_in_words():
     taps = np.ones((6, 6, 3))
-    nodes = (Input(()), Dense((0,), np.ones((6, 1)), np.zeros(6)), Conv1d((1,), taps, np.zeros(6)), Activation((2,)))
-    spec = ModelSpec("rtfx", (*nodes, Dense((3,), np.ones((1, 6)), np.zeros(1))))
+    first = (Input(()), Dense((0,), np.ones((6, 1)), np.zeros(6)), Activation((1,)))
+    second = (Conv1d((2,), taps, np.zeros(6)), Activation((3,)), Dense((4,), np.ones((1, 6)), np.zeros(1)))
+    spec = ModelSpec("rtfx", (*first, *second))
     with wisdom.trying({"conv 6 6 3 1": Tile(lanes(), 2, 4)}):
         lines = chosen(plan(spec))
     assert sum(int(line.split()[0]) for line in lines) == len(plan(spec).calls)

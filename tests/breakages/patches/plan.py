@@ -42,4 +42,12 @@ BREAKAGES = [
         "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",
         same_code=True,
     ),
+    Breakage(
+        "a measured choice that is none any more made all the same",
+        "rtfx/plan/wisdom.py",
+        "made = next((known for known in among if known == in_force().get(key)), rule)",
+        "made = in_force().get(key, rule)",
+        "tests/test_tune.py::test_a_choice_that_is_none_any_more_is_not_made",
+        same_code=True,
+    ),
 ]
