@@ -77,6 +77,12 @@ class Emitter:
         start = self.b.insert_element(ir.Constant(vector(width), ir.Undefined), scalar, ir.Constant(I32, 0))
         return self.b.shuffle_vector(start, ir.Constant(vector(width), ir.Undefined), self.integers(0, width))
 
+    def splat_integer(self, scalar, width: int):
+        """Return an i32 in every lane."""
+        kind = ir.VectorType(I32, width)
+        start = self.b.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(start, ir.Constant(kind, ir.Undefined), self.integers(0, width))
+
     def shuffle(self, x, picks: Sequence[int]):
         """Return the lanes `picks` of `x`."""
         mask = ir.Constant(ir.VectorType(I32, len(picks)), list(picks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,51 @@ from .prove import Layer, proved
 from .wisdom import tile_for
 
 
+@dataclass(frozen=True)
+class Described:
+    """A layer before it has a kernel; `kinds` are its activations' names, `constants` theirs, four each."""
+
+    shape: LayerShape
+    weights: LayerWeights
+    kinds: tuple[str, str]
+    constants: np.ndarray
+    dilation: int
+
+    @property
+    def history(self) -> int:
+        """Frames of its source that it looks back."""
+        return (self.shape.taps - 1) * self.dilation
+
+    @property
+    def loop(self) -> Layer:
+        """The plain loop."""
+        numbers = {plain_layer.field_of(name): value for name, value in self.shape._asdict().items()}
+        return Layer(
+            plain_layer.PLAIN_LAYER,
+            plain_layer.layer_state(self.shape.features),
+            plain_layer.pack(self.weights, self.constants),
+            numbers | {"dilation": self.dilation},
+        )
+
+
 def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Layer, LayerShape]:
     """Return the kernel of a matched layer; `first` begins the head sum."""
+    whole = described(nodes, found, first)
+    shape = whole.shape
+    tile = tile_for("layer", shape, layer_tile(shape))
+    tiled = Layer(
+        layer.layer_kernel(shape, tile),
+        layer.STATE,
+        layer.pack(shape, tile, whole.weights, whole.kinds, whole.constants),
+        {"dilation": whole.dilation},
+    )
+    outputs = shape.outputs or (shape.features if shape.exposed else 0)
+    extras = (shape.conditions, shape.head_rows)
+    return proved(tiled, whole.loop, shape.inputs, outputs, whole.history, extras), shape
+
+
+def described(nodes: Sequence[Any], found: Match, first: bool) -> Described:
+    """Return shape and weights of a matched layer; `first` begins the head sum."""
     conv = nodes[found.conv]
     sums, inputs, taps = conv.weight.shape
     condition = nodes[found.condition] if found.condition is not None else None
@@ -56,23 +100,7 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Laye
     constants = np.zeros(layer.CONSTANTS)
     for i, kind in enumerate(kinds):
         constants[4 * i : 4 * i + 4] = kind.constants
-    tile = tile_for("layer", shape, layer_tile(shape))
-    tiled = Layer(
-        layer.layer_kernel(shape, tile),
-        layer.STATE,
-        layer.pack(shape, tile, weights, (kinds[0].kind, kinds[-1].kind), constants),
-        {"dilation": conv.dilation},
-    )
-    numbers = {plain_layer.field_of(name): value for name, value in shape._asdict().items()}
-    loop = Layer(
-        plain_layer.PLAIN_LAYER,
-        plain_layer.layer_state(features),
-        plain_layer.pack(weights, constants),
-        numbers | {"dilation": conv.dilation},
-    )
-    outputs = shape.outputs or (features if shape.exposed else 0)
-    extras = (shape.conditions, shape.head_rows)
-    return proved(tiled, loop, inputs, outputs, (taps - 1) * conv.dilation, extras), shape
+    return Described(shape, weights, (kinds[0].kind, kinds[-1].kind), constants, conv.dilation)
 
 
 def layer_tile(shape: LayerShape) -> Tile:

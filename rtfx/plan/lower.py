@@ -27,10 +27,10 @@ from ..model.spec import (
     Rnn,
     Slice,
 )
-from . import choose
+from . import choose, series
 from .builder import Builder, Signal
 from .fuse import Match, matches
-from .layers import wavenet_layer
+from .layers import Described, described, wavenet_layer
 from .prove import Layer
 from .rewrite import rewrite
 
@@ -78,7 +78,9 @@ class _Lowering:
     def _lower(self, index: int) -> None:
         node = self.nodes[index]
         if index in self.layers:
-            self._wavenet(self.layers[index])
+            run = series.joined(self.nodes, self.users, self.layers, self.layers[index])
+            if len(run) < 2 or not self._wavenets(run):
+                self._wavenet(self.layers[index])
             return
         sources = [] if isinstance(node, Add) else [self.signals[s] for s in node.sources]
         if isinstance(node, Input):
@@ -137,8 +139,7 @@ class _Lowering:
         layer, shape = wavenet_layer(self.nodes, found, found.head_sum not in self.sums)
         head: Any = None
         if found.head_sum is not None:
-            head, done = self.sums.setdefault(found.head_sum, (self.builder.buffer(shape.head_rows), []))
-            done.append(found.features if found.head is None else found.head)
+            head = self._head(found, shape.head_rows)
         condition = self.signals[self.nodes[found.condition].sources[0]] if found.condition is not None else None
         width = shape.outputs or (shape.features if shape.exposed else 0)
         target = self.builder.buffer(width) if width else head
@@ -148,6 +149,39 @@ class _Lowering:
             self.signals[found.output] = target
         elif shape.exposed:
             self.signals[found.features] = target
+
+    def _wavenets(self, run: Sequence[Match]) -> bool:
+        """Append layers in series as one step; return whether there is a kernel for them."""
+        begins = run[0].head_sum not in self.sums
+        parts = [described(self.nodes, found, begins and found is run[0]) for found in run]
+        condition = self.signals[self.nodes[run[0].condition].sources[0]] if run[0].condition is not None else None
+        if (layer := series.series_layer(parts)) is None:
+            return False
+        head = None
+        for found in run if run[0].head_sum is not None else ():
+            head = self._head(found, parts[0].shape.head_rows)
+        self.signals[run[-1].output] = self._series(parts, layer, run[0].conv, condition, head)
+        self.absorbed |= {found.conv for found in run} | {found.output for found in run[:-1]}
+        return True
+
+    def _series(self, parts: Sequence[Described], layer: Layer, conv: int, condition=None, head=None) -> Signal:
+        """Append the step of layers in series; return the last one's output."""
+        width = parts[0].shape.inputs
+        source = self._with_history(self.signals[self.nodes[conv].sources[0]], parts[0].history)
+        target = self.builder.buffer(width * len(parts))
+        self.builder.remember(target, max(part.history for part in parts[1:]))
+        extra = (condition or head or source, head or source)
+        self.builder.step(layer.kernel, source, target, extra, layer.weights, layer.dtype, **layer.fields)
+        return target.rows(width * (len(parts) - 1), width)
+
+    def _head(self, found: Match, rows: int) -> Signal:
+        """Return the head sum that a layer joins."""
+        assert found.head_sum is not None
+        if found.head_sum not in self.sums:
+            self.sums[found.head_sum] = self.builder.buffer(rows), []
+        total, done = self.sums[found.head_sum]
+        done.append(found.features if found.head is None else found.head)
+        return total
 
     def _input(self, node: Input) -> Signal:
         if node.role != "audio":
@@ -171,6 +205,13 @@ class _Lowering:
 
     def _linear(self, index: int, node, source: Signal) -> None:
         """Append a dense or convolution layer, the activation behind it fused."""
+        run = series.stacked(self.nodes, self.users, index)
+        if len(run) > 1:
+            parts = [series.plain_layer(self.nodes[conv], self.nodes[kind]) for conv, kind in run]
+            if (several := series.series_layer(parts)) is not None:
+                self.signals[run[-1][1]] = self._series(parts, several, index)
+                self.absorbed |= {node for pair in run for node in pair}
+                return
         covered, activation = [index], None
         following = self._next(index, Activation)
         if following is not None and self.nodes[following].kind != "softmax":

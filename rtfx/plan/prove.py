@@ -79,29 +79,28 @@ def disagreement(
     further = [[noise.standard_normal((max(rows, 1), width)).astype(np.float32) for rows in extras] for _ in BLOCKS]
     results = []
     for layers in (one, other):
-        signal, past = x, history
-        heads: list[np.ndarray] = []
+        signal, given = x, further
         for layer in layers:
-            signal, heads = _run(layer, signal, past, outputs, further)
-            past = 0
-        results.append(np.concatenate([signal[:outputs, :total].ravel(), *heads]).astype(np.float64))
+            signal, given = _run(layer, signal, history, outputs, given)
+        heads = [rows[:, :frames].ravel() for frames, extra in zip(BLOCKS, given, strict=True) for rows in extra]
+        results.append(np.concatenate([signal[:outputs, history : history + total].ravel(), *heads]).astype(np.float64))
     peak = float(np.abs(results[1]).max())
     error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
     return error if math.isfinite(error) else math.inf
 
 
-def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the output of one layer, and what the further signals have become, in blocks."""
+def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further):
+    """Return the output of one layer behind zeros, and what the further signals have become, in blocks."""
+    series = int(layer.fields.get("layers", 1))
     rows = max(outputs, int(layer.fields.get("hidden", 0)), 1)
-    y = np.zeros((rows, sum(BLOCKS) + OVERHANG), np.float32)
+    y = np.zeros((series * rows, history + sum(BLOCKS) + OVERHANG), np.float32)
     state = layer.state(x.shape[1], y.shape[1])
     state["extra_stride"] = further[0][0].shape[1]
-    done, heads = 0, []
+    done, extras = history, []
     for frames, given in zip(BLOCKS, further, strict=True):
         extra = [rows.copy() for rows in given]
         state["extra"] = [rows.ctypes.data for rows in extra]
-        source, target = x.ctypes.data + 4 * (history + done), y.ctypes.data + 4 * done
-        layer.kernel(state.ctypes.data, source, target, frames)
+        layer.kernel(state.ctypes.data, x.ctypes.data + 4 * done, y.ctypes.data + 4 * done, frames)
         done += frames
-        heads += [rows[:, :frames].ravel() for rows in extra]
-    return y, heads
+        extras.append(extra)
+    return y[(series - 1) * rows :], extras
