@@ -157,9 +157,7 @@ class _Series:
                 lanes = ir.Constant(kind, list(range(self.lanes)))
                 picks = b.add(e.splat_integer(start, self.lanes), lanes)
                 for i in range(self.shape.inputs):
-                    before = e.load(
-                        rows, b.sub(self._place(i, stride, self.times[0]), e.index(self.lanes)), self.lanes
-                    )
+                    before = e.load(rows, b.sub(self._place(i, stride, self.times[0]), e.index(self.lanes)), self.lanes)
                     for v in self.vectors:
                         now = b.load(x[i, v])
                         b.store(_pick_two(e, before, picks, now), past[i, v])

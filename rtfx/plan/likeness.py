@@ -27,7 +27,9 @@ def layout(builder: Builder) -> int:
     """Return a number that two rigs share if the state of one means the same in the other, and lies at its place."""
     steps = [
         (s.kernel.name, s.dtype.itemsize, s.source, s.target, s.extra, s.domain, s.block, s.guarded)
-        + tuple((name, value) for name, value in sorted(s.fields.items()) if np.ndim(value) == 0 or isinstance(value, tuple))
+        + tuple(
+            (name, value) for name, value in sorted(s.fields.items()) if np.ndim(value) == 0 or isinstance(value, tuple)
+        )
         for s in builder.steps
     ]
     return _number([steps, builder.buffers, builder.domains, len(builder.cells)])

@@ -160,8 +160,9 @@ class _Lowering:
         head = None
         for found in run if run[0].head_sum is not None else ():
             head = self._head(found, parts[0].shape.head_rows)
-        self.signals[run[-1].output] = self._series(parts, layer, run[0].conv, condition, head)
-        self.absorbed |= {found.conv for found in run} | {found.output for found in run[:-1]}
+        *inner, last = [found.output for found in run if found.output is not None]
+        self.signals[last] = self._series(parts, layer, run[0].conv, condition, head)
+        self.absorbed |= {*inner, *(found.conv for found in run)}
         return True
 
     def _series(self, parts: Sequence[Described], layer: Layer, conv: int, condition=None, head=None) -> Signal:

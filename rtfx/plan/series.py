@@ -18,6 +18,7 @@ from .fuse import Match
 from .layers import Described, described
 from .layout import MAX_BLOCK
 from .prove import Layer, agrees
+from .wisdom import choice
 
 WIDEST = 8  # channels: more keep the units busy by themselves
 
@@ -77,9 +78,10 @@ def plain_layer(conv: Conv1d, kind: Activation) -> Described:
 def series_layer(parts: Sequence[Described]) -> Layer | None:
     """Return the kernel of layers in series, or None if it cannot be trusted here."""
     shape, width = parts[0].shape, lanes()
+    (vectors,) = choice("series", shape, (vectors_for(shape),), [(1,), (2,), (4,)])
     blobs = [layer.pack(shape, series.packing(width), part.weights, part.kinds, part.constants) for part in parts]
     tiled = Layer(
-        series.series_kernel(shape, width, vectors_for(shape)),
+        series.series_kernel(shape, width, vectors),
         series.series_state(len(parts)),
         np.concatenate(blobs),
         {"layers": len(parts), "dilations": tuple(part.dilation for part in parts)},

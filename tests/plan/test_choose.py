@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.kernels import conv, jit, plain, recurrent
+from rtfx.kernels import conv, jit, plain, recurrent, series
+from rtfx.kernels.processor import lanes
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import Activation, Conv1d, Dense, Input, ModelSpec
 from rtfx.plan import prove
+from rtfx.plan.layout import RIG
 from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
 
 X = noise(1500)
@@ -73,3 +77,35 @@ def test_the_class_follows_from_the_layer_alone():
     for spec in (tcn(), gru(), lstm()):
         names = [[kernel.name for kernel in rig([model(spec)]).plan.kernels] for _ in range(2)]
         assert names[0] == names[1]
+
+
+def stack(dilations=(2, 5, 9), features=4):
+    """A stack of convolutions of one shape behind a first one."""
+    nodes: list = [Input(())]
+    for i, dilation in enumerate((1, *dilations)):
+        inputs = features if i else 1
+        weight = np.random.default_rng(i).standard_normal((features, inputs, 3)) / np.sqrt(3 * inputs)
+        nodes.append(Conv1d((len(nodes) - 1,), weight=weight, bias=np.full(features, 0.1), dilation=dilation))
+        nodes.append(Activation((len(nodes) - 1,), kind="tanh"))
+    return ModelSpec("t", (*nodes, Dense((len(nodes) - 1,), np.ones((1, features)), np.zeros(1))), sample_rate=48000.0)
+
+
+@pytest.mark.skipif(lanes() != 16, reason="made for AVX-512")
+def test_narrow_layers_in_series_share_a_kernel_that_is_proved(fresh_cache, monkeypatch):
+    spec = stack()
+    exact = evaluate(spec, X.T.astype(np.float64))[0]
+    for right in (True, False):
+        y = drive(engine([model(spec, bare=True)]), X)
+        assert np.abs(y[:, 0] - exact).max() < 2e-6 * np.abs(exact).max()
+        assert ("series" in kernels_of(spec)) is right
+        assert bool(prove.warnings) is not right
+        for proof in fresh_cache.rglob("*.proved"):
+            proof.unlink()
+        monkeypatch.setattr(series, "packing", lambda lanes: conv.Tile(lanes, 1, 2))  # the wrong order of weights
+
+
+@pytest.mark.skipif(lanes() != 16, reason="made for AVX-512")
+def test_the_state_of_other_dilations_is_another_state():
+    plans = [rig([model(stack(dilations), bare=True)]).plan for dilations in ((2, 5, 9), (3, 4, 9), (2, 5, 9))]
+    layouts = [int(plan.arena[: RIG.itemsize].view(RIG)[0]["layout"]) for plan in plans]
+    assert layouts[0] == layouts[2] != layouts[1]

@@ -20,6 +20,13 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
+        "layers in series that look for the past of the second one by the stride of the first",
+        "rtfx/kernels/series_tile.py",
+        "b.store(self.out_stride, stride)",
+        "b.store(self.in_stride, stride)",
+        "tests/kernels/test_series.py::test_every_cut_gives_the_equations_and_the_same_bits[folded-head-narrow]",
+    ),
+    Breakage(
         "a state one frame too young",
         "rtfx/kernels/cell_delay.py",
         "self.b.add(self.first, self.e.index(k))",
