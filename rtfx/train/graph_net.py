@@ -81,6 +81,7 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
     """
     whole = x.shape[2]
     needs, signals = _needs(spec, frames, whole), []
+    last_used = {s: i for i, node in enumerate(spec.nodes) for s in node.sources}
     rows = x.transpose(0, 1)
     knobs = [knob.name for knob in spec.knobs if not (spec.sizes and knob.name == SIZE)]
     channel = 0
@@ -103,6 +104,9 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
             }
             y = COMPUTE[type(node)](node, tensors, sources, needs[i])
         signals.append(y[..., y.shape[2] - needs[i] :])
+        for s in set(node.sources):
+            if last_used[s] == i:  # long audio would else be held once for every node
+                signals[s] = None
     return signals[-1]
 
 

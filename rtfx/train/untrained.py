@@ -1,0 +1,122 @@
+"""Architectures as models with random weights: WaveNet of the papers, and Neural Amp Modeler's nets in all sizes.
+
+NAM's are read from a document as their files are, so that what is learnt has just the parts that such a file has places
+for. Sources: Damskägg, Juvela, Thuillier and Välimäki 2019; Wright et al. 2020; the sizes of NAM's own trainer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..model import nam
+from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
+from ..model.residual_stack import Layer, append_stack
+from ..model.spec import Knob, ModelSpec
+
+RATE = 48000.0  # Hz, until the audio says
+HEAD_SCALE = 0.02  # of every net that NAM trains
+ONE_TO_512 = [2**i for i in range(10)]
+TAPS = 3
+WAVENET_CHANNELS, WAVENET_DILATIONS = 8, [2**i for i in range(9)] * 2  # WaveNet2 of the paper
+A1_CHANNELS = {"nam-standard": (16, 8), "nam-lite": (12, 6), "nam-feather": (8, 4), "nam-nano": (4, 2)}
+A2_CHANNELS = {"nam-a2": 8, "nam-a2-lite": 3}
+A2_TAPS = [6] * 14 + [15] * 2 + [6] * 7
+A2_DILATIONS = [1, 3, 7, 17, 41, 101, 239] * 2 + [1, 13] + [1, 3, 7, 17, 41, 101, 239]
+A2_HEAD_TAPS = 16
+LEAKY = {"type": "LeakyReLU", "negative_slope": 0.01}
+
+
+def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpec:
+    """Return an architecture with random weights; inputs behind the audio are knobs ``knob1``, ``knob2``, ...
+
+    Weights and biases are uniform within 1/sqrt(numbers that a feature is summed of), as PyTorch's layers begin; a bias
+    of zeros stays, since the file has no place for it.
+
+    Parameters
+    ----------
+    name : str
+        wavenet, or a key of `A1_CHANNELS` or `A2_CHANNELS`.
+    skip : bool
+        The audio is added to the output.
+    """
+    if name == "wavenet":
+        nodes = list(_wavenet(inputs))
+    elif name in A2_CHANNELS:
+        nodes = list(_nam([_a2(A2_CHANNELS[name], inputs)], inputs))
+    else:
+        nodes = list(_nam(_a1(A1_CHANNELS[name], inputs, name == "nam-standard"), inputs))
+    rng = np.random.default_rng(seed)
+    nodes = [_drawn(node, rng) for node in nodes]
+    knobs = tuple(Knob(f"knob{i}") for i in range(1, inputs))
+    if knobs:
+        heads: list[Node] = [Input(()), *(Input((), "knob", knob.name) for knob in knobs)]
+        joined = len(heads)  # in place of the input of all channels
+        heads.append(Concat(tuple(range(joined))))
+        nodes = heads + [replace(node, sources=tuple(s + joined for s in node.sources)) for node in nodes[1:]]
+    if skip:
+        nodes.append(Add((len(nodes) - 1, 0)))
+    return ModelSpec("rtfx", tuple(nodes), name, RATE, "file", knobs)
+
+
+def _drawn(node: Node, rng: np.random.Generator) -> Node:
+    """Return the node with random numbers wherever it has none but zeros; Affine, NAM's head scale, stays."""
+    if not isinstance(node, (Dense, Conv1d)):
+        return node
+    bound = float(np.prod(node.weight.shape[1:])) ** -0.5
+    weight, bias = (rng.uniform(-bound, bound, tensor.shape) for tensor in (node.weight, node.bias))
+    return replace(node, weight=weight, bias=bias if node.bias.any() else node.bias)
+
+
+def _wavenet(inputs: int) -> list[Node]:
+    """Return the nodes of a gated WaveNet, all weights one."""
+    channels, nodes = WAVENET_CHANNELS, [Input((), channels=inputs)]
+    nodes.append(Dense((0,), weight=np.ones((channels, inputs)), bias=np.ones(channels)))  # type: ignore[arg-type]
+    doubled, mixed = np.ones((2 * channels, channels, TAPS)), np.ones((channels, channels))
+    layers = [Layer(doubled, np.ones(2 * channels), d, mixed, np.ones(channels)) for d in WAVENET_DILATIONS]
+    append_stack(nodes, 1, layers, "gated", np.ones((1, channels * len(layers))), np.ones(1))  # type: ignore[arg-type]
+    return nodes  # type: ignore[return-value]
+
+
+def _a1(channels: tuple[int, int], inputs: int, standard: bool) -> list[dict[str, Any]]:
+    """Return the layer arrays of the older nets: the smaller ones have fewer layers of long memory."""
+    first = ONE_TO_512 if standard else ONE_TO_512[:7]
+    second = ONE_TO_512 if standard else ONE_TO_512[7:] + ONE_TO_512
+    wide, narrow = channels
+    common = {"condition_size": inputs, "kernel_size": TAPS, "activation": "Tanh", "gated": False}
+    return [
+        {**common, "input_size": inputs, "channels": wide, "dilations": first, "head_size": narrow, "head_bias": False},
+        {**common, "input_size": wide, "channels": narrow, "dilations": second, "head_size": 1, "head_bias": True},
+    ]
+
+
+def _a2(channels: int, inputs: int) -> dict[str, Any]:
+    """Return the one layer array of the newer nets."""
+    return {
+        "input_size": inputs,
+        "condition_size": inputs,
+        "channels": channels,
+        "kernel_sizes": A2_TAPS,
+        "dilations": A2_DILATIONS,
+        "activation": LEAKY,
+        "head": {"out_channels": 1, "kernel_size": A2_HEAD_TAPS, "bias": True},
+    }
+
+
+def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[Node, ...]:
+    """Return the nodes of a NAM WaveNet, all weights one."""
+    count = 0
+    for array in arrays:
+        c, layers = array["channels"], len(array["dilations"])
+        taps = sum(array.get("kernel_sizes", [TAPS] * layers))
+        head = array.get("head", {"out_channels": array.get("head_size"), "kernel_size": 1})
+        bias = head.get("bias", array.get("head_bias"))
+        count += c * array["input_size"] + c * c * taps + layers * (c + c * inputs + c * c + c)
+        count += head["out_channels"] * (c * head["kernel_size"] + bool(bias))
+    config = {"layers": arrays, "head": None, "head_scale": HEAD_SCALE, "in_channels": inputs}
+    weights = [1.0] * count + [HEAD_SCALE]
+    document = {"version": "0.6.0", "architecture": "WaveNet", "config": config, "weights": weights}
+    return nam.read(document, Path("untrained.nam")).nodes
