@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled import compiled
+from .learner import Options
 
 RESOLUTIONS = (256, 512, 1024)  # frames of the windows, a quarter of which they move on
 SILENCE = np.float32(1e-7)  # mean square, -70 dBFS, added to a target's: a silent batch must not outweigh the others
@@ -49,6 +50,16 @@ def time_loss(y, target, pre_emphasis, dc):
                 gradient[p, t, b] += np.float32(2.0) * scale * sharp
                 gradient[p, t - 1, b] -= np.float32(2.0) * scale * pre_emphasis * sharp
     return scale * missed + dc_scale * mean_square, gradient
+
+
+def total_loss(y: np.ndarray, target: np.ndarray, options: Options) -> tuple[float, np.ndarray]:
+    """Return the loss of (parts, frames, lanes) that the options ask for, and its gradient by y."""
+    value, gradient = time_loss(y, target, np.float32(options.pre_emphasis), np.float32(options.dc))
+    if options.spectra:
+        more, by_y = spectral_loss(y, target)
+        value += options.spectra * more
+        gradient += (options.spectra * by_y).astype(np.float32)
+    return float(value), gradient
 
 
 def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

@@ -15,7 +15,7 @@ from ..model.spec import Add, Concat, Dense, Gru, Input, Knob, Lstm, ModelSpec, 
 from .adam import Adam
 from .bptt import BACKWARD, FORWARD, GATES, STATE, TAPE
 from .learner import Options
-from .loss import spectral_loss, time_loss
+from .loss import total_loss
 
 WARM_UP = 1000  # frames in which a state of rest is forgotten
 CHUNK = 500  # frames of back-propagation
@@ -145,17 +145,7 @@ class RecurrentLearner:
         """Take one step of the optimiser over heard (parts, frames, inputs, lanes); return the loss before it."""
         parts = len(states)
         runs = self._each(parts, lambda p: self._run(heard[p], states[p]))
-        value, gradient = self._loss(np.stack([out for out, _ in runs]), np.ascontiguousarray(wanted))
+        value, gradient = total_loss(np.stack([out for out, _ in runs]), np.ascontiguousarray(wanted), self.options)
         found = self._each(parts, lambda p: self._gradient(heard[p], runs[p][1], states[p], gradient[p]))
         self.optimiser.step(np.sum(found, axis=0), self.rate)
         return value
-
-    def _loss(self, y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of (parts, frames, lanes) and its gradient by y."""
-        pre_emphasis, dc = np.float32(self.options.pre_emphasis), np.float32(self.options.dc)
-        value, gradient = time_loss(y, target, pre_emphasis, dc)
-        if self.options.spectra:
-            more, by_y = spectral_loss(y, target)
-            value += self.options.spectra * more
-            gradient += (self.options.spectra * by_y).astype(np.float32)
-        return float(value), gradient

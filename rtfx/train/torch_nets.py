@@ -14,7 +14,7 @@ from ..model.spec import SIZE, Knob, ModelSpec
 from .adam import Adam
 from .graph_net import run
 from .learner import Options
-from .loss import spectral_loss, time_loss
+from .loss import total_loss
 from .untrained import untrained
 
 LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # what is fixed in an Affine is a level, no layer
@@ -64,7 +64,7 @@ class TorchLearner:
         losses = []
         for heard, wanted in self._parts(x, y):
             out = run(self.model, self._weights(), torch.from_numpy(heard), wanted.shape[1])[0]
-            value, gradient = self._loss(_lanes(out.detach().numpy()), _lanes(wanted))
+            value, gradient = total_loss(_lanes(out.detach().numpy()), _lanes(wanted), self.options)
             out.backward(torch.from_numpy(np.ascontiguousarray(gradient[0].T)))
             self.optimiser.step(self._vector.grad.numpy(), self.rate)
             self._vector.grad = None
@@ -106,15 +106,6 @@ class TorchLearner:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
         self.optimiser.restore(state)
-
-    def _loss(self, y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss of (1, frames, batch) and its gradient by y."""
-        value, gradient = time_loss(y, target, np.float32(self.options.pre_emphasis), np.float32(self.options.dc))
-        if self.options.spectra:
-            more, by_y = spectral_loss(y, target)
-            value += self.options.spectra * more
-            gradient += (self.options.spectra * by_y).astype(np.float32)
-        return float(value), gradient
 
     def _items(self) -> Iterator[tuple[str, Any]]:
         """Yield name and tensor, a view of the vector of all."""

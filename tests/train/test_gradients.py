@@ -6,7 +6,7 @@ import pytest
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import Knob
 from rtfx.train.learner import Options
-from rtfx.train.loss import spectral_loss, time_loss
+from rtfx.train.loss import spectral_loss, time_loss, total_loss
 from rtfx.train.recurrent import RecurrentLearner
 
 
@@ -50,7 +50,7 @@ def test_back_propagation(cell, hidden, skip):
         net.optimiser.values[:] = values
         state = begin.copy()
         out, tape = net._run(x, state)
-        value, by_y = net._loss(out[None], target)
+        value, by_y = total_loss(out[None], target, net.options)
         return value, tape, state, by_y[0]
 
     values = net.optimiser.values.copy()
