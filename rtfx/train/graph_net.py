@@ -80,7 +80,8 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
         (batch, inputs, all frames): audio channels, then knobs in the order of `spec.knobs`.
     """
     whole = x.shape[2]
-    needs, signals = _needs(spec, frames, whole), []
+    needs = _needs(spec, frames, whole)
+    signals: list[Any] = []
     last_used = {s: i for i, node in enumerate(spec.nodes) for s in node.sources}
     rows = x.transpose(0, 1)
     knobs = [knob.name for knob in spec.knobs if not (spec.sizes and knob.name == SIZE)]

@@ -14,7 +14,7 @@ from ..errors import UsageError, did_you_mean
 from ..model.spec import Knob, ModelSpec
 
 TORCH = "torch"
-TORCH_NETS = ("wavenet", "nam-standard", "nam-lite", "nam-feather", "nam-nano", "nam-a2")
+TORCH_NETS = ("wavenet", "nam-standard", "nam-lite", "nam-feather", "nam-nano", "nam-a2", "nam-a2-lite")
 RECURRENT = re.compile(r"(lstm|gru)([1-9][0-9]{0,2})")
 LARGEST = 128  # hidden units of a recurrent net
 
@@ -98,16 +98,21 @@ def _recurrent(cell: str, hidden: int) -> Factory:
 
 def _torch(name: str) -> Factory:
     def factory(inputs: int, options: Options, seed: int) -> Learner:
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            raise UsageError(
-                f"{name} learns through PyTorch, which is not installed: pip install 'rtfx[train]', "
-                "or take lstm16, which needs nothing"
-            ) from None
-        return importlib.import_module(".torch_nets", __package__).learner(name, inputs, options, seed)
+        return _torch_nets(name).learner(name, inputs, options, seed)
 
     return factory
+
+
+def _torch_nets(what: str) -> Any:
+    """Return the module that learns through PyTorch."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            f"{what} learns through PyTorch, which is not installed: pip install 'rtfx[train]', "
+            "or take lstm16, which needs nothing"
+        ) from None
+    return importlib.import_module(".torch_nets", __package__)
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -147,3 +152,14 @@ def make(name: str, inputs: int, options: Options | None = None, seed: int = 0) 
         As `architecture`; or the package that it needs is missing, and how to get it.
     """
     return architecture(name).factory(inputs, options or Options(), seed)
+
+
+def again(spec: ModelSpec, options: Options | None = None) -> Learner:
+    """Return a learner that goes on from a model's weights, of any family; of a slimmable net from the full size's.
+
+    Raises
+    ------
+    UsageError
+        PyTorch is missing.
+    """
+    return _torch_nets(spec.name or spec.family).again(spec, options or Options())

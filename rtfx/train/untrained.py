@@ -50,7 +50,8 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
     else:
         nodes = list(_nam(_a1(A1_CHANNELS[name], inputs, name == "nam-standard"), inputs))
     rng = np.random.default_rng(seed)
-    nodes = [_drawn(node, rng) for node in nodes]
+    summed = {s: len(node.sources) for node in nodes if isinstance(node, Add) for s in node.sources}
+    nodes = [_drawn(node, rng, summed.get(i, 1)) for i, node in enumerate(nodes)]
     knobs = tuple(Knob(f"knob{i}") for i in range(1, inputs))
     if knobs:
         heads: list[Node] = [Input(()), *(Input((), "knob", knob.name) for knob in knobs)]
@@ -62,11 +63,14 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
     return ModelSpec("rtfx", tuple(nodes), name, RATE, "file", knobs)
 
 
-def _drawn(node: Node, rng: np.random.Generator) -> Node:
-    """Return the node with random numbers wherever it has none but zeros; Affine, NAM's head scale, stays."""
+def _drawn(node: Node, rng: np.random.Generator, summed: int) -> Node:
+    """Return the node with random numbers wherever it has none but zeros; Affine, NAM's head scale, stays.
+
+    Where more than two are `summed`, as the parts of WaveNet's mix, they are one layer.
+    """
     if not isinstance(node, (Dense, Conv1d)):
         return node
-    bound = float(np.prod(node.weight.shape[1:])) ** -0.5
+    bound = float(np.prod(node.weight.shape[1:]) * (summed if summed > 2 else 1)) ** -0.5
     weight, bias = (rng.uniform(-bound, bound, tensor.shape) for tensor in (node.weight, node.bias))
     return replace(node, weight=weight, bias=bias if node.bias.any() else node.bias)
 

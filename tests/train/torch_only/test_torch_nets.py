@@ -5,8 +5,7 @@ import pytest
 
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import Affine, Gru, Knob
-from rtfx.train.learner import Options, make
-from rtfx.train.torch_nets import again
+from rtfx.train.learner import Options, again, make
 from rtfx.train.untrained import untrained
 
 from ...model.random_graphs import random_graph
@@ -22,12 +21,13 @@ def played(rng, inputs, frames, batch=4):
     return x, np.tanh(drive * x[:, 0]).astype(np.float32)
 
 
-@pytest.mark.parametrize(("name", "spectra"), [("wavenet", 0.0), ("nam-nano", 0.1), ("nam-a2-lite", 0.0)])
+@pytest.mark.parametrize(("name", "spectra"), [("wavenet", 0.1), ("nam-nano", 0.0), ("nam-a2-lite", 0.0)])
 def test_it_learns_and_is_the_model_that_it_writes(name, spectra):
     learner = make(name, 3, Options(spectra=spectra), seed=1)
     rng = np.random.default_rng(2)
-    losses = [learner.step(*played(rng, 3, learner.warm_up + 1500)) for _ in range(6)]
-    assert losses[-1] < 0.6 * losses[0]
+    learner.rate = 0.02
+    losses = [learner.step(*played(rng, 3, learner.warm_up + 1500)) for _ in range(40)]
+    assert losses[-1] < 0.5 * losses[0]
     x, _ = played(rng, 3, 400, batch=1)
     spec = learner.spec("mine", 44100.0, KNOBS, {"by": "me"})
     assert (spec.name, spec.sample_rate, spec.knobs, spec.metadata) == ("mine", 44100.0, KNOBS, {"by": "me"})
@@ -59,7 +59,7 @@ def test_what_a_file_has_no_place_for_is_not_learnt():
 def test_any_graph_learns_on(seed):
     """A short recording of the model with one layer disturbed: it comes nearer to what it was."""
     spec = random_graph(seed)
-    learner = again(spec, Options())
+    learner = again(spec)
     rng = np.random.default_rng(seed)
     frames = learner.warm_up + 600
     x = rng.normal(0, 0.3, (4, learner.model.inputs + len(spec.knobs), frames)).astype(np.float32)
@@ -75,7 +75,7 @@ def test_a_recurrent_net_is_cut_in_short_pieces():
     cell = Gru((0,), *(np.full(shape, 0.1) for shape in ((12, 1), (12, 4), (12,), (12,))))
     spec = untrained("wavenet", 1, seed=1)
     spec = type(spec)("rtfx", (spec.nodes[0], cell), "gru", 48000.0)
-    learner = again(spec, Options())
+    learner = again(spec)
     pieces = list(learner._parts(*played(np.random.default_rng(1), 1, learner.warm_up + 5000, batch=6)))
     assert [heard.shape for heard, _ in pieces] == [(24, 1, 2000), (6, 1, 2000)]
     assert sum(wanted.size for _, wanted in pieces) == 6 * 5000

@@ -1,0 +1,111 @@
+"""A cheaper twin of a model: the model plays what its twin is to learn, at many places of its knobs.
+
+The twin is judged on the shipped riff, which no exercise was made with, and both are timed in turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..api import Model
+from ..bench.models import bench
+from ..control.level import clip
+from ..errors import UnsupportedInput
+from ..model.spec import SIZE, Knob, ModelSpec
+from ..plan.resolve import DEFAULT_RATE
+from ..units import gain_from_db
+from .dataset import Take
+from .exercises import exercises
+from .loss import esr
+
+SECONDS = 180.0  # of exercises
+KNOB_SECONDS = 5.0  # that the knobs stand still
+BLOCK = 64  # frames, at which both are timed
+TIMED = 0.5  # s for each
+SETTLED = 0.5  # s left out of the figures
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How near a twin is on held-out audio, with and without pre-emphasis 0.85, and what both take a sample, in ns."""
+
+    esr: float
+    esr_emphasised: float
+    teacher_ns: float
+    twin_ns: float
+
+    @property
+    def cheaper(self) -> float:
+        """How many times less the twin takes."""
+        return self.teacher_ns / self.twin_ns
+
+
+def lessons(
+    teacher: ModelSpec, audio: Sequence[np.ndarray] = (), seconds: float = SECONDS, seed: int = 0
+) -> list[Take]:
+    """Return what the teacher makes of audio, of mono audio in and out.
+
+    Parameters
+    ----------
+    teacher : ModelSpec
+        Of a slimmable net the full size learns on: its knob `size` is not the twin's.
+    audio : sequence of (frames,) arrays
+        At the model's rate, as loud as the guitar; without any, so many `seconds` of exercises.
+    seed : int
+        Of exercises and knobs: the first and the last takes stand at their ends, the others anywhere between.
+
+    Raises
+    ------
+    UnsupportedInput
+        A model of several inputs or outputs.
+    """
+    if (teacher.inputs, teacher.outputs) != (1, 1):
+        raise UnsupportedInput(
+            f"{teacher.name} has {teacher.inputs} inputs and {teacher.outputs} outputs, a twin is made of a mono model"
+        )
+    rate, knobs = teacher.sample_rate or DEFAULT_RATE, knobs_of(teacher)
+    played = list(audio) or [exercises(seconds, rate, seed)]
+    if knobs:
+        piece = int(KNOB_SECONDS * rate)
+        played = [part for wave in played for part in np.array_split(wave, max(1, round(wave.size / piece)))]
+    rng = np.random.default_rng([seed, 1])
+    gain, model, takes = np.float32(gain_from_db(teacher.input_db)), Model(teacher), []
+    for i, wave in enumerate(played):
+        places = rng.random(len(knobs)) if 1 < i < len(played) - 2 else np.full(len(knobs), float(i % 2))
+        x = np.empty((1 + len(knobs), wave.size), np.float32)
+        x[0] = gain * wave
+        for row, knob, place in zip(x[1:], knobs, places, strict=True):
+            row[:] = knob.minimum + place * (knob.maximum - knob.minimum)
+            model.set(knob.name, float(row[0]))
+        takes.append(Take(x, model(x[0], rate, bare=True)))
+    return takes
+
+
+def knobs_of(teacher: ModelSpec) -> tuple[Knob, ...]:
+    """Return the knobs that the twin learns."""
+    return tuple(knob for knob in teacher.knobs if not (teacher.sizes and knob.name == SIZE))
+
+
+def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
+    """Return what was learnt with the teacher's name, knobs, levels and metadata, and whose twin it is."""
+    about = {**teacher.metadata, "twin_of": {"name": teacher.name, "family": teacher.family, "arch": arch}}
+    return replace(
+        learnt, name=f"{teacher.name} ({arch})", kind=teacher.kind, knobs=knobs_of(teacher), metadata=about,
+        level_db=teacher.level_db, input_db=teacher.input_db, dc_block=teacher.dc_block,
+    )  # fmt: skip
+
+
+def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
+    """Compare both on the shipped riff, knobs at their defaults, and time both in turns."""
+    rate = teacher.sample_rate or DEFAULT_RATE
+    x = np.float32(gain_from_db(teacher.input_db)) * clip(rate)
+    models = [Model(teacher), Model(twin)]
+    settled = int(SETTLED * rate)
+    target, y = (model(x, rate, bare=True)[settled:] for model in models)
+    names = ("teacher", "twin")
+    rows = bench(list(zip(names, models, strict=True)), blocks=[BLOCK], seconds=TIMED)
+    taken = {row.model: row.ns_per_sample for row in rows}
+    return Judgement(esr(y, target), esr(y, target, 0.85), *(taken[name] for name in names))
