@@ -27,6 +27,7 @@ VERBS = {
     "check": "Find what could go wrong with a set list on stage.",
     "bench": "Time models through the engine, beside other programs if asked.",
     "tune": "Measure which kernels are fastest on this machine, and keep that.",
+    "train": "Learn a pedal or an amp from a recording of it.",
     "random": "Print a set list that plays a random net.",
     "convert": "Write a model in another format, and compare the two.",
     "latency": "Measure the round trip through the sound card.",

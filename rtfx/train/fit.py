@@ -40,6 +40,8 @@ class Plan:
         Rounds without a better check after which it stops, if they are also a third of the plan.
     seed : int
         Of the order of segments.
+    rate : float, optional
+        The first learning rate, in place of the learner's own.
     """
 
     minutes: float = 5.0
@@ -50,6 +52,7 @@ class Plan:
     until: float = 0.0
     patience: int = 25
     seed: int = 0
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ def fit(
     """
     plan = plan or Plan()
     done = begin or Checkpoint()
-    first_rate, rounds = learner.rate, len(done.reports)
+    own_rate, rounds = learner.rate, len(done.reports)
+    first_rate = plan.rate or own_rate
     if done.reports:
         learner.restore(done.learner)
     started = time.monotonic() - (done.reports[-1].seconds if done.reports else 0.0)
@@ -160,7 +164,7 @@ def fit(
             raise
         stopped = "interrupted"
     finally:
-        learner.rate = first_rate
+        learner.rate = own_rate
         if done.best:
             learner.restore(done.best)
     return done, stopped

@@ -13,10 +13,11 @@ def playing(seconds: float, seed: int) -> np.ndarray:
     y = np.zeros(int(seconds * RATE))
     for start in np.arange(0, y.size, RATE // 4):
         t = np.arange(min(RATE // 2, y.size - start)) / RATE
+        edges = np.minimum(1.0, np.minimum(t / 0.002, (t[-1] - t) / 0.02))
         hertz, force = rng.uniform(80.0, 500.0), 10.0 ** rng.uniform(-1.0, 0.0)
         for k in range(1, 8):
             phase = 2.0 * np.pi * hertz * k * t + rng.uniform(0.0, 6.0)
-            y[start : start + t.size] += force / k * np.exp(-(3.0 + k) * t) * np.sin(phase) * np.minimum(1.0, t / 0.002)
+            y[start : start + t.size] += force / k * np.exp(-(3.0 + k) * t) * np.sin(phase) * edges
     return (0.7 * y / np.abs(y).max()).astype(np.float32)
 
 
@@ -27,7 +28,7 @@ def pedal(x: np.ndarray, gain: float = 0.5) -> np.ndarray:
     drive = 1.0 + 6.0 * gain
     high = lfilter([1.0, -1.0], [1.0, -0.98], x)
     clipped = np.tanh(drive * high + 0.1) - np.tanh(0.1)
-    return lfilter([0.5], [1.0, -0.5], clipped).astype(np.float32)
+    return lfilter([0.4], [1.0, -0.5], clipped).astype(np.float32)
 
 
 def take(seconds: float, seed: int, gain: float | None = None) -> Take:

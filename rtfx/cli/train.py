@@ -1,0 +1,174 @@
+"""``rtfx train``: a model of a pedal or an amp from what went in and what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from .output import json_line, status
+from .rig import debug_option
+
+if TYPE_CHECKING:
+    from ..train.fit import Report
+    from ..train.run import Recording
+
+SPECTRA = 0.05  # weight of a distance that is near 0.2 where the error-to-signal ratio is near 0.01
+ENDED = {
+    "finished": "done",
+    "good enough": "good enough, stopped",
+    "no better": "no better for a long time, stopped",
+    "interrupted": "interrupted, the best is kept; --resume goes on",
+}
+
+
+@click.command("train")
+@click.option("--input", "dry", metavar="WAV", multiple=True, required=True, help="What was played into the device.")
+@click.option("--target", "wet", metavar="WAV", multiple=True, required=True, help="What came out of it.")
+@click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Where a knob stood, 0 to 1: one each pair.")
+@click.option("--arch", default="lstm16", show_default=True, metavar="NAME", help="lstm<N>, gru<N>, wavenet, nam-...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
+@click.option("--minutes", type=click.FloatRange(0.01), default=5.0, show_default=True, help="How long to learn.")
+@click.option("--rounds", type=click.IntRange(1), help="So many rounds instead: the same result at every run.")
+@click.option(
+    "--until", type=click.FloatRange(0.0), default=0.0, metavar="ESR", help="Stop at this error, 0.01 is 1 %."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and order.")
+@click.option("--rate", type=click.FloatRange(0.0, min_open=True), help="Learning rate (default: the architecture's).")
+@click.option("--skip/--no-skip", default=None, help="Add the input to the net's output (default: as learns best).")
+@click.option("--loss-spectra", is_flag=True, help="Count the distance of spectra too: slower, for bright sounds.")
+@click.option("--to", metavar="FORMAT", multiple=True, help="Also write nam, aidax, proteus or rtneural beside it.")
+@click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="PNG", help="Where to draw (default: beside the model)."
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@click.option("--check", is_flag=True, help="Only look the recordings through.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a round, and one at the end.")
+@click.option("-y", "overwrite", is_flag=True, help="Overwrite a model that exists.")
+@debug_option
+def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: Path, **flags: Any) -> int:
+    """Learn a device from a recording of what went in and one of what came out, two to three minutes of each.
+
+    Every better net is written at once: under "rtfx play --watch FILE.json" you hear it learn. Several pairs with
+    --knob make one model with that knob. An interrupt keeps the best.
+    """
+    from ..train.run import Goal, check_goal, read_material, train
+
+    recordings = pairs(dry, wet, knobs)
+    skip = flags["skip"]
+    if skip is None and "proteus" in flags["to"]:
+        skip = True  # its plugin adds the input whatever the file says
+    from ..train.fit import Plan
+    from ..train.learner import Options, architecture
+
+    architecture(flags["arch"])
+    goal = Goal(
+        out,
+        flags["arch"],
+        flags["seed"],
+        Options(skip=skip, spectra=SPECTRA if flags["loss_spectra"] else 0.0),
+        tuple(dict.fromkeys(flags["to"])),
+        flags["plots"] or out.with_suffix(".png"),
+        {"trained_on": [Path(name).name for name in wet]},
+    )
+    check_goal(goal)
+    if out.exists() and not (flags["overwrite"] or flags["resume"] or flags["check"]):
+        raise UsageError(f"{out} exists: overwrite it with -y, go on with --resume, or name another file")
+    material = read_material(recordings, status)
+    if flags["check"]:
+        status("these recordings can be learnt from")
+        return 0
+    plan = Plan(flags["minutes"], flags["rounds"], until=flags["until"], seed=flags["seed"], rate=flags["rate"])
+    with shown(flags["arch"], flags["as_json"]) as (after, tick):
+        done = train(material, goal, plan, flags["resume"], after, tick)
+    for line in done.warnings:
+        status(line)
+    last = done.reports[-1]
+    status(f"{ENDED[done.stopped]} after {last.round} rounds, {last.seconds / 60.0:.1f} minutes")
+    files = [str(path) for path in done.files]
+    if flags["as_json"]:
+        facts = {
+            "files": files,
+            "esr": done.esr,
+            "rounds": last.round,
+            "seconds": last.seconds,
+            "stopped": done.stopped,
+        }
+        json_line({"file": str(out), "arch": goal.arch, "seed": goal.seed, **facts})
+    else:
+        click.echo(
+            f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on what was held back; {', '.join(files)} written"
+        )
+    return 0
+
+
+def pairs(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str]) -> list[Recording]:
+    """Return the recordings that the flags name: the n-th --input, --target and --knob of each name belong together."""
+    from ..train.run import Recording
+
+    if len(dry) == 1:
+        dry = list(dry) * len(wet)
+    if len(dry) != len(wet):
+        raise UsageError(f"{len(dry)} --input and {len(wet)} --target, expected pairs, or one --input for all")
+    values: dict[str, list[float]] = {}
+    for said in knobs:
+        name, equals, text = said.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            equals = ""
+            value = 0.0
+        if not (name and equals):
+            raise UsageError(f"--knob {said}: expected NAME=VALUE, such as gain=0.5")
+        values.setdefault(name, []).append(value)
+    for name, found in values.items():
+        if len(found) != len(wet):
+            raise UsageError(f"--knob {name} is given {len(found)} times for {len(wet)} --target: once for each")
+    return [
+        Recording(source, target, {name: found[i] for name, found in values.items()})
+        for i, (source, target) in enumerate(zip(dry, wet, strict=True))
+    ]
+
+
+@contextmanager
+def shown(arch: str, as_json: bool):
+    """Yield what to call after a round and after a batch: a bar on a terminal, else a line at times, or JSON."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if as_json:
+        yield (lambda report: json_line({"round": report.round, **dataclasses.asdict(report)})), None
+    elif not console.is_terminal:
+        yield _lines(), None
+    else:
+        columns = "[progress.description]{task.description}", BarColumn(), TextColumn("{task.fields[esr]}")
+        with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+            task = bar.add_task(arch, total=1.0, esr="compiling")
+
+            def after(report: Report) -> None:
+                now = f"ESR {100.0 * report.esr:.3f} %, best {100.0 * report.best:.3f} %, round {report.round}"
+                bar.update(task, esr=now)
+
+            yield after, lambda progress, loss: bar.update(task, completed=progress)
+
+
+def _lines() -> Callable[[Report], None]:
+    """Return what prints a round at every tenth of the plan."""
+    told = -1
+
+    def after(report: Report) -> None:
+        nonlocal told
+        if int(10.0 * report.progress) > told:
+            told = int(10.0 * report.progress)
+            status(
+                f"{report.seconds:.0f} s, round {report.round}: ESR {100.0 * report.esr:.3f} %, "
+                f"best {100.0 * report.best:.3f} %"
+            )
+
+    return after

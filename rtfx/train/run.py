@@ -1,0 +1,207 @@
+"""A training from recordings to files: captures checked, a net trained, every better one written, plots drawn."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import AudioFileError, ModelError, UsageError
+from ..model import rtfx_json
+from ..model.spec import Knob, ModelSpec
+from ..model.write.convert import convert
+from ..model.write.save import FORMATS, format_of, possible
+from . import sidecar
+from .capture import Capture, read_capture
+from .dataset import Take, dataset
+from .fit import Checkpoint, Plan, Report, Stopped, fit
+from .learner import Learner, Options, make
+
+ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A dry file, the wet one of the same playing, and where the device's knobs stood, 0 to 1."""
+
+    dry: str | Path
+    wet: str | Path
+    knobs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from: takes of one rate, and the names of the knobs in the order of their inputs."""
+
+    takes: tuple[Take, ...]
+    sample_rate: int
+    knobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is to be made of it: a model of this architecture at `out`, and in other formats beside it."""
+
+    out: Path
+    arch: str = "lstm16"
+    seed: int = 0
+    options: Options = Options()
+    to: tuple[str, ...] = ()
+    plots: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it; `esr` on what was held back."""
+
+    spec: ModelSpec
+    esr: float
+    stopped: Stopped
+    reports: list[Report]
+    files: list[Path]
+    warnings: list[str]
+
+
+def read_material(recordings: Sequence[Recording], tell: Callable[[str], None] = lambda line: None) -> Material:
+    """Read and check recordings; warnings and notes are told.
+
+    Raises
+    ------
+    AudioFileError
+        What is wrong with a capture and what to do.
+    UsageError
+        Knobs that are not the same in all recordings, or out of range.
+    """
+    names = tuple(recordings[0].knobs)
+    for recording in recordings:
+        if set(recording.knobs) != set(names):
+            raise UsageError(
+                f"{recording.wet} has the knobs {', '.join(recording.knobs) or 'none'}, {recordings[0].wet} "
+                f"{', '.join(names) or 'none'}: say each knob for every recording"
+            )
+        for name, value in recording.knobs.items():
+            if not 0.0 <= value <= 1.0:
+                raise UsageError(f"knob {name} is {value:g}, expected 0 to 1: 0.5 for a knob at noon")
+    captures: list[Capture] = []
+    for recording in recordings:
+        capture = read_capture(recording.dry, recording.wet)
+        for line in (*capture.warnings, *capture.notes, *capture.errors[1:]):
+            tell(line)
+        if capture.errors:
+            raise AudioFileError(capture.errors[0])
+        captures.append(capture)
+    rates = {capture.sample_rate for capture in captures}
+    if len(rates) > 1:
+        raise AudioFileError(f"recordings of {', '.join(f'{rate} Hz' for rate in sorted(rates))}: expected one rate")
+    takes = []
+    for recording, capture in zip(recordings, captures, strict=True):
+        settings = [np.full_like(capture.dry, recording.knobs[name]) for name in names]
+        takes.append(Take(np.stack([capture.dry, *settings]), capture.wet))
+    return Material(tuple(takes), rates.pop(), names)
+
+
+def train(
+    material: Material,
+    goal: Goal,
+    plan: Plan | None = None,
+    resume: bool = False,
+    after: Callable[[Report], None] | None = None,
+    tick: Callable[[float, float], None] | None = None,
+    learner: Learner | None = None,
+) -> Trained:
+    """Train, and write every better net to ``goal.out`` as rtfx JSON, in one step each: a player may watch it.
+
+    Parameters
+    ----------
+    material : Material
+    goal : Goal
+    plan : Plan
+    resume : bool
+        Go on with the training that is kept beside ``goal.out``.
+    after : callable, optional
+        Called with the report of every round, after what it leads to is written.
+    tick : callable, optional
+        As of `fit`.
+    learner : Learner, optional
+        In place of an untrained one of ``goal.arch``.
+
+    Raises
+    ------
+    RtfxError
+        What cannot be learnt from, written or gone on with.
+    """
+    plan = plan or Plan()
+    check_goal(goal)
+    data = dataset(material.takes)
+    learner = learner or make(goal.arch, data.inputs, goal.options, goal.seed)
+    kept, about = sidecar.sidecar_of(goal.out), _about(material, goal, plan)
+    begin = sidecar.restore(kept, about) if resume else None
+    knobs = tuple(Knob(name) for name in material.knobs)
+    name = goal.out.stem
+
+    def model(esr: float) -> ModelSpec:
+        facts = {"architecture": goal.arch, "check_esr": round(esr, 6), "training_seed": goal.seed}
+        heard = {"training_seconds": round(data.training_frames / material.sample_rate, 1)}
+        return learner.spec(name, float(material.sample_rate), knobs, {**facts, **heard, **goal.metadata})
+
+    unsayable = [to for to in goal.to if to not in possible(model(1.0))]
+    if unsayable:
+        others = ", ".join(to for to in possible(model(1.0)) if to != "rtfx")
+        raise UsageError(f"{goal.arch} cannot be written as {unsayable[0]}, formats that have words for it: {others}")
+
+    def keep(report: Report, checkpoint: Checkpoint) -> None:
+        if report.better:
+            rtfx_json.save(model(report.esr), goal.out)
+        sidecar.save(kept, checkpoint, about)
+        if after:
+            after(report)
+
+    done, stopped = fit(learner, data, plan, begin, keep, tick)
+    if not done.best:
+        raise ModelError(f"{goal.arch} did not learn: every check failed; try --rate 0.001 or another --seed")
+    spec = model(done.esr)
+    rtfx_json.save(spec, goal.out)
+    files, warnings = [goal.out], []
+    for to in goal.to:
+        path = goal.out.with_name(goal.out.stem + ENDINGS[to])
+        found = convert(spec, path, to)
+        files.append(path)
+        warnings += [f"{path}: {warning}" for warning in found.warnings]
+    if goal.plots is not None:
+        from .plots import draw
+
+        said = draw(goal.plots, learner, data, done.reports, material.sample_rate)
+        warnings += [said] if said else []
+        files += [] if said else [goal.plots]
+    return Trained(spec, done.esr, stopped, done.reports, files, warnings)
+
+
+def check_goal(goal: Goal) -> None:
+    """Raise for what could not be written in the end, before minutes are spent."""
+    if format_of(goal.out) != "rtfx":
+        raise UsageError(f"{goal.out}: the model is written as rtfx JSON, expected a name that ends in .json")
+    if not goal.out.parent.is_dir():
+        raise ModelError(f"{goal.out}: the folder {goal.out.parent} does not exist: make it first")
+    for to in goal.to:
+        if to not in ENDINGS:
+            raise UsageError(f"--to {to}: expected one of {', '.join(FORMATS[1:])}")
+
+
+def _about(material: Material, goal: Goal, plan: Plan) -> dict[str, Any]:
+    """Return what must be the same for a training to be gone on with."""
+    digest = 0
+    for take in material.takes:
+        digest = zlib.crc32(take.y.tobytes(), zlib.crc32(take.x.tobytes(), digest))
+    return {
+        "arch": goal.arch,
+        "seed": goal.seed,
+        "skip": goal.options.skip,
+        "spectra": goal.options.spectra,
+        "knobs": list(material.knobs),
+        "recordings": f"{len(material.takes)} of checksum {digest:08x}",
+    }

@@ -1,0 +1,171 @@
+"""``rtfx train`` from recordings to models, as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+import rtfx as package
+from rtfx.model.load import load
+from rtfx.model.reference import evaluate
+from rtfx.train.loss import esr
+from tests.cli.command import process, rtfx, start
+from tests.train.pedal import RATE, pedal, playing
+
+QUICK = ("--arch", "lstm6", "--rounds", 10, "--seed", 3)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A folder with dry.wav, wet.wav, and soft.wav and hard.wav of the same playing with the gain at 0.1 and 0.9."""
+    folder = tmp_path_factory.mktemp("recorded")
+    dry = playing(12.0, 21)
+    for name, wave in (("dry", dry), ("wet", pedal(dry)), ("soft", pedal(dry, 0.1)), ("hard", pedal(dry, 0.9))):
+        soundfile.write(folder / f"{name}.wav", wave, RATE, subtype="FLOAT")
+    return folder
+
+
+def audio_flags(folder):
+    return "--input", folder / "dry.wav", "--target", folder / "wet.wav"
+
+
+def unheard(path, **knobs):
+    """The error of a model on playing that it has not heard."""
+    dry = playing(3.0, 99)
+    found = evaluate(load(path), dry, knobs)[0]
+    return esr(found[4800:], pedal(dry, knobs.get("gain", 0.5))[4800:])
+
+
+def test_a_model_is_trained_written_drawn_and_gone_on_with(recorded, tmp_path, capsys):
+    out = tmp_path / "my.json"
+    flags = (*audio_flags(recorded), *QUICK, "--out", out)
+    code, text, notes = rtfx(capsys, "train", *flags, "--to", "nam", "--to", "rtneural", "--json")
+    assert code == 0, notes
+    *rounds, last = map(json.loads, text.splitlines())
+    assert [each["round"] for each in rounds] == list(range(1, 11)) and rounds[-1]["esr"] < rounds[0]["esr"]
+    assert last["esr"] == rounds[-1]["best"] and last["stopped"] == "finished"
+    assert "12 s are little to learn from" in notes
+    spec = load(out)
+    assert spec.sample_rate == RATE and spec.metadata["architecture"] == "lstm6"
+    assert spec.metadata["check_esr"] == pytest.approx(last["esr"], abs=1e-6) and spec.metadata["training_seed"] == 3
+    assert unheard(out) < 0.1
+    x = playing(0.5, 7)
+    for ending in (".nam", ".rtneural.json"):
+        other = evaluate(load(tmp_path / f"my{ending}"), x, cold=True)[0]
+        assert np.abs(other - evaluate(spec, x, cold=True)[0]).max() < 1e-6, ending
+    image = (tmp_path / "my.png").read_bytes()
+    assert image[:4] == b"\x89PNG" and len(image) > 20_000
+    assert set(last["files"]) == {str(tmp_path / f"my{end}") for end in (".json", ".nam", ".rtneural.json", ".png")}
+
+    longer = [flag if flag != 10 else 11 for flag in flags]
+    code, text, notes = rtfx(capsys, "train", *longer, "--json", "--resume")
+    assert code == 0 and [json.loads(line)["round"] for line in text.splitlines()[:-1]] == [11]
+    code, _, notes = rtfx(capsys, "train", *longer, "--resume", "--seed", 8)
+    assert code == 2 and "training with seed 3, not 8" in notes
+    code, _, notes = rtfx(capsys, "train", *longer)
+    assert code == 2 and "overwrite it with -y" in notes
+
+
+def test_a_knob_is_learnt_from_several_recordings(recorded, tmp_path, capsys):
+    out = tmp_path / "knob.json"
+    pairs = ("--knob", "gain=0.1", "--target", recorded / "soft.wav", "--knob", "gain=0.9", "--target")
+    flags = ("--input", recorded / "dry.wav", *pairs, recorded / "hard.wav", *QUICK, "--out", out)
+    code, _, notes = rtfx(capsys, "train", *flags)
+    assert code == 0, notes
+    assert [knob.name for knob in load(out).knobs] == ["gain"]
+    assert unheard(out, gain=0.1) < 0.15 and unheard(out, gain=0.9) < 0.15
+    dry = playing(1.0, 3)
+    quiet, loud = (np.std(evaluate(load(out), dry, {"gain": gain})[0]) for gain in (0.1, 0.9))
+    assert loud > 1.2 * quiet
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--arch", "lsmt16"), "did you mean 'lstm16'"),
+        (("--out", "model.nam"), "expected a name that ends in .json"),
+        (("--out", "nowhere/model.json"), "make it first"),
+        (("--to", "vst"), "expected one of rtneural, nam, aidax, proteus"),
+        (("--to", "nam", "--arch", "gru8"), "gru8 cannot be written as nam, formats that have words for it: rtneural"),
+        (("--knob", "gain"), "expected NAME=VALUE"),
+        (("--knob", "gain=0.1", "--knob", "gain=0.2"), "2 times for 1 --target"),
+        (("--knob", "gain=11"), "expected 0 to 1"),
+        (("--input", "dry.wav", "--input", "dry.wav"), "expected pairs"),
+        (("--resume",), "no such training"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_learnt(recorded, tmp_path, capsys, monkeypatch, flags, words):
+    monkeypatch.chdir(tmp_path)
+    code, _, notes = rtfx(capsys, "train", *audio_flags(recorded), "--out", "my.json", *flags)
+    assert code in (1, 2) and words in notes.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(5 * RATE), RATE)
+    flags = ("--input", recorded / "dry.wav", "--target", tmp_path / "silent.wav", "--out", tmp_path / "my.json")
+    code, _, notes = rtfx(capsys, "train", *flags)
+    assert code == 1 and "silent.wav is silent" in notes
+    code, _, notes = rtfx(capsys, "train", *audio_flags(recorded), "--out", tmp_path / "my.json", "--check")
+    assert code == 0 and "can be learnt from" in notes and not (tmp_path / "my.json").exists()
+
+
+def listen(model):
+    """Play a model that is being trained until two of its checkpoints were swapped in."""
+    flags = ("--device", "null", "--watch", "--headless", "--seconds", 120, "--cab", "none")
+    with start("play", model, *flags, stderr=subprocess.PIPE, text=True) as player:
+        try:
+            assert player.stderr is not None
+            lines: list[str] = []
+            while sum("other weights of the same shapes, nothing compiled" in line for line in lines) < 2:
+                lines.append(player.stderr.readline())
+                assert lines[-1], lines
+        finally:
+            player.send_signal(signal.SIGINT)
+        player.stderr.read()
+        assert player.wait(60) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorded, tmp_path, capsys):
+    """A real training in one process, a real player in another, ended by Ctrl-C each."""
+    out = tmp_path / "my.json"
+    flags = (*audio_flags(recorded), "--arch", "lstm8", "--minutes", 30, "--out", out, "--json")
+    with start("train", *flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as trainer:
+        try:
+            assert trainer.stdout is not None and json.loads(trainer.stdout.readline())["round"] == 1
+            listen(out)
+            trainer.send_signal(signal.SIGINT)
+            text, notes = trainer.communicate(timeout=60)
+        finally:
+            trainer.kill()
+    last = json.loads(text.splitlines()[-1])
+    assert trainer.returncode == 0 and last["stopped"] == "interrupted" and "the best is kept" in notes
+    assert load(out).metadata["check_esr"] == pytest.approx(last["esr"], abs=1e-6)
+    code, text, notes = rtfx(capsys, "train", *flags, "--resume", "--until", 10.0)
+    first = json.loads(text.splitlines()[0])
+    assert code == 0 and first["round"] == last["rounds"] + 1, notes
+
+
+def test_without_matplotlib_a_line_says_so(recorded, tmp_path):
+    code = "import sys; sys.modules['matplotlib'] = None; from rtfx.cli.main import main; main(sys.argv[1:])"
+    flags = (*audio_flags(recorded), "--arch", "gru4", "--rounds", 1, "--out", tmp_path / "my.json")
+    command = [sys.executable, "-c", code, "train", *map(str, flags)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment())
+    assert done.returncode == 0, done.stderr
+    assert "matplotlib is missing, pip install 'rtfx[train]'" in done.stderr
+    assert (tmp_path / "my.json").exists() and not (tmp_path / "my.png").exists()
+
+
+def environment():
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [package.__path__[0] + "/..", os.environ.get("PYTHONPATH")]))}
+
+
+def test_help_needs_nothing_heavy():
+    done = process("train", "--help")
+    assert done.returncode == 0 and b"--target" in done.stdout
