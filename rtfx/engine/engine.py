@@ -18,6 +18,7 @@ from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig
 from .rings import Rings
+from .stopwatch import ticks_are_steady
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
@@ -100,6 +101,7 @@ class Engine:
         e["start_frames"] = round(START_SECONDS * sample_rate) if live else 0
         e["stop_frames"] = round(STOP_SECONDS * sample_rate)
         e["stop_frame"], e["fault_block"] = -1, -1
+        e["steady_ticks"] = int(ticks_are_steady())
         e["limit"], e["limiter_release"] = int(limiter), release_factor(sample_rate)
         for name, value in (("in_gain", in_gain), ("out_gain", out_gain), ("wet", 1.0), ("open", float(not muted))):
             for field in ("target", "goal", "value"):

@@ -78,6 +78,7 @@ ENGINE = np.dtype(
         ("stop_frames", np.int64),
         ("limit", np.int64),  # 1: limiter on
         ("limiter_release", np.float32),
+        ("steady_ticks", np.int64),  # 1: the processor's counter may tell the time
         # audio thread
         ("retire_head", np.int64),
         ("retire_ring", np.int64, RETIRE_RING),
@@ -98,6 +99,9 @@ ENGINE = np.dtype(
         ("xruns_out", np.int64),
         ("non_finite", np.int64),
         ("fault_block", np.int64),
+        ("tick_ns", np.float64),  # of the processor's counter; 0: not known yet
+        ("first_tick", np.int64),  # and the time when it was read first
+        ("first_ns", np.int64),
         ("busy_ns", np.int64),
         ("offered_ns", np.float64),
         ("longest_load", np.float64),

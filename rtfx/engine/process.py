@@ -10,7 +10,8 @@ from ..plan.layout import MAX_BLOCK
 from .keep import take_targets, write_log, write_rings
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
 from .ports import finish_output, publish_meters, read_input, write_output
-from .system import clock_ns, flush_denormals, restore_denormals, thread_id
+from .stopwatch import start_watch, watch_ns
+from .system import flush_denormals, restore_denormals, thread_id
 from .voices import play_slots, take_rig
 
 # int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long
@@ -34,9 +35,9 @@ def float_bits(context, value):
 
 def callback(source, target, frames, time_info, flags, engine):
     """Process one block. [audio thread]"""
-    begin = clock_ns()
-    word = flush_denormals()
     e = records(engine, 1, ENGINE)[0]
+    begin = start_watch(e)
+    word = flush_denormals()
     if e.thread == 0:
         e.thread = thread_id()
     store_release(engine + TURN, e.turn + 1)
@@ -64,7 +65,7 @@ def callback(source, target, frames, time_info, flags, engine):
         e.xruns_in += 1
     if np.int64(flags) & OUTPUT_FLAGS:
         e.xruns_out += 1
-    spent = clock_ns() - begin
+    spent = watch_ns(e, begin)
     offered = np.float64(total) * 1e9 / e.sample_rate
     e.busy_ns += spent
     e.offered_ns += offered

@@ -11,9 +11,12 @@ from functools import cache
 
 import numpy as np
 
+from .codes import code_of
 from .conv import Tile
 from .jit import Kernel, intrinsic, kernel
-from .layer import LayerShape
+from .layer import LayerShape, LayerWeights
+from .layer import pack as pack_layer
+from .processor import features, lanes
 from .state import state_dtype
 
 WHOLE = 1 << 16  # a group that holds every output
@@ -24,9 +27,20 @@ def series_state(layers: int) -> np.dtype:
     return state_dtype(("layers", np.int64), ("dilations", np.int64, (layers,)))
 
 
-def packing(lanes: int) -> Tile:
+def packing(width: int) -> Tile:
     """Return the tile for `layer.pack`: all outputs in one group."""
-    return Tile(lanes, 1, WHOLE)
+    return Tile(width, 1, WHOLE)
+
+
+def by_table(shape: LayerShape) -> bool:
+    """Return whether tanh comes from tables: two channels cannot hide the longer chain through exp2 behind sums."""
+    return shape.inputs <= 2 and shape.activation == code_of("tanh") and "avx512f" in features()
+
+
+def pack(shape: LayerShape, w: LayerWeights, kind: str, constants: np.ndarray) -> np.ndarray:
+    """Return the weights of one layer as `layer.pack` orders them; those of all layers lie one behind the other."""
+    kind = "" if by_table(shape) else kind
+    return pack_layer(shape, packing(lanes()), w, (kind, kind), constants)
 
 
 @intrinsic

@@ -8,10 +8,10 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from . import simd
-from .activations import BY_CODE
+from .activations import BY_CODE, table_tanh
 from .layer import CONSTANTS, FOLDED, ROWS, LayerShape
 from .processor import features
-from .series import series_state
+from .series import by_table, series_state
 
 F32_BYTES = 4
 
@@ -99,7 +99,8 @@ class _Series:
         for i in range(width):
             self._add(sums, [b.load(x[i, v]) for v in self.vectors], first + i * width, width)
         constants = [e.broadcast(self.w, i, self.lanes) for i in range(4)]
-        z = {at: BY_CODE[shape.activation][1](e, b.load(slot), constants) for at, slot in sums.items()}
+        activate = BY_CODE[shape.activation][1] if not by_table(shape) else lambda e, x, constants: table_tanh(e, x)
+        z = {at: activate(e, b.load(slot), constants) for at, slot in sums.items()}
         self._mix(x, heads, z, first + width * width)
 
     def _mix(self, x, heads, z, offset: int):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import layer, series
+from ..kernels import series
 from ..kernels.codes import CONSTANTS, code_of
 from ..kernels.conv import OVERHANG
 from ..kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
@@ -79,7 +79,7 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
     """Return the kernel of layers in series, or None if it cannot be trusted here."""
     shape, width = parts[0].shape, lanes()
     (vectors,) = choice("series", shape, (vectors_for(shape),), [(1,), (2,), (4,)])
-    blobs = [layer.pack(shape, series.packing(width), part.weights, part.kinds, part.constants) for part in parts]
+    blobs = [series.pack(shape, part.weights, part.kinds[0], part.constants) for part in parts]
     tiled = Layer(
         series.series_kernel(shape, width, vectors),
         series.series_state(len(parts)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtfx.kernels import layer, series
+from rtfx.kernels import series
 from rtfx.kernels.codes import code_of
 from rtfx.kernels.conv import OVERHANG
 from rtfx.kernels.layer import FOLDED, NONE, ROWS, LayerWeights
@@ -58,7 +58,7 @@ def test_every_cut_gives_the_equations_and_the_same_bits(case, width_of_vector):
         )
         for i in range(len(dilations))
     ]
-    blobs = [layer.pack(shape, series.packing(4), w, (kind, kind), np.full(8, SLOPE)) for w in parts]
+    blobs = [series.pack(shape, w, kind, np.full(8, SLOPE)) for w in parts]
     assert len({blob.size for blob in blobs}) == 1
     found = [run(kernel, len(dilations), x, condition, head, np.concatenate(blobs), dilations, cut) for cut in CUTS]
     for y, total in found[1:]:
