@@ -68,13 +68,13 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         entrance, source, outputs = len(nodes) - 1, len(nodes) - 1, width
         for i, block in enumerate(blocks):
             source, outputs = _block(nodes, source, outputs, block, f"blocks['{i}']", state, f"layers.block_{i + 1}.")
-        _append_skip(nodes, entrance, width, integer(model.get("skip", 0), "model_data.skip", 0), outputs)
+        _append_skip(nodes, entrance, width, _skip(model, "model_data", 0), outputs)
         return _spec(data, path, nodes, state, width)
     width = _inputs(model, "model_data")
     nodes = inputs(width, list(KNOBS[: width - 1]))
     _block(nodes, len(nodes) - 1, width, model, "model_data", state, "")
     one_layer = _layers(model, "model_data") == 1
-    plugin = PLUGINS.get((model["unit_type"], model["hidden_size"], width)) if one_layer else None
+    plugin = PLUGINS.get((model["unit_type"], integer(model["hidden_size"], ""), width)) if one_layer else None
     return _spec(data, path, nodes, state, width, plugin)
 
 
@@ -135,6 +135,12 @@ def _layers(model: dict[str, Any], where: str) -> int:
     return integer(model.get("num_layers", 1), f"{where}.num_layers")
 
 
+def _skip(model: dict[str, Any], where: str, default: int) -> int:
+    """Return how many inputs are added to the output; true is one."""
+    value = model.get("skip", default)
+    return int(value) if isinstance(value, bool) else integer(value, f"{where}.skip", 0)
+
+
 def _blocks(data: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the descriptions of a RecNet's blocks in order; an older form calls them `layers`."""
     key = "layers" if "blocks" not in data and "layers" in data else "blocks"
@@ -162,7 +168,7 @@ def _block(
     if model.get("bias_fl", False) in (True, 1):
         state.take(f"{prefix}lin.bias", (outputs,))
     add(nodes, linear(state, f"{prefix}lin.", last, hidden, outputs))
-    _append_skip(nodes, source, width, integer(model.get("skip", 1), f"{where}.skip", 0), outputs)
+    _append_skip(nodes, source, width, _skip(model, where, 1), outputs)
     return len(nodes) - 1, outputs
 
 

@@ -23,7 +23,7 @@ from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, st
 from .binary import KERAS, PICKLE, read_binary
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
-from .values import shown
+from .values import mapping, shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
@@ -168,7 +168,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise NotAModelFile(f"not JSON ({str(error)[:100]}): fetch or export it again") from error
     if not isinstance(data, dict):
         raise NotAModelFile(f"the file holds {shown(data)}, expected a JSON object")
-    return data
+    return mapping(data, "the file")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ShapeMismatch
 from .nam_graph import Graph, Size
 from .nodes import Activation, PRelu
-from .values import number, one_of, required, tensor
+from .values import mapping, number, one_of, required, tensor
 
 PLAIN = {
     "Tanh": "tanh",
@@ -40,7 +40,7 @@ def append_activation(graph: Graph, source: int, value: Any, where: str, size: S
     UnsupportedArchitecture
         An unknown name; lists the known ones.
     """
-    parameters = value if isinstance(value, dict) else {"type": value}
+    parameters = mapping(value, where) if isinstance(value, dict) else {"type": value}
     name = one_of(required(parameters, "type", where), NAMES, where)
 
     def parameter(key: str, default: float) -> float:

@@ -162,7 +162,9 @@ def bounded(data: dict[str, Any], key: str, where: str, default: int | None = No
 
 
 def flag(value: Any, where: str) -> bool:
-    """Return a JSON boolean."""
+    """Return a JSON boolean, of which 0 and 1 are another spelling."""
+    if value in (0, 1):
+        return bool(value)
     if not isinstance(value, bool):
         raise NotAModelFile(f"{where} is {shown(value)}, expected true or false")
     return value

@@ -78,11 +78,11 @@ def parse_array(data: Any, where: str) -> Array:
     ModelError
         A missing key, a wrong type, a width that does not fit: the rules of formats.md, section 9.7.
     """
+    second = data.get("secondary_activation", "Sigmoid") if isinstance(data, dict) else None  # null: there is no gate
     data = mapping(data, where)
-
     channels, condition = bounded(data, "channels", where), bounded(data, "condition_size", where)
     bottleneck = bounded(data, "bottleneck", where, channels)
-    layers = _layers(data, where)
+    layers = _layers(data, second, where)
     layer1x1 = _pointwise(data, "layer1x1", where, present=True)
     head1x1 = _pointwise(data, "head1x1", where)
     films = {name: film for name in FILMS if (film := _film(data.get(name), f"{where}.{name}"))}
@@ -137,7 +137,7 @@ def film_width(array: Array, layer: Layer, name: str) -> int:
     return mixed(array, layer)
 
 
-def _layers(data: dict, where: str) -> tuple[Layer, ...]:
+def _layers(data: dict, second: Any, where: str) -> tuple[Layer, ...]:
     """Return the layers: each option is one value for all or a list of one a layer."""
     dilations = listed(required(data, "dilations", where), f"{where}.dilations")
     count = at_most(len(dilations), NODES, f"{where}: number of layers")
@@ -160,7 +160,7 @@ def _layers(data: dict, where: str) -> tuple[Layer, ...]:
     taps, activations = each(key, data[key]), each("activation", required(data, "activation", where))
     if "gating_mode" in data:
         gates = each("gating_mode", data["gating_mode"])
-        secondary = each("secondary_activation", data.get("secondary_activation", "Sigmoid"))
+        secondary = each("secondary_activation", second)
     else:  # the older switch knew no other second activation, and NAM's player reads none beside it
         gates = each("gated", "gated" if flag(data.get("gated", False), f"{where}.gated") else "none")
         secondary = ["Sigmoid"] * count
@@ -189,7 +189,8 @@ def _film(entry: Any, where: str) -> Pointwise | None:
     """Return a FiLM, None where inactive; an object that does not say is active."""
     if entry is None or entry is False:
         return None
-    if not flag(mapping(entry, where).get("active", True), f"{where}.active"):
+    entry = mapping(entry, where)
+    if not flag(entry.get("active", True), f"{where}.active"):
         return None
     return Pointwise(bounded(entry, "groups", where, 1), shift=flag(entry.get("shift", True), f"{where}.shift"))
 
@@ -210,6 +211,7 @@ def _sizes(data: Any, channels: int, where: str) -> tuple[int, ...]:
     if not isinstance(data, dict):  # null, false
         return ()
     where = f"{where}.slimmable"
+    data = mapping(data, where)
     method = data.get("method", SLIM_METHOD)
     if method != SLIM_METHOD:
         raise UnsupportedArchitecture(f"{where}.method is {shown(method)}, expected {SLIM_METHOD!r}")

@@ -28,7 +28,7 @@ class Layer:
     """One layer object: where it stands, the width of its input and the width that it declares."""
 
     def __init__(self, data: Any, where: str, inputs: int):
-        self.data = mapping(data, where)
+        self.data = mapping(data, where) | ({"activation": ""} if data.get("activation", "") is None else {})
         self.where = where
         self.inputs = inputs
         self.type = string(required(self.data, "type", where), f"{where}.type")

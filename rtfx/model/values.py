@@ -1,8 +1,13 @@
-"""Typed values out of parsed JSON: a wrong type, shape or number is an error that names its place in the file."""
+"""Typed values out of parsed JSON: a wrong type, shape or number is an error that names its place in the file.
+
+Exporters differ in what they write for the same thing: a string that holds a number is that number, an entry that is
+null is as if it were not there.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +23,8 @@ from ..errors import (
     did_you_mean,
 )
 
+NUMERAL = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
+NUMERAL_LENGTH = 60  # characters of a string that may be a number: no double needs half as many
 LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32: larger weights would be infinite there
 
 
@@ -38,8 +45,16 @@ def required(data: dict, key: str, where: str = "") -> Any:
     return data[key]
 
 
+def unquoted(value: Any) -> Any:
+    """Return the number that a string holds, an int where it has neither point nor exponent; all else as it is."""
+    if not isinstance(value, str) or len(value) > NUMERAL_LENGTH or not NUMERAL.fullmatch(value):
+        return value
+    return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+
+
 def number(value: Any, where: str) -> float:
     """Return a finite JSON number as float."""
+    value = unquoted(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise NotAModelFile(f"{where} is {shown(value)}, expected a number")
     if not abs(value) <= LARGEST:
@@ -49,6 +64,7 @@ def number(value: Any, where: str) -> float:
 
 def integer(value: Any, where: str, minimum: int = 1) -> int:
     """Return a JSON integer of at least `minimum`; 3.0 counts as 3."""
+    value = unquoted(value)
     whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
     if isinstance(value, bool) or not (isinstance(value, int) or whole) or value < minimum:
         raise ShapeMismatch(f"{where} is {shown(value)}, expected an integer of at least {minimum}")
@@ -70,10 +86,10 @@ def listed(value: Any, where: str) -> list:
 
 
 def mapping(value: Any, where: str) -> dict:
-    """Return a JSON object."""
+    """Return a JSON object, without entries that are null."""
     if not isinstance(value, dict):
         raise NotAModelFile(f"{where} is {shown(value)}, expected an object")
-    return value
+    return {key: entry for key, entry in value.items() if entry is not None}
 
 
 def one_of(value: Any, choices: Iterable[str], where: str, error: type[ModelError] = UnsupportedArchitecture) -> str:
@@ -86,7 +102,7 @@ def one_of(value: Any, choices: Iterable[str], where: str, error: type[ModelErro
 
 
 def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: int | None = None) -> np.ndarray:
-    """Return nested JSON lists of finite numbers as a float64 array.
+    """Return nested JSON lists of finite numbers as a float64 array; of whatever they hold, it takes 8 bytes each.
 
     Parameters
     ----------
@@ -96,16 +112,15 @@ def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: i
         The number of axes, where the sizes are not known beforehand.
     """
     try:
-        array = np.array(value)
-    except (ValueError, OverflowError) as error:
-        raise ShapeMismatch(f"{where} is a ragged list, expected a full array: re-export the model") from error
-    if array.dtype.kind not in "iuf" and array.size:
-        raise ShapeMismatch(f"{where} holds something else than numbers: re-export the model")
+        array = np.array(value, np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        if "inhomogeneous" in str(error) or "sequence" in str(error):
+            raise ShapeMismatch(f"{where} is a ragged list, expected a full array: re-export the model") from error
+        raise ShapeMismatch(f"{where} holds something else than numbers: re-export the model") from error
     if shape is not None and array.shape != shape:
         raise ShapeMismatch(f"{where} has shape {array.shape}, expected {shape}: is the declared size right?")
     if axes is not None and array.ndim != axes:
         raise ShapeMismatch(f"{where} has shape {array.shape}, expected {axes} axes")
-    array = array.astype(np.float64)
     if not (np.abs(array) <= LARGEST).all():
         raise NonFiniteWeights(f"{where} holds NaN, infinity or a number beyond float32: re-export the model")
     return array

@@ -45,7 +45,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     if not dilations:
         raise ShapeMismatch("dilations is empty, expected at least one layer")
     width, outputs, channels, taps = (
-        at_most(integer(_number(required(data, key)), key), WIDTH, key)
+        at_most(integer(required(data, key), key), WIDTH, key)
         for key in ("input_channels", "output_channels", "residual_channels", "filter_width")
     )
     activation = one_of(required(data, "activation"), ACTIVATIONS, "activation")
@@ -116,7 +116,7 @@ class Variables:
         for i, entry in enumerate(listed(data["variables"], "variables")):
             where = f"variables[{i}]"
             entry = mapping(entry, where)
-            layer = integer(_number(required(entry, "layer_idx", where)), f"{where}.layer_idx", minimum=-1)
+            layer = integer(required(entry, "layer_idx", where), f"{where}.layer_idx", minimum=-1)
             key = (layer, string(required(entry, "name", where), f"{where}.name"))
             if key in self.lists:
                 raise WeightCountMismatch(f"{where}: {_title(*key)} appears twice: which is meant?")
