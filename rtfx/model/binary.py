@@ -1,4 +1,4 @@
-"""Opens models that are no JSON: PyTorch exports and safetensors. A pickle is told and never opened."""
+"""Opens models that are no JSON: PyTorch exports, safetensors, Keras. A pickle is told and never opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPORT = (
     "'model.pt2'), or its weights as safetensors"
 )
 PICKLE = f"a Python pickle, which rtfx never opens, since it could run any code: {EXPORT}"
-KERAS = "a Keras model, not read: export it as RTNeural JSON, with save_model of RTNeural's model_utils.py"
+HDF5 = b"\x89HDF"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
 SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
 
@@ -40,6 +40,10 @@ def read_binary(path: Path) -> ModelSpec | None:
             start, size = file.read(9), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
+    if start.startswith(HDF5):
+        from .keras_file import read_h5
+
+        return _described(read_h5(path, side := _beside(path)), side)
     archive, tensors = start.startswith(b"PK"), start[8:9] == b"{" and start[5:8] == b"\0\0\0"
     if (archive or tensors) and size > FILE_BYTES:
         raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
@@ -49,6 +53,7 @@ def read_binary(path: Path) -> ModelSpec | None:
 
 
 def _archive(path: Path) -> ModelSpec:
+    from . import keras_file
     from .pt2 import archive, read
 
     try:
@@ -60,14 +65,20 @@ def _archive(path: Path) -> ModelSpec:
     if program:
         side = _beside(path)
         spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
-        return replace(spec, kind=side.get("kind", spec.kind))
+        return _described(spec, side)
     if any(name.endswith(".pkl") for name in names):
         raise NotAModelFile(PICKLE)
-    if any(name.endswith(".weights.h5") for name in names):
-        raise NotAModelFile(KERAS)
+    if keras_file.WEIGHTS in names:
+        with zipfile.ZipFile(path) as opened:
+            return _described(keras_file.read_archive(opened, path.stem, side := _beside(path)), side)
     raise NotAModelFile(
         f"a zip archive that holds {shown(names[0] if names else 'nothing')}, expected a model: {EXPORT}"
     )
+
+
+def _described(spec: ModelSpec, side: dict[str, Any]) -> ModelSpec:
+    """Return the model by the name and of the kind that the description beside it says."""
+    return replace(spec, name=side.get("name", spec.name), kind=side.get("kind", spec.kind))
 
 
 def _beside(path: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..find import find_model
 from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, state_dict, wavenetva
-from .binary import KERAS, PICKLE, read_binary
+from .binary import PICKLE, read_binary
 from .limits import FILE_BYTES, check_limits
 from .spec import ModelSpec
 from .values import mapping, shown
@@ -87,7 +87,6 @@ FAMILIES = (
 COMPAT = tuple(dict.fromkeys(choice for family in FAMILIES for choice in family.compat))
 
 BINARY = (
-    (b"\x89HDF", KERAS),
     (b"PK", "a zip archive: name a .pt2 export instead"),
     (b"\x80", PICKLE),
     (b"\x93NUMPY", "a NumPy array: name the folder's config.json instead"),

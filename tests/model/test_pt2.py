@@ -131,13 +131,6 @@ def test_a_pickle_is_never_opened(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_keras_model_is_told_how_to_come_in(tmp_path):
-    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
-        archive.writestr("model.weights.h5", b"")
-    with pytest.raises(errors.NotAModelFile, match="export it as RTNeural JSON"):
-        load(tmp_path / "net.keras")
-
-
 def test_an_archive_larger_than_a_model_is_refused_unread(tmp_path):
     with zipfile.ZipFile(tmp_path / "net.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/archive_format", "pt2")

@@ -1,0 +1,72 @@
+"""Reads an HDF5 file in a process of its own: ``python hdf5_process.py FILE BYTES`` writes its arrays as .npz.
+
+The library that reads HDF5 is C, and a damaged file has crashed it before; here that ends nothing else. Beside the
+arrays, which are called 0, 1, ..., ``index`` is JSON of their names and of the attributes that Keras keeps.
+"""
+
+import json
+import resource
+import sys
+from io import BytesIO
+
+MEMORY = 1 << 30
+SECONDS = 10  # of the processor; a model takes a twentieth of one
+KEPT = ("name", "model_config", "weight_names", "layer_names")
+ITEMS = 100_000
+
+
+def text(value):
+    """Return an attribute as JSON: text, a list of texts, else None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [text(entry) for entry in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def main(path, limit):
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    import h5py
+    import numpy as np
+
+    names, attributes, arrays, used = [], {}, [], 0
+    seen = 0
+
+    def visit(name, item):
+        nonlocal used, seen
+        seen += 1
+        if seen > ITEMS:
+            raise ValueError(f"more than {ITEMS} groups and arrays")
+        found = {key: text(item.attrs[key]) for key in KEPT if key in item.attrs}
+        if found:
+            attributes[name] = found
+        if not isinstance(item, h5py.Dataset) or name.startswith("optimizer_weights/"):
+            return
+        if item.external or item.is_virtual:
+            raise ValueError(f"{name[:60]} is kept in another file")
+        if item.dtype.kind not in "fiu" or item.dtype.itemsize > 8:
+            return
+        used += 8 * item.size
+        if used > limit:
+            raise ValueError(f"more than {limit} bytes of numbers")
+        names.append(name)
+        arrays.append(np.asarray(item[()], np.float64))
+
+    with h5py.File(path, "r") as file:
+        visit("", file)
+        file.visititems(visit)
+    index = np.array(json.dumps({"names": names, "attributes": attributes}))
+    content = BytesIO()
+    np.savez(content, index=index, **{str(i): array for i, array in enumerate(arrays)})
+    sys.stdout.buffer.write(content.getvalue())
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], int(sys.argv[2]))
+    except Exception as error:  # h5py documents no list of what a damaged file raises
+        print(f"{type(error).__name__}: {error}"[:300], file=sys.stderr)
+        sys.exit(1)
