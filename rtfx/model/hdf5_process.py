@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 from io import BytesIO
+from typing import Any
 
 MEMORY = 1 << 30
 SECONDS = 10  # of the processor; a model takes a twentieth of one
@@ -58,9 +59,10 @@ def main(path, limit):
     with h5py.File(path, "r") as file:
         visit("", file)
         file.visititems(visit)
-    index = np.array(json.dumps({"names": names, "attributes": attributes}))
+    tables: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
+    tables["index"] = np.array(json.dumps({"names": names, "attributes": attributes}))
     content = BytesIO()
-    np.savez(content, index=index, **{str(i): array for i, array in enumerate(arrays)})
+    np.savez(content, **tables)
     sys.stdout.buffer.write(content.getvalue())
 
 

@@ -4,6 +4,22 @@ from .breakage import Breakage
 
 BREAKAGES = [
     Breakage(
+        "a layer of Keras that is called twice read as if once",
+        "rtfx/model/keras_graph.py",
+        "    return str(layer), int(call)",
+        "    return str(layer), 0",
+        "tests/model/test_keras_file.py::test_a_layer_called_twice_numbers_and_differences",
+        same_code=True,
+    ),
+    Breakage(
+        "numbers in strings not read",
+        "rtfx/model/values.py",
+        'return int(value) if value.strip().lstrip("+-").isdigit() else float(value)',
+        "return value",
+        "tests/model/test_spellings.py::test_numbers_as_strings",
+        same_code=True,
+    ),
+    Breakage(
         "gates of a GRU left in PyTorch's order when written",
         "rtfx/model/write/rtneural.py",
         "return np.concatenate([z, r, n])",
