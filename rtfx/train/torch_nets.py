@@ -14,12 +14,12 @@ from ..model.spec import SIZE, Knob, ModelSpec
 from .adam import Adam
 from .graph_net import run
 from .learner import Options
-from .loss import total_loss
+from .loss import SILENCE, total_loss
 from .untrained import untrained
 
 LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # what is fixed in an Affine is a level, no layer
 STATES = ("h0", "c0")
-RATE, AGAIN_RATE = 4e-3, 5e-4  # of new nets, and of those that know something
+RATE, AGAIN_RATE = 1e-2, 5e-4  # of new nets, and of those that know something
 RECURRENT_WARM_UP, RECURRENT_PIECE = 1000, 1000  # frames
 BATCH_FRAMES = 24000  # of targets that one step of the optimiser is taken for
 PREDICTED = 1 << 16  # frames at a time
@@ -61,14 +61,15 @@ class TorchLearner:
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """Learn from x (batch, inputs, frames) and y (batch, frames), a part at a time; return the mean loss."""
-        losses = []
+        losses, whole = [], self._power(y[:, self.warm_up :])
         for heard, wanted in self._parts(x, y):
+            share = np.float32(self._power(wanted) / whole)  # else a quiet part, whose own ratio is bad, counts as much
             out = run(self.model, self._weights(), torch.from_numpy(heard), wanted.shape[1])[0]
             value, gradient = total_loss(_lanes(out.detach().numpy()), _lanes(wanted), self.options)
-            out.backward(torch.from_numpy(np.ascontiguousarray(gradient[0].T)))
+            out.backward(torch.from_numpy(np.ascontiguousarray(share * gradient[0].T)))
             self.optimiser.step(self._vector.grad.numpy(), self.rate)
             self._vector.grad = None
-            losses.append(value)
+            losses.append(share * value)
         return float(np.mean(losses))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -106,6 +107,10 @@ class TorchLearner:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
         self.optimiser.restore(state)
+
+    def _power(self, wanted: np.ndarray) -> float:
+        """Return the mean square that a loss is relative to."""
+        return float(np.mean((wanted[:, 1:] - self.options.pre_emphasis * wanted[:, :-1]) ** 2) + SILENCE)
 
     def _items(self) -> Iterator[tuple[str, Any]]:
         """Yield name and tensor, a view of the vector of all."""
