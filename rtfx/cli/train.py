@@ -15,8 +15,9 @@ from .output import json_line, status
 from .rig import debug_option
 
 if TYPE_CHECKING:
+    from ..model.spec import ModelSpec
     from ..train.fit import Report
-    from ..train.run import Recording
+    from ..train.run import Material, Recording
 
 SPECTRA = 0.05  # weight of a distance that is near 0.2 where the error-to-signal ratio is near 0.01
 ENDED = {
@@ -28,8 +29,10 @@ ENDED = {
 
 
 @click.command("train")
-@click.option("--input", "dry", metavar="WAV", multiple=True, required=True, help="What was played into the device.")
-@click.option("--target", "wet", metavar="WAV", multiple=True, required=True, help="What came out of it.")
+@click.option("--input", "dry", metavar="WAV", multiple=True, help="What was played into the device.")
+@click.option("--target", "wet", metavar="WAV", multiple=True, help="What came out of it.")
+@click.option("--distil", metavar="MODEL", help="Learn from a model in place of recordings: a cheaper twin of it.")
+@click.option("--from", "known", metavar="MODEL", help="Go on from the weights of any model in place of --arch.")
 @click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Where a knob stood, 0 to 1: one each pair.")
 @click.option("--arch", default="lstm16", show_default=True, metavar="NAME", help="lstm<N>, gru<N>, wavenet, nam-...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
@@ -59,38 +62,48 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
     """
     from ..train.run import Goal, check_goal, read_material, train
 
-    recordings = pairs(dry, wet, knobs)
+    recordings = [] if flags["distil"] else pairs(dry, wet, knobs)
+    if flags["distil"] and (wet or knobs):
+        raise UsageError("--distil learns from the model: leave out --target and --knob")
     skip = flags["skip"]
     if skip is None and "proteus" in flags["to"]:
         skip = True  # its plugin adds the input whatever the file says
     from ..train.fit import Plan
-    from ..train.learner import Options, architecture
+    from ..train.learner import Options, again, architecture
 
     architecture(flags["arch"])
+    known, teacher = (_model(flags[flag]) for flag in ("known", "distil"))
     goal = Goal(
         out,
-        flags["arch"],
+        known.name if known else flags["arch"],
         flags["seed"],
         Options(skip=skip, spectra=SPECTRA if flags["loss_spectra"] else 0.0),
         tuple(dict.fromkeys(flags["to"])),
         flags["plots"] or out.with_suffix(".png"),
-        {"trained_on": [Path(name).name for name in wet]},
+        {"trained_on": [Path(name).name for name in wet]} if wet else {},
+        teacher,
     )
+    learner = again(known, goal.options) if known else None
     check_goal(goal)
     if out.exists() and not (flags["overwrite"] or flags["resume"] or flags["check"]):
         raise UsageError(f"{out} exists: overwrite it with -y, go on with --resume, or name another file")
-    material = read_material(recordings, status)
+    material = _taught(teacher, dry, goal.seed) if teacher else read_material(recordings, status)
     if flags["check"]:
         status("these recordings can be learnt from")
         return 0
     plan = Plan(flags["minutes"], flags["rounds"], until=flags["until"], seed=flags["seed"], rate=flags["rate"])
-    with shown(flags["arch"], flags["as_json"]) as (after, tick):
-        done = train(material, goal, plan, flags["resume"], after, tick)
+    with shown(goal.arch, flags["as_json"]) as (after, tick):
+        done = train(material, goal, plan, flags["resume"], after, tick, learner)
     for line in done.warnings:
         status(line)
     last = done.reports[-1]
     status(f"{ENDED[done.stopped]} after {last.round} rounds, {last.seconds / 60.0:.1f} minutes")
     files = [str(path) for path in done.files]
+    judged = None
+    if teacher:
+        from ..train.distil import judge
+
+        judged = judge(teacher, done.spec)
     if flags["as_json"]:
         facts = {
             "files": files,
@@ -99,18 +112,48 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
             "seconds": last.seconds,
             "stopped": done.stopped,
         }
+        if judged:
+            facts |= {"teacher": flags["distil"], "held_out": {**dataclasses.asdict(judged), "cheaper": judged.cheaper}}
         json_line({"file": str(out), "arch": goal.arch, "seed": goal.seed, **facts})
     else:
         click.echo(
             f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on what was held back; {', '.join(files)} written"
         )
+        if judged:
+            click.echo(
+                f"beside {flags['distil']}: ESR {100.0 * judged.esr:.3f} % on the riff, which it has not heard; "
+                f"{judged.twin_ns:.1f} ns a sample, {judged.cheaper:.1f} times cheaper than {judged.teacher_ns:.1f} ns"
+            )
     return 0
+
+
+def _model(name: str | None) -> ModelSpec | None:
+    """Return the model of a flag."""
+    if name is None:
+        return None
+    from ..api import load
+
+    return load(name).spec
+
+
+def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
+    """Return what a model makes of audio files, else of exercises."""
+    from ..plan.resolve import DEFAULT_RATE
+    from ..train.distil import heard, knobs_of, lessons
+    from ..train.run import Material
+
+    rate = teacher.sample_rate or DEFAULT_RATE
+    status(f"{teacher.name} plays {'them' if dry else 'exercises'} for its twin")
+    takes = lessons(teacher, [heard(path, rate) for path in dry], seed=seed)
+    return Material(tuple(takes), int(rate), tuple(knob.name for knob in knobs_of(teacher)))
 
 
 def pairs(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str]) -> list[Recording]:
     """Return the recordings that the flags name: the n-th --input, --target and --knob of each name belong together."""
     from ..train.run import Recording
 
+    if not (dry and wet):
+        raise UsageError("expected recordings, --input and --target, or a model to learn from, --distil")
     if len(dry) == 1:
         dry = list(dry) * len(wet)
     if len(dry) != len(wet):

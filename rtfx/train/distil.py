@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from ..api import Model
 from ..bench.models import bench
-from ..control.level import clip
+from ..control.level import CLIP
 from ..errors import UnsupportedInput
+from ..find import shipped
+from ..host.wave import Reader
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db
@@ -22,7 +25,7 @@ from .exercises import exercises
 from .loss import esr
 
 SECONDS = 180.0  # of exercises
-KNOB_SECONDS = 5.0  # that the knobs stand still
+KNOB_SECONDS, KNOB_PLACES = 5.0, 8  # that the knobs stand still, and how many places they are at least brought to
 BLOCK = 64  # frames, at which both are timed
 TIMED = 0.5  # s for each
 SETTLED = 0.5  # s left out of the figures
@@ -55,7 +58,7 @@ def lessons(
     audio : sequence of (frames,) arrays
         At the model's rate, as loud as the guitar; without any, so many `seconds` of exercises.
     seed : int
-        Of exercises and knobs: the first and the last takes stand at their ends, the others anywhere between.
+        Of exercises and knobs: at the first two takes these stand at their ends, then anywhere between.
 
     Raises
     ------
@@ -70,11 +73,11 @@ def lessons(
     played = list(audio) or [exercises(seconds, rate, seed)]
     if knobs:
         piece = int(KNOB_SECONDS * rate)
-        played = [part for wave in played for part in np.array_split(wave, max(1, round(wave.size / piece)))]
+        played = [part for wave in played for part in np.array_split(wave, max(KNOB_PLACES, wave.size // piece))]
     rng = np.random.default_rng([seed, 1])
     gain, model, takes = np.float32(gain_from_db(teacher.input_db)), Model(teacher), []
     for i, wave in enumerate(played):
-        places = rng.random(len(knobs)) if 1 < i < len(played) - 2 else np.full(len(knobs), float(i % 2))
+        places = rng.random(len(knobs)) if i > 1 else np.full(len(knobs), float(i))
         x = np.empty((1 + len(knobs), wave.size), np.float32)
         x[0] = gain * wave
         for row, knob, place in zip(x[1:], knobs, places, strict=True):
@@ -84,6 +87,17 @@ def lessons(
     return takes
 
 
+def heard(path: str | Path, sample_rate: float) -> np.ndarray:
+    """Return the first channel of an audio file at a rate, (frames,) float32."""
+    with Reader(path) as reader:
+        audio, rate = np.concatenate(list(reader.blocks(1 << 16)))[:, 0], reader.sample_rate
+    if rate != sample_rate:
+        import soxr
+
+        audio = soxr.resample(audio, rate, sample_rate)
+    return np.ascontiguousarray(audio, np.float32)
+
+
 def knobs_of(teacher: ModelSpec) -> tuple[Knob, ...]:
     """Return the knobs that the twin learns."""
     return tuple(knob for knob in teacher.knobs if not (teacher.sizes and knob.name == SIZE))
@@ -91,7 +105,11 @@ def knobs_of(teacher: ModelSpec) -> tuple[Knob, ...]:
 
 def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
     """Return what was learnt with the teacher's name, knobs, levels and metadata, and whose twin it is."""
-    about = {**teacher.metadata, "twin_of": {"name": teacher.name, "family": teacher.family, "arch": arch}}
+    about = {
+        **teacher.metadata,
+        **learnt.metadata,
+        "twin_of": {"name": teacher.name, "family": teacher.family, "arch": arch},
+    }
     return replace(
         learnt, name=f"{teacher.name} ({arch})", kind=teacher.kind, knobs=knobs_of(teacher), metadata=about,
         level_db=teacher.level_db, input_db=teacher.input_db, dc_block=teacher.dc_block,
@@ -101,7 +119,7 @@ def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
 def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
     """Compare both on the shipped riff, knobs at their defaults, and time both in turns."""
     rate = teacher.sample_rate or DEFAULT_RATE
-    x = np.float32(gain_from_db(teacher.input_db)) * clip(rate)
+    x = np.float32(gain_from_db(teacher.input_db)) * heard(shipped() / CLIP, rate)
     models = [Model(teacher), Model(twin)]
     settled = int(SETTLED * rate)
     target, y = (model(x, rate, bare=True)[settled:] for model in models)

@@ -18,6 +18,7 @@ from ..model.write.save import FORMATS, format_of, possible
 from . import sidecar
 from .capture import Capture, read_capture
 from .dataset import Take, dataset
+from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
 
@@ -44,7 +45,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be made of it: a model of this architecture at `out`, and in other formats beside it."""
+    """What is to be made of it: a model of this architecture at `out`, and in other formats beside it.
+
+    With a `teacher` it is that model's twin.
+    """
 
     out: Path
     arch: str = "lstm16"
@@ -53,6 +57,7 @@ class Goal:
     to: tuple[str, ...] = ()
     plots: Path | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    teacher: ModelSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ def train(
     def model(esr: float) -> ModelSpec:
         facts = {"architecture": goal.arch, "check_esr": round(esr, 6), "training_seed": goal.seed}
         heard = {"training_seconds": round(data.training_frames / material.sample_rate, 1)}
-        return learner.spec(name, float(material.sample_rate), knobs, {**facts, **heard, **goal.metadata})
+        spec = learner.spec(name, float(material.sample_rate), knobs, {**facts, **heard, **goal.metadata})
+        return twin(spec, goal.teacher, goal.arch) if goal.teacher else spec
 
     unsayable = [to for to in goal.to if to not in possible(model(1.0))]
     if unsayable:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import UsageError
 from ..model.nodes import Conv1d, Dense, Gru, Input, Lstm, PRelu, Rnn, tensors
 from ..model.spec import SIZE, Knob, ModelSpec
 from .adam import Adam
@@ -90,6 +91,8 @@ class TorchLearner:
     def spec(self, name: str, sample_rate: float, knobs: tuple[Knob, ...], metadata: dict[str, Any]) -> ModelSpec:
         """Return the model as it is now, its numbers with the nine digits that a float32 needs."""
         learnt = {key: np.vectorize(lambda v: float(f"{v:.9g}"))(w.detach().numpy()) for key, w in self._items()}
+        if len(knobs) != len(self.model.knobs):
+            raise UsageError(f"{self.model.name} has {len(self.model.knobs)} knobs, what it learns from {len(knobs)}")
         names = {old.name: new.name for old, new in zip(self.model.knobs, knobs, strict=True)}
         nodes = []
         for i, node in enumerate(self.model.nodes):

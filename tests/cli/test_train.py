@@ -169,3 +169,19 @@ def environment():
 def test_help_needs_nothing_heavy():
     done = process("train", "--help")
     assert done.returncode == 0 and b"--target" in done.stdout
+
+
+def test_a_twin_of_a_model_is_learnt_from_it(tmp_path, capsys):
+    out = tmp_path / "small.json"
+    soundfile.write(tmp_path / "dry.wav", playing(8.0, 5), RATE, subtype="FLOAT")
+    flags = ("--distil", "klon.json", "--input", tmp_path / "dry.wav", *QUICK, "--out", out)
+    code, text, notes = rtfx(capsys, "train", *flags, "--json")
+    assert code == 0, notes
+    last = json.loads(text.splitlines()[-1])
+    assert last["teacher"] == "klon.json" and last["held_out"]["cheaper"] > 0.0
+    assert 0.0 < last["held_out"]["esr"] < 1.0  # nearer than silence: three seconds of learning at eight knob places
+    small = load(out)
+    assert [knob.name for knob in small.knobs] == ["gain"] and small.name == "klon (lstm6)"
+    assert small.metadata["twin_of"]["name"] == "klon"
+    code, _, notes = rtfx(capsys, "train", *flags, "--target", tmp_path / "dry.wav", "-y")
+    assert code == 2 and "leave out --target" in notes
