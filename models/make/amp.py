@@ -1,16 +1,14 @@
-"""Makes models/amp.json: an LSTM that has learnt a tube-like preamp with a drive knob.
+"""Two tube-like amplifiers, simulated: the teachers of models/amp.json and models/combo.json.
 
-The teacher: three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric
+`amp` is three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric
 curve that clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid
-scoop like that of a passive tone stack; a push-pull power stage whose supply sags. Four times oversampled. ``python
-models/make/amp.py``.
+scoop like that of a passive tone stack; a push-pull power stage whose supply sags. `combo` has one
+such stage. Four times oversampled.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -18,7 +16,6 @@ from scipy.signal import bilinear, lfilter, resample_poly
 
 RATE = 48000
 OVERSAMPLING = 4
-SEED = 21
 
 
 def high_pass(x: np.ndarray, hz: float, rate: float) -> np.ndarray:
@@ -77,36 +74,12 @@ def amp(x: np.ndarray, drive: float) -> np.ndarray:
     return 0.8 * resample_poly(v, 1, OVERSAMPLING)
 
 
-def dataset(seed: int, clips: int, positions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return input, knob and output, (frames,) each, for every position of the knob in turn."""
-    import signals
-
-    xs, knobs, ys = [], [], []
-    for i, position in enumerate(positions):
-        x = signals.training_set(seed + i, clips)
-        xs.append(x)
-        knobs.append(np.full(x.size, position))
-        ys.append(amp(x, position))
-    return np.concatenate(xs), np.concatenate(knobs), np.concatenate(ys)
-
-
-def main(minutes: float) -> None:
-    """Train and write the model."""
-    from train import Net, export, fit, segments
-
-    data = segments(*dataset(SEED, 3, (0.0, 0.25, 0.5, 0.75, 1.0, 0.12, 0.62, 0.87)))
-    check = segments(*dataset(SEED + 50, 1, (0.1, 0.5, 0.9)))
-    path = Path(__file__).parents[1] / "amp.json"
-    net = Net("lstm", 16, SEED)
-    about = {"teacher": "models/make/amp.py", "training_seed": SEED}
-
-    def keep(net):
-        export(net, path, "amp", "amp", "drive", about)
-
-    best = fit(net, data, check, 60.0 * minutes, SEED, keep=keep)
-    export(net, path, "amp", "amp", "drive", about | {"check_esr": round(best, 6)})
-    print(f"{path.name}: ESR {100 * best:.2f} % on unheard music of the training generator")
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)
+def combo(x: np.ndarray, volume: float) -> np.ndarray:
+    """Return a small, bright amplifier that stays clean for longer: one triode, a scoop, a power stage that sags."""
+    rate = float(RATE * OVERSAMPLING)
+    v = resample_poly(x, OVERSAMPLING, 1)
+    v = shelf(high_pass(v, 70.0, rate), 1800.0, 7.0 * (1.0 - volume), rate) * 10.0 ** (1.3 * volume - 0.15)
+    v = triode(v, 0.1, rate)
+    scooped = v - 0.6 * (high_pass(v, 200.0, rate) - high_pass(v, 900.0, rate))
+    v = power(high_pass(scooped, 60.0, rate) * (0.6 + 1.1 * volume), rate)
+    return 0.8 * resample_poly(v, 1, OVERSAMPLING)

@@ -1,4 +1,4 @@
-"""Held-out guitar, and each model's error on it: ``python models/make/held_out.py`` prints the table of README.md.
+"""Held-out guitar, and a model's error on it.
 
 The generator shares nothing with riff.py and signals.py: strings are sums of decaying partials (stiffness, a pluck's
 triangular shape, pickup place and frequency-dependent decay), tuned a whole tone lower in drop C, other notes,
@@ -52,60 +52,32 @@ def audio(seed: int = SEED, seconds: float = 12.0) -> np.ndarray:
     return 0.7 * y / np.abs(y).max()
 
 
-def figures(path: Path, teacher, knob: str, positions, seed: int = SEED) -> dict[float, tuple[float, float]]:
-    """Return the error-to-signal ratio and the same after pre-emphasis, for each position of the knob.
+def curve(path: Path, teacher, knob: str, positions, seed: int = SEED, rate: int = RATE) -> dict[float, float]:
+    """Return the error-to-signal ratio for each position of the knob, as the engine plays the model at `rate`.
 
-    Computed by rtfx's float64 reference from the file as it is shipped.
+    Parameters
+    ----------
+    path : Path
+    teacher : callable
+        ``f(x, position)`` at 48 kHz.
+    knob : str
+    positions : iterable of float
+    seed : int
+        Of the held-out music.
+    rate : int
+        Hz of the stream; the music is resampled to it and what comes back from it.
     """
-    from rtfx.model.load import load
-    from rtfx.model.reference import evaluate
+    import soxr
 
-    spec, dry = load(path), audio(seed)
-    result = {}
-    for position in positions:
-        target = teacher(dry, position)
-        found = evaluate(spec, dry, {knob: position})[0]
-        pair = target[WARM_UP:], found[WARM_UP:]
-        sharp = [wave[1:] - 0.85 * wave[:-1] for wave in pair]
-        result[position] = tuple(float(np.sum((a - b) ** 2) / np.sum(a**2)) for a, b in (pair, sharp))
-    return result
-
-
-def curve(path: Path, teacher, knob: str, positions, seed: int = SEED) -> dict[float, float]:
-    """Return the error-to-signal ratio for each position of the knob, as the engine plays the model."""
     import rtfx
 
     dry = audio(seed)
+    heard = dry if rate == RATE else soxr.resample(dry, RATE, rate, "VHQ")
     result = {}
     for position in positions:
-        target = teacher(dry, position)[WARM_UP:]
-        found = rtfx.load(path, **{knob: position})(dry, RATE, bare=True)[WARM_UP:]
-        result[position] = float(np.sum((target - found) ** 2) / np.sum(target**2))
+        found = rtfx.load(path, **{knob: position})(heard, rate, bare=True).astype(float)
+        found = found if rate == RATE else soxr.resample(found, rate, RATE, "VHQ")
+        counted = slice(WARM_UP, min(found.size, dry.size) - WARM_UP // 10)
+        target = teacher(dry, position)[counted]
+        result[position] = float(np.sum((target - found[counted]) ** 2) / np.sum(target**2))
     return result
-
-
-def main() -> None:
-    """Print a line of the table for each trained model."""
-    import amp
-    import klon
-    from klon_circuit import klon as pedal
-
-    print(
-        f"held-out generator: this file, seed {SEED}; training generator: signals.py, seeds {klon.SEED} and {amp.SEED}"
-    )
-    folder = Path(__file__).parents[1]
-    teachers = {"klon.json": (lambda x, gain: pedal(x, gain) / klon.VOLTS, "gain"), "amp.json": (amp.amp, "drive")}
-    for name, (teacher, knob) in teachers.items():
-        for position, (plain, sharp) in figures(folder / name, teacher, knob, (0.0, 0.25, 0.5, 0.75, 1.0)).items():
-            print(
-                f"{name} {knob} {position:4.2f}: ESR {100 * plain:.2f} %, pre-emphasised {100 * sharp:.2f} %",
-                flush=True,
-            )
-    teacher, knob = teachers["klon.json"]
-    steps = [round(0.05 * step, 2) for step in range(21)]
-    for position, value in curve(folder / "klon.json", teacher, knob, steps).items():
-        print(f"klon.json {knob} {position:4.2f}: ESR {100 * value:.3f} %", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -68,26 +68,33 @@ def string_voice(frequency, decay, damping, excitation, gate, rate):
     return out
 
 
+@numba.njit
+def dulled(x, brightness):
+    """Return x through a one-pole low-pass, 1 lets all pass."""
+    y = np.zeros(x.size)
+    state = 0.0
+    for n in range(x.size):
+        state += brightness * (x[n] - state)
+        y[n] = state
+    return y
+
+
 def pick(rng, frequency: float, force: float, muted: bool, where: float) -> np.ndarray:
     """Return the burst that sets a string in motion: a period of noise, dulled, combed by the plucking point."""
     length = max(int(RATE / frequency), 8)
     burst = rng.standard_normal(length) * np.hanning(length) ** 0.25
     brightness = (0.25 if muted else 0.55) + 0.35 * force
-    smooth = np.zeros(length)
-    state = 0.0
-    for n in range(length):
-        state += brightness * (burst[n] - state)
-        smooth[n] = state
+    smooth = dulled(burst, brightness)
     delay = max(int(where * length), 1)
     combed = np.concatenate([smooth, np.zeros(delay)])
     combed[delay:] -= smooth * 0.9
     return combed * force / math.sqrt(np.mean(smooth**2) * length) * 6.0
 
 
-def render_string(rng, string: int, notes: list[Note]) -> np.ndarray:
+def render_string(rng, string: int, notes: list[Note], tuning=OPEN_HZ) -> np.ndarray:
     """Return the sound of all notes on one string; a new note damps the one before."""
     frames = int(RATE * SECONDS)
-    frequency = np.full(frames, OPEN_HZ[string])
+    frequency = np.full(frames, tuning[string])
     decay, damping, gate = np.full(frames, 0.05), np.full(frames, 0.5), np.ones(frames)
     excitation = np.zeros(frames)
     for note in sorted(notes):
@@ -95,7 +102,7 @@ def render_string(rng, string: int, notes: list[Note]) -> np.ndarray:
         stop = min(int((note.beat + note.beats) * BEAT * RATE), frames)
         if start >= frames:
             continue
-        base = OPEN_HZ[string] * 2.0 ** (note.fret / 12.0)
+        base = tuning[string] * 2.0 ** (note.fret / 12.0)
         t = np.arange(frames - start) / RATE
         rise = np.clip(t / (note.bend_beats * BEAT) - 0.25, 0.0, 1.0)
         wobble = note.vibrato * np.sin(2.0 * math.pi * 5.3 * t) * np.clip(t - 0.25, 0.0, 0.3) / 0.3
@@ -116,26 +123,31 @@ def pickup_gain(string: int) -> float:
     return (0.9, 0.95, 1.0, 0.85, 0.95, 1.0)[string]
 
 
-def pickup(x: np.ndarray) -> np.ndarray:
+def pickup(x: np.ndarray, coil_hz: float = COIL_HZ, coil_q: float = COIL_Q) -> np.ndarray:
     """Return what the coil gives of the strings' sum: resonant low-pass (RBJ), then a 20 Hz high-pass."""
-    w = 2.0 * math.pi * COIL_HZ / RATE
-    alpha = math.sin(w) / (2.0 * COIL_Q)
+    w = 2.0 * math.pi * coil_hz / RATE
+    alpha = math.sin(w) / (2.0 * coil_q)
     b = np.array([1.0 - math.cos(w), 2.0 * (1.0 - math.cos(w)), 1.0 - math.cos(w)]) / 2.0 / (1.0 + alpha)
     a = np.array([1.0 + alpha, -2.0 * math.cos(w), 1.0 - alpha]) / (1.0 + alpha)
+    return _coil(x, b, a)
+
+
+@numba.njit
+def _coil(x, b, a):
     y, low = np.zeros_like(x), 0.0
     x1 = x2 = y1 = y2 = 0.0
-    for n, value in enumerate(x):
-        out = b[0] * value + b[1] * x1 + b[2] * x2 - a[1] * y1 - a[2] * y2
-        x1, x2, y1, y2 = value, x1, out, y1
+    for n in range(x.size):
+        out = b[0] * x[n] + b[1] * x1 + b[2] * x2 - a[1] * y1 - a[2] * y2
+        x1, x2, y1, y2 = x[n], x1, out, y1
         low += (out - low) * 2.0 * math.pi * 20.0 / RATE
         y[n] = out - low
     return y
 
 
-def combed_by_pickup(x: np.ndarray, string: int) -> np.ndarray:
-    """Return a string as the pickup's place hears it."""
-    delay = int(RATE / OPEN_HZ[string] * PICKUP)
-    return x - 0.85 * np.concatenate([np.zeros(delay), x[:-delay]])
+def combed_by_pickup(x: np.ndarray, hertz: float, place: float = PICKUP, depth: float = 0.85) -> np.ndarray:
+    """Return a string of that open pitch as the pickup's place, a part of its length, hears it."""
+    delay = int(RATE / hertz * place)
+    return x - depth * np.concatenate([np.zeros(delay), x[:-delay]])
 
 
 def score() -> list[Note]:
@@ -178,7 +190,7 @@ def riff(seed: int = 7) -> np.ndarray:
     notes = score()
     mix = np.zeros(int(RATE * SECONDS))
     for string in range(6):
-        mix += combed_by_pickup(render_string(rng, string, [n for n in notes if n.string == string]), string)
+        mix += combed_by_pickup(render_string(rng, string, [n for n in notes if n.string == string]), OPEN_HZ[string])
     signal = pickup(mix) + rng.standard_normal(mix.size) * 2e-5
     fade = int(0.25 * RATE)
     signal[-fade:] *= 0.5 + 0.5 * np.cos(np.linspace(0.0, math.pi, fade))

@@ -43,14 +43,36 @@ def random_score(rng: np.random.Generator) -> list[riff.Note]:
     return notes
 
 
-def guitar(seed: int) -> np.ndarray:
-    """Return fifteen seconds of random music, peak 1."""
+def clusters(rng: np.random.Generator) -> list[riff.Note]:
+    """Return fifteen seconds of one to five notes at once, whatever they are: their differences reach far down."""
+    notes: list[riff.Note] = []
+    beat = 0.0
+    while beat < riff.SECONDS / riff.BEAT:
+        length = float(rng.choice([0.35, 0.5, 0.75, 1.0, 1.7]))
+        force, muted = 10.0 ** (rng.uniform(-16.0, 0.0) / 20.0), bool(rng.random() < 0.25)
+        for string in rng.choice(6, int(rng.choice([1, 1, 2, 3, 4, 5])), replace=False):
+            beats = length * float(rng.uniform(1.0, 2.0))
+            notes.append(
+                riff.Note(beat + 0.03 * rng.random(), int(string), int(rng.integers(0, 14)), beats, force, muted)
+            )
+        beat += length
+    return notes
+
+
+def guitar(seed: int, scored=random_score) -> np.ndarray:
+    """Return fifteen seconds of random music, peak 1, on a guitar of random tuning and pickup."""
     rng = np.random.default_rng(seed)
-    notes = random_score(rng)
+    notes = scored(rng)
+    tuning = np.array(riff.OPEN_HZ) * 2.0 ** (int(rng.integers(-7, 6)) / 12.0)
+    if rng.random() < 0.4:
+        tuning[0] *= 2.0 ** (-2.0 / 12.0)  # as drop D is to standard tuning
+    place, depth = rng.uniform(0.08, 0.26), rng.uniform(0.5, 0.95)
+    coil_hz, coil_q = rng.uniform(2200.0, 6500.0), rng.uniform(0.8, 2.5)
     mix = np.zeros(int(RATE * riff.SECONDS))
     for string in range(6):
-        mix += riff.combed_by_pickup(riff.render_string(rng, string, [n for n in notes if n.string == string]), string)
-    clip = riff.pickup(mix)
+        moved = riff.render_string(rng, string, [n for n in notes if n.string == string], tuning)
+        mix += riff.combed_by_pickup(moved, tuning[string], place, depth)
+    clip = riff.pickup(mix, coil_hz, coil_q)
     return clip / np.abs(clip).max()
 
 
@@ -68,8 +90,9 @@ def probes(seed: int, seconds: float) -> np.ndarray:
 
 
 def training_set(seed: int, clips: int) -> np.ndarray:
-    """Return (frames,) of guitar at levels from -24 to -1 dBFS, then probes."""
+    """Return (frames,) of guitar at levels from -18 to 0 dBFS, every second clip clusters, then probes."""
     rng = np.random.default_rng(seed)
-    levels = 10.0 ** (rng.uniform(-24.0, -1.0, clips) / 20.0)
-    parts = [guitar(1000 * seed + i) * level for i, level in enumerate(levels)]
+    levels = 10.0 ** (rng.uniform(-18.0, 0.0, clips) / 20.0)
+    scores = (random_score, clusters)
+    parts = [guitar(1000 * seed + i, scores[i % 2]) * level for i, level in enumerate(levels)]
     return np.concatenate([*parts, 0.8 * probes(seed, 4.0)])

@@ -16,7 +16,7 @@ from .controller import Controller
 from .load import Loader
 from .reload import keep_turned
 
-ATTEMPTS = 20  # a seed whose net is silent or explodes is passed over
+ATTEMPTS = 20  # a seed whose net is silent is passed over
 
 
 class Reseeder:

@@ -35,7 +35,7 @@ def random_spec(text: str) -> ModelSpec:
     Raises
     ------
     UsageError
-        An unknown kind, key or value, or a net whose output explodes.
+        An unknown kind, key or value.
     ResourceLimit
         More history or predicted load than `random_limits` allows.
     """

@@ -1,6 +1,7 @@
 """Random nets: PyTorch's numbers, the plugin's weights, a sensible level, and words for every mistake."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,7 +160,6 @@ REFUSED = {
     "tcn?bias=perhaps": ("UsageError", "true or false"),
     "tcn?layers=24&dilation=4": ("ResourceLimit", "at most 256 MB and 0.8: layers=11 fits"),
     "tcn?layers=24&channels=64&kernel=64&dilation=1": ("ResourceLimit", "predicted load of 12."),
-    "tcn?layers=24&channels=30&kernel=16&dilation=1&activation=linear&init=normal": ("UsageError", "explodes"),
 }
 
 
@@ -169,6 +169,19 @@ def test_refused(name):
     with pytest.raises(errors.RtfxError) as caught:
         load(f"random:{name}")
     assert type(caught.value).__name__ == error and words in str(caught.value), caught.value
+
+
+@pytest.mark.parametrize("activation, bias", [("linear", "false"), ("selu", "true")])
+def test_a_net_that_would_explode_is_tamed_and_says_so(activation, bias):
+    """Twenty-four layers that each multiply by twelve: 1e25, and more behind that than float32 holds."""
+    spec = load(f"random:tcn?layers=24&channels=16&kernel=9&dilation=1&activation={activation}&init=normal&bias={bias}")
+    assert any("explodes" in warning for warning in spec.warnings)
+    x = np.random.default_rng(8).normal(0, 0.1, (1, 1500))
+    quiet, loud = (evaluate(spec, size * x)[0] * 10 ** (spec.level_db / 20) for size in (1.0, 10.0))
+    assert np.isfinite(loud).all() and np.abs(loud).max() < 1e3
+    assert abs(20 * np.log10(np.std(quiet[750:])) + 18) < 6
+    inside = replace(spec, nodes=spec.nodes[: len(spec.nodes) // 2])  # what lies between the layers, too
+    assert np.abs(evaluate(inside, 10.0 * x[:, :500])).max() < 1e3
 
 
 def test_any_seed_is_safe_and_as_loud_as_the_others():

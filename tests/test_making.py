@@ -1,0 +1,138 @@
+"""The scripts that make the shelf's nets: the circuits of two pedals, the music, gradients, and a training in small."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+RATE = 48000
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The modules beside the models, which are no part of the package."""
+    folder = str(Path(__file__).parents[1] / "models/make")
+    sys.path.insert(0, folder)
+    try:
+        import clippers
+        import lanes
+        import learn
+
+        yield clippers, lanes, learn
+    finally:
+        sys.path.remove(folder)
+
+
+def esr(target, found):
+    return np.sum((target - found) ** 2) / np.sum(target**2)
+
+
+def guitar_like(rate, seconds=0.05, size=0.3):
+    t = np.arange(int(rate * seconds)) / rate
+    return size * np.sin(2 * np.pi * 150 * t) * np.sin(2 * np.pi * 611 * t) * np.minimum(1.0, 200 * t)
+
+
+@pytest.mark.parametrize("name, knob", [("screamer", 0.0), ("screamer", 1.0), ("rodent", 0.3), ("rodent", 1.0)])
+def test_at_low_level_a_pedal_is_its_linear_circuit(name, knob, scripts):
+    clippers, rate = scripts[0], 8 * RATE
+    impulse = np.zeros(rate // 2)
+    impulse[0] = 1e-9
+    spectrum = np.fft.rfft(getattr(clippers, f"{name}_volts")(impulse, knob, rate)) / 1e-9
+    for hertz in (100, 400, 1000, 3000):
+        s = 2j * np.pi * hertz
+        saturation, thermal = clippers.SILICON
+        diodes = 2 * saturation / thermal
+        if name == "screamer":
+            back = 1 / (1 / (51e3 + 500e3 * knob**2) + s * 51e-12 + diodes)
+            expected = 1 + back / (4.7e3 + 1 / (s * 47e-9))
+            expected *= s / (s + 2 * np.pi * 16) * (1 + s * 220 * 0.22e-6) / (1 + s * 1220 * 0.22e-6)
+        else:
+            legs = 1 / (47 + 1 / (s * 2.2e-6)) + 1 / (560 + 1 / (s * 4.7e-6))
+            noise = 1 + legs / (1 / (100e3 * knob**2) + s * 100e-12)
+            expected = noise / (1 + noise * s / clippers.UNITY) * s / (s + 2 * np.pi * 15)
+            expected *= 1e-3 / (1e-3 + s * 1e-9 + diodes) / (1 + hertz / 4500 * 1j)
+        # the trapezoidal rule bends frequencies by (pi f / rate)^2 / 3: 0.02 % at 3 kHz
+        assert abs(spectrum[hertz // 2] - expected) < 2e-3 * abs(expected), hertz
+
+
+@pytest.mark.parametrize("capacitance, ohms", [(51e-12, 250e3), (1e-9, 1e3)])
+def test_the_diode_node_is_the_solution_of_its_equation(capacitance, ohms, scripts):
+    """Against an adaptive solver of stiff equations, which knows nothing of the trapezoidal rule."""
+    clippers, rate = scripts[0], 64 * RATE
+    saturation, thermal = clippers.SILICON
+    time = np.arange(rate // 500) / rate
+    current = 3e-4 * np.sin(2 * np.pi * 1500 * time)
+    found = clippers.diode_node(current, 1 / ohms, capacitance, saturation, thermal, float(rate))
+
+    def slope(t, v):
+        i = 3e-4 * np.sin(2 * np.pi * 1500 * t)
+        return (i - v / ohms - 2 * saturation * np.sinh(v / thermal)) / capacitance
+
+    exact = solve_ivp(slope, (0, time[-1]), [0.0], "Radau", time, rtol=1e-7, atol=1e-9).y[0]
+    assert esr(exact, found) < 1e-5
+
+
+def test_the_diode_node_never_gives_more_than_it_got(scripts):
+    """What flows in is at every moment at least what the capacitor holds: resistor and diodes only take."""
+    clippers, rate = scripts[0], float(4 * RATE)
+    current = 1e-3 * np.random.default_rng(0).standard_normal(4000)
+    v = clippers.diode_node(current, 1e-6, 1e-9, *clippers.SILICON, rate)
+    before, pushed = np.concatenate([[0.0], v[:-1]]), np.concatenate([[0.0], current[:-1]])
+    given = np.cumsum(0.5 * (current + pushed) * 0.5 * (v + before)) / rate
+    assert np.all(given - 0.5 * 1e-9 * v**2 > -1e-3 * given[-1])
+
+
+@pytest.mark.parametrize("name", ["screamer", "rodent"])
+def test_a_pedal_converges_with_the_step_size(name, scripts):
+    volts = getattr(scripts[0], f"{name}_volts")
+
+    def output(factor):
+        return volts(guitar_like(RATE * factor), 0.7, RATE * factor)[::factor]
+
+    exact = output(64)
+    errors = [esr(exact, output(factor)) for factor in (2, 4, 8)]
+    assert errors[0] > 4 * errors[1] > 16 * errors[2] and errors[2] < 1e-4
+    assert np.all(volts(np.zeros(1000), 1.0, RATE) == 0)
+
+
+def test_gradients_are_those_of_differences(scripts):
+    _, lanes, learn = scripts
+    net, rng = learn.fresh(8, 3, seed=3), np.random.default_rng(0)
+    for weight in net.weights:
+        weight += 0.3 * rng.standard_normal(weight.shape).astype(np.float32)
+    x = rng.standard_normal((21, 3, 64)).astype(np.float32)
+    slope = rng.standard_normal((21, 64)).astype(np.float32)
+
+    def value():
+        y, _ = net.run(net.widened(x), np.zeros((8, 64), np.float32))
+        return float(np.sum(slope.astype(float) * y))
+
+    _, tape = net.run(net.widened(x), np.zeros((8, 64), np.float32))
+    for weight, found in zip(net.weights, net.gradients(tape, slope), strict=True):
+        away = (3e-3 * rng.standard_normal(weight.shape)).astype(np.float32)
+        weight += away
+        above = value()
+        weight -= 2 * away
+        difference = above - value()
+        weight += away
+        assert 2 * np.sum(found * away) == pytest.approx(difference, rel=0.02)
+
+
+def test_a_reduced_training_learns(scripts):
+    """Some seconds of training in small: a soft clipper with a knob, to an error of one per cent."""
+    learn, rng = scripts[2], np.random.default_rng(5)
+    t = np.arange(64 * (learn.SEGMENT + learn.PRE_ROLL)) / RATE
+    x = 0.5 * np.sin(2 * np.pi * 110 * t) * np.sin(2 * np.pi * 3 * t) + 0.05 * rng.standard_normal(t.size)
+    pieces = x.reshape(64, -1)
+    data = learn.music(lambda x, knob: np.tanh((1 + 3 * knob) * x), pieces, 1, 1)
+
+    def inputs(x, knob):
+        return np.stack([x, knob], axis=1)
+
+    net = learn.fresh(4, 2, seed=1)
+    before = learn.judged(net, data, inputs)
+    best = learn.fit(net, data, data, inputs, seconds=5.0, seed=1)
+    assert best < 0.05 < before
+    assert learn.judged(net, data, inputs) == pytest.approx(best)
