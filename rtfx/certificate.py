@@ -1,7 +1,7 @@
 """Says whether compiled functions can ever reach Python, the GIL or the allocator: what the audio thread must not do.
 
-Numba's C wrapper always holds code that takes the GIL, in a branch for errors. It is dead if every inner function
-returns only the constant status 0; what the inner functions call is held against a list.
+An error would be a status that an inner function returns: all return the constant 0. What the inner functions call is
+held against a list.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from .engine.run import RUN_PART
 from .engine.timing import TIMED_BLOCKS
 from .host.null import PACE
 from .kernels.jit import REGISTRY, Kernel
+from .kernels.native import C_FUNCTIONS
 from .model.spec import ModelSpec
 from .plan.chain import Plan
 from .plan.layout import RIG, STEP
 from .plan.resolve import DEFAULT_RATE
 
-# Symbols of the C library, one group per reason. _ZN: further functions of Numba, inspected as well.
-ALLOWED = {
-    "inner": r"llvm\..*|_ZN.*",
-    "maths": r"tanhf?|expf?|exp2f?|expm1f?|log1pf?|sinf?|cosf?|powf?|erff?|erfcf?|sqrtf?|fabsf?|floorf?|roundf?|fmaf?",
-    "memory": r"memcpy|memmove|memset",
-    "system": r"clock_gettime|gettid",  # neither blocks
-}
-SLEEP = "nanosleep"  # only in the null device's own loop, never in the callback
+SLEEP = C_FUNCTIONS["sleep"]
 MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART, TIMED_BLOCKS)  # these call kernels through addresses out of a plan
-_ALLOWED = re.compile("|".join(f"(?:{group})" for group in ALLOWED.values()))
+_INNER = r"llvm\..*|_ZN.*"  # _ZN: further functions of Numba, inspected as well
+_ALLOWED = re.compile("|".join((_INNER, *(group for why, group in C_FUNCTIONS.items() if why != "sleep"))))
 
 
 @dataclass
@@ -93,26 +88,23 @@ def unknown_addresses(plan: Plan) -> list[int]:
 
 
 def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> list[str]:
-    """Return what makes a Numba CFunc unsafe; nothing if it is safe. Parameters as for `inspect`."""
+    """Return what makes a compiled function unsafe; nothing if it is safe. Parameters as for `inspect`."""
     return inspect(compiled, may_sleep, may_call_addresses).violations
 
 
 def inspect(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> Inspection:
-    """Inspect a Numba CFunc.
+    """Inspect a compiled function.
 
     Parameters
     ----------
-    compiled : numba.core.ccallback.CFunc
-        Not yet compiled: what comes from a cache holds no code to inspect.
+    compiled : Fresh
+        What `Kernel.uncompiled` returns: a cache holds no code to inspect.
     may_call_addresses : bool
         Calls through an address are opaque here; who makes them must only hold addresses that were inspected too.
     """
     from llvmlite.binding import ValueKind
-    from numba.core.compiler_lock import global_compiler_lock
 
-    with global_compiler_lock:
-        library = compiled._compile_uncached().library
-        library._ensure_finalized()
+    library = compiled.library
     result = Inspection()
     found = result.violations
     functions = list(library._final_module.functions)
@@ -149,7 +141,7 @@ def _statuses(function) -> list[str]:
     seen, found = set(), []
     while waiting:
         name = waiting.pop()
-        if name in seen or name == "0":
+        if name in seen or name in ("0", "ret void"):  # void: LLVM found that its callers need no status
             continue
         seen.add(name)
         value = values.get(name, "")

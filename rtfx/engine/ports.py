@@ -198,7 +198,8 @@ def publish_meters(engine, frames):
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = ZERO
-    channels = min(max(e.device_inputs, e.source_channels, e.in_channel + e.inputs), MAX_CHANNELS)
+    channels = max(max(e.device_inputs, e.source_channels), e.in_channel + e.inputs)
+    channels = min(channels, MAX_CHANNELS)
     for channel in range(channels):
         loudest = max(loudest, peaks[channel])
     if loudest >= ONE:

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .jit import external, inline, intrinsic
-
-
-def _carray():
-    import numba
-
-    return numba.carray
-
-
-carray = external(_carray)
+from .jit import intrinsic
 
 
 @intrinsic
-def pointer(context, address):
-    """Return the integer address as ``void *``, for `carray`."""
-    from numba.core import cgutils, types
+def floats(context, address, count):
+    """Return the `count` float32 at `address`."""
+    from numba.core import types
 
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+    from .spans import span
 
-    return types.voidptr(types.int64), codegen
-
-
-@inline
-def floats(address, count):
-    """Return `count` float32 at `address` as an array."""
-    return carray(pointer(address), count, np.float32)
+    return span(types.CPointer(types.float32), count)
 
 
-@inline
-def integers(address, count):
-    """Return `count` int64 at `address` as an array."""
-    return carray(pointer(address), count, np.int64)
+@intrinsic
+def integers(context, address, count):
+    """Return the `count` int64 at `address`."""
+    from numba.core import types
+
+    from .spans import span
+
+    return span(types.CPointer(types.int64), count)
 
 
-@inline
-def records(address, count, dtype):
-    """Return `count` records of a NumPy dtype at `address`; take one by ``[0]``."""
-    return carray(pointer(address), count, dtype)
+@intrinsic
+def records(context, address, count, dtype):
+    """Return the `count` records of a NumPy dtype at `address`; take one by ``[0]``."""
+    from .spans import Records, span
+
+    return span(Records(dtype.dtype), count, dtype)
 
 
 def _atomic(kind):
@@ -132,7 +120,17 @@ def move_bytes(context, target, source, count):
     return types.void(types.int64, types.int64, types.int64), _move
 
 
-@inline
-def row(header_parameters, header_stride, index, frames):
-    """Return parameter row `index` as float32 array of `frames` values."""
-    return carray(pointer(header_parameters + 4 * np.int64(header_stride) * index), frames, np.float32)
+@intrinsic
+def row(context, parameters, stride, index, frames):
+    """Return parameter row `index`, the rows `stride` floats apart, as float32 for `frames` frames."""
+    from llvmlite import ir
+    from numba.core import types
+
+    kind = types.CPointer(types.float32)
+
+    def codegen(context, builder, signature, arguments):
+        first, stride, index, _ = arguments
+        place = builder.add(first, builder.mul(ir.Constant(stride.type, 4), builder.mul(stride, index)))
+        return builder.inttoptr(place, context.get_value_type(kind))
+
+    return kind(types.int64, types.int64, types.int64, types.int64), codegen

@@ -26,7 +26,6 @@ def process(state, source, target, frames):
 @pytest.fixture(scope="module")
 def limit():
     compiled = kernel(process).uncompiled()  # the disk cache knows nothing of changes in test files
-    compiled.compile()
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(compiled.address)
 
     def limit(x, state=None):

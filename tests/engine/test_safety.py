@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
 # kernels that must be rejected
 def allocates(state, source, target, frames):
     scratch = np.zeros(frames, np.float32)
-    floats(target, frames)[:] = scratch + floats(source, frames)
+    floats(target, frames)[0] = scratch[0]
     return 0
 
 
@@ -116,11 +117,6 @@ def prints(state, source, target, frames):
     return 0
 
 
-def copies(state, source, target, frames):
-    floats(target, frames)[:] = floats(source, frames)
-    return 0
-
-
 def draws(state, source, target, frames):
     floats(target, frames)[0] = np.random.random()
     return 0
@@ -131,13 +127,26 @@ def divides(state, source, target, frames):
 
 
 def fills(state, source, target, frames):
-    floats(target, frames)[:] = np.float32(0.5)
+    for n in range(frames):
+        floats(target, frames)[n] = np.float32(0.5)
     return 0
 
 
-@pytest.mark.parametrize("function", [allocates, raises, prints, copies, draws], ids=lambda f: f.__name__)
+def concatenates(state, source, target, frames):
+    return len("x" * frames)
+
+
+@pytest.mark.parametrize("function", [raises, prints, draws], ids=lambda f: f.__name__)
 def test_checker_rejects(function):
     assert violations(kernel(function).uncompiled())
+
+
+@pytest.mark.parametrize("function", [allocates, concatenates], ids=lambda f: f.__name__)
+def test_what_allocates_is_not_even_compiled(function):
+    from numba.core.errors import NumbaError
+
+    with pytest.raises(NumbaError):
+        violations(kernel(function).uncompiled())
 
 
 def test_checker_rejects_division_that_may_raise():
@@ -145,7 +154,9 @@ def test_checker_rejects_division_that_may_raise():
     from numba.core.ccallback import CFunc
 
     signature = sigutils.normalize_signature(PROCESS)
-    raising = CFunc(divides, signature, locals={}, options={"nopython": True})
+    library = CFunc(divides, signature, locals={}, options={"nopython": True})._compile_uncached().library
+    library._ensure_finalized()
+    raising = SimpleNamespace(library=library)
     assert any("can raise" in line for line in violations(raising))
     assert violations(kernel(divides).uncompiled()) == []
 

@@ -68,7 +68,6 @@ class Probe:
             (count_xrun, "intc(int64)", jack.jack_set_xrun_callback),
         ):
             compiled = kernel(function, signature).uncompiled()
-            compiled.compile()
             self._compiled.append(compiled)
             setter(self.client, ctypes.c_void_p(compiled.address), ctypes.c_void_p(self.record.ctypes.data))
         assert jack.jack_activate(self.client) == 0

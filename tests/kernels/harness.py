@@ -72,7 +72,6 @@ def compiled(kernel):
     import ctypes
 
     fresh = kernel.uncompiled()
-    fresh.compile()
     foreign = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(fresh.address)
     foreign.keep = fresh
     return foreign

@@ -1,0 +1,71 @@
+"""Machine code on disk: one file for each kernel, in a folder named by processor, Numba version and sources."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+DIGEST_BYTES = hashlib.sha256().digest_size
+COMPILED_ROOMS = ("kernels", "effects", "engine", "host")  # a change in any of their sources makes the cache stale
+
+
+@cache
+def sources_hash() -> str:
+    """Hash of every source file that is compiled: Numba does not notice a changed callee by itself."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for room in COMPILED_ROOMS:
+        for path in sorted((package / room).glob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder of compiled kernels, named by processor, versions of what compiles them, and sources."""
+    import llvmlite.binding as llvm
+    import platformdirs
+
+    root = os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx")
+    processor = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES", "host")
+    tag = hashlib.sha256(features.encode()).hexdigest()[:6]
+    versions = f"numba{version('numba')}-python{sys.version_info.major}.{sys.version_info.minor}"
+    return Path(root) / "kernels" / f"{processor}-{tag}-{versions}-{sources_hash()}"
+
+
+def cache_file(kernel) -> Path:
+    """The file that holds the compiled kernel."""
+    return cache_folder() / f"{kernel.name[:80]}-{kernel.key[:10]}.bin"
+
+
+def read_code(kernel) -> bytes | None:
+    """Return the kernel's machine code; None if it is absent or damaged, which costs a compilation, never correctness.
+
+    A file is a digest of the kernel's key and the code, then the code: a flipped bit would crash.
+    """
+    data = b""
+    with contextlib.suppress(OSError):
+        data = cache_file(kernel).read_bytes()
+    digest, code = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
+    return code if digest == _digest(kernel, code) else None
+
+
+def write_code(kernel, code: bytes) -> None:
+    """Keep the kernel's machine code; a full or read-only disk costs time at the next start, nothing else."""
+    path = cache_file(kernel)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(_digest(kernel, code) + code)
+        os.replace(file.name, path)
+
+
+def _digest(kernel, code: bytes) -> bytes:
+    return hashlib.sha256(kernel.key.encode() + code).digest()
