@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from .api import Model, Rig
 from .engine.process import CALLBACK_KERNEL, DRIVE
-from .engine.run import RUN_PART
-from .engine.timing import TIMED_BLOCKS
+from .engine.run import RUN_PART, RUN_RIG
+from .engine.timing import TIMED_BLOCKS, TIMED_CALLS
 from .host.null import PACE
 from .kernels.jit import REGISTRY, Kernel
 from .kernels.native import C_FUNCTIONS
@@ -22,7 +22,8 @@ from .plan.layout import RIG, STEP
 from .plan.resolve import DEFAULT_RATE
 
 SLEEP = C_FUNCTIONS["sleep"]
-MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_PART, TIMED_BLOCKS)  # these call kernels through addresses out of a plan
+# these call kernels through addresses out of a plan
+MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS)
 _INNER = r"llvm\..*|_ZN.*"  # _ZN: further functions of Numba, inspected as well
 _ALLOWED = re.compile("|".join((_INNER, *(group for why, group in C_FUNCTIONS.items() if why != "sleep"))))
 
@@ -55,7 +56,7 @@ def certify(spec: ModelSpec) -> Certificate:
     """Inspect every compiled function that a stream with this model runs on its audio thread; all are compiled anew."""
     plan = Rig([Model(spec)]).plan(spec.sample_rate or DEFAULT_RATE)
     unknown = unknown_addresses(plan)
-    reached = [*dict.fromkeys((CALLBACK_KERNEL, PACE, *kernels_of(plan)))]
+    reached = [*dict.fromkeys((CALLBACK_KERNEL, RUN_RIG, PACE, *kernels_of(plan)))]
     found = {each.name: inspect(each.uncompiled(), each is PACE, each in MOVERS) for each in reached}
     violations = {name: sorted(set(one.violations)) for name, one in found.items() if one.violations}
     if unknown:

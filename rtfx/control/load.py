@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
 from ..model.update import with_weights
 from ..plan.chain import ChainBlock, plan_chain
@@ -54,6 +55,7 @@ def chain(
 
     A model that has learned since it was loaded keeps the level that it had then.
     """
+    order_kernels()
     blocks, said = resolve(preset, sample_rate, models, options)
     written = [dict(block.values) for block in blocks]
     blocks, levels = levelled(with_values(preset.name, blocks, values), sample_rate)

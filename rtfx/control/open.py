@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.engine import Engine
+from ..engine.engine import Engine, order_kernels
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, UsageError
 from ..find import find_audio
@@ -87,6 +87,8 @@ def open_stream(
 
     Other parameters are those of `api.Rig.play` and of the command line.
     """
+    with compilation_listener(progress):
+        order_kernels()
     _check(sample_rate=sample_rate, block_size=block_size, seconds=seconds, in_channel=in_channel)
     wanted: dict[str, Any] = set_list.device
     choice = choose(

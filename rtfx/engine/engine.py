@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..effects.limiter import release_factor
+from ..kernels.crew import order
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, store_release
 from ..plan.layout import CONTINUES, allocate
@@ -18,6 +19,7 @@ from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig
 from .rings import Rings
+from .run import RUN_PART, RUN_RIG
 from .stopwatch import ticks_are_steady
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
@@ -37,6 +39,11 @@ def _store(address, value):
 
 LOAD = kernel(_load, "int64(int64)")
 STORE = kernel(_store, "int64(int64, int64)")
+
+
+def order_kernels() -> None:
+    """Begin to compile what every engine needs, unless it is on disk: files can be read meanwhile."""
+    order((CALLBACK_KERNEL, RUN_RIG, RUN_PART, DRIVE, EXCHANGE, LOAD))
 
 
 class Life(NamedTuple):
@@ -88,6 +95,7 @@ class Engine:
         self.address = self.memory.ctypes.data
         self.record = self.memory.view(ENGINE)[0]
         e = self.record
+        e["run_rig"] = RUN_RIG.address
         e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
         self.rings = Rings(e, ring_frames) if ring_frames else None

@@ -40,7 +40,7 @@ def take_targets(engine):
             g.goal = target
             g.left = e.fade_frames
             g.step = (target - g.value) / np.float32(e.fade_frames)
-            write_log(engine, LOG_GLIDE, 0, i, target)
+            write_log(engine, LOG_GLIDE, 0, i, np.float64(target))
 
 
 @inline

@@ -58,6 +58,7 @@ ENGINE = np.dtype(
         ("clear_held", np.int64),  # a new number asks for the held peaks to start again
         ("pad1", np.int64, 8),
         # set before the stream starts
+        ("run_rig", np.int64),  # address of run.RUN_RIG
         ("sample_rate", np.float64),
         ("inputs", np.int64),  # rows fed to rigs
         ("outputs", np.int64),  # rows mixed

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import inline
+from ..kernels.jit import inline, intrinsic
 from ..kernels.memory import exchange, floats, load_acquire, move_bytes, records, store_release
 from ..kernels.rows import add_row, fill_row, number_of_bits
 from ..plan.layout import BUFFER, CELL, CONTINUES, RIG
@@ -29,13 +29,27 @@ from .layout import (
     SLOTS,
 )
 from .ports import IN, MIX, MUTED
-from .run import run_rig
 
 PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retire_tail", "retire_head"))
 RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
 HALF_PI = math.pi / 2.0
 CELL_BYTES = CELL.itemsize
 SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
+
+
+@intrinsic
+def call_rig(context, function, arena, source, source_stride, frames, clock):
+    """Call `run.RUN_RIG` through its address."""
+    from llvmlite import ir
+    from numba.core import types
+
+    i64 = ir.IntType(64)
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FunctionType(i64, [i64] * 5)
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+
+    return types.int64(*[types.int64] * 6), codegen
 
 
 @inline
@@ -172,7 +186,7 @@ def play_slots(engine, frames):
             mute_input(engine, slot, frames)
         rig = records(slot.rig, 1, RIG)[0]
         table = rig.table_number
-        faults = run_rig(slot.rig, source, ROW, frames, e.clock)
+        faults = call_rig(e.run_rig, slot.rig, source, ROW, frames, e.clock)
         if rig.table_number != table:
             write_log(engine, LOG_TABLE, rig.number, rig.table_number, 0.0)
         if faults > 0:

@@ -7,6 +7,8 @@ kept as LLVM IR; a kernel links all that it reaches and is optimised once, as a 
 from __future__ import annotations
 
 import builtins
+import contextlib
+import gc
 import types
 from collections.abc import Container
 from functools import cached_property
@@ -19,6 +21,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+from numba.core.types import unliteral
 
 from .jit import Kernel, Lazy
 from .native import is_c_function, load
@@ -115,7 +118,7 @@ class Whole(JITCodeLibrary):
         module.verify()
         self._finalized = True
 
-    @property
+    @cached_property
     def code(self) -> bytes:
         """The object file."""
         return self._codegen._tm.emit_object(self._final_module)
@@ -169,6 +172,18 @@ class HelperCompiler(KernelCompiler):
         return result._replace(entry_point=name)
 
 
+@contextlib.contextmanager
+def without_collector():
+    """Let the garbage collector rest: Numba makes half a million objects and keeps most; a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Fresh:
     """A kernel that is compiled past the disk cache, with its LLVM IR for inspection."""
 
@@ -183,7 +198,7 @@ class Fresh:
         flags = Flags()
         cpu_target.options.parse_as_flags(flags, OPTIONS)
         function = resolve(self.kernel.function)
-        with global_compiler_lock:
+        with global_compiler_lock, without_collector():
             compiled = compile_extra(typing, target, function, arguments, result, flags, {}, None, KernelCompiler)
             library = compiled.library
             library.exported = {self.kernel.symbol, compiled.fndesc.llvm_func_name}  # the latter for inspection
@@ -214,7 +229,17 @@ def _add_wrapper(context, library: Whole, fndesc, symbol: str) -> None:
 
 
 def helper(function):
-    """Return the Numba dispatcher of a function that is compiled into those that call it."""
+    """Return the Numba dispatcher of a function that is compiled into those that call it.
+
+    Numba would compile it again for every constant that it is called with.
+    """
     import numba
 
-    return numba.jit(pipeline_class=HelperCompiler, **OPTIONS)(resolve(function))
+    dispatcher = numba.jit(pipeline_class=HelperCompiler, **OPTIONS)(resolve(function))
+    template = dispatcher.get_call_template
+
+    def once_for_all_numbers(arguments, keywords):
+        return template([unliteral(kind) for kind in arguments], keywords)
+
+    dispatcher.get_call_template = once_for_all_numbers
+    return dispatcher

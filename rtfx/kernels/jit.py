@@ -14,9 +14,13 @@ import os
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .cache import COMPILED_ROOMS, cache_file, cache_folder, read_code, write_code
 from .native import load
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = [
     "COMPILED_ROOMS",
@@ -102,6 +106,7 @@ class Kernel:
                 f"{function.__qualname__} closes over {self.shape}, expected integers: other closures are never cached"
             )
         self.compile_seconds = 0.0
+        self.ordered: Future | None = None  # (code, seconds) of a helper process, see `crew`
         self.from_cache = False
 
     @property
@@ -125,19 +130,32 @@ class Kernel:
     def address(self) -> int:
         """Address of the C function; compiles, or loads from the disk cache, at the first call."""
         start = time.perf_counter()
-        code = read_code(self)
-        self.from_cache = code is not None
-        if code is None:
-            for listener in _listeners:
-                listener(self.name)
-            library = self.uncompiled().library
-            code = library.code
-            if library.is_self_contained:
-                write_code(self, code)
+        if not self.ready:
+            from .crew import order
+
+            order((self,))
+        code, seconds = self.ordered.result() if self.ordered else (read_code(self), 0.0)
+        self.from_cache = not self.ordered and bool(code)
+        if not code:
+            code = self._compile()
         address = load(code, self.symbol)
-        self.compile_seconds = time.perf_counter() - start
+        self.compile_seconds = seconds or time.perf_counter() - start
         REGISTRY[address] = self
         return address
+
+    def _compile(self) -> bytes:
+        """Return the machine code, compiled in this process."""
+        if not self.ordered:
+            self.announce()
+        library = self.uncompiled().library
+        if library.is_self_contained:
+            write_code(self, library.code)
+        return library.code
+
+    def announce(self) -> None:
+        """Tell the listeners that this kernel is about to be compiled."""
+        for listener in _listeners:
+            listener(self.name)
 
     @property
     def ready(self) -> bool:

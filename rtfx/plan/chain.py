@@ -11,6 +11,7 @@ from ..effects.block import Block
 from ..effects.dcblock import DCBLOCK
 from ..effects.klon import NEURAL
 from ..errors import UnsupportedInput
+from ..kernels.crew import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
@@ -26,6 +27,7 @@ from .likeness import digest, graph, layout
 from .lower import lower
 from .pedal import klon
 from .polyphase import Conversion
+from .prove import promised
 from .resampled import resampled
 
 
@@ -185,6 +187,22 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     UnsupportedInput
         A model's channels do not fit the chain's.
     """
+    refused: frozenset[str] | None = None
+    broken: frozenset[str] = frozenset()
+    while refused != broken:
+        refused = broken
+        with promised(refused) as promises:
+            builder, source, signal, blocks, tail, latency = _build(chain, sample_rate, channels)
+        calls = tuple(step.kernel for step in builder.steps)
+        order((*calls, *promises.kernels))
+        broken = promises.broken()
+    glide = round(GLIDE_SECONDS * sample_rate)
+    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
+    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls)
+
+
+def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):
+    """Return builder, first and last signal, blocks, tail and latency in frames."""
     builder = Builder()
     builder.buffer(1)  # buffer 0: the parameter rows
     source = signal = builder.buffer(channels)
@@ -208,10 +226,7 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
         )
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
-    glide = round(GLIDE_SECONDS * sample_rate)
-    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
-    calls = tuple(step.kernel for step in builder.steps)
-    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls)
+    return builder, source, signal, blocks, tail, latency
 
 
 def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:

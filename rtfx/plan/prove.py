@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,6 +40,37 @@ class Layer:
         return state
 
 
+@dataclass
+class Promises:
+    """Proofs that wait until all kernels of a plan are known, and may be compiled side by side; see `promised`."""
+
+    refused: frozenset[str] = frozenset()
+    made: list[tuple] = field(default_factory=list)
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """What has to be compiled for the proofs."""
+        return [layer.kernel for tiled, loops, *_ in self.made for layer in (tiled, *loops)]
+
+    def broken(self) -> frozenset[str]:
+        """Return the names of all kernels that do not compute what their plain loops do."""
+        return self.refused | {promise[0].kernel.name for promise in self.made if not agrees(*promise)}
+
+
+_promises: ContextVar[Promises | None] = ContextVar("promises", default=None)
+
+
+@contextlib.contextmanager
+def promised(refused: frozenset[str]) -> Iterator[Promises]:
+    """Believe inside the block that kernels agree with their plain loops, but those named; yield what to prove."""
+    promises = Promises(refused)
+    token = _promises.set(promises)
+    try:
+        yield promises
+    finally:
+        _promises.reset(token)
+
+
 def proved(
     tiled: Layer, loop: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
 ) -> Layer:
@@ -53,8 +85,14 @@ def agrees(
     tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
 ) -> bool:
     """Return whether a layer computes what plain loops, each fed by the one before, compute; remembered if so."""
+    promises = _promises.get()
+    if promises and tiled.kernel.name in promises.refused:
+        return False
     proof = cache_file(tiled.kernel).with_suffix(".proved")
     if os.path.exists(proof):
+        return True
+    if promises:
+        promises.made.append((tiled, loops, inputs, outputs, history, extras))
         return True
     error = disagreement([tiled], loops, inputs, outputs, history, extras)
     if not error < TOLERANCE:

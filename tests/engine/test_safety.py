@@ -12,6 +12,7 @@ from rtfx.api import Rig
 from rtfx.certificate import MOVERS, certify, kernels_of, steps_of, unknown_addresses, violations
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.process import CALLBACK_KERNEL
+from rtfx.engine.run import RUN_RIG
 from rtfx.host.null import PACE
 from rtfx.kernels import conv, recurrent
 from rtfx.kernels.delay import MIX
@@ -89,9 +90,12 @@ def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
 def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
     found = certify(load("klon.json"))
     assert found.ok and found.violations == {}
-    assert {CALLBACK_KERNEL.name, PACE.name, *(each.name for each in kernels_of(Rig(["klon.json"]).plan(RATE)))} == {
-        *found.kernels
-    }
+    assert {
+        CALLBACK_KERNEL.name,
+        RUN_RIG.name,
+        PACE.name,
+        *(each.name for each in kernels_of(Rig(["klon.json"]).plan(RATE))),
+    } == {*found.kernels}
     assert found.functions == len(found.kernels) >= 4 and found.inner_functions > found.functions
     assert "clock_gettime" in found.callees and not any("malloc" in name or "NRT" in name for name in found.callees)
     monkeypatch.setattr("rtfx.certificate.kernels_of", lambda plan: [kernel(prints)])
@@ -152,10 +156,12 @@ def test_what_allocates_is_not_even_compiled(function):
 def test_checker_rejects_division_that_may_raise():
     from numba.core import sigutils
     from numba.core.ccallback import CFunc
+    from numba.core.compiler_lock import global_compiler_lock
 
     signature = sigutils.normalize_signature(PROCESS)
-    library = CFunc(divides, signature, locals={}, options={"nopython": True})._compile_uncached().library
-    library._ensure_finalized()
+    with global_compiler_lock:
+        library = CFunc(divides, signature, locals={}, options={"nopython": True})._compile_uncached().library
+        library._ensure_finalized()
     raising = SimpleNamespace(library=library)
     assert any("can raise" in line for line in violations(raising))
     assert violations(kernel(divides).uncompiled()) == []

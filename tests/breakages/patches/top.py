@@ -22,8 +22,8 @@ BREAKAGES = [
     Breakage(
         "a certificate that looks at no kernel of the model",
         "rtfx/certificate.py",
-        "(CALLBACK_KERNEL, PACE, *kernels_of(plan))",
-        "(CALLBACK_KERNEL, PACE)",
+        "(CALLBACK_KERNEL, RUN_RIG, PACE, *kernels_of(plan))",
+        "(CALLBACK_KERNEL, RUN_RIG, PACE)",
         "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
         optimise=True,
     ),
