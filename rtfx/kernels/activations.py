@@ -93,11 +93,13 @@ def sigmoid_of_scaled(e: Emitter, y):
     return e.div(one, e.add(exp2(e, y), one))
 
 
-def rational_tanh(e: Emitter, x):
-    """Return tanh(x) as a quotient; one division."""
+def rational_tanh(e: Emitter, x, factor=None, offset=None):
+    """Return tanh(x) as a quotient, one division; with `factor` and `offset` what `table_tanh` returns."""
     x = e.at_least(e.at_most(x, TANH_LIMIT), -TANH_LIMIT)
     square = e.mul(x, x)
-    return e.div(e.mul(x, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
+    odd = x if factor is None else e.mul(x, factor)
+    value = e.div(e.mul(odd, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
+    return value if offset is None else e.add(value, offset)
 
 
 def _pick(e: Emitter, table: np.ndarray, places):
@@ -125,21 +127,30 @@ def tanh_table() -> np.ndarray:
     return np.array([[0.0, *first], *rows]).T.astype(np.float32)
 
 
-def table_tanh(e: Emitter, x):
+def table_tanh(e: Emitter, x, factor=None, offset=None):
     """Return tanh(x) by a polynomial of degree 5 per quarter: no division, relative error 2e-7.
 
     Degree 4 takes a tenth less of a small layer's time, but nets that amplify their own errors show it.
+
+    Parameters
+    ----------
+    factor, offset : vectors, optional
+        Return ``factor tanh(x) + offset``, in no more time than tanh(x) itself: both join in where nothing waits.
     """
     width = x.type.count
     size = e.at_most(e.magnitude(x), TABLE_LIMIT)
     shifted = e.add(size, e.const(ROUND / 4, width))
     rest = e.sub(size, e.sub(shifted, e.const(ROUND / 4, width)))
-    coefficients = [_pick(e, row, e.bits(shifted)) for row in tanh_table()]
-    pairs = [e.fma(rest, coefficients[i + 1], coefficients[i]) for i in range(0, 6, 2)]
+    coefficients = [_pick(e, row, e.bits(shifted)) for row in tanh_table()[::-1]]  # in the order of their use
+    high, middle, low = [e.fma(rest, coefficients[i], coefficients[i + 1]) for i in range(0, 6, 2)]
     square = e.mul(rest, rest)
-    value = e.fma(square, e.fma(square, pairs[2], pairs[1]), pairs[0])
+    high = e.fma(square, high, middle)
     sign = e.b.and_(e.bits(x), e.integers(-(1 << 31), width))
-    return e.from_bits(e.b.or_(e.bits(value), sign))
+    if factor is None:
+        return e.from_bits(e.b.or_(e.bits(e.fma(square, high, low)), sign))
+    factor = e.from_bits(e.b.xor(e.bits(factor), sign))
+    low = e.mul(low, factor) if offset is None else e.fma(low, factor, offset)
+    return e.fma(e.mul(square, factor), high, low)
 
 
 def table_exp2(e: Emitter, x, low: float, high: float):

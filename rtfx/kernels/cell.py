@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from . import simd
-from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
 from .cell_delay import CellDelay
-from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GATES, LSTM, TABLE, UNROLL_LIMIT, CellShape, UnitTile
+from .gates import Gates
+from .recurrent import UNROLL_LIMIT, CellShape, UnitTile
+
+NEAR = 4  # units of a tile that are broadcast from its register; the others come from memory, which is later but free
 
 
 def emit(builder, shape: CellShape, state, source, target, frames):
@@ -54,9 +56,6 @@ class Cell:
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
         self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
-        by_table = shape.maths in (TABLE, EXPONENTIAL_TABLE)
-        self.tanh = table_tanh if by_table else rational_tanh
-        self.exp2, self.exp2_minus_1 = (table_exp2, table_exp2_minus_1) if by_table else (exp2, exp2_minus_1)
         self.columns: list[list[tuple[int, int]]] = []  # per tile: (offset in a row, width) of each vector
         offset = 0
         for tile in self.tiles:
@@ -96,43 +95,95 @@ class Cell:
             self.b.store(self.dense(o), self.b.gep(y, [self.b.add(t, self.b.mul(self.e.index(o), self.out_stride))]))
 
     def step(self, inputs):
-        """Advance h and c by one sample."""
-        self.finish(inputs, self.begin(inputs))
+        """Advance h and c by one sample: gates are worked out while other sums are still under way."""
+        old = self._old()
+        gates = self._gates(inputs)
+        if self.shape.hidden > UNROLL_LIMIT:
+            self._take(gates, self._looped_sums(inputs))
+            return
+        stages = self.shape.stages
+        for i, tiles in enumerate(self.shape.passes):
+            for stage in stages:
+                chosen = {j: stage or range(len(self.columns[j])) for j in tiles}
+                near = NEAR if i == 0 and stage == stages[0] else 0
+                self._take(gates, self._unrolled_sums(inputs, old, chosen, near))
 
     def begin(self, inputs):
-        """Return the gate sums of every tile."""
-        old = [self.b.load(slot) for slot in self.h]
-        return self._looped_sums(inputs, old) if self.shape.hidden > UNROLL_LIMIT else self._unrolled_sums(inputs, old)
+        """Return the sums of all gates of every tile."""
+        old = self._old()
+        if self.shape.hidden > UNROLL_LIMIT:
+            return self._looped_sums(inputs)
+        return self._unrolled_sums(inputs, old, {j: range(len(c)) for j, c in enumerate(self.columns)}, NEAR)
 
     def finish(self, inputs, sums):
-        """Turn gate sums into the new h and c."""
+        """Turn the sums of all gates into the new h and c."""
+        self._take(self._gates(inputs), sums)
+
+    def _old(self):
+        """Return the hidden state, and have it in memory, too."""
         old = [self.b.load(slot) for slot in self.h]
-        new = []
-        for j in range(len(self.tiles)):
-            self.e.keep_order()
-            gates = self._split(j, [self._total(chains) for chains in sums[j]])
-            new.append(self._lstm(j, gates) if self.shape.cell == LSTM else self._gru(j, gates, old[j], inputs))
-        for slot, value in zip(self.h, new, strict=True):
-            self.b.store(value, slot)
-
-    def _unrolled_sums(self, inputs, old):
-        """Return the gate sums of every tile, straight-line code over the hidden units."""
-        sums = [[[self._affine(0, inputs, *column)] for column in columns] for columns in self.columns]
-        first = self.shape.input_rows
         for tile, h in zip(self.tiles, old, strict=True):
-            for k in range(tile.real):
-                self.e.keep_order()
-                self._accumulate(sums, first + tile.first + k, h, k, (tile.first + k) % self.shape.chains)
-        return sums
+            self.e.store(h, self.stored_h, tile.first)
+        return old
 
-    def _looped_sums(self, inputs, old):
-        """Return the gate sums of every tile, by a loop over the hidden units, every other sample from the last one on.
+    def _gates(self, inputs):
+        return [Gates(self, j, inputs) for j in range(len(self.tiles))]
+
+    def _take(self, gates, sums):
+        for j, (vectors, totals) in sums.items():
+            gates[j].take(vectors, totals)
+
+    def _unrolled_sums(self, inputs, old, chosen, near: int):
+        """Return sums as tile -> (its vectors, their sums), straight-line code over the hidden units.
+
+        The last units come tile by tile: the first tile's gates are then worked out under the sums of the others, and
+        what its new state adds to the next sample under the gates of the others.
+
+        Parameters
+        ----------
+        old : list of vectors
+            The hidden state.
+        chosen : dict of int to sequence of int
+            Tile -> the vectors of it to be summed.
+        near : int
+            The units of each tile that are broadcast from its register.
+        """
+        columns = {j: [self.columns[j][i] for i in vectors] for j, vectors in chosen.items()}
+        chains = {j: [[self.affine(0, inputs, *column)] for column in columns[j]] for j in chosen}
+        for source, h in zip(self.tiles, old, strict=True):
+            last = source is self.tiles[-1]
+            for group in [[j] for j in chosen] if last else [list(chosen)]:
+                for k in range(source.real):
+                    self.e.keep_order()
+                    unit = source.first + k
+                    by_register = k < near and group[0] == min(chosen)
+                    broadcasts: dict = {}
+                    for j in group:
+                        for (column, width), parts in zip(columns[j], chains[j], strict=True):
+                            if width not in broadcasts:
+                                broadcasts[width] = self._broadcast(h if by_register else None, k, unit, width)
+                            self._add(parts, unit, column, broadcasts[width])
+        return {j: (vectors, [self._total(parts) for parts in chains[j]]) for j, vectors in chosen.items()}
+
+    def _broadcast(self, h, k: int, unit: int, width: int):
+        """Return lane k of h, or without it the unit's state in memory, in all lanes."""
+        return self.e.broadcast(self.stored_h, unit, width) if h is None else self.e.shuffle(h, [k] * width)
+
+    def _add(self, parts, unit: int, column: int, value):
+        """Add what a hidden unit contributes to one of the partial sums of a vector."""
+        weight = self.weight(self.shape.input_rows + unit, column, value.type.count)
+        chain = unit % self.shape.chains
+        if len(parts) <= chain:
+            parts.append(self.e.mul(weight, value))
+        else:
+            parts[chain] = self.e.fma(weight, value, parts[chain])
+
+    def _looped_sums(self, inputs):
+        """Return all sums like `_unrolled_sums`, by a loop over the hidden units, every other sample backwards.
 
         Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next.
         """
         e, b, hidden = self.e, self.b, self.shape.hidden
-        for tile, h in zip(self.tiles, old, strict=True):
-            e.store(h, self.stored_h, tile.first)
         count = b.load(self.turn)
         following = b.add(count, e.index(1))
         whole = b.icmp_signed(">=", following, b.mul(e.index(2), self.period))
@@ -140,12 +191,12 @@ class Cell:
         turn = b.zext(b.icmp_signed(">=", count, self.period), simd.I64)
         step = b.sub(e.index(1), b.mul(e.index(2), turn))
         last = b.mul(e.index(hidden - 1), turn)
-        results: list = []
+        results: dict = {}
         for tiles in self.shape.passes:
             columns = [column for j in tiles for column in self.columns[j]]
             slots = [e.slot(width) for _, width in columns]
             for slot, column in zip(slots, columns, strict=True):
-                b.store(self._affine(0, inputs, *column), slot)
+                b.store(self.affine(0, inputs, *column), slot)
             with e.loop(hidden) as i:
                 k = b.add(last, b.mul(i, step))
                 row = b.mul(b.add(k, e.index(self.shape.input_rows)), e.index(self.shape.row))
@@ -154,86 +205,21 @@ class Cell:
                     w = e.load(self.weights, b.add(row, e.index(place)), width)
                     b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
             totals = iter([b.load(slot) for slot in slots])
-            results += [[[next(totals)] for _ in self.columns[j]] for j in tiles]
+            results |= {j: (range(len(self.columns[j])), [next(totals) for _ in self.columns[j]]) for j in tiles}
         return results
 
-    def _affine(self, row: int, inputs, column: int, width: int):
+    def affine(self, row: int, inputs, column: int, width: int):
         """Return bias plus input part of one vector; rows from `row` on."""
         total = self.weight(row, column, width)
         for i, x in enumerate(inputs):
             total = self.e.fma(self.weight(row + 1 + i, column, width), x(width), total)
         return total
 
-    def _accumulate(self, sums, row: int, h, k: int, chain: int):
-        """Add hidden unit k's contribution to every gate of every tile; one broadcast per width."""
-        broadcasts: dict = {}
-        for columns, vectors in zip(self.columns, sums, strict=True):
-            for (column, width), chains in zip(columns, vectors, strict=True):
-                if width not in broadcasts:
-                    broadcasts[width] = self.e.shuffle(h, [k] * width)
-                w = self.weight(row, column, width)
-                if len(chains) <= chain:
-                    chains.append(self.e.mul(w, broadcasts[width]))
-                else:
-                    chains[chain] = self.e.fma(w, broadcasts[width], chains[chain])
-
     def _total(self, chains):
         while len(chains) > 1:
             pairs = zip(chains[::2], chains[1::2], strict=False)
             chains = [self.e.add(x, y) for x, y in pairs] + chains[len(chains) & ~1 :]
         return chains[0]
-
-    def _split(self, j: int, vectors):
-        """Return the gate sums of tile j as one vector per gate."""
-        units = self.tiles[j].units
-        gates = []
-        for vector in vectors:
-            width = vector.type.count
-            if width == units:
-                gates.append(vector)
-            else:
-                gates += [self.e.shuffle(vector, range(g * units, (g + 1) * units)) for g in range(width // units)]
-        return gates
-
-    def _lstm(self, j: int, gates):
-        e, b = self.e, self.b
-        c = b.load(self.c[j])
-        width = c.type.count
-        one, half = e.const(1.0, width), e.const(0.5, width)
-        if self.shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
-            # c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do): two divisions in place of five
-            ei, ef, eo = [self.exp2(e, gate, -120.0, 38.0) for gate in (gates[0], gates[1], gates[3])]
-            eg = self.exp2_minus_1(e, gates[2], -120.0, 38.0)
-            two = e.const(2.0, width)
-            di, df, dg, do = e.add(one, ei), e.add(one, ef), e.add(two, eg), e.add(one, eo)
-            both = e.mul(di, dg)
-            c = e.div(e.sub(e.mul(c, both), e.mul(eg, df)), e.mul(both, df))
-            b.store(c, self.c[j])
-            ec = self.exp2_minus_1(e, e.mul(c, e.const(-2.8853900817779268, width)), -120.0, 60.0)
-            return e.div(e.b.fneg(ec), e.mul(e.add(two, ec), do))
-        ti, tf, tg, to = [self.tanh(e, gate) for gate in gates]
-        halved = e.mul(c, half)
-        c = e.fma(e.fma(ti, half, half), tg, e.fma(tf, halved, halved))
-        b.store(c, self.c[j])
-        return e.mul(e.fma(to, half, half), self.tanh(e, c))
-
-    def _gru(self, j: int, gates, h, inputs):
-        e = self.e
-        update, reset, recurrent = gates
-        width = h.type.count
-        one, half = e.const(1.0, width), e.const(0.5, width)
-        tile = self.tiles[j]
-        column = self.columns[j][0][0] + (GATES[self.shape.cell] - 1) * tile.units
-        candidate = self._affine(1 + self.shape.inputs, inputs, column, width)
-        if self.shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
-            eu, er = self.exp2(e, update, -120.0, 60.0), self.exp2(e, reset, -120.0, 60.0)
-            en = self.exp2(e, e.add(candidate, e.div(recurrent, e.add(one, er))), -120.0, 60.0)
-            top = e.fma(h, e.add(one, en), e.mul(eu, e.sub(one, en)))
-            return e.div(top, e.mul(e.add(one, eu), e.add(one, en)))
-        tu, tr = self.tanh(e, update), self.tanh(e, reset)
-        n = self.tanh(e, e.fma(tr, recurrent, e.add(candidate, recurrent)))
-        u = e.fma(tu, half, half)
-        return e.fma(e.sub(one, u), n, e.mul(u, h))
 
     def dense(self, output: int):
         """Return output `output` of the dense layer behind the cell, a scalar."""

@@ -24,9 +24,10 @@ from .state import state_dtype
 
 LSTM, GRU = 0, 1
 GATES = (4, 3)
+ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z n
 RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)  # numerical classes of the gates; tables need AVX-512
 UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
-ACCUMULATORS = 24  # vectors that a looped sum keeps in registers at once
+ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that the registers hold beside the rest
 
 # units of a tile and lanes -> widths of its vectors; a vector may hold several gates side by side
 _VECTORS = {
@@ -72,12 +73,11 @@ class CellShape(NamedTuple):
     @property
     def tiles(self) -> list[UnitTile]:
         """Return the cut of the hidden units."""
-        lanes = self.lanes if self.hidden > 12 else min(self.lanes, 8)
         tiles, first = [], 0
         while first < self.hidden:
             rest = self.hidden - first
-            units = 16 if lanes == 16 and rest > 12 else 8 if lanes >= 8 and rest > 4 else 4
-            tiles.append(UnitTile(first, units, min(units, rest), _VECTORS[self.cell, units, lanes]))
+            units = 16 if self.lanes == 16 and rest > 8 else 8 if self.lanes >= 8 and rest > 4 else 4
+            tiles.append(UnitTile(first, units, min(units, rest), _VECTORS[self.cell, units, self.lanes]))
             first += units
         return tiles
 
@@ -88,8 +88,8 @@ class CellShape(NamedTuple):
 
     @property
     def row(self) -> int:
-        """Floats of one row of gate weights."""
-        return GATES[self.cell] * self.padded
+        """Floats of one row of gate weights: whole registers, so that no vector straddles two cache lines."""
+        return -(-GATES[self.cell] * self.padded // self.lanes) * self.lanes
 
     @property
     def input_rows(self) -> int:
@@ -102,17 +102,31 @@ class CellShape(NamedTuple):
         return (self.input_rows + self.hidden) * self.row + self.outputs * (self.padded + 1)
 
     @property
-    def chains(self) -> int:
-        """Independent accumulators per vector: two hide the latency of the sum while registers last."""
-        return 2 if self.hidden <= 32 else 1
-
-    @property
     def passes(self) -> list[range]:
-        """Return the tiles that are summed together, all of them unless their accumulators are too many."""
+        """Return the tiles that are summed together, all of them unless their sums are too many for the registers."""
         vectors = [len(tile.widths) for tile in self.tiles]
-        count = -(-sum(vectors) // ACCUMULATORS) if self.hidden > UNROLL_LIMIT else 1
+        count = -(-sum(vectors) // ACCUMULATORS[self.lanes])
         edges = [len(vectors) * i // count for i in range(count + 1)]
         return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+    @property
+    def stages(self) -> list[range | None]:
+        """Return which vectors of a tile are summed together; None: all.
+
+        A single tile waits for its gates: those come first that others need. The LSTM's output gate is worked out
+        beside the new cell state, the GRU's others beside the reset gate.
+        """
+        tiles, gates = self.tiles, GATES[self.cell]
+        if len(tiles) > 1 or len(tiles[0].widths) < gates or self.lanes < 16:
+            return [None]
+        return [range(gates - 1), range(gates - 1, gates)] if self.cell == LSTM else [range(1), range(1, gates)]
+
+    @property
+    def chains(self) -> int:
+        """Independent partial sums per vector: as many as hide the latency of the sum and fit the registers."""
+        together = max(sum(len(self.tiles[j].widths) for j in tiles) for tiles in self.passes)
+        wanted = 4 if self.hidden <= 16 and self.lanes == 16 else 2
+        return min(wanted, max(1, ACCUMULATORS[self.lanes] // together))
 
     @property
     def state(self) -> np.dtype:
@@ -125,11 +139,11 @@ class CellShape(NamedTuple):
 
 
 def gate_factors(shape: CellShape) -> np.ndarray:
-    """Return the factor folded into each gate's weights, LSTM i f g o, GRU z r n."""
+    """Return the factor folded into each gate's weights, LSTM i g f o, GRU r z n."""
     if shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
-        factors = (-LOG2E, -LOG2E, -2 * LOG2E, -LOG2E) if shape.cell == LSTM else (-LOG2E, -LOG2E, -2 * LOG2E)
+        factors = (-LOG2E, -2 * LOG2E, -LOG2E, -LOG2E) if shape.cell == LSTM else (-LOG2E, -LOG2E, -2 * LOG2E)
     else:
-        factors = (0.5, 0.5, 1.0, 0.5) if shape.cell == LSTM else (0.5, 0.5, 1.0)
+        factors = (0.5, 1.0, 0.5, 0.5) if shape.cell == LSTM else (0.5, 0.5, 1.0)
     return np.array(factors)
 
 
@@ -149,9 +163,8 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     gates, hidden = GATES[shape.cell], shape.hidden
     factors = np.repeat(gate_factors(shape), hidden)
 
-    def ordered(tensor):  # gates first axis; GRU r, z, n -> z, r, n
-        parts = tensor.reshape(gates, hidden, -1)
-        return (parts[[1, 0, 2]] if shape.cell == GRU else parts).reshape(gates * hidden, -1)
+    def ordered(tensor):
+        return tensor.reshape(gates, hidden, -1)[list(ORDERS[shape.cell])].reshape(gates * hidden, -1)
 
     inputs, recurrent = ordered(w_ih).T * factors, ordered(w_hh).T
     bias_in, bias_hidden = ordered(b_ih).T * factors, ordered(b_hh).T
@@ -167,13 +180,12 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
         shared = np.where(gate, bias_in + bias_hidden * own, bias_hidden * own)
         candidate = np.concatenate([np.where(gate, 0.0, bias_in), np.where(gate, 0.0, inputs)])
         rows = np.concatenate([shared, np.where(gate, inputs, 0.0), candidate, recurrent * own])
-    lanes = [_tile_lanes(rows.reshape(-1, gates, hidden), tile) for tile in shape.tiles]
+    lanes = np.concatenate([_tile_lanes(rows.reshape(-1, gates, hidden), tile) for tile in shape.tiles], axis=1)
+    lanes = np.pad(lanes, ((0, 0), (0, shape.row - lanes.shape[1])))
     dense = np.zeros((shape.outputs, shape.padded))
     if shape.outputs:
         dense[:, :hidden] = dense_weight
-    return np.concatenate([np.concatenate(lanes, axis=1).ravel(), dense.ravel(), np.ravel(dense_bias)]).astype(
-        np.float32
-    )
+    return np.concatenate([lanes.ravel(), dense.ravel(), np.ravel(dense_bias)]).astype(np.float32)
 
 
 def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:
