@@ -79,7 +79,7 @@ def test_every_size(cell, hidden, maths):
 
 @pytest.mark.parametrize("lanes", [8, 4])
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
-@pytest.mark.parametrize("hidden", [1, 4, 5, 8, 12, 13, 21])
+@pytest.mark.parametrize("hidden", [1, 4, 5, 8, 12, 13, 21, 28])
 def test_narrow_registers(cell, hidden, lanes):
     check(cell, 1 + hidden % 3, hidden, hidden % 5, hidden % 2, lanes)
 
