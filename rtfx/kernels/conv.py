@@ -97,12 +97,11 @@ def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
     x, y = e.pointer(source), e.pointer(target)
     constants = [e.broadcast(weights, i, tile.lanes) for i in range(CONSTANTS)]
     activate = BY_CODE[shape.activation][1]
-    with e.loop(frames, tile.lanes * tile.vectors) as time:
-        times = [b.add(time, e.index(v * tile.lanes)) for v in range(tile.vectors)]
+    for times in e.tiles(frames, tile.lanes, tile.vectors):
         offset = CONSTANTS + shape.outputs
         for outputs in shape.groups(tile):
             width = len(outputs)
-            sums = {(j, v): e.slot(tile.lanes) for j in range(width) for v in range(tile.vectors)}
+            sums = {(j, v): e.slot(tile.lanes) for j in range(width) for v in range(len(times))}
             for (j, _), slot in sums.items():
                 b.store(e.broadcast(weights, CONSTANTS + outputs[j], tile.lanes), slot)
             with e.loop(shape.taps) as tap:

@@ -13,10 +13,10 @@ GATE_LIMIT = 60.0  # of the exponents: their product stays finite, and tanh and 
 
 
 def emit(builder, shape: LayerShape, tile: Tile, state, source, target, frames):
-    """Emit the loop over the block's tiles."""
+    """Emit the loops over the block's tiles."""
     layer = _Layer(simd.Emitter(builder), shape, tile, state, source, target)
-    with layer.e.loop(frames, tile.lanes * tile.vectors) as time:
-        layer.tile_at([builder.add(time, layer.e.index(v * tile.lanes)) for v in range(tile.vectors)])
+    for times in layer.e.tiles(frames, tile.lanes, tile.vectors):
+        layer.tile_at(times)
 
 
 class _Layer:
@@ -30,8 +30,9 @@ class _Layer:
         self.x, self.y = e.pointer(source), e.pointer(target)
         self.condition, self.head = (e.pointer(header.load("extra", i)) for i in range(2))
         self.constants = [[e.broadcast(self.weights, 4 * a + i, tile.lanes) for i in range(4)] for a in range(2)]
-        lanes = range(tile.vectors)
-        self.z = {(o, v): e.slot(tile.lanes) for o in range(shape.features) for v in lanes} if shape.mixed else {}
+        self.vectors = range(tile.vectors)
+        rows = range(shape.features if shape.mixed else 0)
+        self.z = {(o, v): e.slot(tile.lanes) for o in rows for v in self.vectors}
 
     def place(self, row, stride, t):
         """Return the offset of a row at a time."""
@@ -42,7 +43,7 @@ class _Layer:
 
     def tile_at(self, times):
         """Emit one tile."""
-        shape, groups = self.shape, self.shape.sum_groups(self.tile)
+        shape, groups, self.vectors = self.shape, self.shape.sum_groups(self.tile), range(len(times))
         bias, condition = CONSTANTS, CONSTANTS + shape.sums
         conv = condition + shape.sums * shape.conditions
         for outputs in groups:
@@ -66,7 +67,7 @@ class _Layer:
 
     def _sums(self, width: int, bias: int):
         """Return accumulators that hold their biases."""
-        sums = {(j, v): self.e.slot(self.tile.lanes) for j in range(width) for v in range(self.tile.vectors)}
+        sums = {(j, v): self.e.slot(self.tile.lanes) for j in range(width) for v in self.vectors}
         for (j, _), slot in sums.items():
             self.b.store(self.weight(bias + j), slot)
         return sums
@@ -124,13 +125,13 @@ class _Layer:
             sums = self._sums(width, bias)
             own = [j for j, row in enumerate(rows) if row < shape.outputs]
             if shape.residual == MATRIX and own:
-                part = {(k, v): sums[j, v] for k, j in enumerate(own) for v in range(self.tile.vectors)}
+                part = {(k, v): sums[j, v] for k, j in enumerate(own) for v in self.vectors}
                 self._accumulate(part, self.x, self.in_stride, times, shape.inputs, residual, len(own))
                 residual += shape.inputs * len(own)
             for feature in range(shape.features):
                 for j in range(width):
                     w = self.weight(offset + feature * width + j)
-                    for v in range(self.tile.vectors):
+                    for v in self.vectors:
                         total = self.e.fma(w, self.b.load(self.z[feature, v]), self.b.load(sums[j, v]))
                         self.b.store(total, sums[j, v])
             bias, offset = bias + width, offset + shape.features * width

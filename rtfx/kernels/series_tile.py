@@ -17,15 +17,11 @@ F32_BYTES = 4
 
 
 def emit(builder, shape: LayerShape, lanes: int, vectors: int, state, source, target, frames):
-    """Emit the loops over the block's tiles: wide ones while the block holds them, then tiles of one vector."""
+    """Emit the loops over the block's tiles."""
     e = simd.Emitter(builder)
-    done = e.integer_slot(e.index(0))
     series = _Series(e, shape, lanes, state, source, target)
-    for count in (vectors, 1) if vectors > 1 else (1,):
-        room = builder.sub(frames, e.index(lanes * (count - 1)))
-        with e.loop(room, lanes * count, builder.load(done)) as time:
-            series.tile_at([builder.add(time, e.index(v * lanes)) for v in range(count)])
-            builder.store(builder.add(time, e.index(lanes * count)), done)
+    for times in e.tiles(frames, lanes, vectors):
+        series.tile_at(times)
 
 
 class _Series:

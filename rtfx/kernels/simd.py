@@ -176,6 +176,18 @@ class Emitter:
         with cgutils.for_range_slice(self.b, self.index(start), self.index(count), self.index(step)) as (i, _):
             yield i
 
+    def tiles(self, frames, lanes: int, vectors: int) -> Iterator[list]:
+        """Emit the loops over a block's tiles: wide ones while the block fills them, then tiles of one vector.
+
+        Yields for each loop the first frame of every vector: what is emitted meanwhile is its body.
+        """
+        done = self.integer_slot(self.index(0))
+        for count in (vectors, 1) if vectors > 1 else (1,):
+            room = self.b.sub(frames, self.index(lanes * (count - 1)))
+            with self.loop(room, lanes * count, self.b.load(done)) as time:
+                yield [self.b.add(time, self.index(v * lanes)) for v in range(count)]
+                self.b.store(self.b.add(time, self.index(lanes * count)), done)
+
 
 class Record:
     """Fields of a block's state by name, from its NumPy dtype."""

@@ -18,7 +18,7 @@ from .fuse import Match
 from .layers import Described, described
 from .layout import MAX_BLOCK
 from .prove import Layer, agrees
-from .wisdom import choice
+from .wisdom import APART, choice
 
 WIDEST = 8  # channels: more keep the units busy by themselves
 
@@ -76,9 +76,11 @@ def plain_layer(conv: Conv1d, kind: Activation) -> Described:
 
 
 def series_layer(parts: Sequence[Described]) -> Layer | None:
-    """Return the kernel of layers in series, or None if it cannot be trusted here."""
+    """Return the kernel of layers in series, or None where it is wrong, or slower."""
     shape, width = parts[0].shape, lanes()
-    (vectors,) = choice("series", shape, (vectors_for(shape),), [(1,), (2,), (4,)])
+    (vectors,) = choice("series", shape, (vectors_for(shape),), [APART, (1,), (2,), (4,)])
+    if (vectors,) == APART:
+        return None
     blobs = [series.pack(shape, part.weights, part.kinds[0], part.constants) for part in parts]
     tiled = Layer(
         series.series_kernel(shape, width, vectors),

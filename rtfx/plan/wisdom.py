@@ -51,10 +51,8 @@ def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> C
     """Return what to compute a shape by: one on trial, the one measured as best if it is among these, or `rule`."""
     key = kind + " " + " ".join(map(str, shape))
     among = tuple(dict.fromkeys([rule, *others]))
-    if _trial is not None:
-        made = _trial.get(key, rule)
-    else:
-        made = next((known for known in among if known == in_force().get(key)), rule)
+    known = (in_force() if _trial is None else _trial).get(key)
+    made = next((one for one in among if one == known), rule)
     if _asked is not None:
         _asked[key] = Asked(made, among)
     return made
