@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import NotAModelFile, ResourceLimit, UnsupportedArchitecture
 from . import smartamppro
 from .hdf5 import Stored, read_hdf5
-from .keras_graph import MODELS, spec_from_config
+from .keras_graph import MODELS, spec_from_config, understood
 from .limits import FILE_BYTES
 from .spec import ModelSpec
 from .values import integer, listed, mapping, required
@@ -57,8 +57,9 @@ def _spec(config: Any, weights: Any, name: str, side: dict[str, Any]) -> ModelSp
         layer = mapping(required(mapping(entry, f"layers[{i}]"), "config", f"layers[{i}]"), f"layers[{i}].config")
         if not isinstance(entry.get("class_name"), str) or not isinstance(layer.get("name"), str):
             raise NotAModelFile(f"layers[{i}] has no class or no name: save the model again")
-    found = weights(inner)
-    window = _smartamppro(inner, found)
+    with understood():
+        found = weights(inner)
+        window = _smartamppro(inner, found)
     if window is not None:
         return smartamppro.read(window, Path(name))
     return spec_from_config(inner, found, _width(inner), side.get("knobs"), side.get("sample_rate"), name)

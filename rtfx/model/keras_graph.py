@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,19 @@ Weights = Mapping[str, Any]  # of each layer its tensors in Keras' order, of a m
 Value = tuple[str, int]  # what a layer gives the n-th time it is called
 
 
+@contextmanager
+def understood() -> Iterator[None]:
+    """Turn what a config that is not Keras' own makes of the code that walks it into a ModelError."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except RecursionError as error:
+        raise ResourceLimit("models inside models nested too deeply, expected a few levels") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UnsupportedArchitecture(f"not understood ({type(error).__name__}: {str(error)[:100]})") from error
+
+
 def spec_from_config(
     config: dict[str, Any],
     weights: Weights,
@@ -38,19 +52,13 @@ def spec_from_config(
     ModelError
         UnsupportedArchitecture names the layer that rtfx has none for.
     """
-    try:
+    with understood():
         kinds = [{"type": str(entry["class_name"]).lower()} for entry in config["layers"]]
         named = list(knobs) if knobs is not None else guitar_knobs(kinds, width)
         nodes = inputs(width, named)
         last = _model(nodes, len(nodes) - 1, config, weights)
         if last != len(nodes) - 1:
             raise UnsupportedArchitecture("the output is not the last layer: layers behind it reach nothing")
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise UnsupportedArchitecture(f"not understood ({type(error).__name__}: {str(error)[:100]})") from error
-    except RecursionError as error:
-        raise ResourceLimit("models inside models nested too deeply, expected a few levels") from error
     spec = ModelSpec(
         family="keras",
         nodes=tuple(nodes),

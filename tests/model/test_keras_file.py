@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from rtfx import errors
+from rtfx.model import keras_file
 from rtfx.model.keras_file import snake
 from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 
+from ..fuzz import change
 from .guitar_nets import smartamppro
 from .test_from_keras import STORED
 
@@ -199,3 +201,22 @@ def test_a_bomb_is_not_unpacked(tmp_path):
         file.create_dataset("model_weights/a", shape=(1 << 40,), dtype="f8", chunks=(1 << 10,))
     with pytest.raises(errors.NotAModelFile, match="bytes of numbers"):
         load(tmp_path / "wide.h5")
+
+
+def test_mutated_configs(tmp_path, monkeypatch):
+    """The tensors are read once: it is the config that a mutant changes."""
+    path = save(tmp_path / "net.keras", FUNCTIONAL, STORED["weights"])
+    stored = keras_file.read_hdf5(tmp_path / "net.part")
+    monkeypatch.setattr(keras_file, "read_hdf5", lambda path: stored)
+    rng, refused = np.random.default_rng(8), 0
+    for _ in range(400):
+        mutant = copy.deepcopy(FUNCTIONAL)
+        change(mutant, rng)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", json.dumps(mutant))
+            archive.writestr("model.weights.h5", b"")
+        try:
+            load(path)
+        except errors.ModelError:
+            refused += 1
+    assert 50 < refused < 350
