@@ -29,8 +29,8 @@ LONGEST_MEMORY = 2000.0  # frames, of a unit before it has learnt
 class RecurrentLearner:
     """A recurrent net and its optimiser; weights in PyTorch's order, see `Learner`.
 
-    The audio is not added to the output unless `Options.skip` says so: two pedals and an amp are learnt to half the
-    error without it in the same time.
+    The audio is not added to the output unless `Options.skip` says so: a pedal and an amp were learnt to a smaller
+    error without it in the same time (`docs/train.md`).
     """
 
     def __init__(self, cell: str, hidden: int, inputs: int, options: Options | None = None, seed: int = 0):
