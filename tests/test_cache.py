@@ -143,7 +143,9 @@ DAMAGE = {
     "noise": lambda data, other: bytes(range(256)) * 40,
     "another pickle": lambda data, other: pickle.dumps(42),
     "another kernel": lambda data, other: other,  # without a check: the other's sound, or a crash
-    "flipped bit": lambda data, other: data[:1500] + bytes([data[1500] ^ 1]) + data[1501:],
+    "flipped bit": lambda data, other: (
+        data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :]
+    ),
 }
 
 

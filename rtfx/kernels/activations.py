@@ -93,13 +93,12 @@ def sigmoid_of_scaled(e: Emitter, y):
     return e.div(one, e.add(exp2(e, y), one))
 
 
-def rational_tanh(e: Emitter, x, factor=None, offset=None):
-    """Return tanh(x) as a quotient, one division; with `factor` and `offset` what `table_tanh` returns."""
+def rational_tanh(e: Emitter, x, factor=None):
+    """Return tanh(x) as a quotient, one division; with `factor` what `table_tanh` returns."""
     x = e.at_least(e.at_most(x, TANH_LIMIT), -TANH_LIMIT)
     square = e.mul(x, x)
     odd = x if factor is None else e.mul(x, factor)
-    value = e.div(e.mul(odd, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
-    return value if offset is None else e.add(value, offset)
+    return e.div(e.mul(odd, e.polynomial(square, TANH_P)), e.polynomial(square, TANH_Q))
 
 
 def _pick(e: Emitter, table: np.ndarray, places):
@@ -127,15 +126,15 @@ def tanh_table() -> np.ndarray:
     return np.array([[0.0, *first], *rows]).T.astype(np.float32)
 
 
-def table_tanh(e: Emitter, x, factor=None, offset=None):
+def table_tanh(e: Emitter, x, factor=None):
     """Return tanh(x) by a polynomial of degree 5 per quarter: no division, relative error 2e-7.
 
     Degree 4 takes a tenth less of a small layer's time, but nets that amplify their own errors show it.
 
     Parameters
     ----------
-    factor, offset : vectors, optional
-        Return ``factor tanh(x) + offset``, in no more time than tanh(x) itself: both join in where nothing waits.
+    factor : vector, optional
+        Return ``factor tanh(x)``, in no more time than tanh(x) itself: it joins in where nothing waits.
     """
     width = x.type.count
     size = e.at_most(e.magnitude(x), TABLE_LIMIT)
@@ -149,8 +148,7 @@ def table_tanh(e: Emitter, x, factor=None, offset=None):
     if factor is None:
         return e.from_bits(e.b.or_(e.bits(e.fma(square, high, low)), sign))
     factor = e.from_bits(e.b.xor(e.bits(factor), sign))
-    low = e.mul(low, factor) if offset is None else e.fma(low, factor, offset)
-    return e.fma(e.mul(square, factor), high, low)
+    return e.fma(e.mul(square, factor), high, e.mul(low, factor))
 
 
 def table_exp2(e: Emitter, x, low: float, high: float):

@@ -97,7 +97,10 @@ class Gates:
         b.store(e.div(b.fneg(ec), e.mul(e.add(two, ec), do)), self.h)
 
     def _gru(self, inputs) -> Generator[int, Any, None]:
-        """With t = tanh(z / 2), and the candidate's recurrent part halved: r n = (1 + t) n / 2."""
+        """With t = tanh(z / 2), and the candidate's recurrent part halved: r n = (1 + t) n / 2.
+
+        The state is rounded once, in the sum: a unit that remembers for long adds up what every rounding leaves.
+        """
         e, b = self.e, self.e.b
         h = b.load(self.h)
         one, one_half = e.const(1.0, self.units), e.const(0.5, self.units)
@@ -106,7 +109,7 @@ class Gates:
         fresh = yield FRESH
         candidate = e.fma(reset, fresh, e.add(fed, fresh))
         update = e.fma((yield UPDATE), one_half, one_half)
-        b.store(self.tanh(e, candidate, e.sub(one, update), e.mul(update, h)), self.h)
+        b.store(e.fma(update, h, self.tanh(e, candidate, e.sub(one, update))), self.h)
 
     def _gru_of_powers(self, inputs) -> Generator[int, Any, None]:
         """With E = 2**z: h = (h (1 + En) + Eu (1 - En)) / ((1 + Eu) (1 + En))."""

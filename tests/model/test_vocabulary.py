@@ -234,7 +234,7 @@ FILES = {
     "no-stop": ({"op": "slice", "sources": [0], "start": 0}, "no key 'stop'"),
     "start-fraction": ({"op": "slice", "sources": [0], "start": 0.5, "stop": 1}, "start"),
     "huge-stop": ({"op": "slice", "sources": [0], "start": 0, "stop": 10**30}, "features 0 to 1"),
-    "slope-text": ({"op": "activation", "sources": [0], "kind": "hardtanh", "low": "-1"}, "low"),
+    "slope-text": ({"op": "activation", "sources": [0], "kind": "hardtanh", "low": "minus one"}, "low"),
     "constant-huge": ({"op": "activation", "sources": [0], "kind": "hardtanh", "high": 1e999}, "high"),
 }
 

@@ -54,4 +54,4 @@ def test_a_drift_is_found(monkeypatch):
         return drive(self, x, block) * np.float32(factor[0])
 
     monkeypatch.setattr(Engine, "drive", louder)
-    assert any("drift" in line for line in long.soak("klon.json", 2, SECONDS_AN_HOUR)["wrong"])
+    assert any("drift" in line for line in long.soak("klon.json", 3, SECONDS_AN_HOUR)["wrong"])
