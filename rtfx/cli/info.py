@@ -118,6 +118,21 @@ def _print_blocks(as_json: bool) -> None:
             click.echo(f"  level: {words}, or a player that rtfx info MODEL names")
         for parameter in block.parameters:
             click.echo(f"  {_line(parameter)}")
+    _print_random(as_json)
+
+
+def _print_random(as_json: bool) -> None:
+    from ..rig.random_block import SUMMARY, TYPE, described
+
+    if as_json:
+        json_line({"type": TYPE, "summary": SUMMARY, "file": None, "parameters": described()})
+        return
+    click.echo(f"{TYPE}: {SUMMARY}")
+    for key in described():
+        allowed = ", ".join(key["choices"]) or (f"{key['min']} to {key['max']}" if key["max"] else "text")
+        click.echo(
+            f"  {key['name']} ({allowed}; default {key['default']}){': ' * bool(key['summary'])}{key['summary']}"
+        )
 
 
 def _parameter(parameter) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from .yaml_marks import Marked
 
 TYPE = "random"
+SUMMARY = "a net that nobody trained, the same for the same keys everywhere"
 KIND, LINK = "kind", "link"
 OTHERS = ("type", "id", "level", "input_db", "level_db")
 
@@ -44,6 +46,27 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
             left["level_db"] = Marked(level - drive, line)
     left["file"] = Marked(f"random:{text}", line)
     return left
+
+
+def described() -> list[dict[str, Any]]:
+    """Return the keys of the block, those of its net first, as ``rtfx info --blocks`` lists parameters."""
+    from ..model.random import KINDS
+    from ..model.random_settings import CHOICES, RANGES
+
+    switch = ("true", "false")
+    found = [_key(KIND, "tcn", tuple(KINDS), "gru and lstm take fewer keys")]
+    for field in fields(KINDS["tcn"]):
+        choices = switch if isinstance(field.default, bool) else CHOICES.get(field.name, ())
+        found.append(_key(field.name, field.default, choices, "", *RANGES.get(field.name, ())))
+    found.append(_key(LINK, False, switch, "takes from level_db what input_db adds"))
+    levels = [_key("input_db", 0, (), "dB before the net", -40, 40), _key("level_db", 0, (), "dB behind it", -60, 40)]
+    return found + levels
+
+
+def _key(name: str, default: Any, choices: tuple, summary: str, low: float | None = None, high: float | None = None):
+    shown = str(default).lower() if isinstance(default, bool) else "none" if default == "" else default
+    span = {"min": low, "max": high, "default": shown, "unit": "", "kind": "structural"}
+    return {"name": name, **span, "choices": list(choices), "summary": summary}
 
 
 def _word(item: Marked) -> str:

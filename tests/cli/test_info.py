@@ -108,13 +108,18 @@ def test_blocks(capsys):
     code, out, _ = rtfx(capsys, "info", "--blocks", "--json")
     assert code == 0
     listed = {block["type"]: block for block in map(json.loads, out.splitlines())}
-    assert list(listed) == list(BLOCKS)
+    assert list(listed) == [*BLOCKS, "random"]
+    keys = {key["name"]: key for key in listed["random"]["parameters"]}
+    assert (
+        keys["layers"]["max"] == 24 and keys["link"]["default"] == "false" and "sine" in keys["activation"]["choices"]
+    )
     for name, block in BLOCKS.items():
         assert [p["name"] for p in listed[name]["parameters"]] == [p.name for p in block.parameters]
     code, text, _ = rtfx(capsys, "info", "--blocks")
     assert code == 0
     assert "level: normal (as loud as any other model), plugin (as" in text
     assert all(parameter.name in text for block in BLOCKS.values() for parameter in block.parameters)
+    assert "  kernel (1 to 64; default 3)" in text and "kind (tcn, gru, lstm; default tcn)" in text
 
 
 def test_verify_json(capsys):

@@ -61,6 +61,37 @@ def test_the_next_seed_is_the_net_of_that_seed_and_the_change_is_smooth(tmp_path
     assert np.abs(np.diff(body)).max() < 1.5 * np.abs(np.diff(alone[RATE : 2 * RATE])).max() + 0.02
 
 
+def test_any_key_may_change_while_it_plays(tmp_path):
+    """By an edit of the set list that is watched: crossfaded, without a click or a gap."""
+    path, live = tmp_path / "net.yaml", tmp_path / "live.wav"
+    words = "version: 1\npresets:\n  - {{name: net, chain: [{{type: random, id: net, {}}}]}}\n"
+    first, other = (
+        "layers: 2, channels: 2",
+        "layers: 3, channels: 4, kernel: 5, dilation: 3, activation: sine, bias: true",
+    )
+    path.write_text(words.format(first))
+    tone = (0.1 * np.sin(2 * np.pi * 220 * np.arange(20 * RATE) / RATE)).astype(np.float32)
+    settings = {"device": "null", "sample_rate": RATE, "input": tone, "record": live, "watch": True}
+    with rtfx.Rig.from_yaml(path).play(**settings) as stream:
+        stream.wait(0.5)
+        path.write_text(words.format(other))
+        told(stream, "reloaded")
+        frames = stream.stats.frames
+        stream.wait(0.6)
+    alone = [rtfx.Rig.from_yaml(path)(tone, RATE)]
+    path.write_text(words.format(first))
+    alone.append(rtfx.Rig.from_yaml(path)(tone, RATE))
+    heard = soundfile.read(live)[0]
+    late = slice(frames + RATE // 4, frames + RATE // 2)
+    assert np.allclose(heard[late], alone[0][late], atol=1e-4), "the net of the new keys"
+    body = heard[RATE // 2 : frames + RATE // 2]
+    steepest = max(np.abs(np.diff(y[RATE : 2 * RATE])).max() for y in alone)
+    assert np.abs(np.diff(body)).max() < 1.5 * steepest + 0.02
+    period = RATE // 220 + 1
+    peaks = np.abs(body[: body.size // period * period].reshape(-1, period)).max(axis=1)
+    assert peaks.min() > 0.3 * min(np.abs(y[RATE : 2 * RATE]).max() for y in alone), "a gap"
+
+
 def test_several_presses_are_several_seeds():
     with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
         for _ in range(5):

@@ -185,13 +185,13 @@ def test_a_net_that_would_explode_is_tamed_and_says_so(activation, bias):
 
 
 def test_any_seed_is_safe_and_as_loud_as_the_others():
-    """Of every activation and init, with and without biases: finite, and within 12 dB of the level for nine of ten."""
+    """A thousand, of every activation and init, with and without biases: finite, nine of ten within 12 dB of it."""
     x = np.random.default_rng(8).normal(0, 0.1, (1, 1500))
     levels = []
-    for seed in range(91):
+    for seed in range(1001):
         names = f"activation={list(ACTIVATIONS)[seed % 13]}&init={list(PLUGIN_INITS)[seed % 7]}"
         spec = load(f"random:tcn?seed={seed}&{names}&layers={1 + seed % 6}&dilation={1 + seed % 4}&bias={seed % 2}")
         y = evaluate(spec, x)[0] * 10 ** (spec.level_db / 20)
         assert np.isfinite(y).all()
         levels += [] if spec.warnings else [20 * np.log10(np.std(y))]
-    assert len(levels) > 70 and np.mean(np.abs(np.array(levels) + 18) < 12) > 0.9
+    assert len(levels) > 800 and np.mean(np.abs(np.array(levels) + 18) < 12) > 0.9
