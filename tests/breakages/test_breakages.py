@@ -38,7 +38,8 @@ def environment(tree: Path, cache: Path, optimise: bool = False) -> dict[str, st
 
 def run(tree: Path, cache: Path, tests: list[str], optimise: bool = False) -> subprocess.CompletedProcess:
     """Run tests in a copy of the tree."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    warnings = "ignore:Cannot cache compiled function"  # Numba's of loops that it has not optimised
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-W", warnings, *tests]
     settings = {"cwd": tree, "env": environment(tree, cache, optimise), "capture_output": True, "text": True}
     return subprocess.run(command, timeout=300, **settings)
 
