@@ -164,7 +164,7 @@ def _recurrent(node: Lstm | Gru | Rnn, w: Tensors, sources: list[Any], frames: i
         biases = [w["bias"], torch.zeros_like(w["bias"])]
     state = _tensor(stored_state(node, np.float64), x).view(-1, 1, 1, node.width)
     starts = [part.expand(1, x.shape[1], -1).contiguous() for part in state]
-    step = {Lstm: torch.lstm, Gru: torch.gru, Rnn: torch.rnn_tanh}[type(node)]
+    step: Any = {Lstm: torch.lstm, Gru: torch.gru, Rnn: torch.rnn_tanh}[type(node)]
     first = starts if isinstance(node, Lstm) else starts[0]
     options = True, 1, 0.0, False, False, False  # biases, layers, dropout, training, both directions, batch first
     return step(x.permute(2, 1, 0).contiguous(), first, [w["weight_ih"], w["weight_hh"], *biases], *options)[0].permute(

@@ -68,7 +68,7 @@ class TorchLearner:
             out = run(self.model, self._weights(), torch.from_numpy(heard), wanted.shape[1])[0]
             value, gradient = total_loss(_lanes(out.detach().numpy()), _lanes(wanted), self.options)
             out.backward(torch.from_numpy(np.ascontiguousarray(share * gradient[0].T)))
-            self.optimiser.step(self._vector.grad.numpy(), self.rate)
+            self.optimiser.step(np.asarray(self._vector.grad), self.rate)
             self._vector.grad = None
             losses.append(share * value)
         return float(np.mean(losses))
