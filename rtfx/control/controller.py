@@ -42,29 +42,31 @@ class LoadedPreset:
     def __post_init__(self):
         self.values = [dict(block.values) for block in self.blocks]
         self.written = self.written or [dict(values) for values in self.values]
-        self._built[self._structure()] = (self.plan, self.template)
+        self._built[self._structure(self.values)] = (self.plan, self.template)
 
     @property
     def blocks(self) -> list[ChainBlock]:
         """The chain."""
         return [planned.source for planned in self.plan.blocks]
 
-    def _structure(self) -> tuple:
-        """Return the values that decide the plan."""
+    def now(self) -> list[dict]:
+        """Return a copy of the current values: who builds a rig in several steps needs the same in each."""
+        return [dict(values) for values in self.values]
+
+    def _structure(self, values: Sequence[Mapping]) -> tuple:
+        """Return those of the values that decide the plan."""
         return tuple(
-            values[parameter.name]
-            for block, values in zip(self.blocks, self.values, strict=True)
+            given[parameter.name]
+            for block, given in zip(self.blocks, values, strict=True)
             for parameter in block.parameters
             if parameter.kind == "structural"
         )
 
-    def build(self) -> bool:
+    def build(self, values: Sequence[Mapping]) -> bool:
         """Plan anew if a structural value has changed; return whether it had. What was built before is kept."""
-        key = self._structure()
+        key = self._structure(values)
         if key not in self._built:
-            blocks = [
-                replace(block, values=dict(values)) for block, values in zip(self.blocks, self.values, strict=True)
-            ]
+            blocks = [replace(block, values=dict(given)) for block, given in zip(self.blocks, values, strict=True)]
             plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
             self._built[key] = (plan, EngineRig(plan, self.cold))
         plan, template = self._built[key]
@@ -75,26 +77,27 @@ class LoadedPreset:
     def swap(self, specs: Mapping[str, ModelSpec]) -> bool:
         """Take new weights for models by block; return whether the state that plays fits them, as it should."""
         self.learned = True
+        values = self.now()
         blocks = [
-            replace(block, values=dict(values), spec=with_weights(block.spec, specs[block.id]))
+            replace(block, values=given, spec=with_weights(block.spec, specs[block.id]))
             if block.spec is not None and block.id in specs
-            else replace(block, values=dict(values))
-            for block, values in zip(self.blocks, self.values, strict=True)
+            else replace(block, values=given)
+            for block, given in zip(self.blocks, values, strict=True)
         ]
         plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
         fits = plan.layout == self.plan.layout
         self.template = EngineRig(plan, self.cold, self.template if fits else None)
         self.plan = plan
-        self._built = {self._structure(): (plan, self.template)}
+        self._built = {self._structure(values): (plan, self.template)}
         return fits
 
-    def instance(self) -> EngineRig:
-        """Return a rig to play from rest, at the current values."""
+    def instance(self, values: Sequence[Mapping]) -> EngineRig:
+        """Return a rig to play from rest, at values for which `build` was called."""
         if not self.template.prewarmed:
             self.template = EngineRig(self.plan, self.cold)
-            self._built[self._structure()] = (self.plan, self.template)
+            self._built[self._structure(values)] = (self.plan, self.template)
         rig = EngineRig(self.plan, template=self.template)
-        rig.start_at(self.values)
+        rig.start_at(values)
         return rig
 
     def parameters(self) -> list[tuple[str, Parameter, float]]:
@@ -132,7 +135,7 @@ class Controller:
         self._updates: dict[tuple[int, str], ModelSpec] = {}
         self._listeners: list[Callable[[str, float | str], None]] = []
         self.history = History()
-        self.playing = self._instance()
+        self.playing = self._instance(self.preset, self.preset.now())
         engine.publish(self.playing)
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
 
@@ -229,12 +232,12 @@ class Controller:
         if self._thread.is_alive():
             self._thread.join(timeout=0.5)  # it may be compiling, and is left to it
 
-    def _instance(self, prime: bool = False) -> EngineRig:
-        rig = self.preset.instance()
+    def _instance(self, preset: LoadedPreset, values: list[dict], prime: bool = False) -> EngineRig:
+        rig = preset.instance(values)
         if prime:
-            rig.record["prime_frames"] = max(block.prewarm_frames for block in self.preset.plan.blocks)
-        if not self.preset.learned:
-            rig.origin = (self.preset, [dict(values) for values in self.preset.values], prime)
+            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
+        if not preset.learned:
+            rig.origin = (preset, values, prime)
         return rig
 
     def _run(self) -> None:
@@ -250,42 +253,43 @@ class Controller:
                 continues = self._replaced and not selected
                 self._selected = self._turned = self._replaced = False
                 updates, self._updates = self._updates, {}
-                values = [dict(block) for block in self.preset.values]
-            swapped = self._swap(updates)
+                preset = self.preset  # others turn and select meanwhile: what they do is for the next time
+                values = preset.now()
+            swapped = self._swap(updates, preset)
             if selected:
-                self.preset.build()
-                self.playing = self._instance()
+                preset.build(values)
+                self.playing = self._instance(preset, values)
                 self.engine.publish(self.playing)
-            elif continues and self.preset.plan is not self.playing.plan:
-                self._go_on(values)
+            elif continues and preset.plan is not self.playing.plan:
+                self._go_on(preset, values)
             elif swapped is not None:
-                self.playing = self.preset.template if swapped else self._instance(prime=True)
+                self.playing = preset.template if swapped else self._instance(preset, values, prime=True)
                 if swapped:
                     self.playing.glide_to(values)
                 self.engine.publish(self.playing, continues=swapped)
-            elif turned and self.preset.build():
-                self.playing = self._instance(prime=True)
+            elif turned and preset.build(values):
+                self.playing = self._instance(preset, values, prime=True)
                 self.engine.publish(self.playing)
             elif turned:
                 self.playing.glide_to(values)
             self.engine.reclaim()
 
-    def _go_on(self, values: list[dict]) -> None:
+    def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
         """Play another plan in place of the one that plays, with its state if that fits."""
-        fits = self.preset.plan.layout == self.playing.plan.layout
+        fits = preset.plan.layout == self.playing.plan.layout
         if fits:
-            self.playing = EngineRig(self.preset.plan, template=self.preset.template)
+            self.playing = EngineRig(preset.plan, template=preset.template)
             self.playing.glide_to(values)
         else:
-            self.playing = self._instance()
+            self.playing = self._instance(preset, values)
         self.engine.publish(self.playing, continues=fits)
 
-    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec]) -> bool | None:
+    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec], playing: LoadedPreset) -> bool | None:
         """Give presets new weights; return whether the state of the one that plays fits them, None if it got none."""
         result = None
         for index, preset in enumerate(self.presets):
             specs = {block: spec for (place, block), spec in updates.items() if place == index}
             if specs:
                 fits = preset.swap(specs)
-                result = fits if index == self.index else result
+                result = fits if preset is playing else result
         return result

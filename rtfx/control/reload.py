@@ -167,7 +167,7 @@ def keep_turned(old: LoadedPreset, new: LoadedPreset) -> None:
         for name, value in written.items():
             if name in played and said.get(name) == value:
                 values[name] = played[name]
-    new.build()
+    new.build(new.values)
 
 
 def _said(preset: Preset | None) -> Any:

@@ -136,8 +136,8 @@ class Replay:
         now = values | (told.get("set") or {})
         self._values[number] = now
         preset.values = _by_block(preset, now if values_now else values)
-        preset.build()
-        rig = preset.instance()
+        preset.build(preset.values)
+        rig = preset.instance(preset.values)
         if told["prime"]:
             rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
         rig.record["tail_frames"] = told["tail_frames"]

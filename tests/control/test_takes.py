@@ -1,5 +1,6 @@
 """A take played again is the wet recording, bit for bit: whatever was turned, switched, faded or cut how."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rtfx.control.replay import Replay, take_in
 from rtfx.control.takes import Described, Takes
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
+from rtfx.engine.rig import EngineRig
 from rtfx.plan.resolve import Models, Options
 from rtfx.rig.preset import load_set_list
 from tests.cli.command import rtfx as command
@@ -131,6 +133,37 @@ def test_a_take_nulls_bit_for_bit_whatever_happened(set_list, often, tmp_path, s
     assert take["start_frame"] > 0 and len(wet) >= 0.9 * RATE, "it begins in the middle"
     assert len(take["events"]) > 10 and np.abs(wet).max() > 0.01
     assert np.array_equal(wet, again), f"differs first at {np.flatnonzero((wet != again).any(axis=1))[:1]}"
+
+
+def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, often, tmp_path, monkeypatch):
+    """It glides there from where the rig begins, and so does the take."""
+    band = Band(set_list)
+    start_at, turned = EngineRig.start_at, []
+
+    def start_and_be_turned(rig, values):
+        start_at(rig, values)
+        if not turned:
+            turned.append(threading.Thread(target=band.controller.set, args=("klon.gain", 0.1)))
+            turned[0].start()
+            turned[0].join()
+
+    try:
+        play_at_random(band, np.random.default_rng(2), 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(EngineRig, "start_at", start_and_be_turned)
+            band.controller.select(2)
+            while not (turned and band.engine.record["swaps"]):
+                time.sleep(0.002)
+                band.engine.drive(noise(64), 64)
+        time.sleep(0.05)
+        for number in range(20):
+            band.engine.drive(noise(1000, seed=number), 100)
+            band.takes.keeper._look()
+        band.takes.save(seconds=0.6)
+    finally:
+        band.close()
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert not warnings and np.array_equal(wet, again)
 
 
 def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp_path):

@@ -27,6 +27,7 @@ from rtfx.errors import UsageError
 from .rig import BLOCK, RATE, soak_rig, step_bound, tone, turnable
 
 FLOODS = 4
+FLOOD_SECONDS = 0.02  # all knobs of a thread in turn; one pace on any machine: a take keeps the turns of its last minute
 MEMORY_GROWTH_MB = 16.0  # after the first quarter
 
 
@@ -52,14 +53,16 @@ class Company:
 
     def _flood(self, number: int) -> None:
         generator = np.random.default_rng(number)
+        due = time.monotonic()
         while not self.over.is_set():
+            due = max(due + FLOOD_SECONDS, time.monotonic())
             for address, low, high in turnable(self.stream.parameters):
                 try:
                     self.stream.set(address, float(generator.uniform(low, high)))
                     self.turned += 1
                 except UsageError:  # the preset has changed meanwhile
                     break
-            time.sleep(0.002)
+            time.sleep(max(due - time.monotonic(), 0.0))
 
     def _select(self) -> None:
         generator = np.random.default_rng(10)
