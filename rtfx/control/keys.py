@@ -74,9 +74,9 @@ def _mute(stream: Stream, key: str) -> str:
 
 
 def _channel(stream: Stream, key: str) -> str:
-    count = stream.input_channels
+    count = stream.in_channel_choices
     if count < 2:
-        return f"the input has {count} channel"
+        return f"there is no other input: {stream.input_channels} of {stream.input_channels} channels play"
     stream.in_channel = stream.in_channel % count + 1
     remember_channel(stream.stats.input_device, stream.in_channel)
     return f"input {stream.in_channel} of {count}"

@@ -26,12 +26,15 @@ class Loader:
         Hz.
     cold : bool
         Models are not prewarmed.
+    channels : int
+        Of the input; each goes through models of its own.
     """
 
     sample_rate: float
     models: Models
     options: Options
     cold: bool = False
+    channels: int = 1
 
     def load(self, preset: Preset, values: Mapping[str, Any] | None = None) -> tuple[LoadedPreset, list[str]]:
         """Return a preset with `values` by address, compiled, and what the user should know about it.
@@ -42,7 +45,7 @@ class Loader:
             A file or a value that cannot be used.
         """
         blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
-        plan = plan_chain(blocks, self.sample_rate)
+        plan = plan_chain(blocks, self.sample_rate, self.channels)
         template = EngineRig(plan, self.cold)
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
         return loaded, notes

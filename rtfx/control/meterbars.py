@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.text import Text
 
@@ -51,10 +51,10 @@ def channel_line(name: str, dbfs: float, held_dbfs: float, width: int) -> Text:
     return line
 
 
-def others_lines(levels: Sequence[float], held: Sequence[float], chosen: int, width: int) -> list[Text]:
+def others_lines(levels: Sequence[float], held: Sequence[float], shown: Collection[int], width: int) -> list[Text]:
     """Return the channels that have no bar of their own as numbers, several a line."""
     result: list[Text] = []
-    others = [channel for channel in range(len(levels)) if channel != chosen]
+    others = [channel for channel in range(len(levels)) if channel not in shown]
     a_line = max((width - 1) // CELL, 1)
     for first in range(0, len(others), a_line):
         line = Text()

@@ -101,10 +101,12 @@ def open_stream(
     fixed = sample_rate or wanted.get("sample_rate")
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
+    # A file is heard whole, as it is rendered, unless one of its channels is named. A guitar is one channel of a device.
+    heard = source.shape[1] if source is not None and in_channel is None else 1
     found = signature_of(paths_of(set_list, presets)) if watch else {}
     with compilation_listener(progress):
         options = Options(bare, cab, level, rate_method, interface_dbu, resample_phase)
-        loader = Loader(stream_rate, models, options, cold)
+        loader = Loader(stream_rate, models, options, cold, heard)
         loaded, notes = load_presets(presets, first, values or {}, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     engine = _engine(choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted)

@@ -40,7 +40,7 @@ class Snapshot:
     route: str
     presets: Sequence[str]
     preset: int
-    in_channel: int
+    heard: range
     inputs: Sequence[float]
     held_in: Sequence[float]
     outputs: Sequence[float]
@@ -127,14 +127,14 @@ def _presets(s: Snapshot, width: int) -> Text:
 
 def _meters(s: Snapshot, width: int) -> list[Text]:
     result = []
-    own = range(len(s.inputs)) if len(s.inputs) <= METERS else [s.in_channel - 1]
+    own = range(len(s.inputs)) if len(s.inputs) <= METERS else s.heard[:METERS]
     for channel in own:
         if channel < len(s.inputs):
-            mark = ">" if channel == s.in_channel - 1 and len(s.inputs) > 1 else " "
+            mark = ">" if channel in s.heard and len(s.inputs) > 1 else " "
             name = f"{mark}in {channel + 1}"
             result.append(channel_line(name, s.inputs[channel], s.held_in[channel], width))
     if len(s.inputs) > METERS:
-        result += others_lines(s.inputs, s.held_in, s.in_channel - 1, width)
+        result += others_lines(s.inputs, s.held_in, own, width)
     for row, level in enumerate(s.outputs):
         name = f" out {row + 1}" if len(s.outputs) > 1 else " out"
         result.append(channel_line(name, level, s.held_out[row], width))

@@ -61,7 +61,7 @@ class Replay:
         self._rate = float(set_list.device["sample_rate"])
         self._check_files()
         options = Options(**self._take["options"])
-        loader = Loader(self._rate, Models(opened.get("compat")), options, opened["cold"])
+        loader = Loader(self._rate, Models(opened.get("compat")), options, opened["cold"], self._take["inputs"])
         self._loaded, _ = load_presets(set_list.presets, opened["preset"], opened["values"], loader)
         self._limiter = bool(set_list.globals.get("limiter", True))
         self._values: dict[int, dict] = {}

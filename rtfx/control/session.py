@@ -36,15 +36,15 @@ class ChannelHint:
         self._seconds = seconds
         self._seen: deque[tuple[float, list[float]]] = deque()
 
-    def update(self, levels: list[float], chosen: int, now: float) -> str:
+    def update(self, levels: list[float], heard: range, now: float) -> str:
         """Return ``signal on input 2: press c`` or "".
 
         Parameters
         ----------
         levels : list of float
             Peak of each device channel in dBFS.
-        chosen : int
-            Channel from 1.
+        heard : range
+            Channels, from 0, that feed the rig.
         now : float
             Seconds.
         """
@@ -52,13 +52,13 @@ class ChannelHint:
         full = now - self._seen[0][0] >= self._seconds
         while now - self._seen[0][0] > self._seconds:
             self._seen.popleft()
-        if not full or not 1 <= chosen <= len(levels):
+        if not full or heard.stop > len(levels):
             return ""
         peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
-        others = [(peak, -channel) for channel, peak in enumerate(peaks, 1) if channel != chosen]
-        if peaks[chosen - 1] >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
+        others = [(peak, -channel) for channel, peak in enumerate(peaks) if channel not in heard]
+        if max(peaks[heard.start : heard.stop]) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
             return ""
-        return f"signal on input {-max(others)[1]}: press c"
+        return f"signal on input {1 - max(others)[1]}: press c"
 
 
 def play(

@@ -128,12 +128,23 @@ class Stream(Turns):
 
     @property
     def in_channel(self) -> int:
-        """Device channel that feeds the rig, from 1."""
+        """Device channel that feeds the rig, from 1; the first of them where a file of several is heard whole."""
         return int(self.engine.record["in_channel"]) + 1
 
     @in_channel.setter
     def in_channel(self, channel: int) -> None:
-        self.engine.record["in_channel"] = min(max(int(channel), 1), max(self.input_channels, 1)) - 1
+        self.engine.record["in_channel"] = min(max(int(channel), 1), self.in_channel_choices) - 1
+
+    @property
+    def in_channel_choices(self) -> int:
+        """How many values `in_channel` may take; 1 where the rig hears all channels."""
+        return max(self.input_channels - len(self.heard) + 1, 1)
+
+    @property
+    def heard(self) -> range:
+        """The input's channels, from 0, that feed the rig: one of a device, all of a file unless one was named."""
+        first = int(self.engine.record["in_channel"])
+        return range(first, first + int(self.engine.record["inputs"]))
 
     @property
     def input_channels(self) -> int:

@@ -131,6 +131,7 @@ def describe(window: Window, opened: Described, engine: Engine, name: str) -> di
         "start_frame": window.start,
         "exact": not faults,
         **({"fault": "; ".join(dict.fromkeys(faults))} if faults else {}),
+        "inputs": int(engine.record["inputs"]),
         "outputs": int(engine.record["outputs"]),
         "opened": {"preset": opened.first, "values": _plain(opened.values), "cold": opened.cold}
         | ({"compat": opened.compat} if opened.compat else {}),

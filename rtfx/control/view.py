@@ -42,7 +42,7 @@ class PlainView:
 
     def update(self, meters: Meters) -> None:
         now = self._clock()
-        hint = self._hint.update(meters.inputs, self._stream.in_channel, now)
+        hint = self._hint.update(meters.inputs, self._stream.heard, now)
         state = self._state(hint, meters)
         changed = [key for key, value in state.items() if value != self._told[key]]
         if all(isinstance(state[key], int) for key in changed) and now < self._next:
@@ -113,7 +113,7 @@ class LiveView:
 
     def update(self, meters: Meters) -> None:
         now = self._clock()
-        hint = self._hint.update(meters.inputs, self._stream.in_channel, now)
+        hint = self._hint.update(meters.inputs, self._stream.heard, now)
         self._levels = (louder(self._levels[0], meters.inputs), louder(self._levels[1], meters.outputs))
         if meters.xruns > self._xruns:
             self._last_xrun = time.strftime("%H:%M:%S")
@@ -151,7 +151,7 @@ class LiveView:
             route=route_line(stats),
             presets=stream.presets,
             preset=stream.preset,
-            in_channel=stream.in_channel,
+            heard=stream.heard,
             inputs=self._levels[0],
             held_in=meters.held_in,
             outputs=self._levels[1],

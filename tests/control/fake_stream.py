@@ -22,7 +22,7 @@ class FakeStream:
         self.preset = 0
         self.mute = self.bypass = False
         self.in_channel = 1
-        self.input_channels = inputs
+        self.input_channels = self.in_channel_choices = inputs
         self.in_gain_db = self.out_gain_db = 0.0
         self.levels = [-20.0] * inputs
         self.held_in = [-12.0] * inputs
@@ -45,6 +45,10 @@ class FakeStream:
         self.written = dict(self.values)
         self.scenes = {}
         self.sets = []
+
+    @property
+    def heard(self):
+        return range(self.in_channel - 1, self.in_channel)
 
     @property
     def parameters(self):

@@ -43,6 +43,19 @@ def test_the_second_channel_of_a_file_plays(rig, tmp_path):
     np.testing.assert_array_equal(take[faded], rig(audio[1], 48000)[faded])
 
 
+def test_a_stereo_file_plays_in_stereo(rig, tmp_path):
+    import soundfile
+
+    audio = 0.1 * np.random.default_rng(0).standard_normal((2, 24000)).astype(np.float32)
+    with rig.play(device="null", input=audio, record=tmp_path / "take.wav", seconds=0.5) as stream:
+        assert list(stream.heard) == [0, 1] and stream.in_channel_choices == 1
+        stream.wait()
+    take, _ = soundfile.read(tmp_path / "take.wav", dtype="float32", always_2d=True)
+    faded = slice(15000, 22000)
+    np.testing.assert_array_equal(take[faded].T, rig(audio, 48000)[:, faded])
+    assert np.abs(take[faded, 0] - take[faded, 1]).max() > 0.01
+
+
 def test_a_model_goes_by_its_own_name_too(rig):
     with rig.play(device="null", seconds=0.1) as stream:
         stream.set("klon.gain", 0.7)

@@ -50,7 +50,7 @@ def snapshot(**changes):
         "route": "on " + "name " * 40,
         "presets": ["clean", "ギター" * 30, "lead" * 30],
         "preset": 1,
-        "in_channel": 1,
+        "heard": range(1),
         "inputs": [-20.0, -60.0],
         "held_in": [1.0, -60.0],
         "outputs": [-6.0, -7.0],
@@ -77,7 +77,7 @@ def snapshot(**changes):
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12), (200, 60), (20, 5), (80, 8)])
 @pytest.mark.parametrize("inputs", [0, 1, 2, 4, 18, 32])
 def test_every_line_fits(size, inputs):
-    s = snapshot(inputs=[-20.0] * inputs, held_in=[-6.0] * inputs, in_channel=max(inputs, 1))
+    s = snapshot(inputs=[-20.0] * inputs, held_in=[-6.0] * inputs, heard=range(max(inputs, 1) - 1, max(inputs, 1)))
     for chosen in (s.knobs[0], s.knobs[20], s.knobs[-1]):
         lines = panel.lines(panel.Snapshot(**(vars(s) | {"chosen": chosen})), *size)
         assert len(lines) <= size[1]
@@ -86,7 +86,7 @@ def test_every_line_fits(size, inputs):
 
 @pytest.mark.parametrize("inputs", [1, 2, 4, 18, 32])
 def test_at_80_by_24_all_that_matters_is_there(inputs):
-    s = snapshot(inputs=[-20.0] * inputs, held_in=[1.0] * inputs, in_channel=inputs)
+    s = snapshot(inputs=[-20.0] * inputs, held_in=[1.0] * inputs, heard=range(inputs - 1, inputs))
     text = "\n".join(line.plain for line in panel.lines(s))
     for part in (
         "MUTED",

@@ -218,7 +218,7 @@ def test_a_young_stream_is_saved_from_its_first_frame(set_list, tmp_path):
 
 def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_path, capsys, monkeypatch):
     generator = np.random.default_rng(5)
-    x = noise(20 * RATE, level=0.3)[:, 0]
+    x = np.stack([noise(20 * RATE, level=0.3, seed=seed)[:, 0] for seed in (0, 1)])  # stereo stays stereo
     with rtfx.Rig.from_yaml(set_list).play(device="null", input=x, sample_rate=RATE, level="none") as stream:
         for _ in range(40):
             event_at_random(stream, generator)
