@@ -247,7 +247,8 @@ class Rig:
         input : path or array, optional
             Plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at the stream's rate.
         in_channel : int, optional
-            Device channel of the guitar, from 1; by default the one remembered for this device, else 1.
+            Device channel of the guitar, from 1; by default the one remembered for this device, else 1. Of `input` that
+            channel alone; by default all of them, each through models of its own.
         sample_rate : float, optional
             Hz; by default the set list's, else the models' if the device runs at it, else the device's.
         block_size : int

@@ -34,7 +34,7 @@ RETRY_SECONDS = 1.0
 @click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device.")
 @click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="0: the device's own.")
 @click.option("--latency", metavar="low|high|SECONDS", help="What to ask of the device (default low).")
-@click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input.")
+@click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input, all its channels.")
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
 @click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
 @click.option("--tune", is_flag=True, help="First measure which kernels are fastest here, if not yet: up to minutes.")

@@ -101,7 +101,7 @@ def open_stream(
     fixed = sample_rate or wanted.get("sample_rate")
     stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
     source, loops = _source(input, choice, stream_rate)
-    # A file is heard whole, as it is rendered, unless one of its channels is named. A guitar is one channel of a device.
+    # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
     heard = source.shape[1] if source is not None and in_channel is None else 1
     found = signature_of(paths_of(set_list, presets)) if watch else {}
     with compilation_listener(progress):

@@ -254,7 +254,8 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
         raise UnsupportedInput(
             f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, "
-            f"the chain {signal.width} channels: use --mono, or a file of as many channels as the model's inputs"
+            f"the chain {signal.width} channels: use --mono (live: --in-channel 1), or a file of as many channels as "
+            "the model's inputs"
         )
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     first = len(cells) - len(names)

@@ -27,7 +27,9 @@ from rtfx.errors import UsageError
 from .rig import BLOCK, RATE, soak_rig, step_bound, tone, turnable
 
 FLOODS = 4
-FLOOD_SECONDS = 0.02  # all knobs of a thread in turn; one pace on any machine: a take keeps the turns of its last minute
+FLOOD_SECONDS = (
+    0.02  # all knobs of a thread in turn; one pace on any machine: a take keeps the turns of its last minute
+)
 MEMORY_GROWTH_MB = 16.0  # after the first quarter
 
 
