@@ -24,7 +24,7 @@ from rtfx.engine.layout import LOAD_BIN_OFFSET, LOAD_BIN_SHIFT
 from rtfx.engine.rings import Rings
 from rtfx.errors import UsageError
 
-from .rig import BLOCK, RATE, soak_rig, step_bound, tone, turnable
+from .rig import BLOCK, RATE, kink_bound, soak_rig, tone, turnable
 
 FLOODS = 4
 FLOOD_SECONDS = (
@@ -146,19 +146,19 @@ def stolen_seconds() -> float:
     return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
-def largest_step(path: Path) -> tuple[float, bool]:
-    """Return (the largest step between two frames, whether all are finite) of a recording."""
+def largest_kink(path: Path) -> tuple[float, bool]:
+    """Return (the largest second difference of a recording's frames, whether all are finite)."""
     largest, finite, last = 0.0, True, None
     with soundfile.SoundFile(str(path)) as file:
         for block in file.blocks(RATE * 10, dtype="float32", always_2d=True):
             y = block if last is None else np.concatenate([last, block])
             finite &= bool(np.isfinite(y).all())
-            largest = max(largest, float(np.abs(np.diff(y, axis=0)).max(initial=0.0)))
-            last = block[-1:]
+            largest = max(largest, float(np.abs(np.diff(y, n=2, axis=0)).max(initial=0.0)))
+            last = y[-2:]
     return largest, finite
 
 
-def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) -> dict:
+def soak(seconds: float, folder: Path, settings: int = 64, rest: float = 1.0) -> dict:
     """Play; return the figures and, under "wrong", what is not as it must be."""
     rig = soak_rig(folder)
     take = folder / "soak.wav"
@@ -170,7 +170,7 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
         for each in (control, stream):
             each.engine.record["source_loops"] = 1
             touch(each.engine.rings)
-        bound = step_bound(stream.controller.presets, settings)
+        bound = kink_bound(stream.controller.presets, settings)
         company = Company(stream, rest)
         stolen = stolen_seconds()
         tolls: list[tuple[dict[str, int], dict[str, int]]] = []
@@ -183,7 +183,7 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
         late, late_idle = overruns(stream), overruns(control)
     settled = len(tolls) // 4  # the first quarter may still touch new memory
     grown = [{key: end[key] - begin[key] for key in end} for begin, end in zip(tolls[settled], tolls[-1], strict=True)]
-    step, finite = largest_step(take)
+    kink, finite = largest_kink(take)
     take.unlink()
     held = memory[len(memory) // 4 :] or [0.0]
     found = {
@@ -208,7 +208,7 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
         "load_max_of_the_control": idle.load_max,
         "non_finite_blocks": stats.non_finite_blocks,
         "finite": finite,
-        "largest_step": step,
+        "largest_kink": kink,
         "bound": bound,
         "memory_first_mb": memory[0] if memory else 0.0,
         "memory_quarter_mb": held[0],
@@ -224,7 +224,7 @@ def soak(seconds: float, folder: Path, settings: int = 40, rest: float = 1.0) ->
     }
     wrong = [f"a disturber ended: {failure}" for failure in company.failures]
     wrong += [] if finite and not stats.non_finite_blocks else ["samples that are not finite"]
-    wrong += [] if step <= bound else [f"a click: a step of {step:.3f}, at most {bound:.3f} is sound"]
+    wrong += [] if kink <= bound else [f"a click: a bend of {kink:.4f}, at most {bound:.4f} is sound"]
     wrong += [] if found["memory_growth_mb"] <= MEMORY_GROWTH_MB else ["memory grows"]
     wrong += [] if stats.frames == round(seconds * RATE) else ["frames are missing"]
     wrong += [] if stats.lost_frames == 0 else ["the recorder lost frames"]

@@ -1,7 +1,8 @@
-"""What the soak plays: a set list of different graphs, a smooth tone, and the largest step it may come out with."""
+"""What the soak plays: a set list of different graphs, a smooth tone, and the sharpest bend it may come out with."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -61,26 +62,29 @@ def turnable(parameters) -> list[tuple[str, float, float]]:
     return [(address, *RANGES[name]) for address, name in found if name in RANGES]
 
 
-def step_bound(presets, settings: int, seed: int = 1) -> float:
-    """Return the largest step between two frames that crossfades and glides of these presets can make.
+def kink_bound(presets, settings: int, seed: int = 1) -> float:
+    """Return the largest second difference of frames that crossfades and glides of these presets can make.
 
-    At most the steepest sound's own step times the sum of gains (2 is ample: equal-power pairs reach 1.42), plus the
-    change of four gains times the loudest. Steepest and loudest are those of random settings held still.
+    A click of height h has one of h at least, a tone hardly any. At most the sharpest bend of a sound held still times
+    the sum of gains (2 is ample: equal-power pairs reach 1.42), plus the corners of four fades and a quick one of the
+    loudest. Both are found where every knob is at one of its ends: at all such places, or at `settings` of them.
     """
     generator = np.random.default_rng(seed)
-    steepest = loudest = 0.0
+    sharpest = loudest = 0.0
     x = tone(RATE // 2)[:, None]
     for preset in presets:
-        for _ in range(settings):
-            values = [dict(block) for block in preset.values]
-            for address, low, high in turnable(preset.parameters()):
+        knobs = turnable(preset.parameters())
+        corners = list(itertools.product(*((low, high) for _, low, high in knobs)))
+        for place in generator.permutation(len(corners))[:settings]:
+            values = preset.now()
+            for (address, *_), value in zip(knobs, corners[place], strict=True):
                 block, name = preset.find(address)
-                values[block][name] = generator.uniform(low, high)
+                values[block][name] = value
             rig = EngineRig(preset.plan, template=preset.template)
             rig.start_at(values)
             engine = Engine(RATE, outputs=preset.plan.outputs, device_outputs=1, live=False)
             engine.publish(rig)
             y = engine.drive(x, BLOCK)[RATE // 10 :, 0]
-            steepest = max(steepest, float(np.abs(np.diff(y)).max()))
+            sharpest = max(sharpest, float(np.abs(np.diff(y, n=2)).max()))
             loudest = max(loudest, float(np.abs(y).max()))
-    return 2.0 * steepest + loudest * (VOICES * np.pi / 2 / FADE_FRAMES + 1.0 / QUICK_FRAMES)
+    return 2.0 * sharpest + loudest * (VOICES * np.pi / 2 / FADE_FRAMES + 1.0 / QUICK_FRAMES)

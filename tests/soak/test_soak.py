@@ -34,15 +34,15 @@ def test_minutes_without_drift_or_denormals():
 
 
 def test_a_click_is_found(tmp_path):
-    """A jump of a tenth of full scale in one frame of a minute."""
+    """A jump of a fiftieth of full scale in one frame of a minute."""
     y = tone(60 * RATE)
-    y[1_000_000:] += 0.1
+    y[1_000_000:] += 0.02
     soundfile.write(tmp_path / "click.wav", y, RATE, subtype="FLOAT")
-    step, finite = play.largest_step(tmp_path / "click.wav")
-    assert finite and step > 0.09
+    kink, finite = play.largest_kink(tmp_path / "click.wav")
+    assert finite and 0.019 < kink < 0.021
     y[2_000_000] = np.nan
     soundfile.write(tmp_path / "nan.wav", y, RATE, subtype="FLOAT")
-    assert not play.largest_step(tmp_path / "nan.wav")[1]
+    assert not play.largest_kink(tmp_path / "nan.wav")[1]
 
 
 def test_a_drift_is_found(monkeypatch):
