@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .control.controller import LoadedPreset
 from .control.level import clip
 from .control.load import Loader
+from .control.loaded import LoadedPreset
 from .control.loudness import loudness
 from .effects.table import BLOCKS
 from .engine.engine import Engine

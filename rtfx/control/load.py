@@ -12,8 +12,8 @@ from ..model.update import with_weights
 from ..plan.chain import ChainBlock, plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.description import Preset
-from .controller import LoadedPreset
 from .level import levelled
+from .loaded import LoadedPreset
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list
 from ..units import gain_from_db
-from .controller import Controller, LoadedPreset
+from .controller import Controller
 from .load import Loader
+from .loaded import LoadedPreset
 
 Signature = dict[Path, tuple[int, ...]]
 

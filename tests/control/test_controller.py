@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from rtfx.control.controller import Controller, LoadedPreset
+from rtfx.control.controller import Controller
+from rtfx.control.loaded import LoadedPreset
 from rtfx.errors import UsageError
 from rtfx.units import gain_from_db
 from tests.engine.rigs import RATE, effect, engine, gain, lstm, model, noise, rig

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx.control.controller import Controller, LoadedPreset
+from rtfx.control.controller import Controller
+from rtfx.control.loaded import LoadedPreset
 from rtfx.engine.offline import Offline
 from rtfx.engine.rig import EngineRig
 from rtfx.errors import RtfxError

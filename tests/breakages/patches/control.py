@@ -115,10 +115,18 @@ BREAKAGES = [
     ),
     Breakage(
         "a preset that is loaded later with the weights of the file",
-        "rtfx/control/controller.py",
+        "rtfx/control/loaded.py",
         "if not self.template.prewarmed:",
         "if False:",
         "tests/control/test_update.py::test_a_preset_that_is_chosen_later_has_the_new_weights",
+        same_code=True,
+    ),
+    Breakage(
+        "what a rig begins with is asked for again after it has begun",
+        "rtfx/control/controller.py",
+        "rig.origin = (preset, values, prime)",
+        "rig.origin = (preset, preset.now(), prime)",
+        "tests/control/test_takes.py::test_what_is_turned_while_a_rig_is_made_nulls_too",
         same_code=True,
     ),
 ]
