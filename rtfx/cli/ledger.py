@@ -74,9 +74,9 @@ class Ledger:
 def settings_of(rig: Rig, job: Job, what: str | None) -> str:
     """Return a digest of all that the sound of an output depends on, but for its source."""
     from .. import __version__
-    from ..control.takes import identity
+    from ..control.readfile import identity
 
-    files = [identity(block.file, block.type) for block in rig.preset.chain if block.file is not None]
+    files = [identity(block) for block in rig.preset.chain if block.file is not None]
     common = replace(job, source="", target="", overwrite=False)
     facts = (__version__, what, common, files, rig.preset.chain, rig.set_list.globals)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]

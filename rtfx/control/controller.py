@@ -11,7 +11,7 @@ from ..errors import UsageError, did_you_mean
 from ..model.spec import ModelSpec
 from ..plan.resolve import checked
 from .history import History
-from .loaded import LoadedPreset
+from .loaded import LoadedPreset, Origin
 
 TICK_SECONDS = 0.02
 
@@ -32,8 +32,8 @@ class Controller:
         self._updates: dict[tuple[int, str], ModelSpec] = {}
         self._listeners: list[Callable[[str, float | str], None]] = []
         self.history = History()
-        self.playing = self._instance(self.preset, self.preset.now())
-        engine.publish(self.playing)
+        self.playing: EngineRig
+        self._begin(self.preset, self.preset.now())
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
 
     @property
@@ -129,14 +129,6 @@ class Controller:
         if self._thread.is_alive():
             self._thread.join(timeout=0.5)  # it may be compiling, and is left to it
 
-    def _instance(self, preset: LoadedPreset, values: list[dict], prime: bool = False) -> EngineRig:
-        rig = preset.instance(values)
-        if prime:
-            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
-        if not preset.learned:
-            rig.origin = (preset, values, prime)
-        return rig
-
     def _run(self) -> None:
         while True:
             with self._wake:
@@ -155,38 +147,42 @@ class Controller:
             swapped = self._swap(updates, preset)
             if selected:
                 preset.build(values)
-                self.playing = self._instance(preset, values)
-                self.engine.publish(self.playing)
-            elif continues and preset.plan is not self.playing.plan:
-                self._go_on(preset, values)
-            elif swapped is not None:
-                self.playing = preset.template if swapped else self._instance(preset, values, prime=True)
-                if swapped:
-                    self.playing.glide_to(values)
-                self.engine.publish(self.playing, continues=swapped)
+                self._begin(preset, values)
+            elif swapped or (continues and preset.plan is not self.playing.plan):
+                fits = preset.plan.layout == self.playing.plan.layout
+                if fits and not self.engine.offers(self.playing):
+                    self._go_on(preset, values)
+                else:  # a rig that has not been heard yet has no state to go on from
+                    self._begin(preset, values, primes=swapped and not fits)
             elif turned and preset.build(values):
-                self.playing = self._instance(preset, values, prime=True)
-                self.engine.publish(self.playing)
+                self._begin(preset, values, primes=True)
             elif turned:
                 self.playing.glide_to(values)
             self.engine.reclaim()
 
-    def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
-        """Play another plan in place of the one that plays, with its state if that fits."""
-        fits = preset.plan.layout == self.playing.plan.layout
-        if fits:
-            self.playing = EngineRig(preset.plan, template=preset.template)
-            self.playing.glide_to(values)
-        else:
-            self.playing = self._instance(preset, values)
-        self.engine.publish(self.playing, continues=fits)
+    def _begin(self, preset: LoadedPreset, values: list[dict], primes: bool = False) -> None:
+        """Play a preset from rest; one that `primes` has heard some of its input when it is faded in."""
+        rig = preset.instance(values)
+        if primes:
+            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
+        rig.origin = Origin(preset, values, primes, preset.learned)
+        self.playing = rig
+        self.engine.publish(rig)
 
-    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec], playing: LoadedPreset) -> bool | None:
-        """Give presets new weights; return whether the state of the one that plays fits them, None if it got none."""
-        result = None
+    def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
+        """Play other weights or values with the state of the rig that plays, whose layout is the same."""
+        rig = preset.heir()
+        rig.glide_to(values)
+        rig.origin = Origin(preset, values, False, preset.learned)
+        self.playing = rig
+        self.engine.publish(rig, continues=True)
+
+    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec], playing: LoadedPreset) -> bool:
+        """Give presets new weights; return whether the one that plays has got some."""
+        result = False
         for index, preset in enumerate(self.presets):
             specs = {block: spec for (place, block), spec in updates.items() if place == index}
             if specs:
-                fits = preset.swap(specs)
-                result = fits if preset is playing else result
+                preset.swap(specs)
+                result = result or preset is playing
         return result

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.engine import Engine, Life
-from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE
+from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE, LOG_WAIT
 from ..engine.snapshot import Snapshot, snapshot
 
 TAKE_SECONDS = 60.0
@@ -19,6 +19,7 @@ SPARE_SECONDS = 2.5  # of the rings: what fills up while a take is copied out of
 POLL_SECONDS = 0.2
 LARGE_BYTES = 4e6  # a state beyond it is copied half as often
 HUGE_BYTES = 32e6  # a state beyond it is not copied again: a dozen of them are kept
+WEIGHT_BYTES = 64e6  # of weights that models were given while they played; the oldest are let go
 RING_SECONDS = TAKE_SECONDS + 2.0 * SNAPSHOT_SECONDS + SPARE_SECONDS
 
 
@@ -28,7 +29,7 @@ class Event(NamedTuple):
     frame: int
     kind: int
     rig: int
-    value: Any  # frames of a callback, (gain, target), or values by block
+    value: Any  # frames of a callback, (gain, target), values by block, or whether the rig that waits continues
 
 
 @dataclass
@@ -107,6 +108,17 @@ class Keeper:
                 self._states.extend([state] if state else [])
             alive = self._forget()
         self.engine.forget(numbers, held | alive)
+        self._shed()
+
+    def _shed(self) -> None:
+        """Let go of the oldest weights that were given to models, once they take more memory than is granted them."""
+        room, seen = WEIGHT_BYTES, set()
+        for number, life in sorted(self.engine.lives.copy().items(), reverse=True):
+            if life.weights is not None and life.origin and life.origin.learned and id(life.weights) not in seen:
+                seen.add(id(life.weights))
+                room -= life.weights.nbytes
+                if room < 0.0 and number in self.engine.lives:
+                    self.engine.lives[number] = life._replace(weights=None)
 
     def _follow(self) -> None:
         first, records = self._rings.log(self._logged)
@@ -118,6 +130,8 @@ class Keeper:
             value: Any = None
             if kind == LOG_BLOCK:
                 value = int(record["number"])
+            elif kind == LOG_WAIT:
+                value = int(record["number"]) > 1
             elif kind == LOG_GLIDE:
                 value = (GLIDES[int(record["number"])], float(record["value"]))
             elif kind == LOG_TABLE:
@@ -167,7 +181,9 @@ def _fault(state: Snapshot | None, events: list[Event], lives: dict[int, Life]) 
         return "the engine's state at its start is not known: it was too large, or had no pause long enough"
     numbers = list(state.arenas) + [event.rig for event in events if event.kind == LOG_RIG]
     if any(number not in lives or lives[number].origin is None for number in numbers):
-        return "a model was given new weights in it"
+        return "a rig in it is not known"
+    if any(lives[number].origin.learned and lives[number].weights is None for number in numbers):
+        return f"a model was given more new weights in it than are kept, {WEIGHT_BYTES / 1e6:g} MB"
     if any(event.kind == LOG_TABLE and event.value is None for event in events):
         return "parameters were turned faster than could be noted"
     return ""

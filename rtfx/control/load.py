@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
 from ..model.update import with_weights
+from ..plan import prove as kernels
 from ..plan.chain import ChainBlock, plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.description import Preset
 from .level import levelled
 from .loaded import LoadedPreset
+from .readfile import read_files
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,20 @@ class Loader:
         plan = plan_chain(blocks, self.sample_rate, self.channels)
         template = EngineRig(plan, self.cold)
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
+        loaded.files = read_files(preset.chain, self.models)
+        loaded.learned = any(block.weights is not None for block in preset.chain)
         return loaded, notes
+
+
+def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):
+    """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
+    loaded, notes = [], []
+    for index, preset in enumerate(presets):
+        one, said = loader.load(preset, values if index == first else {})
+        loaded.append(one)
+        notes += [note for note in said if note not in notes]
+    notes += [warning for warning in kernels.warnings if warning not in notes]
+    return loaded, notes
 
 
 def chain(

@@ -1,9 +1,12 @@
-"""A preset that is loaded: its plan, its rig ready to be copied, and where its knobs stand."""
+"""A preset compiled and prewarmed, and how a rig that plays it came to be: so that it can be made once more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
 
 from ..engine.rig import EngineRig
 from ..model.spec import ModelSpec
@@ -12,6 +15,7 @@ from ..plan.chain import ChainBlock, Plan, plan_chain
 from ..plan.resolve import find_parameter
 from ..rig.description import Preset
 from ..rig.parameters import Parameter
+from .readfile import ReadFile
 
 
 @dataclass
@@ -19,7 +23,7 @@ class LoadedPreset:
     """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
 
     `written` are the values that the set list gives the blocks, without those of the command line; `source` is what was
-    loaded; `learned` says that a model has got other weights than its file's.
+    loaded, and `files` what its files were, by block; `learned` says that a model has other weights than its file.
     """
 
     name: str
@@ -30,6 +34,7 @@ class LoadedPreset:
     values: list[dict] = field(default_factory=list)
     written: list[dict] = field(default_factory=list)
     source: Preset | None = None
+    files: Mapping[str, ReadFile] = field(default_factory=dict)
     learned: bool = False
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
@@ -68,8 +73,8 @@ class LoadedPreset:
         self.plan, self.template = plan, template
         return changed
 
-    def swap(self, specs: Mapping[str, ModelSpec]) -> bool:
-        """Take new weights for models by block; return whether the state that plays fits them, as it should."""
+    def swap(self, specs: Mapping[str, ModelSpec]) -> None:
+        """Take new weights for models by block."""
         self.learned = True
         values = self.now()
         blocks = [
@@ -83,16 +88,22 @@ class LoadedPreset:
         self.template = EngineRig(plan, self.cold, self.template if fits else None)
         self.plan = plan
         self._built = {self._structure(values): (plan, self.template)}
-        return fits
 
-    def instance(self, values: Sequence[Mapping]) -> EngineRig:
-        """Return a rig to play from rest, at values for which `build` was called."""
-        if not self.template.prewarmed:
-            self.template = EngineRig(self.plan, self.cold)
-            self._built[self._structure(values)] = (self.plan, self.template)
-        rig = EngineRig(self.plan, template=self.template)
+    def instance(self, values: Sequence[Mapping], weights: np.ndarray | None = None) -> EngineRig:
+        """Return a rig to play from rest, at values for which `build` was called, or with `weights` of its own."""
+        if weights is not None:
+            rig = EngineRig(replace(self.plan, weights=weights), self.cold)
+        else:
+            if not self.template.prewarmed:
+                self.template = EngineRig(self.plan, self.cold)
+                self._built[self._structure(values)] = (self.plan, self.template)
+            rig = EngineRig(self.plan, template=self.template)
         rig.start_at(values)
         return rig
+
+    def heir(self, weights: np.ndarray | None = None) -> EngineRig:
+        """Return a rig that is to begin with the state of the one that plays, with `weights` of its own if given."""
+        return EngineRig(self.plan if weights is None else replace(self.plan, weights=weights), template=self.template)
 
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """Return (address, parameter, value) of every parameter, in the order of the chain."""
@@ -111,3 +122,22 @@ class LoadedPreset:
             Unknown or ambiguous; names the closest address.
         """
         return find_parameter(self.name, self.blocks, address)
+
+
+class Origin(NamedTuple):
+    """How a rig was made.
+
+    Parameters
+    ----------
+    values : list of dict
+        Of each block, when it was published.
+    primes : bool
+        It hears its input before it is faded in.
+    learned : bool
+        Its weights are in no file.
+    """
+
+    preset: LoadedPreset
+    values: list[dict]
+    primes: bool
+    learned: bool

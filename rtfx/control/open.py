@@ -21,18 +21,18 @@ from ..host.portaudio import PortAudioHost
 from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
-from ..plan import prove as kernels
 from ..plan.layout import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models, Options
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
+from .describe import Described
 from .keeper import RING_SECONDS
-from .load import Loader
+from .load import Loader, load_presets
 from .reload import Reloader, paths_of, signature_of
 from .reseed import Reseeder
 from .stream import Stream
-from .takes import Described, Takes
+from .takes import Takes
 from .watch import Watcher
 
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
@@ -134,7 +134,7 @@ def open_stream(
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *notes)
-    takes = Takes(engine, Described(presets, loaded, first, values or {}, options, cold, models.compat))
+    takes = Takes(engine, Described(loaded, first, values or {}, options, cold, models.compat))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)
@@ -207,17 +207,6 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
 
         audio = soxr.resample(audio, file_rate, stream_rate, quality="VHQ")
     return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
-
-
-def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):
-    """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
-    loaded, notes = [], []
-    for index, preset in enumerate(presets):
-        one, said = loader.load(preset, values if index == first else {})
-        loaded.append(one)
-        notes += [note for note in said if note not in notes]
-    notes += [warning for warning in kernels.warnings if warning not in notes]
-    return loaded, notes
 
 
 def _engine(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from ..engine.layout import GLIDES
 from ..engine.rig import EngineRig
 from ..engine.snapshot import STATE_BYTES, part, restore, unpack
 from ..errors import AudioFileError, PresetError
-from ..find import find_model
 from ..plan.resolve import Models, Options
 from ..rig.preset import load_set_list
-from .load import Loader
-from .open import load_presets
-from .takes import VERSION, digest
+from .describe import CONTINUING, VERSION, addressed
+from .load import Loader, load_presets
+from .loaded import LoadedPreset
+from .readfile import digest
 
 SPAN_FRAMES = 8192
 
@@ -60,6 +61,7 @@ class Replay:
         opened = self._take["opened"]
         self._rate = float(set_list.device["sample_rate"])
         self._check_files()
+        self._arrays = self._read()
         options = Options(**self._take["options"])
         loader = Loader(self._rate, Models(opened.get("compat")), options, opened["cold"], self._take["inputs"])
         self._loaded, _ = load_presets(set_list.presets, opened["preset"], opened["values"], loader)
@@ -68,8 +70,7 @@ class Replay:
 
     def _check_files(self) -> None:
         for name, expected in self._take["files"].items():
-            found = digest(Path(name)) if Path(name).exists() else digest(find_model(name))
-            if found != expected:
+            if digest(name) != expected:
                 self.warnings.append(f"{name} has changed since")
 
     def process(
@@ -88,7 +89,7 @@ class Replay:
         engine = Engine(
             self._rate, channels, outputs, device_inputs=channels, device_outputs=outputs, limiter=self._limiter
         )
-        state = self._state()
+        state = self._state
         rigs: dict[int, EngineRig] = {}
         block = 64
         if state is not None and int(part(state["engine"], "inputs")[0]) != channels:
@@ -117,54 +118,67 @@ class Replay:
         self.warnings.append(reason)
         return None
 
-    def _state(self) -> Any:
-        """Return the arrays of the state file, or None and a warning."""
+    def _read(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the state file; without them there is a warning."""
         try:
             with np.load(self.path.parent / self._take["state"], allow_pickle=False) as file:
-                state = dict(file)
-        except (OSError, ValueError):
-            return self._without(f"{self._take['state']} is missing: it starts at rest")
-        if state and len(state["engine"]) != STATE_BYTES:
+                return dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            self.warnings.append(f"{self._take['state']} is missing: it starts at rest")
+            return {}
+
+    @property
+    def _state(self) -> Any:
+        """The arrays of the state that it begins with, or None."""
+        if "engine" in self._arrays and len(self._arrays["engine"]) != STATE_BYTES:
             return self._without("the state it begins with is that of another version")
-        return state or None
+        return self._arrays if "engine" in self._arrays else None
 
     def _rig(self, number: int, values_now: bool = False) -> EngineRig:
         """Return the rig of a number as it was when it was published; note its values at the take's start."""
         told = self._take["rigs"][number]
         preset = self._loaded[told["preset"]]
-        values = dict(told["values"])
-        now = values | (told.get("set") or {})
+        values = addressed(preset, preset.written) | told["values"]
+        now = values | told["set"]
         self._values[number] = now
-        preset.values = _by_block(preset, now if values_now else values)
-        preset.build(preset.values)
-        rig = preset.instance(preset.values)
+        given = _by_block(preset, now if values_now else values)
+        preset.build(given)
+        weights = self._weights(told, preset)
+        rig = preset.heir(weights) if told["continues"] and not values_now else preset.instance(given, weights)
         if told["prime"]:
             rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
         rig.record["tail_frames"] = told["tail_frames"]
         return rig
 
+    def _weights(self, told: Mapping[str, Any], preset: LoadedPreset) -> np.ndarray | None:
+        """Return the weights that a rig was given, if they are not those of its files."""
+        weights = self._arrays.get(told.get("weights", ""))
+        if weights is not None and weights.shape != preset.plan.weights.shape:
+            return self._without("weights in it are those of another kind of processor or version")
+        return weights
+
     def _played(
         self, blocks: Iterator[np.ndarray], engine: Engine, rigs: dict[int, EngineRig], block: int, channels: int
     ) -> Iterator[np.ndarray]:
         events = list(self._take["events"])
-        waiting = bool(engine.record["waiting"])
+        if engine.record["waiting"]:
+            self._wait(engine, engine.record["waiting"] > 1)
         place = origin = following = 0
         held = np.zeros((0, channels), np.float32)
         ended = False
         while True:
-            if waiting:
-                self._publish(engine, rigs, events[following:])
-                waiting = False
             while following < len(events) and events[following]["frame"] <= place:
                 event = events[following]
                 following += 1
                 if "block" in event:
                     block, origin = int(event["block"]), place
-                elif event.get("waits"):
-                    self._publish(engine, rigs, events[following:])
+                elif "waits" in event:
+                    self._wait(engine, event["waits"] == CONTINUING)
                 else:
                     self._happens(event, engine, rigs)
             engine.reclaim()
+            for number in [number for number, rig in rigs.items() if rig.address not in engine.rigs]:
+                del rigs[number]
             until = events[following]["frame"] if following < len(events) else place + SPAN_FRAMES + block
             span, size = _span(place, until, origin, block)
             while len(held) < span and not ended:
@@ -177,12 +191,9 @@ class Replay:
             yield engine.drive(x, size)
             place += len(x)
 
-    def _publish(self, engine: Engine, rigs: dict[int, EngineRig], events: Sequence[Mapping]) -> None:
-        """Offer the rig that is taken next; if the take ends before, any will do."""
-        number = next((int(e["rig"]) for e in events if "rig" in e and "set" not in e), 0)
-        if number not in rigs:
-            rigs[number] = self._rig(number or min(self._take["rigs"]))
-            engine.publish(rigs[number])
+    def _wait(self, engine: Engine, continues: bool) -> None:
+        """Offer a rig while no slot is free: any will do, it is never heard."""
+        engine.publish(self._rig(min(self._take["rigs"])), continues)
 
     def _happens(self, event: Mapping, engine: Engine, rigs: dict[int, EngineRig]) -> None:
         if "set" in event:
@@ -193,7 +204,9 @@ class Replay:
                     _by_block(self._loaded[self._take["rigs"][number]["preset"]], self._values[number])
                 )
         elif "rig" in event:
-            self._publish(engine, rigs, [event])
+            number = int(event["rig"])
+            rigs[number] = self._rig(number)
+            engine.publish(rigs[number], self._take["rigs"][number]["continues"])
         for name in GLIDES:
             if name in event:
                 engine.glide(name, float(event[name]))

@@ -52,6 +52,8 @@ class Life(NamedTuple):
     origin: Any
     published: deque
     tail_frames: int
+    weights: np.ndarray | None
+    continues: bool
 
 
 class Engine:
@@ -130,12 +132,16 @@ class Engine:
         self.rigs[rig.address] = rig
         number = rig.record["number"] = self.published + 1
         if self.rings:
-            self.lives[number] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]))
+            self.lives[number] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]), rig.weights, continues)
         self.published = number
         dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address | (CONTINUES if continues else 0))
         if dropped:
             self._free(dropped & ~CONTINUES)
         self.reclaim()
+
+    def offers(self, rig: EngineRig) -> bool:
+        """Tell whether a rig that was published to begin from rest has not been taken yet."""
+        return LOAD(self.address + OFFSET["pending"]) == rig.address
 
     def forget(self, numbers: range, wanted: set[int]) -> None:
         """Drop the lives of published rigs: of these numbers all but those `wanted`. [any thread]"""

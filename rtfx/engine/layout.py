@@ -91,7 +91,7 @@ ENGINE = np.dtype(
         ("ring_head", np.int64),  # stream frame behind the last one in the rings
         ("log_head", np.int64),  # records written
         ("logged_total", np.int64),  # frames of the callback that was logged last
-        ("waiting", np.int64),  # 1: a rig is pending and no slot was free for it
+        ("waiting", np.int64),  # a rig is pending and no slot was free for it; 1, 2: one that continues
         ("turn", np.int64),  # odd while a callback is under way
         ("thread", np.int64),  # kernel's id of the audio thread
         ("blocks", np.int64),

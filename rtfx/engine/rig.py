@@ -40,7 +40,7 @@ class EngineRig:
     Attributes
     ----------
     origin : object
-        Set by who knows how to make the same rig again: (preset, values, whether it hears its input first).
+        Set by who knows how to make the same rig again.
     published : deque
         The last tables of values and their numbers.
     """

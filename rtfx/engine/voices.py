@@ -58,7 +58,13 @@ def take_rig(engine):
     e = records(engine, 1, ENGINE)[0]
     offered = load_acquire(engine + PENDING)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
-    if offered == 0 or (offered & CONTINUES and fading(slots)):
+    if offered == 0:
+        return
+    kind = 1 + (offered & CONTINUES)
+    if e.waiting != 0 and e.waiting != kind:  # another one is offered now
+        e.waiting = kind
+        write_log(engine, LOG_WAIT, 0, kind, 0.0)
+    if offered & CONTINUES and fading(slots):
         return
     free, oldest = -1, -1
     for i in range(SLOTS):
@@ -72,8 +78,8 @@ def take_rig(engine):
             oldest = i
     if free < 0:
         if e.waiting == 0:
-            e.waiting = 1
-            write_log(engine, LOG_WAIT, 0, 0, 0.0)
+            e.waiting = kind
+            write_log(engine, LOG_WAIT, 0, kind, 0.0)
         if 0 <= oldest < SLOTS:
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames

@@ -1,5 +1,6 @@
 """A take played again is the wet recording, bit for bit: whatever was turned, switched, faded or cut how."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -12,13 +13,14 @@ import yaml
 import rtfx
 from rtfx.control import keeper
 from rtfx.control.controller import Controller
-from rtfx.control.load import Loader
-from rtfx.control.open import load_presets
+from rtfx.control.describe import Described
+from rtfx.control.load import Loader, load_presets
 from rtfx.control.replay import Replay, take_in
-from rtfx.control.takes import Described, Takes
+from rtfx.control.takes import Takes
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
+from rtfx.find import find_model
 from rtfx.plan.resolve import Models, Options
 from rtfx.rig.preset import load_set_list
 from tests.cli.command import rtfx as command
@@ -69,7 +71,7 @@ class Band:
         loaded, _ = load_presets(presets, 0, {}, Loader(float(RATE), Models(), options))
         self.engine = Engine(float(RATE), ring_frames=round(ring_seconds * RATE), **settings)
         self.controller = Controller(self.engine, loaded)
-        self.takes = Takes(self.engine, Described(presets, loaded, 0, {}, options, False, None))
+        self.takes = Takes(self.engine, Described(loaded, 0, {}, options, False, None))
         self.takes.keeper._states.append(keeper.snapshot(self.engine, still=True))
         self.controller.start()
 
@@ -94,7 +96,7 @@ def play_at_random(band: Band, generator, blocks: int, largest: int = 1500) -> N
 def event_at_random(band: Band, generator) -> None:
     kind = generator.integers(6)
     if kind == 0:
-        band.controller.select(int(generator.integers(3)))
+        band.controller.select(int(generator.integers(3)) % len(band.controller.presets))
     elif kind in (1, 2):
         addresses = [p for p in band.controller.preset.parameters() if p[1].kind == "continuous"]
         address, parameter, _ = addresses[int(generator.integers(len(addresses)))]
@@ -103,6 +105,13 @@ def event_at_random(band: Band, generator) -> None:
         name = ("in_gain", "out_gain", "wet", "open")[int(generator.integers(4))]
         on = float(generator.random() < 0.75)
         band.engine.glide(name, on if name in ("wet", "open") else float(generator.uniform(0.2, 1.5)))
+
+
+def louder(factor: float):
+    """Return klon.json with other weights."""
+    klon = rtfx.load("klon.json")
+    klon.update({name: factor * array for name, array in klon.weights.items()})
+    return klon.spec
 
 
 def rendered(take: Path, tmp_path) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -173,6 +182,8 @@ def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp
         play_at_random(band, generator, 60)
         for number in range(40):  # the tail of a cabinet rings longer than that
             band.controller.select(2 * (number % 2))
+            if number % 3:  # new weights for one that may not have been taken yet
+                band.controller.update(2 * (number % 2), "klon", louder(1.0 + 0.01 * number))
             time.sleep(0.005)
             band.engine.drive(noise(1000, seed=number), 100)
             band.takes.keeper._look()
@@ -180,7 +191,7 @@ def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp
     finally:
         band.close()
     text = (tmp_path / "take.yaml").read_text()
-    assert "waits: true" in text, "no rig ever had to wait for a slot"
+    assert "waits: a rig from rest" in text, "no rig ever had to wait for a slot"
     wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
     assert not warnings and np.array_equal(wet, again)
 
@@ -234,6 +245,76 @@ def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_pa
     assert len(wet) >= RATE and np.array_equal(wet, out)
     code, _, _ = command(capsys, "render", "take.dry.wav", "twin.wav", "take.yaml:twin")
     assert code == 0, "a take is a set list, too"
+
+
+def test_what_is_learned_while_it_plays_is_in_the_take(set_list, often, tmp_path):
+    """Weights that are in no file, taken in between fades and floods of presets, of a model that is in no file."""
+    generator = np.random.default_rng(7)
+    student = rtfx.load("klon.json")
+    start = student.weights
+    student.update({name: 0.9 * array for name, array in start.items()})  # before it plays
+    x = noise(20 * RATE, level=0.3)[:, 0]
+    with rtfx.Rig([{"type": "gate"}, student, "cab.wav"]).play(device="null", input=x, sample_rate=RATE) as stream:
+        for step in range(40):
+            student.update({name: (0.9 + 0.005 * step) * array for name, array in start.items()})
+            event_at_random(stream, generator)
+            stream.wait(0.03)
+        stream.takes.save(tmp_path, seconds=0.9)
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
+    assert (tmp_path / "take.model.json").exists(), "the model as it was before it learned"
+    assert len({rig["weights"] for rig in take["rigs"].values()}) > 10
+    assert take["exact"] and not warnings and np.array_equal(wet, again)
+
+
+def test_what_was_edited_or_drawn_while_it_played_is_in_the_take(set_list, often, tmp_path):
+    shutil.copy(find_model("klon.json"), tmp_path / "mine.json")
+    set_list.write_text(SET_LIST.replace("klon.json", "mine.json").replace("bell1_db: 4}", "bell1_db: 4, id: eq}"))
+    x = noise(60 * RATE, level=0.3)[:, 0]
+    with rtfx.Rig.from_yaml(set_list).play(device="null", input=x, sample_rate=RATE, watch=True) as stream:
+        stream.wait(0.3)
+        student = rtfx.load("mine.json")
+        student.update({name: 0.9 * array for name, array in student.weights.items()})
+        student.save(tmp_path / "mine.json")  # as a training does, over the file
+        assert "other weights" in told(stream)
+        stream.set("klon.gain", 0.8)
+        set_list.write_text(set_list.read_text().replace("{type: gate}", "{type: gain, gain_db: -3}"))
+        assert "another chain" in told(stream)
+        stream.select(1)
+        stream.wait(0.1)
+        assert stream.reseeder.next() == ""
+        assert "seed=2" in told(stream)
+        stream.wait(0.3)
+        stream.takes.save(tmp_path)
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    told_set = yaml.safe_load((tmp_path / "take.yaml").read_text())
+    assert [p["name"] for p in told_set["presets"]] == ["drive", "tone", "twin", "drive 2", "drive 3", "tone 2"]
+    assert (tmp_path / "take.klon.json").exists(), "the model as it was, which is in no file any more"
+    assert told_set["take"]["exact"] and not warnings and np.array_equal(wet, again)
+
+
+def told(stream) -> str:
+    """Return the next news of a stream."""
+    for _ in range(600):
+        lines = stream.news()
+        if lines:
+            return " ".join(lines)
+        stream.wait(0.05)
+    raise AssertionError("nothing was told")
+
+
+def test_weights_beyond_what_is_kept_are_let_go_and_that_is_said(set_list, often, tmp_path, monkeypatch):
+    student = rtfx.load("klon.json")
+    monkeypatch.setattr(keeper, "WEIGHT_BYTES", 2.0 * 4 * student.spec.parameter_count)
+    x = noise(20 * RATE, level=0.3)[:, 0]
+    with rtfx.Rig([student]).play(device="null", input=x, sample_rate=RATE) as stream:
+        for step in range(10):
+            student.update({name: (0.9 + 0.005 * step) * array for name, array in student.weights.items()})
+            stream.wait(0.05)
+        stream.wait(0.3)
+        stream.takes.save(tmp_path)
+    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
+    assert "more new weights in it than are kept" in take["fault"] and not take["exact"]
 
 
 def test_takes_are_numbered_and_never_overwrite(set_list, tmp_path):

@@ -19,6 +19,13 @@ BREAKAGES = [
         "tests/control/test_open.py::test_a_stereo_file_plays_in_stereo",
     ),
     Breakage(
+        "a take without what was learned in it",
+        "rtfx/control/replay.py",
+        "weights = self._weights(told, preset)",
+        "weights = None",
+        "tests/control/test_takes.py::test_what_is_learned_while_it_plays_is_in_the_take",
+    ),
+    Breakage(
         "loudness believed where the file states one",
         "rtfx/control/level.py",
         "if block.bare or block.level != NORMAL:",
@@ -124,8 +131,8 @@ BREAKAGES = [
     Breakage(
         "what a rig begins with is asked for again after it has begun",
         "rtfx/control/controller.py",
-        "rig.origin = (preset, values, prime)",
-        "rig.origin = (preset, preset.now(), prime)",
+        "rig.origin = Origin(preset, values, primes, preset.learned)",
+        "rig.origin = Origin(preset, preset.now(), primes, preset.learned)",
         "tests/control/test_takes.py::test_what_is_turned_while_a_rig_is_made_nulls_too",
         same_code=True,
     ),

@@ -122,8 +122,8 @@ BREAKAGES = [
     Breakage(
         "updates that do not wait for the fade",
         "rtfx/engine/voices.py",
-        "(offered & CONTINUES and fading(slots))",
-        "(offered & CONTINUES and fading(slots) and False)",
+        "if offered & CONTINUES and fading(slots):",
+        "if offered & CONTINUES and fading(slots) and False:",
         "tests/engine/test_updates.py::test_a_flood_of_updates_costs_two_rigs_and_the_latest_wins",
     ),
     Breakage(
