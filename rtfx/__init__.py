@@ -25,6 +25,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """List what is exported, fetched or not: completion in a notebook asks for it."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for on first use (PEP 562): the command line starts without NumPy and Numba."""
     import importlib

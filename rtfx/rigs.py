@@ -18,6 +18,7 @@ from .control.owned import Owned
 from .control.stream import Stream
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
+from .errors import UsageError
 from .find import find_preset
 from .host.convert import at_rate
 from .host.files import Rendered, render_file
@@ -43,6 +44,8 @@ class Rig:
     """
 
     def __init__(self, chain: Iterable[Any] = (), cab: str | None = None, compat: str | None = None):
+        if isinstance(chain, str | Mapping) or not isinstance(chain, Iterable):
+            raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig([{chain!r}])")
         items = list(chain)
         self._models = Models(compat)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
@@ -298,3 +301,7 @@ class Rig:
 
     def _repr_html_(self) -> str:
         return rig_table(self.presets, self.index)
+
+    def __repr__(self) -> str:
+        chain = ", ".join(block.id for block in self.preset.chain)
+        return f"<rtfx.Rig {self.preset.name}, {self.index + 1} of {len(self.presets)}: {chain}>"

@@ -184,7 +184,17 @@ def test_rig_from_yaml(tmp_path):
         Rig.from_yaml(file, "c")
 
 
-@pytest.mark.parametrize("chain, said", [([{"type": "flanger"}], "eq"), ([{"type": "gain", "gain": 3}], "gain_db")])
+@pytest.mark.parametrize(
+    "chain, said",
+    [
+        ([{"type": "flanger"}], "eq"),
+        ([{"type": "gain", "gain": 3}], "gain_db"),
+        ([3], "block is 3, expected a model, a path, or a mapping"),
+        ("klon.json", r"chain is 'klon.json', expected a list of blocks, such as Rig\(\['klon.json'\]\)"),
+        (Path("klon.json"), "expected a list of blocks"),
+        ({"type": "gate"}, "expected a list of blocks"),
+    ],
+)
 def test_bad_chains_name_what_is_allowed(chain, said):
     with pytest.raises(RtfxError, match=said):
         Rig(chain)(mono(), RATE)
@@ -226,6 +236,20 @@ def test_names_are_found_lazily():
     assert {"load", "Rig", "Model"} <= set(rtfx.__all__)
     with pytest.raises(AttributeError):
         rtfx.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [None, 3, b"klon.json"])
+def test_what_is_no_name_is_no_model(name):
+    with pytest.raises(UsageError, match="expected a path, a name, or random:"):
+        rtfx.load(name)
+
+
+def test_a_rig_and_a_stream_say_what_they_are():
+    rig = Rig([{"type": "gate"}, rtfx.load("klon.json")])
+    assert repr(rig) == "<rtfx.Rig rig, 1 of 1: gate, model>"
+    with rig.play(device="null", seconds=0.1) as stream:
+        assert repr(stream).startswith("<rtfx.Stream on null, playing: rig, 0.")
+    assert "not playing" in repr(stream)
 
 
 def test_load_errors_are_one_line(tmp_path):

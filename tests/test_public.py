@@ -29,6 +29,10 @@ def test_public_names_are_documented(name):
             assert inspect.getdoc(function), f"{name}.{method} has no docstring"
 
 
+def test_completion_offers_what_is_not_fetched_yet():
+    assert dir(rtfx) == sorted(EXPORTED)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = rtfx.nonsense

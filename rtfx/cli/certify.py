@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import RtfxError
+from .collection import judge_each
 from .output import json_line, status
 
 if TYPE_CHECKING:
@@ -20,32 +20,26 @@ def certify_files(files: list[str], compat: str | None, jack: bool, as_json: boo
     from ..certificate import certify
     from ..model.load import load
 
-    failed = 0
-    for name in files:
-        try:
-            spec = load(name, compat)
-            status(f"{name}: compiling all that its audio thread runs, for inspection")
-            certificate = certify(spec)
-            tested = None
-            if jack:
-                from ..gil import gil_test
+    def judge(name: str) -> bool:
+        spec = load(name, compat)
+        status(f"{name}: compiling all that its audio thread runs, for inspection")
+        certificate = certify(spec)
+        tested = None
+        if jack:
+            from ..gil import gil_test
 
-                tested = gil_test(spec)
-        except RtfxError as error:
-            if len(files) == 1:
-                raise
-            failed += 1
-            click.echo(f"rtfx: {error}", err=True)
-            continue
+            tested = gil_test(spec)
         ok = certificate.ok and (tested is None or tested.ok)
-        failed += not ok
         if as_json:
             held = {"gil_test": dataclasses.asdict(tested)} if tested else {}
             json_line({"file": name, **dataclasses.asdict(certificate), "ok": ok, **held})
         else:
             click.echo("\n".join([_text(name, certificate), *([_held(tested)] if tested else [])]))
+        return ok
+
+    failed = judge_each(files, judge)
     if failed:
-        click.echo(f"rtfx: {failed} of {len(files)} models are not safe on the audio thread", err=True)
+        status(f"{failed} of {len(files)} models are not safe on the audio thread")
     return 1 if failed else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -40,6 +40,31 @@ def show_folder(folder: str, files: Sequence[str], read: Reader, compat: str | N
     if failed:
         status(f"{failed} of {len(files)} files cannot be read")
     return 1 if failed else 0
+
+
+def judge_each(files: Sequence[str], judge: Callable[[str], bool]) -> int:
+    """Print what `judge` prints of each model; return how many failed.
+
+    Parameters
+    ----------
+    judge : callable
+        Returns whether a model passes. One that cannot be read fails, and the others are judged all the same.
+
+    Raises
+    ------
+    RtfxError
+        The only model cannot be read.
+    """
+    failed = 0
+    for name in files:
+        try:
+            failed += not judge(name)
+        except RtfxError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            status(str(error))
+    return failed
 
 
 def facts_of(files: Sequence[str], read: Reader, compat: str | None) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, settings: str):
-        self._path, self._settings = folder / NAME, settings
+        self._folder, self._path, self._settings = folder, folder / NAME, settings
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError):
             read = json.loads(self._path.read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ class Ledger:
         for job in work:
             target = Path(job.target)
             _sweep(target)
-            entry = self._entries.get(target.name)
+            entry = self._entries.get(self._name(job))
             if entry and not job.overwrite and target.exists():
                 if entry == self._entry(job, target):
                     finished.append(job)
@@ -47,15 +47,17 @@ class Ledger:
             to_do.append(job)
         for job in to_do:
             if job.overwrite or not Path(job.target).exists():
-                self._entries[Path(job.target).name] = self._entry(job, None)
+                self._entries[self._name(job)] = self._entry(job, None)
         self._write()
         return to_do, finished
 
     def done(self, job: Job) -> None:
         """Note that a job is finished."""
-        target = Path(job.target)
-        self._entries[target.name] = self._entry(job, target)
+        self._entries[self._name(job)] = self._entry(job, Path(job.target))
         self._write()
+
+    def _name(self, job: Job) -> str:
+        return os.path.relpath(job.target, self._folder)
 
     def _entry(self, job: Job, target: Path | None) -> dict[str, Any]:
         return {

@@ -69,7 +69,8 @@ class Job:
 def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int | None, **more: Any) -> int:
     """Render audio files through a model or a set list.
 
-    Several files, or a folder, are rendered into the folder OUT. A - is WAV on standard input or output.
+    Several files, or a folder with all folders in it, are rendered into the folder OUT. A - is WAV on standard input or
+    output.
     """
     paths, what = _split_rig(paths, what)
     if more["as_float"] and more["bits"]:
@@ -108,7 +109,7 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     if len(work) == 1 and failures:
         raise failures[0][1]
     if len(work) > 1:
-        show_table(outcomes)
+        show_table(outcomes, paths[-1])
     for job, error in failures:
         click.echo(f"rtfx: {error}" if job.source in str(error) else f"rtfx: {job.source}: {error}", err=True)
     if failures:
@@ -137,41 +138,48 @@ def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
     if len(paths) < 2:
         raise UsageError(f"found one path, {paths[0]!r}, expected IN... OUT: see rtfx render --help")
     *sources, target = paths
-    found = [path for source in sources for path in _expand(source)]
+    found = {path: place for source in sources for path, place in _expand(source, target)}
     many = len(found) > 1 or any(os.path.isdir(source) for source in sources)
     into_folder = target != STANDARD and (many or os.path.isdir(target) or target.endswith(("/", os.sep)))
     if not into_folder:
         if many:
             raise UsageError("several files cannot go to standard output, expected a folder as OUT")
-        return [(found[0], target)]
+        return [(next(iter(found)), target)]
     if STANDARD in found:
         raise UsageError("standard input cannot be rendered into a folder, expected a file or - as OUT")
     folder = Path(target)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{target} is a file, expected a folder for {len(found)} files")
     result: dict[str, str] = {}
-    for source in found:
-        place = str(folder / _named(Path(source), encoding))
+    for source, inside in found.items():
+        place = str(folder / inside / _named(Path(source), encoding))
         if place in result:
             raise UsageError(f"{result[place]} and {source} would both become {place}: render them one by one")
         result[place] = source
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for inside in {Path(), *found.values()}:
+            (folder / inside).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioFileError(f"{target}: cannot make this folder ({error.strerror})") from error
     return [(source, place) for place, source in result.items()]
 
 
-def _expand(source: str) -> list[str]:
-    """Return the audio files that one argument stands for: a file, a folder, or a pattern that no shell expanded."""
+def _expand(source: str, target: str) -> list[tuple[str, Path]]:
+    """Return the audio files that one argument stands for, and the folder inside OUT that each belongs into.
+
+    An argument is a file, a folder with all in it but `target`, or a pattern that no shell expanded.
+    """
     if os.path.isdir(source):
-        files = [path for path in Path(source).iterdir() if path.suffix.lower() in READABLE and path.is_file()]
+        files = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in READABLE and path.is_file())
+        made = Path(target).resolve()
+        if made != Path(source).resolve():
+            files = [path for path in files if not path.resolve().is_relative_to(made)]
         if not files:
             raise AudioFileError(f"{source}: no audio in this folder, expected {', '.join(READABLE[:4])}, ...")
-        return sorted(str(path) for path in files)
+        return [(str(path), path.parent.relative_to(source)) for path in files]
     if not os.path.exists(source) and glob.has_magic(source):
-        return sorted(glob.glob(source)) or [source]
-    return [source]
+        return [(path, Path()) for path in sorted(glob.glob(source)) or [source]]
+    return [(source, Path())]
 
 
 def _named(source: Path, encoding: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RtfxError
@@ -32,8 +32,8 @@ class Outcome:
     seconds: float = 0.0
 
 
-def show_table(outcomes: Sequence[Outcome]) -> None:
-    """Print a line for each file, on standard error."""
+def show_table(outcomes: Sequence[Outcome], folder: str) -> None:
+    """Print a line for each file in a folder, on standard error."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -51,6 +51,6 @@ def show_table(outcomes: Sequence[Outcome]) -> None:
             speed = length / max(outcome.seconds, 1e-6)
             numbers = (f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", f"{speed:.0f}")
             result = Text("rendered", "green")
-        table.add_row(Text(Path(outcome.job.target).name), result, *numbers)
+        table.add_row(Text(os.path.relpath(outcome.job.target, folder)), result, *numbers)
     console = Console(stderr=True)
     console.print(table)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import RtfxError
+from .collection import judge_each
 from .info import model_files
-from .output import json_line
+from .output import json_line, status
 from .rig import compat_option, debug_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict
+
+FAILS_ITS_OWN = "fails the test that its own file carries"
 
 
 @click.command("verify")
@@ -42,19 +44,10 @@ def command(
 
     clip = read_clip(loudness_clip) if loudness_clip else None
     files = model_files(model)
-    failed = 0
-    for name in files:
-        try:
-            spec = load(name, compat)
-            batch = batch_test(name, spec)
-            verdict = self_tested(verify(spec), spec, batch, clip)
-        except RtfxError as error:
-            if len(files) == 1:
-                raise
-            failed += 1
-            click.echo(f"rtfx: {error}", err=True)
-            continue
-        failed += not verdict.ok
+
+    def judge(name: str) -> bool:
+        spec = load(name, compat)
+        verdict = self_tested(verify(spec), spec, batch_test(name, spec), clip)
         if as_json:
             json_line({"file": name, **dataclasses.asdict(verdict)})
         else:
@@ -63,12 +56,14 @@ def command(
                 f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB), "
                 f"ESR {verdict.esr:.2g}{_self_test(verdict)}"
             )
-    if failed and len(files) == 1:
-        inexact = not verdict.peak_error_db <= verdict.bound_db
-        what = "is not as exact as it must be" if inexact else "fails the test that its own file carries"
-        click.echo(f"rtfx: {files[0]} {what}", err=True)
-    elif failed:
-        click.echo(f"rtfx: {failed} of {len(files)} models failed", err=True)
+        if len(files) == 1 and not verdict.ok:
+            inexact = not verdict.peak_error_db <= verdict.bound_db
+            status(f"{name} {'is not as exact as it must be' if inexact else FAILS_ITS_OWN}")
+        return verdict.ok
+
+    failed = judge_each(files, judge)
+    if failed and len(files) > 1:
+        status(f"{failed} of {len(files)} models failed")
     return 1 if failed else 0
 
 

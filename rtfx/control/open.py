@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def _check(**numbers: float | None) -> None:
     }
     for name, value in numbers.items():
         low, high = limits[name]
-        if value is not None and not low <= value <= high:
+        if value is not None and not (isinstance(value, Real) and low <= value <= high):
             raise UsageError(f"{name} is {value!r}, expected {low:g} to {high:g}")
 
 

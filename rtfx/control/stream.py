@@ -194,6 +194,11 @@ class Stream(Turns):
     def _repr_html_(self) -> str:
         return stats_table(self.stats) + ("" if self.active else self.audio._repr_html_())
 
+    def __repr__(self) -> str:
+        stats = self.stats
+        state = "playing" if self.active else "not playing"
+        return f"<rtfx.Stream on {stats.device}, {state}: {stats.preset}, {stats.frames / stats.sample_rate:.1f} s>"
+
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
         told = [self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]

@@ -25,6 +25,7 @@ class Watcher:
 
     def __init__(self, reloader: Reloader, news: deque[str]):
         self.reloader, self.news = reloader, news
+        self._broken = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtfx watch", daemon=True)
 
@@ -66,7 +67,9 @@ class Watcher:
         seen = self._at_rest(self.reloader.signature)
         while not self._stop.is_set():
             try:
-                self.news.extend(self.reloader.reload())
+                lines = self.reloader.reload()
+                self.news.extend(lines or (["mended: everything is as it plays"] if self._broken else []))
+                self._broken = False
                 return seen
             except RtfxError as error:
                 told = str(error)
@@ -74,6 +77,7 @@ class Watcher:
                 told = f"{type(error).__name__}: {error}"
             while (now := self.reloader.signature()) == seen:
                 if time.monotonic() > deadline or self._stop.wait(REST_SECONDS / 3):
+                    self._broken = True
                     self.news.append(f"not reloaded, the sound goes on: {told}")
                     return now
             deadline = time.monotonic() + PATIENCE_SECONDS

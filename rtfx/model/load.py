@@ -112,6 +112,8 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         One line that names the file, what was found and what was expected. Nothing else is ever raised.
     """
     check_compat(compat)
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"model is {name!r}, expected a path, a name, or random:KIND?key=value&...")
     if str(name).startswith(RANDOM):
         from .random import random_spec
 

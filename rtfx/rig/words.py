@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from os import PathLike
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import UsageError
@@ -21,7 +22,13 @@ class HasKnobs(Protocol):
 
 
 def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
-    """Return the chain of a preset for what a caller passed."""
+    """Return the chain of a preset for what a caller passed.
+
+    Raises
+    ------
+    UsageError
+        Something that is no block, or of no known type.
+    """
     blocks: list[BlockSpec] = []
     kind: Any
     file: Any
@@ -36,6 +43,8 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
             values.pop("id", None)
             if kind == "model" and isinstance(values.get("level"), str):  # a number is a knob
                 level = values.pop("level")
+        elif not isinstance(item, str | PathLike):
+            raise UsageError(f"block is {item!r}, expected a model, a path, or a mapping such as {{'type': 'gate'}}")
         else:
             kind = "cab" if str(item).lower().endswith((".wav", ".flac", ".aif", ".aiff")) else "model"
             file, values = str(item), {}

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_finished_files_are_skipped_and_the_others_are_not(capsys, folder):
     assert render(capsys, "-y")[0] == 0 and times()["a.wav"] > before["a.wav"]
     code, _, err = render(capsys, "--out-gain", "-3")
     assert code == 1 and "3 of 3 files failed" in err, "other settings are not the same outputs"
+
+
+def test_folders_in_folders_are_made_again_in_the_output_which_may_be_one_of_them(capsys, folder):
+    os.mkdir("in/song")
+    soundfile.write("in/song/a.wav", np.zeros(100), RATE)
+    for said in ("rendered", "finished before"):
+        code, _, err = rtfx(capsys, "render", "--model", CONV, "in", "in/wet", "--jobs", "1")
+        assert code == 0 and "song/a.wav" in err and err.count(said) >= 4
+    found = {str(path.relative_to("in/wet")) for path in Path("in/wet").rglob("*.wav")}
+    assert found == {"a.wav", "b.wav", "c.wav", "song/a.wav"}
 
 
 def test_a_changed_output_is_not_taken_for_a_finished_one(capsys, folder):

@@ -7,6 +7,7 @@ import pytest
 
 from rtfx import certificate
 from rtfx.cli import certify
+from rtfx.errors import RtfxError
 from rtfx.gil import GilTest
 from tests.host.jack_server import Server, installed
 
@@ -52,7 +53,7 @@ def test_a_callback_that_waits_for_python_fails(capsys, monkeypatch, found):
 
 def test_without_a_server_it_says_so(monkeypatch):
     monkeypatch.setattr("rtfx.gil.devices", list)
-    with pytest.raises(certify.RtfxError, match="no JACK server runs"):
+    with pytest.raises(RtfxError, match="no JACK server runs"):
         from rtfx.gil import gil_test
 
         gil_test(None)

@@ -17,6 +17,7 @@ def rig():
     [
         ("sample_rate", float("nan")),
         ("sample_rate", -1),
+        ("sample_rate", "fast"),
         ("block_size", -3),
         ("seconds", float("nan")),
         ("in_channel", 0),

@@ -103,6 +103,10 @@ def test_a_broken_edit_says_so_and_the_sound_goes_on(tmp_path):
         before = level(stream)
         write(path, gain_list(-20.0).replace("gain_db", "gain_bd"))
         (line,) = told(stream, "not reloaded")
+        write(path, gain_list(-6.0))
+        told(stream, "mended: everything is as it plays")
+        write(path, gain_list(-20.0).replace("gain_db", "gain_bd"))
+        assert told(stream, "not reloaded") == [line]
         assert f"{path}:5: " in line and "did you mean 'gain_db'" in line and "the sound goes on" in line
         assert level(stream) == before and int(stream.engine.record["swaps"]) == 1
         write(path, "version: 1\npresets: [{name: p0, chain: [{type: model, file: later.json}]}]\n")
