@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from rtfx import certificate
-from rtfx.cli import certify
 from rtfx.errors import RtfxError
 from rtfx.gil import GilTest
 from tests.host.jack_server import Server, installed
