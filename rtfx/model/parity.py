@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,12 @@ class Parity:
     def same(self) -> bool:
         """Whether the difference is rounding."""
         return self.peak_error_db <= SAME_DB
+
+
+def settled(original: ModelSpec, converted: ModelSpec) -> tuple[ModelSpec, ModelSpec]:
+    """Return both with the longer of their prewarms: recurrent nets are one, though players start them differently."""
+    frames = max(original.prewarm_frames, converted.prewarm_frames)
+    return replace(original, prewarm=frames, sizes=()), replace(converted, prewarm=frames, sizes=())
 
 
 def parity(original: ModelSpec, converted: ModelSpec, frames: int = FRAMES) -> Parity:

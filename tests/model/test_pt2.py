@@ -25,7 +25,7 @@ EDGES = {"strided": 12, "looks-ahead": 8}
 FORMATS = {
     "linear": "rtneural nam",
     "valid": "",
-    "lstm": "aidax proteus",
+    "lstm": "nam aidax proteus",
     "lstm-knobs": "aidax proteus",
     "gru-stack": "proteus",
     "rnn": "proteus",

@@ -36,7 +36,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     """
     from pathlib import Path
 
-    graph = Graph(spec)
+    graph = Graph(spec, pass_on=True)
     net = recurrent_net(graph)
     if len(net.layers) > 1 or not isinstance(net.layers[0], (Gru, Lstm)):
         graph.fail(net.node, "AIDA-X plays one LSTM or GRU layer and a dense one")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ...errors import ModelError
 from ..load import load
-from ..parity import FRAMES, Parity, parity
+from ..parity import FRAMES, Parity, parity, settled
 from ..spec import ModelSpec
 from .save import format_of, save
+
+FEWEST = 300  # frames that every size of a model is compared on
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,35 @@ def convert(spec: ModelSpec, path: str | Path, to: str | None = None, frames: in
     trial = path.with_name(f".{path.stem}.trial{path.suffix}")  # the suffix and the name say something to readers
     try:
         warnings = save(spec, trial, to)
-        found = parity(spec, load(trial), frames)
+        found, start = _compared(spec, load(trial), frames)
         trial.replace(path)
     except OSError as error:
         raise ModelError(f"{path}: not written: {error}") from error
     finally:
         trial.unlink(missing_ok=True)
-    return Converted(path, to, found, tuple([*warnings, *_lost(spec, to)]))
+    return Converted(path, to, found, tuple([*warnings, *start, *_lost(spec, to)]))
+
+
+def _compared(spec: ModelSpec, written: ModelSpec, frames: int) -> tuple[Parity, list[str]]:
+    """Return how far the file is from the model, and what its players will do otherwise at the start.
+
+    Where both have the same sizes, at the size where it is furthest. A recurrent net that is started otherwise in the
+    other format is compared once both have run through the same silence.
+    """
+    limits = [limit for limit, _ in spec.sizes]
+    if limits and limits == [limit for limit, _ in written.sizes]:
+        pairs = zip(spec.sizes, written.sizes, strict=True)
+        each = max(frames // len(limits), FEWEST)
+        found = [parity(one, other, each) for (_, one), (_, other) in pairs]
+        return max(found, key=lambda parity: parity.peak_error_db), []
+    own = parity(spec, written, frames)
+    if own.same or not spec.recurrent or spec.prewarm_frames == written.prewarm_frames:
+        return own, []
+    start = (
+        f"its player runs {written.prewarm_frames} frames of silence through it first, the model's own "
+        f"{spec.prewarm_frames}: until it has forgotten that, it differs by {own.peak_error_db:.0f} dB of the peak"
+    )
+    return parity(*settled(spec, written), frames), [start]
 
 
 def _lost(spec: ModelSpec, to: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
-from ..nodes import Add, Affine, Concat, Conv1d, Dense, Hold, Input, Mul, Node, Slice
+from ..nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Hold, Input, Mul, Node, Slice
 from ..spec import ModelSpec
 
 
@@ -28,11 +29,14 @@ class Entrance:
 
 
 class Graph:
-    """The nodes that the output depends on; `origin` is the place of each in the model."""
+    """The nodes that the output depends on; `origin` is the place of each in the model.
 
-    def __init__(self, spec: ModelSpec):
+    With `pass_on` a recurrent net also loses the layers that NAM needs to add the input, and that change nothing.
+    """
+
+    def __init__(self, spec: ModelSpec, pass_on: bool = False):
         self.spec = spec
-        self.nodes, self.origin = _tidy(spec)
+        self.nodes, self.origin = _tidy(spec, pass_on and spec.recurrent)
         self.widths = replace(spec, nodes=tuple(self.nodes), knobs=_knobs(spec, self.nodes), sizes=()).widths
 
     @property
@@ -40,17 +44,41 @@ class Graph:
         """Index of the output."""
         return len(self.nodes) - 1
 
+    def part(self, first: int, last: int) -> Graph:
+        """Return the net between two nodes, `first` being its input.
+
+        Raises
+        ------
+        UnsupportedArchitecture
+            `last` depends on other inputs too.
+        """
+        wanted = {last}
+        for i in range(last, first, -1):
+            if i in wanted:
+                wanted.update(self.nodes[i].sources)
+        kept = sorted(i for i in wanted if i > first)
+        for i in sorted(wanted):
+            if i < first or (isinstance(self.nodes[i], Input) and i != first):
+                self.fail(i, f"is read beside node {self.origin[first]}, expected nothing else to be")
+        place = {old: new for new, old in enumerate([first, *kept])}
+        net = copy(self)
+        net.nodes = [Input((), channels=self.widths[first])]
+        net.nodes += [replace(self.nodes[i], sources=tuple(place[s] for s in self.nodes[i].sources)) for i in kept]
+        net.origin = [self.origin[i] for i in (first, *kept)]
+        net.widths = [self.widths[i] for i in (first, *kept)]
+        return net
+
     def fail(self, index: int, why: str) -> NoReturn:
         """Raise for a node that the format has no words for."""
         node = self.nodes[index]
         detail = f" {node.kind}" if hasattr(node, "kind") else ""
         raise UnsupportedArchitecture(f"node {self.origin[index]} ({type(node).__name__.lower()}{detail}): {why}")
 
-    def terms(self, index: int, whole: frozenset[int] = frozenset()) -> list[int]:
-        """Return what a node is the sum of, sums within sums taken apart unless they are `whole`."""
-        if index in whole or not isinstance(self.nodes[index], Add):
+    def terms(self, index: int) -> list[int]:
+        """Return what a node is the sum of, sums within sums taken apart."""
+        if not isinstance(self.nodes[index], Add):
             return [index]
-        return [term for source in self.nodes[index].sources for term in self.terms(source, whole)]
+        return [term for source in self.nodes[index].sources for term in self.terms(source)]
 
     def source(self, index: int) -> int:
         """Return the only source of a node."""
@@ -101,7 +129,7 @@ def _knobs(spec: ModelSpec, nodes: list[Node]) -> tuple:
     return tuple(knob for knob in spec.knobs if knob.name in driven)
 
 
-def _tidy(spec: ModelSpec) -> tuple[list[Node], list[int]]:
+def _tidy(spec: ModelSpec, pass_on: bool) -> tuple[list[Node], list[int]]:
     """Return the nodes without those that pass their source on or reach no output, and the index of each in `spec`."""
     nodes: list[Node] = []
     origin: list[int] = []
@@ -110,6 +138,8 @@ def _tidy(spec: ModelSpec) -> tuple[list[Node], list[int]]:
     for index, node in enumerate(spec.nodes):
         node = replace(node, sources=tuple(place[s] for s in node.sources))
         same = _resolved(node, nodes, widths)
+        if pass_on and not isinstance(same, int) and _changes_nothing(same):
+            same = same.sources[0]
         if isinstance(same, int):
             place.append(same)
             continue
@@ -151,6 +181,14 @@ def _resolved(node: Node, nodes: list[Node], widths: list[int]) -> Node | int:
     if isinstance(node, Slice):
         return _resolved_slice(node, nodes, widths)
     return node
+
+
+def _changes_nothing(node: Node) -> bool:
+    """Whether a node is a layer that passes its source on, or a leaky ReLU that does not bend."""
+    if isinstance(node, Dense):
+        weight = node.weight
+        return weight.shape[0] == weight.shape[1] and (weight == np.eye(len(weight))).all() and not node.bias.any()
+    return isinstance(node, Activation) and node.kind == "leaky_relu" and node.slope == 1
 
 
 def _mixes(node: Node, nodes: list[Node], widths: list[int]) -> list[Dense]:

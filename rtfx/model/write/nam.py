@@ -5,6 +5,7 @@ A file holds its weights in single precision, as NAM does. Knobs have no place i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,13 +14,14 @@ import numpy as np
 from ...errors import UnsupportedArchitecture
 from ..nam import KINDS
 from ..nam_simple import DEFAULT_RATE
-from ..nodes import RECURRENT, Affine, Conv1d, Dense, Lstm
+from ..nodes import RECURRENT, Activation, Affine, Conv1d, Dense, Hold, Input, Lstm
 from ..spec import ModelSpec
 from .graph import Graph
-from .nam_activation import name_of
+from .nam_activation import IDENTITY, name_of
 from .nam_parts import Written
+from .nam_series import series
 from .nam_wavenet import wavenet
-from .recurrent import recurrent_net
+from .recurrent import RecurrentNet, recurrent_net
 
 OLD, NEW = "0.5.4", "0.7.0"  # a file says the older version where that knows all of its keys
 GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # the first of several
@@ -33,27 +35,75 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     UnsupportedArchitecture
         Names a node that stands in the way of the architecture that the model comes nearest to.
     """
-    graph = Graph(spec)
-    name, write = _nearest(graph)
-    written = write(graph)
-    with np.errstate(over="ignore"):
-        weights = np.concatenate([np.ravel(part) for part in written.weights]).astype(np.float32)
-    if not np.isfinite(weights).all():
-        raise UnsupportedArchitecture("a weight is beyond single precision, which NAM files are in")
-    data = {
-        "version": NEW if written.new else OLD,
-        "architecture": name,
-        "config": written.config,
-        "weights": weights.astype(np.float64).tolist(),
-        "metadata": _metadata(spec),
-        "sample_rate": spec.sample_rate or DEFAULT_RATE,
-    }
     warnings = []
     if spec.sample_rate is None:
         warnings.append(f"the model does not state a sample rate: the file says {DEFAULT_RATE:g} Hz, NAM's own")
+    _refuse(Graph(spec))
     if spec.sizes:
-        warnings.append("only the full size is written, the knob 'size' is not")
-    return data, warnings
+        submodels = [{"max_value": limit, "model": document(inner)[0]} for limit, inner in spec.sizes]
+        data = _model(spec, "SlimmableContainer", Written({"submodels": submodels}, [], new=True))
+    else:
+        data = _nested(Graph(spec))
+        if "Sequential" in json.dumps(_architectures(data)):
+            warnings.append("the file is a Sequential of several nets, which NAM's player has known since August 2026")
+    return data | {"metadata": _metadata(spec)}, warnings
+
+
+def _refuse(graph: Graph) -> None:
+    """Raise for the first node that no architecture of NAM's has, whatever is around it."""
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node, Input) and node.role != "audio":
+            graph.fail(index, "NAM has no knobs and no sample period")
+        if isinstance(node, RECURRENT) and not isinstance(node, Lstm):
+            graph.fail(index, "NAM's only recurrent layer is the LSTM")
+        if isinstance(node, Hold):
+            graph.fail(index, "NAM has no strides")
+        if isinstance(node, Activation):
+            name_of(graph, index)
+
+
+def _architectures(data: dict[str, Any]) -> list:
+    config = data["config"]
+    inner = [*config.get("models", ()), *([config["condition_dsp"]] if config.get("condition_dsp") else [])]
+    return [data["architecture"], *map(_architectures, inner)]
+
+
+def _model(spec: ModelSpec, architecture: str, written: Written) -> dict[str, Any]:
+    """Return a complete model but for its metadata."""
+    with np.errstate(over="ignore"):
+        weights = np.concatenate([np.zeros(0), *map(np.ravel, written.weights)]).astype(np.float32)
+    if not np.isfinite(weights).all():
+        raise UnsupportedArchitecture("a weight is beyond single precision, which NAM files are in")
+    return {
+        "version": NEW if written.new else OLD,
+        "architecture": architecture,
+        "config": written.config,
+        "weights": weights.astype(np.float64).tolist(),
+        "sample_rate": spec.sample_rate or DEFAULT_RATE,
+    }
+
+
+def _nested(graph: Graph) -> dict[str, Any]:
+    """Return the model that a graph is: one net, else several in series."""
+    try:
+        return _one(graph)
+    except UnsupportedArchitecture as error:
+        models = series(graph, _one)
+        if models is None:
+            raise error
+    return _model(graph.spec, "Sequential", Written({"models": models}, [], new=True))
+
+
+def _one(graph: Graph) -> dict[str, Any]:
+    """Return the model of the first architecture that has words for a graph."""
+    error = None
+    for architecture in _nearest(graph):
+        try:
+            return _model(graph.spec, architecture.name, architecture.write(graph))
+        except UnsupportedArchitecture as raised:
+            error = error or raised
+    assert error is not None
+    raise error
 
 
 class _Architecture(NamedTuple):
@@ -61,15 +111,24 @@ class _Architecture(NamedTuple):
     write: Callable[[Graph], Written]
 
 
-def _nearest(graph: Graph) -> _Architecture:
-    """Return the architecture that has nodes such as these: others would complain about the wrong one."""
+def _wavenet(graph: Graph) -> Written:
+    return wavenet(graph, _nested)
+
+
+def _nearest(graph: Graph) -> list[_Architecture]:
+    """Return the architecture that has nodes such as these, since others would complain about the wrong one; WaveNet.
+
+    A WaveNet has words for single layers too, and for a net of any kind as its condition.
+    """
     kinds = [type(node) for node in graph.nodes]
     if any(kind in RECURRENT for kind in kinds):
-        return _Architecture("LSTM", _lstm)
-    branches = any(len(node.sources) > 1 for node in graph.nodes)
-    if branches:
-        return _Architecture("WaveNet", wavenet)
-    return _Architecture("Linear", _linear) if kinds[1:] in ([Conv1d], [Dense]) else _Architecture("ConvNet", _convnet)
+        return [_Architecture("LSTM", _lstm), _Architecture("WaveNet", _with_input), _Architecture("WaveNet", _wavenet)]
+    last = [_Architecture("WaveNet", _wavenet)]
+    if any(len(node.sources) > 1 for node in graph.nodes):
+        return last
+    if kinds[1:] in ([Conv1d], [Dense]):
+        return [_Architecture("Linear", _linear), *last]
+    return [_Architecture("ConvNet", _convnet), *last]
 
 
 def _metadata(spec: ModelSpec) -> dict[str, Any]:
@@ -93,10 +152,32 @@ def _audio_only(graph: Graph, index: int) -> int:
     return entrance.width
 
 
+def _with_input(graph: Graph) -> Written:
+    """Return the sum of the input and an LSTM of it: a WaveNet of one straight layer, the LSTM its condition."""
+    net = recurrent_net(graph).folded()
+    channels, unit = _audio_only(graph, net.entrance.node), np.eye(net.head.width)
+    if channels != net.head.width:
+        graph.fail(graph.last, f"adds up {channels} and {net.head.width} channels")
+    layer = {
+        "input_size": channels, "condition_size": channels, "channels": channels, "head_size": channels,
+        "head_bias": False, "kernel_size": 1, "dilations": [1], "activation": IDENTITY, "layer1x1": {"active": False},
+    }  # fmt: skip
+    lstm = _model(graph.spec, "LSTM", _lstm_of(graph, net))
+    config = {"layers": [layer], "head": None, "head_scale": 1.0, "condition_dsp": lstm}
+    if channels > 1:
+        config["in_channels"] = channels
+    return Written(config, [unit, net.direct * unit, np.zeros(channels), unit, unit, np.ones(1)], new=True)
+
+
 def _lstm(graph: Graph) -> Written:
     net = recurrent_net(graph).folded()
+    written = _lstm_of(graph, net)
     if net.direct:
         graph.fail(graph.last, "adds the input, which NAM's LSTM cannot")
+    return written
+
+
+def _lstm_of(graph: Graph, net: RecurrentNet) -> Written:
     channels = _audio_only(graph, net.entrance.node)
     weights: list[np.ndarray] = []
     hidden = net.layers[0].width

@@ -28,7 +28,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     UnsupportedArchitecture
         Names the node that the format has no place for.
     """
-    graph = Graph(spec)
+    graph = Graph(spec, pass_on=True)
     net = recurrent_net(graph).folded()
     kinds = {type(layer) for layer in net.layers}
     sizes = {layer.width for layer in net.layers}

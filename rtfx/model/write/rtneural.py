@@ -29,7 +29,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     UnsupportedArchitecture
         Names the first node, from the input on, that RTNeural JSON has no layer for.
     """
-    entrance, layers = layers_of(Graph(spec))
+    entrance, layers = layers_of(Graph(spec, pass_on=True))
     data: dict[str, Any] = {"in_shape": [None, None, entrance.width], "layers": layers}
     if _is_klon(spec, entrance, layers):
         layers[0]["type"] = "time-distributed-dense" if layers[0]["type"] == "dense" else layers[0]["type"]

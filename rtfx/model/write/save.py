@@ -66,7 +66,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
         The file cannot be written.
     """
     to = format_of(path, to)
-    warnings = ["only the full size is written, the knob 'size' is not"] if spec.sizes else []
+    warnings = ["only the full size is written, the knob 'size' is not"] if spec.sizes and to != "nam" else []
     if to == "rtfx":
         rtfx_json.save(spec, path)
         return warnings

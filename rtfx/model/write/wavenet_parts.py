@@ -1,217 +1,254 @@
-"""Recognises a WaveNet in a graph: goes from the output back to the input, one array of layers after the other."""
+"""Recognises a WaveNet in a graph: goes from the output back to the input, one array of layers after the other.
+
+In the words of nam_wavenet.py's formulas a layer is a term p of the head, direct or through a 1x1 layer, and reads a
+signal v of its array: the array's first matrix of what comes in, and 1x1 layers of earlier p added to that.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
-from ..nodes import Activation, Add, Conv1d, Dense, Mul, Node, PRelu, Slice
+from ..nodes import Add
 from .graph import Graph
-from .nam_activation import IDENTITY, name_of
+from .nam_activation import IDENTITY
+from .nam_pieces import Film, Linear, Pieces, identity
 
-
-@dataclass(frozen=True)
-class Linear:
-    """A dense layer or convolution: weight (out, in/groups, taps)."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-    dilation: int = 1
-    groups: int = 1
-
-    @property
-    def pointwise(self) -> bool:
-        return self.weight.shape[2] == 1
-
-    def shifted(self, bias: np.ndarray) -> Linear:
-        return replace(self, bias=self.bias + bias)
+CONV = ("conv_pre_film", "conv_post_film")
+MIXIN = ("input_mixin_pre_film", "input_mixin_post_film")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; `p` is the node of its output, the last array's last layer has no `layer1x1` that is heard."""
+    """One layer; `p` is the node of its output, `width` its features; without a `layer1x1` nothing later reads it."""
 
     p: int
+    width: int
     conv: Linear
     mixin: Linear | None
     gate: str
     activation: Any
     secondary: Any
+    films: dict[str, Film] = field(default_factory=dict)
     layer1x1: Linear | None = None
     head1x1: Linear | None = None
 
 
 @dataclass(frozen=True)
 class Array:
-    """Layers in their order; without a `head` its layers' own mixes are added up."""
+    """Layers in their order; without a `head` what they add up is the output."""
 
     rechannel: np.ndarray
     layers: tuple[Layer, ...]
     head: Linear | None
 
 
-def linear_of(node: Node) -> Linear | None:
-    """Return a dense layer or convolution, None for any other node."""
-    if isinstance(node, Dense):
-        return Linear(node.weight[:, :, None], node.bias)
-    return Linear(node.weight, node.bias, node.dilation, node.groups) if isinstance(node, Conv1d) else None
+def arrays_of(graph: Graph, output: int, source: int, condition: int) -> list[Array]:
+    """Return the arrays of the net from `source` to `output`, the first first; its layers read `condition` too.
 
-
-def arrays_of(graph: Graph, output: int, condition: int) -> list[Array]:
-    """Return the arrays of the net that ends at `output`, the first first; `condition` is its input."""
-    head = linear_of(graph.nodes[output])
-    if head is None and not all(linear_of(graph.nodes[term]) for term in graph.terms(output)):
-        graph.fail(output, "expected the head of a WaveNet: a dense layer or convolution of the layers' sum")
-    total = output if head is None else graph.source(output)
+    Raises
+    ------
+    UnsupportedArchitecture
+        Names the node that does not fit.
+    """
+    pieces = Pieces(graph, condition)
+    found = pieces.linear(output)
+    total = output if found is None else found[1]
+    heads: list[Linear | None] = [found and found[0]]
+    walks: list[_Walk] = []
     end: int | None = None
-    found: list[Array] = []
     while True:
-        walk = _Walk(graph, condition, total, end)
-        found.append(Array(walk.rechannel, walk.layers(), head))
-        if walk.entrance == condition:
-            if walk.before is not None:
-                graph.fail(walk.before, "adds to the head of the first array, expected its layers alone")
-            return found[::-1]
-        head = None if walk.before is None else linear_of(graph.nodes[walk.before])
-        if head is None or walk.before is None:
-            graph.fail(walk.entrance, "expected an array's output, whose head is added to the next array's")
-        total, end = graph.source(walk.before), walk.entrance
+        walks.append(_walk(pieces, source, total, end))
+        before = walks[-1].before
+        if walks[-1].entrance == source:
+            if before is not None:
+                graph.fail(before, "adds to the head of the first array, expected its layers alone")
+            break
+        head = None if before is None else pieces.linear(before)
+        if head is None:
+            graph.fail(walks[-1].entrance, "expected an array's output, whose head is added to the next array's")
+        heads.append(head[0])
+        total, end = head[1], walks[-1].entrance
+    arrays: list[Array] = []
+    bias = np.zeros(1)
+    for walk, head1 in zip(walks[::-1], heads[::-1], strict=True):
+        bias = walk.first.bias + (walk.first.constant(bias) if arrays else 0.0)
+        arrays.append(Array(walk.first.weight[:, :, 0], walk.layers(bias), head1))
+    return arrays
+
+
+def _walk(pieces: Pieces, source: int, total: int, end: int | None) -> _Walk:
+    """Return the array that ends in `end`; None: nobody reads it, it ends in what its latest layer reads."""
+    if end is not None:
+        return _Walk(pieces, source, total, end)
+    terms = pieces.terms(total)
+    latest = max(terms, key=lambda term: _mixed(pieces, term)[0])
+    error = None
+    for p in dict.fromkeys((_mixed(pieces, latest)[0], latest)):
+        try:
+            return _Walk(pieces, source, total, _parts(pieces, p, ())[1])
+        except UnsupportedArchitecture as raised:
+            error = error or raised
+    assert error is not None
+    raise error
+
+
+def _mixed(pieces: Pieces, term: int) -> tuple[int, Linear | None, Film | None]:
+    """Return the layer that a term of the head is a 1x1 layer of, else the term itself."""
+    inner, film = pieces.film(term)
+    found = pieces.pointwise(inner)
+    return (term, None, None) if found is None else (found[1], found[0], film)
+
+
+def _parts(pieces: Pieces, p: int, chain: tuple[int, ...]) -> tuple[Layer, int]:
+    """Return a layer, and what its convolution reads; the nodes in `chain` are known to be such."""
+    graph = pieces.graph
+    films: dict[str, Film | None] = {}
+    core, films["activation_post_film"] = pieces.film(p) if p not in chain else (p, None)
+    gate, activation, secondary, z = pieces.gate(core) if core not in chain else ("none", IDENTITY, None, core)
+    terms = [z]
+    if z not in chain:
+        z, films["activation_pre_film"] = pieces.film(z)
+        terms = pieces.terms(z)
+    if len(terms) > 2:
+        graph.fail(z, "expected a convolution, and at most the condition added to it")
+    reads, mixin = terms[0], None
+    if len(terms) == 2:
+        for i in (1, 0):
+            after, films[MIXIN[1]] = pieces.film(terms[i])
+            found = pieces.pointwise(after)
+            inner, films[MIXIN[0]] = pieces.film(found[1]) if found else (-1, None)
+            if found and inner == pieces.condition:
+                reads, mixin = terms[1 - i], found[0]
+                break
+        else:
+            graph.fail(z, "adds two convolutions, of which none is a 1x1 layer of the input")
+    if reads in chain:
+        conv, entered = identity(graph.widths[reads]), reads
+    else:
+        reads, films[CONV[1]] = pieces.film(reads)
+        conv, entered = pieces.linear(reads) or (identity(graph.widths[reads]), reads)
+        if entered not in chain:
+            entered, films[CONV[0]] = pieces.film(entered)
+    kept = {name: film for name, film in films.items() if film is not None}
+    return Layer(p, graph.widths[p], conv, mixin, gate, activation, secondary, kept), entered
 
 
 class _Walk:
-    """One array: from the sum of its layers, and its output unless it is the last, back to its first matrix."""
+    """One array: from the sum of its layers and its output `v`, back to its first matrix."""
 
-    def __init__(self, graph: Graph, condition: int, total: int, end: int | None):
-        self.graph, self.condition = graph, condition
-        self.terms = graph.terms(total)
-        self.steps: list[tuple[int, Linear | None]] = []
-        v = end
-        if v is None:  # nobody reads the output of the last layer: it is the layer that comes latest in the sum
-            p = max(self._mixed(term)[0] for term in self.terms)
-            v = self._entered(p)
-            self.steps.append((p, None))
-        while isinstance(graph.nodes[v], Add):
-            v, p, part = self._step(v)
-            self.steps.insert(0, (p, part))
-        first = linear_of(graph.nodes[v])
-        if v == condition and len(self.steps) == 1:  # a single layer that reads the input itself
-            first = Linear(np.eye(graph.widths[v])[:, :, None], np.zeros(graph.widths[v]))
-            self.entrance = v
-        elif first is None or not first.pointwise or first.groups > 1:
-            graph.fail(v, "expected a residual sum, or the dense layer that an array begins with")
-        else:
-            self.entrance = graph.source(v)
-        self.first = v
-        self.rechannel, self.bias = first.weight[:, :, 0], first.bias
-        self.mixes: dict[int, Linear | None] = {}
-        self.before = self._sort()
+    def __init__(self, pieces: Pieces, source: int, total: int, v: int):
+        self.pieces, self.graph, self.width = pieces, pieces.graph, pieces.graph.widths[total]
+        self.steps: list[tuple[int, Linear, Film | None]] = []  # by place in the chain: what is added after it
+        chain = [v]
+        while v != source and isinstance(self.graph.nodes[v], Add) and pieces.film(v)[1] is None:
+            v, p, part, film = self._step(v)
+            self.steps.insert(0, (p, part, film))
+            chain.insert(0, v)
+        self.chain = tuple(chain)
+        first = None if v == source else pieces.pointwise(v)
+        if first is None and v != source:
+            self.graph.fail(v, "expected a residual sum, or the dense layer that an array begins with")
+        layer, self.entrance = first or (identity(self.graph.widths[v]), v)
+        self.first = layer.dense()
+        self.heard: dict[int, tuple[Linear | None, Film | None]] = {}
+        self.extra: dict[int, list[int]] = {v: [] for v in self.chain}
+        self.before = self._sort(pieces.terms(total))
 
-    def layers(self) -> tuple[Layer, ...]:
-        """Return the layers in their order."""
+    def layers(self, bias: np.ndarray) -> tuple[Layer, ...]:
+        """Return the layers in their order; `bias` is the constant part of all that they read."""
         made = []
-        for p, part in self.steps:
-            if p not in self.mixes:
-                self.graph.fail(p, "does not reach the head, as every layer of NAM's does")
-            made.append(replace(self._layer(p), layer1x1=part, head1x1=self.mixes[p]))
+        for i, v in enumerate(self.chain):
+            made += [self._layer(p, bias) for p in sorted(self.extra[v])]
+            if i < len(self.steps):
+                p, part, film = self.steps[i]
+                layer = self._layer(p, bias)
+                films = layer.films | ({"layer1x1_post_film": film} if film else {})
+                made.append(replace(layer, layer1x1=part, films=films))
         return tuple(made)
 
-    def _sort(self) -> int | None:
+    def _sort(self, terms: list[int]) -> int | None:
         """Find what each layer adds to the head; return the term that no layer gives: the head before."""
-        known = {p for p, _ in self.steps}
+        known = {p for p, _, _ in self.steps}
         before = None
-        for term in self.terms:
-            p, part = (term, None) if term in known else self._mixed(term)
-            if p in known and p not in self.mixes:
-                self.mixes[p] = part
+        for term in terms:
+            p, part, film = _mixed(self.pieces, term)
+            if term in known and term not in self.heard:
+                self.heard[term] = None, None
+            elif p in known and p not in self.heard:
+                self.heard[p] = part, film
+            elif self._parallel(term):
+                continue
             elif before is None:
                 before = term
             else:
                 self.graph.fail(term, "is no layer of its array, nor the head before it")
         return before
 
-    def _mixed(self, term: int) -> tuple[int, Linear | None]:
-        """Return the layer that a term of the head is a 1x1 layer of, else the term itself."""
-        part = linear_of(self.graph.nodes[term])
-        return (term, None) if part is None or not part.pointwise else (self.graph.source(term), part)
-
-    def _step(self, v: int) -> tuple[int, int, Linear]:
-        """Return what a residual sum adds a layer to, that layer's output, and the 1x1 layer between."""
-        graph, sources = self.graph, self.graph.nodes[v].sources
-        for rest, y in (sources, sources[::-1]) if len(sources) == 2 else ():
-            part = linear_of(graph.nodes[y])
-            if part is None or not part.pointwise:
-                continue
+    def _parallel(self, term: int) -> bool:
+        """Note a layer that nothing is added after."""
+        options: tuple[tuple[int, Linear | None, Film | None], ...] = (_mixed(self.pieces, term), (term, None, None))
+        for p, part, film in options:
             try:
-                entered = self._entered(graph.source(y))
+                entered = _parts(self.pieces, p, self.chain)[1]
             except UnsupportedArchitecture:
                 continue
-            spread = linear_of(graph.nodes[rest]) is not None and graph.nodes[rest].sources == (entered,)
-            if entered == rest or spread:
-                return rest, graph.source(y), part
-        graph.fail(v, "expected a residual sum: what a layer reads, and a 1x1 layer of what it gives")
+            entered = self._same(entered)
+            if entered in self.chain and p not in self.heard:
+                self.heard[p] = part, film
+                self.extra[entered].append(p)
+                return True
+        return False
 
-    def _entered(self, p: int) -> int:
-        """Return what the convolution of a layer reads."""
-        return self.graph.source(self._parts(p)[0])
+    def _same(self, entered: int) -> int:
+        """Return the array's first signal for the input that it is spread over, as in `_spread`."""
+        if entered == self.entrance and entered not in self.chain:
+            return self.chain[0]
+        return entered
 
-    def _parts(self, p: int) -> tuple[int, int | None, str, Any, Any]:
-        """Return convolution, mixed condition, gate and activations of a layer's output."""
-        graph, node = self.graph, self.graph.nodes[p]
-        gate, names, z = "none", [IDENTITY, None], p
-        if isinstance(node, Mul) and len(node.sources) == 2:
-            names = [name_of(graph, source) for source in node.sources]
-            gate, z = "gated", self._halved(p)
-        elif isinstance(node, (Activation, PRelu)):
-            names, z = [name_of(graph, p), None], graph.source(p)
-        terms = graph.terms(z)
-        if len(terms) > 2 or any(linear_of(graph.nodes[term]) is None for term in terms):
-            graph.fail(z, "expected a convolution, and at most the condition added to it")
-        if len(terms) == 1:
-            return terms[0], None, gate, names[0], names[1]
-        mixins = [t for t in terms if graph.source(t) == self.condition and self._mixed(t)[1] is not None]
-        if not mixins:
-            graph.fail(z, "adds two convolutions, of which none is a 1x1 layer of the input")
-        return terms[1 - terms.index(mixins[-1])], mixins[-1], gate, names[0], names[1]
+    def _step(self, v: int) -> tuple[int, int, Linear, Film | None]:
+        """Return what a residual sum adds a layer to, that layer's output, the 1x1 layer between, and its FiLM."""
+        sources = self.graph.nodes[v].sources
+        for rest, y in (sources, sources[::-1]) if len(sources) == 2 else ():
+            inner, film = self.pieces.film(y)
+            found = self.pieces.pointwise(inner)
+            if found is None:
+                continue
+            part, p = found
+            try:
+                entered = _parts(self.pieces, p, (rest,))[1]
+            except UnsupportedArchitecture:
+                continue
+            spread = self.pieces.linear(rest)
+            if entered == rest or (spread and spread[1] == entered):
+                return rest, p, part, film
+        self.graph.fail(v, "expected a residual sum: what a layer reads, and a 1x1 layer of what it gives")
 
-    def _halved(self, p: int) -> int:
-        """Return the signal whose first half, activated, is multiplied by its second."""
-        graph = self.graph
-        slices = [graph.nodes[graph.source(source)] for source in graph.nodes[p].sources]
-        first, second = slices
-        whole = isinstance(first, Slice) and isinstance(second, Slice) and first.sources == second.sources
-        if not whole or (first.start, first.stop) != (0, second.start) or second.stop != 2 * second.start:  # type: ignore
-            graph.fail(p, "multiplies two signals, expected the two halves of one convolution, each activated")
-        return first.sources[0]
-
-    def _layer(self, p: int) -> Layer:
-        """Return one layer; its convolution takes over the bias of the array's first matrix and of the condition."""
-        graph = self.graph
-        conv_index, mixin_index, gate, activation, secondary = self._parts(p)
-        conv = linear_of(graph.nodes[conv_index])
-        mixin = None if mixin_index is None else linear_of(graph.nodes[mixin_index])
-        assert conv is not None
-        if graph.source(conv_index) != self.first and graph.source(conv_index) == self.entrance:
-            conv = self._spread(conv, conv_index)
-        conv = conv.shifted(_constant(conv, self.bias))
-        if mixin is not None:
-            conv = conv.shifted(mixin.bias)
-        return Layer(p, conv, mixin, gate, activation, secondary)
+    def _layer(self, p: int, bias: np.ndarray) -> Layer:
+        """Return one layer; its convolution takes over the constant part of its input and of the condition."""
+        layer, entered = _parts(self.pieces, p, self.chain)
+        conv, films = layer.conv, dict(layer.films)
+        if entered not in self.chain:
+            conv = self._spread(conv, p)
+        if bias.any() and any(name in films for name in CONV):
+            self.graph.fail(p, "changes by FiLM what a bias was added to, NAM's arrays begin without one")
+        conv = conv.shifted(conv.constant(bias))
+        if layer.mixin is not None and layer.mixin.bias.any():
+            if MIXIN[1] in films or CONV[1] in films:
+                self.graph.fail(p, "changes by FiLM what a bias was added to, NAM mixes the condition without one")
+            conv = conv.shifted(layer.mixin.bias)
+        part, film = self.heard.get(p, (Linear(np.zeros((self.width, layer.width, 1)), np.zeros(self.width)), None))
+        films |= {"head1x1_post_film": film} if film else {}
+        return replace(layer, conv=conv, films=films, head1x1=part)
 
     def _spread(self, conv: Linear, index: int) -> Linear:
         """Return a convolution of the one input as one of the features that the input is spread over."""
-        places = np.flatnonzero(self.rechannel[:, 0] == 1)
-        if self.rechannel.shape[1] > 1 or conv.groups > 1 or self.bias.any() or not places.size:
+        places = np.flatnonzero(self.first.weight[:, 0, 0] == 1)
+        if self.first.weight.shape[1] > 1 or conv.groups > 1 or self.first.bias.any() or not places.size:
             self.graph.fail(index, "reads the input itself, expected the features of its array")
-        weight = np.zeros((conv.weight.shape[0], self.rechannel.shape[0], conv.weight.shape[2]))
+        weight = np.zeros((conv.weight.shape[0], self.first.outputs, conv.weight.shape[2]))
         weight[:, places[0]] = conv.weight[:, 0]
         return replace(conv, weight=weight)
-
-
-def _constant(conv: Linear, value: np.ndarray) -> np.ndarray:
-    """Return what a convolution makes of constant features, its bias aside."""
-    outputs, inputs, _ = conv.weight.shape
-    weight = conv.weight.sum(axis=2).reshape(conv.groups, outputs // conv.groups, inputs)
-    return np.einsum("goi,gi->go", weight, value.reshape(conv.groups, inputs)).ravel()

@@ -30,7 +30,7 @@ BREAKAGES = [
     Breakage(
         "the bias of a WaveNet's first layer lost when written",
         "rtfx/model/write/wavenet_parts.py",
-        "conv = conv.shifted(_constant(conv, self.bias))",
+        "conv = conv.shifted(conv.constant(bias))",
         "conv = conv.shifted(0 * conv.bias)",
         "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
     ),
