@@ -1,4 +1,4 @@
-"""The scripts that make the shelf's nets: the circuits of two pedals, the music, gradients, and a training in small."""
+"""The scripts that make the shelf's nets: the circuits of two pedals, and each script's training in small."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+
+from rtfx.model.load import load
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import Gru
+from rtfx.train.fit import Plan
 
 RATE = 48000
 
@@ -17,15 +22,16 @@ def scripts():
     sys.path.insert(0, folder)
     try:
         import clippers
-        import lanes
-        import learn
+        import klon
+        import lessons
+        import shelf
 
-        yield clippers, lanes, learn
+        yield clippers, lessons, shelf, klon
     finally:
         sys.path.remove(folder)
 
 
-def esr(target, found):
+def error(target, found):
     return np.sum((target - found) ** 2) / np.sum(target**2)
 
 
@@ -71,7 +77,7 @@ def test_the_diode_node_is_the_solution_of_its_equation(capacitance, ohms, scrip
         return (i - v / ohms - 2 * saturation * np.sinh(v / thermal)) / capacitance
 
     exact = solve_ivp(slope, (0, time[-1]), [0.0], "Radau", time, rtol=1e-7, atol=1e-9).y[0]
-    assert esr(exact, found) < 1e-5
+    assert error(exact, found) < 1e-5
 
 
 def test_the_diode_node_never_gives_more_than_it_got(scripts):
@@ -92,47 +98,35 @@ def test_a_pedal_converges_with_the_step_size(name, scripts):
         return volts(guitar_like(RATE * factor), 0.7, RATE * factor)[::factor]
 
     exact = output(64)
-    errors = [esr(exact, output(factor)) for factor in (2, 4, 8)]
+    errors = [error(exact, output(factor)) for factor in (2, 4, 8)]
     assert errors[0] > 4 * errors[1] > 16 * errors[2] and errors[2] < 1e-4
     assert np.all(volts(np.zeros(1000), 1.0, RATE) == 0)
 
 
-def test_gradients_are_those_of_differences(scripts):
-    _, lanes, learn = scripts
-    net, rng = learn.fresh(8, 3, seed=3), np.random.default_rng(0)
-    for weight in net.weights:
-        weight += 0.3 * rng.standard_normal(weight.shape).astype(np.float32)
-    x = rng.standard_normal((21, 3, 64)).astype(np.float32)
-    slope = rng.standard_normal((21, 64)).astype(np.float32)
-
-    def value():
-        y, _ = net.run(net.widened(x), np.zeros((8, 64), np.float32))
-        return float(np.sum(slope.astype(float) * y))
-
-    _, tape = net.run(net.widened(x), np.zeros((8, 64), np.float32))
-    for weight, found in zip(net.weights, net.gradients(tape, slope), strict=True):
-        away = (3e-3 * rng.standard_normal(weight.shape)).astype(np.float32)
-        weight += away
-        above = value()
-        weight -= 2 * away
-        difference = above - value()
-        weight += away
-        assert 2 * np.sum(found * away) == pytest.approx(difference, rel=0.02)
+@pytest.fixture(scope="module")
+def music(scripts):
+    """What is learnt and what it is judged by: some seconds each, of other seeds."""
+    lessons = scripts[1]
+    return lessons.pieces(7, 1, 1)[:20], lessons.pieces(8, 1, 1)[:4]
 
 
-def test_a_reduced_training_learns(scripts):
-    """Some seconds of training in small: a soft clipper with a knob, to an error of one per cent."""
-    learn, rng = scripts[2], np.random.default_rng(5)
-    t = np.arange(64 * (learn.SEGMENT + learn.PRE_ROLL)) / RATE
-    x = 0.5 * np.sin(2 * np.pi * 110 * t) * np.sin(2 * np.pi * 3 * t) + 0.05 * rng.standard_normal(t.size)
-    pieces = x.reshape(64, -1)
-    data = learn.music(lambda x, knob: np.tanh((1 + 3 * knob) * x), pieces, 1, 1)
-
-    def inputs(x, knob):
-        return np.stack([x, knob], axis=1)
-
-    net = learn.fresh(4, 2, seed=1)
-    before = learn.judged(net, data, inputs)
-    best = learn.fit(net, data, data, inputs, seconds=5.0, seed=1)
-    assert best < 0.05 < before
-    assert learn.judged(net, data, inputs) == pytest.approx(best)
+@pytest.mark.parametrize(("name", "most"), [("screamer", 0.1), ("klon", 0.1)])
+def test_a_reduced_run_of_each_script_learns_its_circuit(name, most, scripts, music, tmp_path):
+    """To a stated error in seconds; and the graph that is written is the net that learnt."""
+    _, _, shelf, klon = scripts
+    plan = Plan(rounds=18, batch=32, segment=6000, rate=1e-2)
+    if name == "klon":
+        data = klon.lessons(*music, times=1)
+        esr = klon.main(data, plan, tmp_path / "klon.json")
+    else:
+        data = shelf.lessons(shelf.RECIPES[name], *music, times=2)
+        esr = shelf.main(name, data, plan, tmp_path)
+    assert esr < most
+    spec = load(tmp_path / f"{name}.json")
+    assert spec.metadata["check_esr"] == pytest.approx(esr, abs=1e-6)
+    assert [node.width for node in spec.nodes if isinstance(node, Gru)] == [16]
+    takes = [data.takes[span.take] for span in data.checks]
+    loudest = max(takes, key=lambda take: np.std(take.y[6000:14000]))
+    knobs = {spec.knobs[0].name: float(loudest.x[1, 0])}
+    found = evaluate(spec, loudest.x[0, :14000], knobs, cold=True)[0]
+    assert error(loudest.y[6000:14000], found[6000:]) < 2 * most

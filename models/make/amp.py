@@ -1,9 +1,10 @@
-"""Two tube-like amplifiers, simulated: the teachers of models/amp.json and models/combo.json.
+"""Three tube-like amplifiers, simulated: the teachers of models/amp.json, combo.json and stack.json.
 
 `amp` is three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric
 curve that clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid
 scoop like that of a passive tone stack; a push-pull power stage whose supply sags. `combo` has one
-such stage. Four times oversampled.
+such stage, `stack` four, the second biased so cold that it clips one side of all but the softest playing. Four times
+oversampled.
 """
 
 from __future__ import annotations
@@ -83,3 +84,16 @@ def combo(x: np.ndarray, volume: float) -> np.ndarray:
     scooped = v - 0.6 * (high_pass(v, 200.0, rate) - high_pass(v, 900.0, rate))
     v = power(high_pass(scooped, 60.0, rate) * (0.6 + 1.1 * volume), rate)
     return 0.8 * resample_poly(v, 1, OVERSAMPLING)
+
+
+def stack(x: np.ndarray, gain: float) -> np.ndarray:
+    """Return a large, tight amplifier with gain to spare: four triodes, less bass before each, a deep scoop."""
+    rate = float(RATE * OVERSAMPLING)
+    v = resample_poly(x, OVERSAMPLING, 1)
+    v = triode(high_pass(v, 90.0, rate) * 2.5, 0.15, rate)
+    v = shelf(high_pass(v, 160.0, rate), 1500.0, 6.0, rate) * 10.0 ** (1.4 * gain + 0.1)
+    v = triode(v, -0.6, rate)
+    v = triode(high_pass(v, 180.0, rate) * (1.3 + 1.2 * gain), 0.25, rate)
+    v = triode(high_pass(v, 120.0, rate) * 1.6, -0.15, rate)
+    scooped = v - 0.6 * (high_pass(v, 300.0, rate) - high_pass(v, 1500.0, rate))
+    return 0.8 * resample_poly(power(1.1 * scooped, rate), 1, OVERSAMPLING)

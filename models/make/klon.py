@@ -17,16 +17,15 @@ from pathlib import Path
 
 import numpy as np
 from klon_circuit import R11, R12, VOLTS_PER_UNIT, klon, leg, pot
-from lanes import Gru
-from learn import Music, fit, fresh, music, pieces, rounded, turned
+from learn import BATCH, FRAMES, KnobGru, learn
+from lessons import dataset, music, pieces, turned
 from scipy.signal import resample_poly
 
 from rtfx.effects.klon_circuit import CIRCUIT_STATE, KERNEL
 from rtfx.model.load import load
-from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Activation, Concat, Dense, Knob, ModelSpec, Mul
-from rtfx.model.spec import Gru as GruNode
-from rtfx.model.spec import Input as InputNode
+from rtfx.model.spec import Activation, Concat, Dense, Input, Mul, Node
+from rtfx.train.dataset import Dataset
+from rtfx.train.fit import Plan
 
 SEED = 11
 HIDDEN = 16
@@ -58,12 +57,28 @@ def fitted() -> tuple[np.ndarray, np.ndarray]:
     return both[:, :4], both[:, 4]
 
 
-def inputs(x: np.ndarray, knob: np.ndarray) -> np.ndarray:
-    """Return what the GRU hears, ``(frames, 6, batch)``, for x and knob (frames, batch)."""
+def features(x: np.ndarray) -> np.ndarray:
+    """Return what the GRU hears, ``(batch, 6, frames)``, of audio and knob (batch, 2, frames)."""
     weight, bias = fitted()
+    audio, knob = x[:, 0], x[:, 1]
     bends = np.tanh(SLOPES * knob[..., None] + PLACES)
     driven, passed = (bends @ weight[i] + bias[i] for i in (0, 1))
-    return np.stack([x, x * driven, x * passed, driven, passed, knob], axis=1).astype(np.float32)
+    return np.stack([audio, audio * driven, audio * passed, driven, passed, knob], axis=1).astype(np.float32)
+
+
+def nodes(knob: str) -> tuple[Node, ...]:
+    """Return the same as nodes."""
+    weight, bias = fitted()
+    return (
+        Input(()),
+        Input((), "knob", knob),
+        Dense((1,), SLOPES[:, None], PLACES),
+        Activation((2,), "tanh"),
+        Dense((3,), weight, bias),
+        Concat((0, 0)),
+        Mul((5, 4)),
+        Concat((0, 6, 4, 1)),
+    )
 
 
 def teacher(x: np.ndarray, gain: float, oversampling: int = 4) -> np.ndarray:
@@ -87,53 +102,29 @@ def moving(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return resample_poly(y.astype(float), 1, 2) / VOLTS
 
 
-def export(net: Gru, path: Path, metadata: dict) -> ModelSpec:
-    """Write the net as rtfx JSON."""
-    w_ih, w_hh, b_ih, b_hh, w_out, b_out = rounded(net)
-    weight, bias = fitted()
-    nodes = (
-        InputNode(()),
-        InputNode((), "knob", "gain"),
-        Dense((1,), SLOPES[:, None], PLACES),
-        Activation((2,), "tanh"),
-        Dense((3,), weight, bias),
-        Concat((0, 0)),
-        Mul((5, 4)),
-        Concat((0, 6, 4, 1)),
-        GruNode((7,), w_ih, w_hh, b_ih, b_hh),
-        Dense((8,), w_out, b_out),
-    )
-    spec = ModelSpec("rtfx", nodes, "klon", 48000.0, "file", (Knob("gain"),), "pedal", metadata=metadata)
-    save(spec, path)
-    return spec
-
-
-def main(minutes: float, path: Path, again: bool) -> None:
-    """Train and write the model."""
+def lessons(heard: np.ndarray, judged: np.ndarray, times: int = 3) -> Dataset:
+    """Return pieces to learn from, so many times in all and once with the knob turning, and pieces to judge by."""
 
     def circuit(x: np.ndarray, gain: float) -> np.ndarray:
         return teacher(x, gain, oversampling=2)
 
-    heard = pieces(SEED, 6, 3)
-    data = music(circuit, heard, SEED, 3)
-    data = Music(*map(np.concatenate, zip(data, turned(moving, heard, SEED + 1), strict=True)))
-    check = music(circuit, pieces(SEED + 50, 1, 3), SEED + 50, 3)
-    print(f"{len(data.knob)} segments, largest output {np.abs(data.y).max():.2f}", flush=True)
-    net = fresh(HIDDEN, 6, SEED)
+    taught = music(circuit, heard, SEED, times) + turned(moving, heard, SEED + 1)
+    return dataset(taught, music(circuit, judged, SEED + 50, times))
+
+
+def main(data: Dataset, plan: Plan, path: Path, again: bool = False) -> float:
+    """Train and write the model; return its error on what was held back."""
+    net = KnobGru(HIDDEN, features, nodes, SEED)
     if again:
-        cell, output = load(path).nodes[8:]
-        net = Gru([cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, output.weight, output.bias])
+        net.take(load(path))
     about = {"teacher": "models/make/klon_circuit.py", "training_seed": SEED, "volts_per_unit": VOLTS}
-    how = {"rate": 1.5e-3, "chunk": 500} if again else {}
-
-    def keep(net: Gru) -> None:
-        export(net, path, about)
-
-    best = fit(net, data, check, inputs, 60.0 * minutes, SEED, keep=keep, **how)
-    export(net, path, about | {"check_esr": round(best, 6)})
-    print(f"{path.name}: ESR {100 * best:.3f} % on unheard music of the training generator")
+    return learn(net, data, plan, path, ("gain",), "pedal", about)
 
 
 if __name__ == "__main__":
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     where = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[1] / "klon.json"
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 30.0, where, sys.argv[3:] == ["again"])
+    again = sys.argv[3:] == ["again"]
+    plan = Plan(minutes, batch=BATCH, segment=FRAMES, rate=1.5e-3 if again else 6e-3)
+    esr = main(lessons(pieces(SEED, 6, 3), pieces(SEED + 50, 1, 3)), plan, where, again)
+    print(f"{where.name}: ESR {100 * esr:.3f} % on unheard music of the same generator")

@@ -1,6 +1,7 @@
-"""Makes the shelf's other nets: GRUs of sixteen units that have learnt a circuit with one knob.
+"""Makes the shelf's other nets, which have learnt a circuit with a knob: ``python models/make/shelf.py NAME [MINUTES]``
 
-Beside the guitar each hears the guitar times the knob, and the knob. ``python models/make/shelf.py NAME [MINUTES]``.
+GRUs of sixteen units, which beside the guitar hear the guitar times the knob, and the knob; and nets of an architecture
+that `rtfx train` knows, which are snapshots: the knob stands still.
 """
 
 from __future__ import annotations
@@ -11,28 +12,34 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from amp import amp, combo
+from amp import amp, combo, stack
 from clippers import rodent, screamer
-from lanes import Gru
-from learn import fit, fresh, music, pieces, rounded
+from learn import BATCH, FRAMES, OPTIONS, KnobGru, learn
+from lessons import dataset, music, pieces
 
-from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Concat, Dense, Knob, ModelSpec, Mul
-from rtfx.model.spec import Gru as GruNode
-from rtfx.model.spec import Input as InputNode
+from rtfx.model.spec import Concat, Input, Mul, Node
+from rtfx.train.dataset import Dataset
+from rtfx.train.fit import Plan
+from rtfx.train.learner import Learner, make
 
 HIDDEN = 16
+RATE = 4e-3
 FOLDER = Path(__file__).parents[1]
 
 
 class Recipe(NamedTuple):
-    """A circuit ``f(x, knob)`` at 48 kHz, its file, its knob's name, what it is, the seed of its training music."""
+    """A circuit ``f(x, knob)`` at 48 kHz, its file, its knob's name, what it is, the seed of its training music.
+
+    `arch` is an architecture of `rtfx train`, "" for the GRU; `at` is where the knob stands if the net has none.
+    """
 
     circuit: Callable[[np.ndarray, float], np.ndarray]
     source: str
     knob: str
     kind: str
     seed: int
+    arch: str = ""
+    at: float | None = None
 
 
 RECIPES = {
@@ -40,47 +47,43 @@ RECIPES = {
     "combo": Recipe(combo, "amp.py", "volume", "amp", 31),
     "screamer": Recipe(screamer, "clippers.py", "drive", "pedal", 41),
     "rodent": Recipe(rodent, "clippers.py", "gain", "pedal", 51),
+    "stack": Recipe(stack, "amp.py", "gain", "amp", 61, "nam-feather", 0.7),
 }
 
 
-def inputs(x: np.ndarray, knob: np.ndarray) -> np.ndarray:
-    """Return what the GRU hears, ``(frames, 3, batch)``, for x and knob (frames, batch)."""
-    return np.stack([x, x * knob, knob], axis=1).astype(np.float32)
+def features(x: np.ndarray) -> np.ndarray:
+    """Return what the GRU hears, ``(batch, 3, frames)``, of audio and knob (batch, 2, frames)."""
+    return np.stack([x[:, 0], x[:, 0] * x[:, 1], x[:, 1]], axis=1)
 
 
-def export(net: Gru, name: str, metadata: dict) -> ModelSpec:
-    """Write the net as rtfx JSON."""
-    w_ih, w_hh, b_ih, b_hh, w_out, b_out = rounded(net)
+def nodes(knob: str) -> tuple[Node, ...]:
+    """Return the same as nodes."""
+    return Input(()), Input((), "knob", knob), Mul((0, 1)), Concat((0, 2, 1))
+
+
+def untrained(recipe: Recipe) -> Learner:
+    """Return the net that is to learn."""
+    return make(recipe.arch, 1, OPTIONS, recipe.seed) if recipe.arch else KnobGru(HIDDEN, features, nodes, recipe.seed)
+
+
+def lessons(recipe: Recipe, heard: np.ndarray, judged: np.ndarray, times: int = 4) -> Dataset:
+    """Return pieces to learn from, so many times in all, and pieces to judge by."""
+    taught = music(recipe.circuit, heard, recipe.seed, times, recipe.at)
+    return dataset(taught, music(recipe.circuit, judged, recipe.seed + 500, 2, recipe.at))
+
+
+def main(name: str, data: Dataset, plan: Plan, folder: Path = FOLDER) -> float:
+    """Train and write a model; return its error on what was held back."""
     recipe = RECIPES[name]
-    nodes = (
-        InputNode(()),
-        InputNode((), "knob", recipe.knob),
-        Mul((0, 1)),
-        Concat((0, 2, 1)),
-        GruNode((3,), w_ih, w_hh, b_ih, b_hh),
-        Dense((4,), w_out, b_out),
-    )
-    spec = ModelSpec("rtfx", nodes, name, 48000.0, "file", (Knob(recipe.knob),), recipe.kind, metadata=metadata)
-    save(spec, FOLDER / f"{name}.json")
-    return spec
-
-
-def main(name: str, minutes: float) -> None:
-    """Train and write a model."""
-    recipe = RECIPES[name]
-    data = music(recipe.circuit, pieces(recipe.seed, 2, 4), recipe.seed, 4)
-    check = music(recipe.circuit, pieces(recipe.seed + 500, 1, 2), recipe.seed + 500, 2)
-    print(f"{len(data.knob)} segments, largest output {np.abs(data.y).max():.2f}", flush=True)
     about = {"teacher": f"models/make/{recipe.source}", "training_seed": recipe.seed}
-    net = fresh(HIDDEN, 3, recipe.seed)
-
-    def keep(net: Gru) -> None:
-        export(net, name, about)
-
-    best = fit(net, data, check, inputs, 60.0 * minutes, recipe.seed, rate=4e-3, chunk=400, keep=keep)
-    export(net, name, about | {"check_esr": round(best, 6)})
-    print(f"{name}.json: ESR {100 * best:.3f} % on unheard music of the training generator")
+    about |= {"architecture": recipe.arch, recipe.knob: recipe.at} if recipe.arch else {}
+    path, knobs = folder / f"{name}.json", () if recipe.arch else (recipe.knob,)
+    return learn(untrained(recipe), data, plan, path, knobs, recipe.kind, about)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 8.0)
+    name, minutes = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 8.0
+    plan = Plan(minutes, batch=BATCH, segment=FRAMES, rate=RATE)
+    seed = RECIPES[name].seed
+    esr = main(name, lessons(RECIPES[name], pieces(seed, 2, 4), pieces(seed + 500, 1, 2)), plan)
+    print(f"{name}.json: ESR {100 * esr:.3f} % on unheard music of the same generator")

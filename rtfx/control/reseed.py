@@ -11,7 +11,8 @@ from ..errors import RtfxError
 from ..model.random import with_seed
 from ..model.random_level import SILENT
 from ..plan.resolve import Models
-from ..rig.description import BlockSpec, Preset
+from ..rig.description import Preset
+from ..rig.random_block import random_text
 from .controller import Controller
 from .load import Loader
 from .reload import keep_turned
@@ -92,12 +93,6 @@ class Reseeder:
             return "the preset has changed meanwhile: press R again"
         self._controller.replace([new if preset is old else preset for preset in presets])
         return f"{block}: {seeded}"
-
-
-def random_text(block: BlockSpec) -> str:
-    """Return the words of a random net, "" for any other block."""
-    name = str(getattr(block.file, "name", block.file))
-    return name if block.type == "model" and name.startswith("random:") else ""
 
 
 def with_file(preset: Preset, block: str, file: str) -> Preset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..rig.description import Preset
 from ..rig.parameters import Parameter
 from .controller import Controller
 from .history import History
@@ -36,6 +37,11 @@ class Turns:
     def preset(self) -> int:
         """Index of the current preset, from 0."""
         return self.controller.index
+
+    @property
+    def source(self) -> Preset | None:
+        """What the current preset was made of, random nets with the seeds that they play by now; None if not known."""
+        return self.controller.preset.source
 
     def select(self, index: int) -> None:
         """Crossfade to a preset by its index from 0."""

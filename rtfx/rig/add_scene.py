@@ -1,4 +1,4 @@
-"""Adds a scene to the text of a set list by one insertion: comments, order and layout of everything else stay."""
+"""Adds a scene or a preset to the text of a set list by one insertion: everything else stays as it is laid out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | 
 
     newline = "\r\n" if "\r\n" in text else "\n"
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    entry = f"{quoted(scene)}: {flow(values)}"
+    entry = f"{quoted(scene)}: {nested(values)}"
     owner = _preset(root, preset)
     scenes = _child(owner, "scenes")
     if scenes is None:
@@ -52,9 +52,40 @@ def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | 
     return _below(text, scenes, " " * scenes.value[0][0].start_mark.column + entry, newline)
 
 
-def flow(values: Mapping[str, float | str]) -> str:
-    """Return values as YAML in braces."""
-    return "{" + ", ".join(f"{quoted(key)}: {scalar(value)}" for key, value in values.items()) + "}"
+def with_preset(text: str, preset: Mapping[str, Any]) -> str:
+    """Return the set list with a preset more, behind the others.
+
+    Parameters
+    ----------
+    text : str
+        A set list that loads.
+    preset : mapping
+        As it is to stand there: name, chain, scenes.
+    """
+    import yaml
+
+    newline = "\r\n" if "\r\n" in text else "\n"
+    listed = _child(yaml.compose(text, Loader=yaml.SafeLoader), "presets")
+    if listed.flow_style:
+        return _into_braces(text, listed, nested(preset))
+    return _below(text, listed, preset_lines(preset, " " * listed.start_mark.column, newline), newline)
+
+
+def preset_lines(preset: Mapping[str, Any], indent: str, newline: str = "\n") -> str:
+    """Return a preset as the item of a list, a line for each block and each scene."""
+    lines = [f"- name: {quoted(preset['name'])}", "  chain:", *(f"    - {nested(block)}" for block in preset["chain"])]
+    if preset.get("scenes"):
+        lines += ["  scenes:", *(f"    {quoted(name)}: {nested(values)}" for name, values in preset["scenes"].items())]
+    return newline.join(indent + line for line in lines)
+
+
+def nested(value: Any) -> str:
+    """Return mappings, lists and values as YAML in braces and brackets."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{quoted(key)}: {nested(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(nested, value)) + "]"
+    return scalar(value)
 
 
 def scalar(value: float | str) -> str:
@@ -89,9 +120,11 @@ def _child(mapping: Any, key: str) -> Any:
 
 
 def _into_braces(text: str, node: Any, entry: str) -> str:
-    """Insert an entry at the end of a mapping in braces."""
+    """Insert an entry at the end of a mapping in braces or a list in brackets."""
     closing = node.end_mark.index - 1
-    start = int(node.value[-1][1].end_mark.index) if node.value else node.start_mark.index + 1
+    last = node.value[-1] if node.value else None
+    last = last[1] if isinstance(last, tuple) else last
+    start = int(last.end_mark.index) if last else node.start_mark.index + 1
     tail = text[start:closing]
     comma = "," if node.value and "," not in COMMENT.sub("", tail) else ""
     # behind the last value, or at the closing brace where comments stand between, which would swallow the entry

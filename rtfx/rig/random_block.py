@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import UsageError, did_you_mean
+from .description import BlockSpec
 from .yaml_marks import Marked
 
 TYPE = "random"
@@ -46,6 +47,12 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
             left["level_db"] = Marked(level - drive, line)
     left["file"] = Marked(f"random:{text}", line)
     return left
+
+
+def random_text(block: BlockSpec) -> str:
+    """Return the words of a random net, "" for any other block."""
+    name = str(getattr(block.file, "name", block.file))
+    return name if block.type == "model" and name.startswith("random:") else ""
 
 
 def described() -> list[dict[str, Any]]:

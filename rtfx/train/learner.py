@@ -33,12 +33,16 @@ class Options:
         Weight of the error of the mean: a third, as 0.75 and 0.25 of the paper.
     spectra : float
         Weight of the distance between magnitude spectra at several resolutions; 0 leaves them out.
+    evenly : bool
+        Whether every segment's error counts relative to its own power, so that no place of a knob counts less for being
+        quieter; else relative to that of the batch.
     """
 
     skip: bool | None = None
     pre_emphasis: float = 0.85
     dc: float = 1.0 / 3.0
     spectra: float = 0.0
+    evenly: bool = False
 
 
 class Learner(Protocol):

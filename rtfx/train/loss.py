@@ -12,12 +12,16 @@ from .compiled import compiled
 from .learner import Options
 
 RESOLUTIONS = (256, 512, 1024)  # frames of the windows, a quarter of which they move on
+FLOOR = 0.3  # of the batch's mean square, added to a lane's own: silence is not to count for ever
 SILENCE = np.float32(1e-7)  # mean square, -70 dBFS, added to a target's: a silent batch must not outweigh the others
 
 
 @compiled
-def time_loss(y, target, pre_emphasis, dc):
-    """Return the loss of y in the time domain, and its gradient: ESR after 1 - pre_emphasis/z, plus dc times DC."""
+def time_loss(y, target, weight, pre_emphasis, dc):
+    """Return the loss of y in the time domain, and its gradient: ESR after 1 - pre_emphasis/z, plus dc times DC.
+
+    In the ratio the squares of every lane are multiplied by its weight (parts, lanes), of mean 1.
+    """
     parts, frames, lanes = y.shape
     gradient = np.zeros_like(y)
     power, wanted, missed, mean_square = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
@@ -28,7 +32,7 @@ def time_loss(y, target, pre_emphasis, dc):
         for t in range(1, frames):
             for b in range(lanes):
                 sharp = target[p, t, b] - pre_emphasis * target[p, t - 1, b]
-                wanted += sharp * sharp
+                wanted += weight[p, b] * sharp * sharp
     count = np.float32(y.size)
     scale = np.float32(1.0) / (wanted + SILENCE * count)
     dc_scale = dc / ((power / count + SILENCE) * np.float32(parts * lanes))
@@ -46,20 +50,29 @@ def time_loss(y, target, pre_emphasis, dc):
             for b in range(lanes):
                 before = y[p, t - 1, b] - target[p, t - 1, b]
                 sharp = y[p, t, b] - target[p, t, b] - pre_emphasis * before
-                missed += sharp * sharp
-                gradient[p, t, b] += np.float32(2.0) * scale * sharp
-                gradient[p, t - 1, b] -= np.float32(2.0) * scale * pre_emphasis * sharp
+                slope = weight[p, b] * sharp
+                missed += slope * sharp
+                gradient[p, t, b] += np.float32(2.0) * scale * slope
+                gradient[p, t - 1, b] -= np.float32(2.0) * scale * pre_emphasis * slope
     return scale * missed + dc_scale * mean_square, gradient
 
 
 def total_loss(y: np.ndarray, target: np.ndarray, options: Options) -> tuple[float, np.ndarray]:
     """Return the loss of (parts, frames, lanes) that the options ask for, and its gradient by y."""
-    value, gradient = time_loss(y, target, np.float32(options.pre_emphasis), np.float32(options.dc))
+    weight = evened(target) if options.evenly else np.ones((y.shape[0], y.shape[2]), np.float32)
+    value, gradient = time_loss(y, target, weight, np.float32(options.pre_emphasis), np.float32(options.dc))
     if options.spectra:
         more, by_y = spectral_loss(y, target)
         value += options.spectra * more
         gradient += (options.spectra * by_y).astype(np.float32)
     return float(value), gradient
+
+
+def evened(target: np.ndarray) -> np.ndarray:
+    """Return what makes lanes of (parts, frames, lanes) count alike, however loud: (parts, lanes) of mean 1."""
+    power = np.mean(target * target, axis=1)
+    weight = 1.0 / (power + FLOOR * power.mean() + SILENCE)
+    return (weight / weight.mean()).astype(np.float32)
 
 
 def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

@@ -5,6 +5,7 @@ After a warm-up without gradient one step of Adam is taken every `CHUNK` frames,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,7 @@ WARM_UP = 1000  # frames in which a state of rest is forgotten
 CHUNK = 500  # frames of back-propagation
 LONG_CHUNK = 2048  # with spectra, whose longest window must fit several times
 PARTS = 2  # of a batch, each on its own thread; a number of the method, not of the machine: sums depend on it
-PREDICTED = 4096  # frames at a time
+PREDICTED = 256  # frames at a time
 RATE = 1e-2
 LONGEST_MEMORY = 2000.0  # frames, of a unit before it has learnt
 
@@ -44,6 +45,7 @@ class RecurrentLearner:
         self.shapes = shapes
         self.weights = self._cut(self.optimiser.values)
         self._start(np.random.default_rng(seed))
+        self._tapes = [np.empty(0, np.float32)] * PARTS
         self._threads = ThreadPoolExecutor(PARTS, "rtfx train")
 
     def _start(self, rng: np.random.Generator) -> None:
@@ -69,7 +71,7 @@ class RecurrentLearner:
         wanted = np.ascontiguousarray(np.moveaxis(y.reshape(parts, -1, y.shape[1]), 1, 2), np.float32)
         lanes, frames = wanted.shape[2], wanted.shape[1]
         states = [self._rest(lanes) for _ in range(parts)]
-        self._each(parts, lambda p: self._run(heard[p, : self.warm_up], states[p]))
+        self._each(parts, lambda p: self._run(heard[p, : self.warm_up], states[p], p))
         chunk = min(LONG_CHUNK if self.options.spectra else CHUNK, frames - self.warm_up)
         losses = []
         for t in range(self.warm_up, frames - chunk + 1, chunk):
@@ -90,25 +92,27 @@ class RecurrentLearner:
             mine, state = slice(p * lanes, (p + 1) * lanes), self._rest(lanes)
             for t in range(0, x.shape[2], PREDICTED):
                 piece = np.ascontiguousarray(x[mine, :, t : t + PREDICTED].transpose(2, 1, 0), np.float32)
-                y[mine, t : t + PREDICTED] = self._run(piece, state)[0].T
+                y[mine, t : t + PREDICTED] = self._run(piece, state, p)[0].T
 
         self._each(parts, run)
         return y
 
     def spec(self, name: str, sample_rate: float, knobs: tuple[Knob, ...], metadata: dict[str, Any]) -> ModelSpec:
-        """Return the net as a model, its numbers with the nine digits that a float32 needs."""
-        w_ih, w_hh, b_ih, b_hh, w_out, b_out = (np.vectorize(lambda v: float(f"{v:.9g}"))(w) for w in self.weights)
+        """Return the net as a model."""
         nodes: list[Node] = [Input(()), *(Input((), "knob", knob.name) for knob in knobs)]
-        source = 0
         if knobs:
             nodes.append(Concat(tuple(range(len(nodes)))))
-            source = len(nodes) - 1
+        nodes += self.layers(len(nodes) - 1)
+        if self.skip:
+            nodes.append(Add((len(nodes) - 1, 0)))
+        return ModelSpec("rtfx", tuple(nodes), name, sample_rate, "file", knobs, "unknown", metadata=metadata)
+
+    def layers(self, source: int) -> tuple[Node, Node]:
+        """Return the cell, which hears node `source`, and the dense layer; nine digits, as many as a float32 needs."""
+        w_ih, w_hh, b_ih, b_hh, w_out, b_out = (np.vectorize(lambda v: float(f"{v:.9g}"))(w) for w in self.weights)
         lstm = self.cell == "lstm"
         cell: Node = Lstm((source,), w_ih, w_hh, b_ih + b_hh) if lstm else Gru((source,), w_ih, w_hh, b_ih, b_hh)
-        nodes += [cell, Dense((source + 1,), w_out, b_out)]
-        if self.skip:
-            nodes.append(Add((source + 2, 0)))
-        return ModelSpec("rtfx", tuple(nodes), name, sample_rate, "file", knobs, "unknown", metadata=metadata)
+        return cell, Dense((source + 1,), w_out, b_out)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weights and optimiser."""
@@ -125,9 +129,15 @@ class RecurrentLearner:
     def _rest(self, lanes: int) -> np.ndarray:
         return np.zeros((STATE[self.cell] * self.hidden, lanes), np.float32)
 
-    def _run(self, x: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return output (frames, lanes) and tape for x (frames, inputs, lanes); `state` moves on."""
-        tape = np.empty((x.shape[0], TAPE[self.cell] * self.hidden, x.shape[2]), np.float32)
+    def _run(self, x: np.ndarray, state: np.ndarray, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return output (frames, lanes) and tape for x (frames, inputs, lanes); `state` moves on.
+
+        The tape is the part's own until its next run: fresh memory would cost as much as the arithmetic.
+        """
+        shape = x.shape[0], TAPE[self.cell] * self.hidden, x.shape[2]
+        if self._tapes[part].size < math.prod(shape):
+            self._tapes[part] = np.empty(math.prod(shape), np.float32)
+        tape = self._tapes[part][: math.prod(shape)].reshape(shape)
         y = np.empty((x.shape[0], x.shape[2]), np.float32)
         FORWARD[self.cell](x, *self.weights, state, tape, y)
         if self.skip:
@@ -144,7 +154,7 @@ class RecurrentLearner:
     def _chunk(self, heard: np.ndarray, wanted: np.ndarray, states: list[np.ndarray]) -> float:
         """Take one step of the optimiser over heard (parts, frames, inputs, lanes); return the loss before it."""
         parts = len(states)
-        runs = self._each(parts, lambda p: self._run(heard[p], states[p]))
+        runs = self._each(parts, lambda p: self._run(heard[p], states[p], p))
         value, gradient = total_loss(np.stack([out for out, _ in runs]), np.ascontiguousarray(wanted), self.options)
         found = self._each(parts, lambda p: self._gradient(heard[p], runs[p][1], states[p], gradient[p]))
         self.optimiser.step(np.sum(found, axis=0), self.rate)

@@ -112,7 +112,9 @@ class TorchLearner:
         self.optimiser.restore(state)
 
     def _power(self, wanted: np.ndarray) -> float:
-        """Return the mean square that a loss is relative to."""
+        """Return the mean square that a loss is relative to, the same for all where every part counts alike."""
+        if self.options.evenly:
+            return 1.0
         return float(np.mean((wanted[:, 1:] - self.options.pre_emphasis * wanted[:, :-1]) ** 2) + SILENCE)
 
     def _items(self) -> Iterator[tuple[str, Any]]:

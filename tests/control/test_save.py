@@ -1,12 +1,14 @@
 """Scenes are saved where they can be found again, and what was there stays."""
 
 import os
+import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import rtfx
-from rtfx.control import save
+from rtfx.control import save, set_list_text
 from rtfx.control.desk import Desk
 from rtfx.control.keys import press
 from rtfx.effects.table import BLOCKS
@@ -49,6 +51,10 @@ class Player:
                 self.values[address] = block.values.get(parameter.name, parameter.default)
                 self.tables[address] = parameter
         self.written = dict(self.values)
+
+    @property
+    def source(self):
+        return self.set_list.presets[self.preset]
 
     @property
     def parameters(self):
@@ -126,7 +132,7 @@ def test_a_folder_that_takes_nothing(tmp_path, user, monkeypatch):
     def refuse(*arguments, **more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(save.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(set_list_text.tempfile, "mkstemp", refuse)
     assert press(player, "s") == f"{path}: cannot be written (permission denied): nothing was saved"
     assert path.read_text() == TEXT
 
@@ -208,3 +214,50 @@ def test_values_of_the_command_line_count_as_turned(tmp_path, user):
     (made,) = load_set_list(user / "presets" / "rig.yaml", BLOCKS).presets
     assert made.scenes == {"saved 1": {"model.level_db": -9.0}}
     assert made.chain[0].file == NETWORK
+
+
+def reseeded(stream, seed):
+    press(stream, "R")
+    deadline = time.monotonic() + 60.0
+    while not any(f"seed={seed}" in line for line in stream.news()):
+        assert time.monotonic() < deadline
+        stream.wait(0.02)
+
+
+def test_a_seed_that_was_found_is_saved_and_plays_again(tmp_path, user):
+    """R, s: a set list that plays that seed, at the level it was turned to; R, s again: the next one beside it."""
+    tone = (0.1 * np.sin(2 * np.pi * 220 * np.arange(24000) / 48000)).astype(np.float32)
+    with rtfx.Rig([NETWORK]).play(device="null", seconds=60, sample_rate=48000) as stream:
+        reseeded(stream, 2)
+        stream.set("level_db", -9.0)
+        path = user / "presets" / "rig.yaml"
+        assert press(stream, "s") == f"saved as preset 'rig seed 2' in {path}"
+        assert press(stream, "s") == "preset 'rig seed 2' plays just this"
+        reseeded(stream, 3)
+        assert press(stream, "s") == f"saved as preset 'rig seed 3' in {path}"
+    names = [preset.name for preset in load_set_list(path, BLOCKS).presets]
+    assert names == ["rig seed 2", "rig seed 3"]
+    wanted = rtfx.Rig([{"type": "model", "file": NETWORK.replace("seed=1", "seed=2"), "level_db": -9.0}])(tone, 48000)
+    assert np.array_equal(rtfx.Rig.from_yaml(path, preset="rig seed 2")(tone, 48000), wanted)
+
+
+def test_a_seed_is_saved_beside_the_preset_it_came_from(tmp_path, user):
+    """In a set list of the player's: with its other blocks, its scenes and a file beside it; nothing else moves."""
+    chain = f"""\
+      - {{type: random, id: net, seed: 7, layers: 2, channels: 2}}  # mine
+      - {{type: cab, file: {shipped() / "models/open-2x12.wav"}}}
+    scenes: {{loud: {{net.level_db: 3}}}}
+"""
+    path = tmp_path / "songs.yaml"
+    path.write_text(f"{TEXT}  - name: noise\n    chain:\n{chain}  # the end\n")
+    before = path.read_text().removesuffix("  # the end\n")
+    with rtfx.Rig.from_yaml(path, preset="noise").play(device="null", seconds=60, sample_rate=48000) as stream:
+        reseeded(stream, 8)
+        assert "noise seed 8" in press(stream, "s")
+    after = load_set_list(path, BLOCKS)
+    assert path.read_text().startswith(f"{before}  - name: noise seed 8\n    chain:\n      - {{type: model, id: net,")
+    assert path.read_text().endswith("  # the end\n")
+    assert [preset.name for preset in after.presets] == ["clean", "lead", "noise", "noise seed 8"]
+    assert after.presets[3].scenes == {"loud": {"net.level_db": 3.0}}
+    assert after.presets[3].chain[0].file == "random:tcn?seed=8&layers=2&channels=2"
+    assert str(after.presets[3].chain[1].file).endswith("open-2x12.wav")

@@ -23,12 +23,23 @@ def slope(function, values, direction, step):
 def test_time_loss(pre_emphasis, dc):
     y, target, direction = sounds((2, 40, 8)), sounds((2, 40, 8), 1), sounds((2, 40, 8), 2)
     dc, pre_emphasis = np.float32(dc), np.float32(pre_emphasis)
-    value, gradient = time_loss(y, target, pre_emphasis, dc)
+    weight = np.random.default_rng(3).uniform(0.5, 1.5, (2, 8)).astype(np.float32)
+    value, gradient = time_loss(y, target, weight, pre_emphasis, dc)
     sharp = [wave[:, 1:] - pre_emphasis * wave[:, :-1] for wave in (y - target, target)]
     means = np.mean(np.mean(y - target, axis=1) ** 2) / np.mean(target**2)
-    assert value == pytest.approx(np.sum(sharp[0] ** 2) / np.sum(sharp[1] ** 2) + dc * means, rel=1e-4)
-    found = slope(lambda wave: time_loss(wave, target, pre_emphasis, dc)[0], y, direction, np.float32(0.05))
+    missed, wanted = (np.sum(weight * np.sum(wave**2, axis=1)) for wave in sharp)
+    assert value == pytest.approx(missed / wanted + dc * means, rel=1e-4)
+    found = slope(lambda wave: time_loss(wave, target, weight, pre_emphasis, dc)[0], y, direction, np.float32(0.5))
     assert np.sum(gradient * direction) == pytest.approx(found, rel=2e-3)  # the loss is quadratic: float32's own error
+
+
+def test_evenly_counts_a_quiet_lane_as_much_as_a_loud_one():
+    """An error of the same share in both: the quiet lane's has a tenth of the loud one's power, but counts for half."""
+    target = sounds((1, 40, 2)) * np.array([1.0, 0.3], np.float32)
+    for evenly, least, most in ((False, 0.05, 0.15), (True, 0.3, 0.6)):
+        _, gradient = total_loss(1.1 * target, target, Options(dc=0.0, evenly=evenly))
+        by_share = [np.sum(gradient[..., lane] * target[..., lane]) for lane in (0, 1)]
+        assert least < by_share[1] / by_share[0] < most
 
 
 def test_spectral_loss():
