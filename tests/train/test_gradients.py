@@ -60,7 +60,7 @@ def test_back_propagation(cell, hidden, skip):
     def loss(values):
         net.optimiser.values[:] = values
         state = begin.copy()
-        out, tape = net._run(x, state)
+        out, tape = net._run(x, state, 0)
         value, by_y = total_loss(out[None], target, net.options)
         return value, tape, state, by_y[0]
 
