@@ -1,7 +1,8 @@
 """Loads mutants of model files, and tells which ended otherwise than in a checked spec or in an RtfxError of one line.
 
 ``python -m tests.fuzz --mutants 20000 --seed 2`` runs by hand; a test runs fewer in a process of their own, whose
-memory is limited. Files are mutated as bytes and as JSON; two of three mutants of JSON have one change, some have many.
+memory is limited. Files are mutated as bytes and as JSON, in archives too; two of three mutants of JSON have one
+change, some have many.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import argparse
 import collections
 import copy
+import io
 import json
 import resource
 import signal
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,8 @@ from rtfx.model.reference import evaluate
 from .conftest import SHARED
 from .test_families import FILES
 
+EXPORTS = Path(__file__).parent / "model" / "exports"
+DESCRIBED = {"layers": [{"type": "conv1d", "prefix": "c."}, {"type": "linear", "prefix": "l."}]}
 SMALL = 20_000  # bytes
 LARGE_SHARE = 0.05  # of mutants from larger files
 MEMORY = 1 << 30  # bytes above what the process has at its start
@@ -48,6 +53,8 @@ class TooSlow(BaseException):
 def sources() -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
     """Return (suffix, content) of small and of large files: the shared ones, else those that the tests make."""
     found = [(".nam", json.dumps(content).encode()) for content, _, _ in FILES.values()]
+    found += [(path.suffix, path.read_bytes()) for path in sorted(EXPORTS.glob("*.pt2"))]
+    found.append((".safetensors", safetensors()))
     if SHARED.is_dir():
         found += [
             (path.suffix, path.read_bytes())
@@ -56,6 +63,22 @@ def sources() -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
         ]
     small = [each for each in found if len(each[1]) <= SMALL]
     return small, [each for each in found if len(each[1]) > SMALL] or small
+
+
+def safetensors() -> bytes:
+    """Return weights as `DESCRIBED` describes them."""
+    shapes = {"c.weight": [4, 1, 3], "c.bias": [4], "l.weight": [1, 4], "l.bias": [1]}
+    header, body = {}, b""
+    for name, shape in shapes.items():
+        content = np.full(shape, 0.25, np.float32).tobytes()
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + len(content)]}
+        body += content
+    return _tensors(header, body)
+
+
+def _tensors(header, body) -> bytes:
+    text = json.dumps(header).encode("utf-8", "surrogatepass")
+    return len(text).to_bytes(8, "little") + text + body
 
 
 def places(data, path=()):
@@ -140,11 +163,45 @@ def damage(content: bytes, rng, other: bytes) -> bytes:
     return bytes(data)
 
 
+def damage_archive(content: bytes, rng, other: bytes) -> bytes:
+    """Return an archive of which one member was changed, as JSON or bytes, or left out."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(written, "w") as changed:
+        names = archive.namelist()
+        target = pick(rng, [name for name in names if name.endswith(".json")] if rng.random() < 0.7 else names)
+        for name in names:
+            member = archive.read(name)
+            if name == target and name.endswith(".json") and rng.random() < 0.9:
+                data = json.loads(member)
+                for _ in range(int(rng.integers(1, 4))):
+                    change(data, rng)
+                member = json.dumps(data).encode("utf-8", "surrogatepass")
+            elif name == target and rng.random() < 0.2:
+                continue
+            elif name == target and member:
+                member = damage(member, rng, other)
+            changed.writestr(name, member)
+    return written.getvalue()
+
+
+def damage_tensors(content: bytes, rng) -> bytes:
+    """Return a safetensors file whose header was changed."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    for _ in range(int(rng.integers(1, 3))):
+        change(header, rng)
+    return _tensors(header, content[end:])
+
+
 def mutant(rng, small, large) -> tuple[str, bytes]:
     """Return a suffix and the content of a mutated file."""
     suffix, content = pick(rng, large if rng.random() < LARGE_SHARE else small)
     if rng.random() < 0.3:
         return suffix, damage(content, rng, pick(rng, small)[1])
+    if suffix == ".pt2":
+        return suffix, damage_archive(content, rng, pick(rng, small)[1])
+    if suffix == ".safetensors":
+        return suffix, damage_tensors(content, rng)
     try:
         data = json.loads(content)
     except ValueError:  # some of the shared files are no JSON
@@ -186,9 +243,10 @@ def run(mutants: int, seed: int, keep: Path | None = None) -> dict:
     handler = signal.signal(signal.SIGVTALRM, too_slow)
     with tempfile.TemporaryDirectory() as folder:
         base = _limit_memory()
+        (Path(folder) / "described.arch.json").write_text(json.dumps(DESCRIBED))
         for index in range(mutants):
             suffix, content = mutant(rng, small, large)
-            path = Path(folder) / f"mutant{suffix}"
+            path = Path(folder) / f"{'described' if suffix == '.safetensors' else 'mutant'}{suffix}"
             path.write_bytes(content)
             signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
             start = time.process_time()

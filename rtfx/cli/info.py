@@ -49,17 +49,23 @@ def model_files(name: str) -> list[str]:
         The folder holds no model file.
     """
     from ..find import MODEL_SUFFIXES
+    from ..model.hdf5 import SUFFIXES, holds_model
 
     folder = Path(name)
     if not folder.is_dir():
         return [name]
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in MODEL_SUFFIXES and path.is_file())
-    files = sorted(str(path) for path in found if not path.name.endswith(DESCRIPTION))
+    files = []
+    for path in folder.rglob("*"):
+        suffix = path.suffix.lower()
+        if suffix in MODEL_SUFFIXES and path.is_file() and not path.name.endswith(DESCRIPTION):
+            files.append(str(path))
+        elif suffix in SUFFIXES and path.is_file() and holds_model(path):
+            files.append(str(path))
     if not files:
         raise NotAModelFile(
-            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)}"
+            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
         )
-    return files
+    return sorted(files)
 
 
 def read_facts(name: str, compat: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from . import state_dict
 from .limits import FILE_BYTES
 from .spec import ModelSpec
 from .values import integer, listed, mapping, shown, string
+from .zipped import DAMAGED
 
 EXPORT = (
     "export the module where it was made: torch.export.save(torch.export.export(module.eval(), (example,)), "
@@ -60,7 +61,7 @@ def _archive(path: Path) -> ModelSpec:
         with zipfile.ZipFile(path) as opened:
             names = opened.namelist()
             program = archive.is_program(opened)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): fetch or export it again") from error
     if program:
         side = _beside(path)
@@ -129,7 +130,7 @@ def safetensors(content: bytes) -> dict[str, np.ndarray]:
         sizes = [integer(size, f"{name[:60]}.shape", 0) for size in listed(entry.get("shape"), f"{name[:60]}.shape")]
         places = [integer(p, f"{name[:60]}.data_offsets", 0) for p in listed(entry.get("data_offsets"), name[:60])]
         kind = entry.get("dtype")
-        if kind != "BF16" and kind not in DTYPES:
+        if not isinstance(kind, str) or (kind != "BF16" and kind not in DTYPES):
             raise NotAModelFile(f"{name[:60]} is of type {shown(kind)}, expected one of BF16, {', '.join(DTYPES)}")
         width = 2 if kind == "BF16" else np.dtype(DTYPES[kind]).itemsize
         count = 1
@@ -142,5 +143,6 @@ def safetensors(content: bytes) -> dict[str, np.ndarray]:
             flat = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
         else:
             flat = np.frombuffer(raw, DTYPES[kind])
-        found[name] = flat.reshape(sizes).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            found[name] = flat.reshape(sizes).astype(np.float64)
     return found

@@ -17,6 +17,8 @@ from ..errors import NotAModelFile, ResourceLimit
 from .limits import FILE_BYTES, WEIGHTS
 
 SECONDS = 60.0  # by the clock, should the processor be busy with other things
+SUFFIXES = (".h5", ".hdf5")
+CONFIG = b"model_config"  # the attribute of a saved model; the library writes names as they are
 PROCESS = Path(__file__).with_name("hdf5_process.py")
 
 
@@ -25,6 +27,14 @@ class Stored(NamedTuple):
 
     arrays: dict[str, np.ndarray]
     attributes: dict[str, dict[str, Any]]
+
+
+def holds_model(path: Path) -> bool:
+    """Tell a model that Keras saved from other HDF5 files, which hold measurements or weights alone, unopened."""
+    try:
+        return path.stat().st_size <= FILE_BYTES and CONFIG in path.read_bytes()
+    except OSError:
+        return False
 
 
 def read_hdf5(path: Path) -> Stored:

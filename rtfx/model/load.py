@@ -129,8 +129,8 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         assert family.read is not None
         options = {"compat": compat} if compat in family.compat else {}
         return check_limits(family.read(data, path, **options))
-    except ModelError as error:
-        message = " ".join(str(error).split())
+    except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
+        message = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
         if len(message) > MESSAGE:
             message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"
         raise type(error)(f"{' '.join(str(path).split())}: {message}") from error

@@ -112,7 +112,8 @@ def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: i
         The number of axes, where the sizes are not known beforehand.
     """
     try:
-        array = np.array(value, np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            array = np.array(value, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         if "inhomogeneous" in str(error) or "sequence" in str(error):
             raise ShapeMismatch(f"{where} is a ragged list, expected a full array: re-export the model") from error

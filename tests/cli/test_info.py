@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,7 +17,9 @@ from rtfx.model.load import load
 from rtfx.model.rtfx_json import save
 
 from ..model import nam_files
+from ..model.guitar_nets import smartamppro
 from ..model.nets import write
+from ..model.test_keras_file import h5_of
 from .command import MODEL, rtfx
 
 INFO = (
@@ -92,8 +95,18 @@ def test_a_folder_without_models(capsys, tmp_path, verb):
     (tmp_path / "notes.txt").write_text("none here")
     code, out, err = rtfx(capsys, verb, tmp_path)
     assert (code, out) == (1, "")
-    kinds = ".json, .nam, .aidax, .pt2, .safetensors, .keras"
+    kinds = ".json, .nam, .aidax, .pt2, .safetensors, .keras or a Keras .h5"
     assert err == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected {kinds}\n"
+
+
+def test_of_h5_files_a_folder_lists_those_that_keras_saved(capsys, tmp_path):
+    h5_of(tmp_path / "amp.h5", smartamppro(np.random.default_rng(3), 30, strides=(4, 4), recurrent=True))
+    with h5py.File(tmp_path / "measured.h5", "w") as file:
+        file["impulse"] = np.zeros(9)
+    (tmp_path / "broken.hdf5").write_bytes(b"\x89HDF")
+    code, out, _ = rtfx(capsys, "info", tmp_path, "--json")
+    (facts,) = map(json.loads, out.splitlines())
+    assert code == 0 and (facts["file"], facts["family"]) == (str(tmp_path / "amp.h5"), "smartamppro")
 
 
 def test_named_levels(capsys, tmp_path):

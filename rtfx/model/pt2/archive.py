@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
 from ..limits import FILE_BYTES
 from ..values import integer, listed, mapping, required, shown, tensor
+from ..zipped import DAMAGED
 
 HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
 DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType
@@ -52,7 +53,7 @@ def read_program(source: Path | BytesIO) -> Program:
     try:
         with zipfile.ZipFile(source) as archive:
             return _Reader(archive).program()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except DAMAGED as error:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): export it again") from error
 
 
@@ -152,7 +153,8 @@ class _Reader:
         sizes = _sizes(meta)
         strides = [_number(each) for each in listed(meta.get("strides", []), key)]
         offset = _number(meta.get("storage_offset", {"as_int": 0}))
-        flat = np.frombuffer(self.take(member), np.dtype(dtype).newbyteorder("<"))
+        content, kind = self.take(member), np.dtype(dtype).newbyteorder("<")
+        flat = np.frombuffer(content, kind, len(content) // kind.itemsize)
         last = offset + sum((n - 1) * stride for n, stride in zip(sizes, strides, strict=False))
         if len(strides) != len(sizes) or 0 in sizes or not 0 <= last < flat.size:
             raise ShapeMismatch(f"{key} has sizes {sizes}, the archive {flat.size} numbers for it: {HOW}")

@@ -29,6 +29,7 @@ OPERATIONS = shapes.OPERATIONS | arithmetic.OPERATIONS | layers.OPERATIONS
 GUITAR = ("drive", "tone")
 RECURRENT = ("lstm", "gru", "rnn_tanh")
 PREFIX = "torch.ops.aten."
+UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an unlikely program raises here
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
 
 
@@ -49,10 +50,9 @@ def read(
     ModelError
         UnsupportedArchitecture names the operation that is no layer of rtfx.
     """
-    program = read_program(source)
     try:
-        return _model(program, name, knobs, sample_rate)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        return _model(read_program(source), name, knobs, sample_rate)
+    except UNLIKE as error:
         what = f"{type(error).__name__}: {str(error)[:60]}"
         raise NotAModelFile(f"the program is not as PyTorch writes it ({what}): export it again") from error
 
@@ -123,7 +123,7 @@ def _axes(sizes: tuple[int, ...], name: str, frames: int) -> tuple[tuple[str, ..
     large = [i for i, size in enumerate(sizes) if size != 1]
     time = next((i for i in reversed(large) if sizes[i] == frames), None)
     features = [i for i in large if i != time]
-    if len(features) > 1:
+    if len(features) > 1 or 0 in sizes:
         raise ShapeMismatch(f"the input {name} has sizes {list(sizes)}, expected a batch of 1: (1, features, frames)")
     axes = tuple(TIME if i == time else FEATURE if i in features else ONE for i in range(len(sizes)))
     return axes, sizes[features[0]] if features else 1
@@ -156,7 +156,7 @@ def _run(graph: Graph, program: Program, values: dict[str, Value], entry: dict[s
             sizes["self"] = program.sizes.get(argument["as_tensor"]["name"], ())
     try:
         result = OPERATIONS[operation](graph, arguments | {"sizes": sizes})
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except UNLIKE as error:
         raise UnsupportedArchitecture(f"{graph.place}: not understood ({type(error).__name__}: {error})") from error
     results = result if isinstance(result, list) else [result]
     for name, value in zip(flat, results, strict=False):
