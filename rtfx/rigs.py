@@ -41,13 +41,17 @@ class Rig:
         An impulse response for the end of the chain, or "none".
     compat : str, optional
         How files are read that former players read otherwise: ``nam-0.5.5`` or ``nam-linear-reversed``.
+    fast_math : bool
+        Coarser gates for the models that it reads from files; see `load`.
     """
 
-    def __init__(self, chain: Iterable[Any] = (), cab: str | None = None, compat: str | None = None):
+    def __init__(
+        self, chain: Iterable[Any] = (), cab: str | None = None, compat: str | None = None, fast_math: bool = False
+    ):
         if isinstance(chain, str | Mapping) or not isinstance(chain, Iterable):
             raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig([{chain!r}])")
         items = list(chain)
-        self._models = Models(compat)
+        self._models = Models(compat, fast_math)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
         self._owned = Owned(self.presets[0].chain, items)
         self.index = 0
@@ -58,15 +62,17 @@ class Rig:
         self._rendering: Offline | None = None
 
     @classmethod
-    def from_yaml(cls, path: str | Path, preset: str | int | None = None, compat: str | None = None) -> Rig:
-        """Return the rig of a set list; `preset` is a name or a number from 1, `compat` as for a rig.
+    def from_yaml(
+        cls, path: str | Path, preset: str | int | None = None, compat: str | None = None, fast_math: bool = False
+    ) -> Rig:
+        """Return the rig of a set list; `preset` is a name or a number from 1, the others as for a rig.
 
         Raises
         ------
         PresetError
             Names file, line, key and what is allowed.
         """
-        rig = cls(compat=compat)
+        rig = cls(compat=compat, fast_math=fast_math)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
         rig._owned = Owned()
         rig.index = rig.set_list.index(preset)

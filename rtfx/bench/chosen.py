@@ -8,7 +8,7 @@ from ..kernels import elementwise
 from ..kernels.codes import CODES
 from ..kernels.jit import Kernel
 from ..kernels.layer import FOLDED, IDENTITY, MATRIX, ROWS
-from ..kernels.recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GRU, LSTM, RATIONAL, TABLE
+from ..kernels.recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GRU, LSTM, QUICK, RATIONAL, TABLE
 from ..plan.chain import Plan
 
 ACTIVATIONS = {code: name for name, (code, _) in CODES.items()}
@@ -21,12 +21,19 @@ OPERATIONS = ACTIVATIONS | {
     elementwise.SOFTMAX: "softmax",
     elementwise.MUL: "mul",
 }
+MATHS = {
+    RATIONAL: "rational",
+    EXPONENTIAL: "exponential",
+    TABLE: "table",
+    EXPONENTIAL_TABLE: "exponential table",
+    QUICK: "coarse",
+}
 WORDS = {
     "activation": ACTIVATIONS,
     "gate": {1 + code: name or "linear" for code, name in ACTIVATIONS.items()},
     "operation": OPERATIONS,
     "cell": {LSTM: "lstm", GRU: "gru"},
-    "maths": {RATIONAL: "rational", EXPONENTIAL: "exponential", TABLE: "table", EXPONENTIAL_TABLE: "exponential table"},
+    "maths": MATHS,
     "residual": {IDENTITY: "residual", MATRIX: "residual by a matrix"},
     "head": {ROWS: "head", FOLDED: "head folded"},
 }

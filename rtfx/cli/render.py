@@ -13,7 +13,7 @@ import click
 
 from ..errors import AudioFileError, RtfxError, UsageError
 from .output import status
-from .rig import SET_LIST, Number, RigFlags, build, debug_option, parameter_values, rig_options
+from .rig import SET_LIST, Number, RigFlags, build, debug_option, parameter_values, rig_options, tell_fast_math
 from .take import is_take, render_take
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
     values = parameter_values(flags)
     rig = build(what, flags)
+    if flags.fast_math:
+        tell_fast_math(rig.specs)
     common = Job(
         what=what,
         flags=flags,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import NotAModelFile, PresetError, UsageError
+from .output import status
 
 if TYPE_CHECKING:
     from ..api import Rig
+    from ..model.spec import ModelSpec
 
 SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECASE)
 RATE_METHODS = ("auto", "delay", "dilate", "resample")
@@ -55,6 +57,9 @@ def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> Non
 deterministic_option = click.option(
     "--deterministic", is_flag=True, expose_value=False, callback=_by_rule, help="Ignore what rtfx tune has measured."
 )
+fast_math_option = click.option(
+    "--fast-math", is_flag=True, help="Coarser gates in LSTM and GRU layers; says by how much."
+)
 _OPTIONS = (
     click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
     click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
@@ -77,6 +82,7 @@ _OPTIONS = (
     ),
     compat_option,
     deterministic_option,
+    fast_math_option,
 )
 
 
@@ -97,6 +103,7 @@ class RigFlags:
     resample_phase: str
     no_normalise: bool
     compat: str | None
+    fast_math: bool
     interface_dbu: float | None
 
     @property
@@ -168,22 +175,39 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if path is not None:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
-        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat)
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.fast_math)
     else:
-        rig = Rig([_model(named, flags.model_rate, flags.compat)], compat=flags.compat)
+        rig = Rig([_model(named, flags)], compat=flags.compat, fast_math=flags.fast_math)
         label = named if named.startswith("random:") else Path(named).stem
         rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
     rig.cab = flags.cab
     return rig
 
 
-def _model(name: str, rate: float | None, compat: str | None) -> Any:
-    if rate is None:
+def _model(name: str, flags: RigFlags) -> Any:
+    if flags.model_rate is None:
         return {"type": "model", "file": name}
     from ..api import Model
+    from ..model.coarse import coarse
     from ..model.load import load
 
-    return Model(replace(load(name, compat), sample_rate=rate, rate_source="user"))
+    spec = load(name, flags.compat)
+    spec = coarse(spec) if flags.fast_math else spec
+    return Model(replace(spec, sample_rate=flags.model_rate, rate_source="user"))
+
+
+def tell_fast_math(specs: Iterable[ModelSpec]) -> None:
+    """Say what coarser gates change in each model that has them."""
+    from ..model.coarse import is_coarse
+    from ..verify import verify
+
+    told = list({id(spec): spec for spec in specs if is_coarse(spec)}.values())
+    for spec in told:
+        found = verify(spec)
+        name = f"{spec.name}: " if spec.name else ""
+        status(f"fast maths: {name}peak error {found.peak_error_db:.1f} dB, ESR {found.esr:.1e} on the stock clip")
+    if not told:
+        status("fast maths: no LSTM or GRU layer here, every sample is the usual one")
 
 
 def _bare_set_list(name: str) -> str | None:

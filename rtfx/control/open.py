@@ -135,7 +135,7 @@ def open_stream(
         notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *notes)
-    takes = Takes(engine, Described(loaded, first, values or {}, options, cold, models.compat))
+    takes = Takes(engine, Described(loaded, first, values or {}, options, cold, models))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)

@@ -101,7 +101,7 @@ class Reloader:
         kept = {
             key: spec for key, spec in known.specs.items() if not files_of(BlockSpec("model", "", file=key)) & changed
         }
-        return Models(known.compat, kept)
+        return replace(known, specs=kept)
 
     def _check(self, new: LoadedPreset) -> None:
         outputs = int(self.controller.engine.record["outputs"])

@@ -63,7 +63,8 @@ class Replay:
         self._check_files()
         self._arrays = self._read()
         options = Options(**self._take["options"])
-        loader = Loader(self._rate, Models(opened.get("compat")), options, opened["cold"], self._take["inputs"])
+        models = Models(opened.get("compat"), opened.get("fast_math", False))
+        loader = Loader(self._rate, models, options, opened["cold"], self._take["inputs"])
         self._loaded, _ = load_presets(set_list.presets, opened["preset"], opened["values"], loader)
         self._limiter = bool(set_list.globals.get("limiter", True))
         self._values: dict[int, dict] = {}

@@ -10,7 +10,6 @@ from dataclasses import replace
 from ..errors import RtfxError
 from ..model.random import with_seed
 from ..model.random_level import SILENT
-from ..plan.resolve import Models
 from ..rig.description import Preset
 from ..rig.random_block import random_text
 from .controller import Controller
@@ -79,7 +78,7 @@ class Reseeder:
             seeded = with_seed(text, steps + attempt)
             try:
                 # a copy of what has been read: nets that were passed by are not kept
-                own = replace(loader, models=Models(known.compat, dict(known.specs)))
+                own = replace(loader, models=replace(known, specs=dict(known.specs)))
                 new, _ = own.load(with_file(source, block, seeded))
                 if SILENT in own.models[seeded].warnings and attempt < ATTEMPTS - 1:
                     continue

@@ -25,7 +25,8 @@ from .state import state_dtype
 LSTM, GRU = 0, 1
 GATES = (4, 3)
 ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z n
-RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)  # numerical classes of the gates; tables need AVX-512
+# numerical classes of the gates; tables need AVX-512; QUICK is coarse (7e-5), for those who ask for it
+RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE, QUICK = range(5)
 UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
 ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that the registers hold beside the rest
 
@@ -174,7 +175,7 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
         # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1
         # + t) n_h / 2
         own = factors.copy()
-        if shape.maths in (RATIONAL, TABLE):
+        if shape.maths not in (EXPONENTIAL, EXPONENTIAL_TABLE):
             own[2 * hidden :] *= 0.5
         gate = np.arange(3 * hidden) < 2 * hidden
         shared = np.where(gate, bias_in + bias_hidden * own, bias_hidden * own)

@@ -72,7 +72,7 @@ KEYS = (
     "metadata", "nodes",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
-RUN_FIELD = "delay"  # how a node is run at another rate: never in a file
+RUN_FIELDS = ("delay", "coarse")  # how a node is run: never in a file
 OPS: dict[str, type[Node]] = {
     kind.__name__.lower(): kind
     for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice, Hold)
@@ -166,7 +166,7 @@ def _entry(node: Node) -> dict[str, Any]:
     entry: dict[str, Any] = {"op": type(node).__name__.lower()}
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        if value is None or field.name == RUN_FIELD or (field.name == "sources" and not value):
+        if value is None or field.name in RUN_FIELDS or (field.name == "sources" and not value):
             continue
         entry[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
     return entry
@@ -183,7 +183,7 @@ def _node(entry: Any, where: str) -> Node:
     """Return the node of one entry of ``nodes``."""
     op = one_of(required(mapping(entry, where), "op", where), OPS, f"{where}.op")
     kind = OPS[op]
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != RUN_FIELD}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in RUN_FIELDS}
     _only(entry, ("op", *fields), f"{where} ({op})")
     values: dict[str, Any] = {"sources": ()}
     for name, field in fields.items():

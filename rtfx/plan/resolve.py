@@ -11,6 +11,7 @@ from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
 from ..errors import RtfxError, UsageError, did_you_mean
 from ..find import find_audio
+from ..model.coarse import coarse
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
@@ -59,9 +60,10 @@ class Options:
 
 @dataclass
 class Models:
-    """Reads each model file once; `compat` is that of `model.load.load`."""
+    """Reads each model file once; `compat` is that of `model.load.load`, `fast_math` gives all coarser gates."""
 
     compat: str | None = None
+    fast_math: bool = False
     specs: dict[str, ModelSpec] = field(default_factory=dict)
 
     def __getitem__(self, name: Any) -> ModelSpec:  # a path, a name, or a specification as it is
@@ -69,7 +71,8 @@ class Models:
             return name
         key = str(name)
         if key not in self.specs:
-            self.specs[key] = load(key, self.compat)
+            spec = load(key, self.compat)
+            self.specs[key] = coarse(spec) if self.fast_math else spec
         return self.specs[key]
 
 

@@ -9,7 +9,8 @@ from rtfx.units import LOG2E
 
 from .harness import compiled
 
-TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE = range(5)
+TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE, QUICK_TANH, QUICK_QUOTIENT = range(7)
+ALL = range(7)
 
 
 @jit.intrinsic
@@ -20,12 +21,15 @@ def apply(context, source, target, frames, which, lanes):
     from rtfx.kernels import activations, simd
 
     which_value, width = simd.literals(which, lanes)
+    quotient = activations.QUICK_P, activations.QUICK_Q, activations.QUICK_LIMIT
     functions = {
         TANH: activations.tanh_of_scaled,
         RATIONAL_TANH: activations.rational_tanh,
         SIGMOID: activations.sigmoid_of_scaled,
         EXP2: activations.exp2,
         SINE: activations.sine,
+        QUICK_TANH: activations.quick_tanh,
+        QUICK_QUOTIENT: lambda e, x: activations.rational_tanh(e, x, None, *quotient),  # without AVX-512 the same
     }
 
     def codegen(context, builder, signature, arguments):
@@ -84,6 +88,14 @@ def test_rational_tanh_error():
     assert np.abs(y).max() <= 1.0
 
 
+@pytest.mark.parametrize("which", [QUICK_TANH, QUICK_QUOTIENT])
+def test_quick_tanh_error(which):
+    x, y = evaluate(which, grid(20.0))
+    error = np.abs(y - np.tanh(x)).max()
+    assert 2e-5 < error < 7e-5
+    assert np.abs(y).max() <= 1.0 + 5e-6
+
+
 def test_sigmoid_absolute_error():
     x, y = evaluate(SIGMOID, grid(60.0))
     assert np.abs(y - 1.0 / (1.0 + np.exp2(x))).max() < 1e-7
@@ -96,7 +108,7 @@ def test_sine_absolute_error():
     assert np.abs(y - np.sin(x)).max() < 2e-7
 
 
-@pytest.mark.parametrize("which", [TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE])
+@pytest.mark.parametrize("which", ALL)
 def test_widths_agree_bit_for_bit(which):
     x = grid(100.0, 1 << 14)
     wide = evaluate(which, x, 16)[1]
@@ -104,7 +116,7 @@ def test_widths_agree_bit_for_bit(which):
     assert np.array_equal(evaluate(which, x, 4)[1], wide)
 
 
-@pytest.mark.parametrize("which", [TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE])
+@pytest.mark.parametrize("which", ALL)
 @pytest.mark.parametrize("lanes", [16, 8, 4])
 def test_nan_passes(which, lanes):
     x = np.linspace(-3.0, 3.0, 64)
