@@ -4,14 +4,6 @@ from .breakage import Breakage
 
 BREAKAGES = [
     Breakage(
-        "coarse gates in every plan",
-        "rtfx/plan/choose.py",
-        "    if coarse:\n        return recurrent.QUICK\n",
-        "    if True:\n        return recurrent.QUICK\n",
-        "tests/cli/test_fast_math.py::test_render_and_the_default",
-        same_code=True,
-    ),
-    Breakage(
         "gates of the GRU swapped",
         "rtfx/kernels/recurrent.py",
         "ORDERS = ((0, 2, 1, 3), (0, 1, 2))",
