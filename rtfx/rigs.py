@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .control.asked import Asked
 from .control.calls import Calls
 from .control.html import rig_table
 from .control.interrupt import end_when_interrupted
@@ -111,7 +112,21 @@ class Rig:
         interface_dbu: float | None = None,
         values: Mapping[str, float] | None = None,
     ) -> Plan:
-        """Return the current preset compiled for a rate in Hz, a number of input channels, and values by address."""
+        """Return the current preset compiled for a rate in Hz and a number of input channels.
+
+        Parameters
+        ----------
+        level : str, optional
+            The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
+        rate_method : str
+            How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
+        resample_phase : str
+            Of the filters where it is resampled: one of `plan.polyphase.PHASES`.
+        interface_dbu : float, optional
+            The level in dBu that the recording's interface turned into full scale, for models that state theirs.
+        values : mapping, optional
+            Parameter values by address.
+        """
         options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
         blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
         plan = plan_chain(blocks, sample_rate, channels)
@@ -157,11 +172,7 @@ class Rig:
         block: int = BLOCK_FRAMES,
         in_gain_db: float = 0.0,
         out_gain_db: float = 0.0,
-        values: Mapping[str, float] | None = None,
-        level: str | None = None,
-        rate_method: str = "auto",
-        resample_phase: str = "linear",
-        interface_dbu: float | None = None,
+        **how: Any,
     ) -> tuple[Iterator[np.ndarray], int]:
         """Render a stream of blocks in constant memory.
 
@@ -172,32 +183,15 @@ class Rig:
             Remove the rig's latency at the front and let it ring out at the end; False: the stream as it is live.
         model_rate : float, optional
             Overrides the rate the models were made for, in Hz.
-        values : mapping, optional
-            Parameter values by address.
-        level : str, optional
-            The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
-        rate_method : str
-            How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
-        resample_phase : str
-            Of the filters where it is resampled: one of `plan.polyphase.PHASES`.
-        interface_dbu : float, optional
-            The level in dBu that the recording's interface turned into full scale, for models that state theirs.
+        **how
+            As `plan`.
 
         Returns
         -------
         iterator of (frames, outputs) float32, and the number of output channels
         """
         rate = model_rate or self.sample_rate or sample_rate
-        plan = self.plan(
-            rate,
-            channels,
-            bare=bare,
-            level=level,
-            rate_method=rate_method,
-            resample_phase=resample_phase,
-            interface_dbu=interface_dbu,
-            values=values,
-        )
+        plan = self.plan(rate, channels, bare=bare, **how)
         offline = self._rendering = Offline(plan, cold, self._limits(bare), block, in_gain_db, out_gain_db)
         skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
         return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs
@@ -214,7 +208,6 @@ class Rig:
 
         Parameters
         ----------
-        source, target : str or Path
         encoding : str
             PCM_16, PCM_24 or FLOAT.
         mono : bool
@@ -269,7 +262,7 @@ class Rig:
         say : callable, optional
             Is told if no device was found, so that nobody hears it.
         **more
-            Further settings of `control.open.open_stream`.
+            Further settings: those of `control.asked.Asked`.
 
         Returns
         -------
@@ -278,15 +271,9 @@ class Rig:
         Raises
         ------
         RtfxError
-            A device, a file or a number that cannot be used.
+            A device, a file, a number or a setting that cannot be used.
         """
-        presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
-        stream = open_stream(
-            presets,
-            self.index,
-            self._models,
-            self.set_list,
-            rate=self.sample_rate,
+        asked = Asked.of(
             device=device,
             input_device=input_device,
             output_device=output_device,
@@ -296,9 +283,10 @@ class Rig:
             block_size=block_size,
             record=record,
             seconds=seconds,
-            cab=self.cab,
             **more,
         )
+        presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
+        stream = open_stream(presets, self.index, self._models, self.set_list, self.cab, self.sample_rate, asked)
         self._owned.heard_in(stream, self.index)
         end_when_interrupted(stream)
         if stream.unheard and say:
@@ -309,5 +297,5 @@ class Rig:
         return rig_table(self.presets, self.index)
 
     def __repr__(self) -> str:
-        chain = ", ".join(block.id for block in self.preset.chain)
-        return f"<rtfx.Rig {self.preset.name}, {self.index + 1} of {len(self.presets)}: {chain}>"
+        blocks = ", ".join(block.id for block in self.preset.chain)
+        return f"<rtfx.Rig {self.preset.name}, {self.index + 1} of {len(self.presets)}: {blocks}>"

@@ -16,6 +16,13 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_files_of_the_user(tmp_path_factory):
+    """Models of one's own and the channel that one chose on a device change no test, here and in its processes."""
+    home = tmp_path_factory.mktemp("user")
+    os.environ |= {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA")}
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Fail instead of skip where CI is set and the shared files are there: a skipped golden test proves nothing."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
 from ..plan.layout import MAX_CHANNELS
-from ..plan.resolve import DEFAULT_RATE, Models, Options
+from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
+from .asked import Asked
 from .controller import Controller
 from .describe import Described
 from .keeper import RING_SECONDS
@@ -44,32 +44,9 @@ def open_stream(
     first: int,
     models: Models,
     set_list: SetList,
-    *,
+    cab: str | None,
     rate: float | None,
-    device: str | int | None = None,
-    input_device: str | int | None = None,
-    output_device: str | int | None = None,
-    input: str | Path | np.ndarray | None = None,
-    in_channel: int | None = None,
-    sample_rate: float | None = None,
-    block_size: int = 0,
-    latency: str | float | None = None,
-    record: str | Path | None = None,
-    seconds: float | None = None,
-    cab: str | None = None,
-    bare: bool = False,
-    cold: bool = False,
-    level: str | None = None,
-    rate_method: str = "auto",
-    resample_phase: str = "linear",
-    interface_dbu: float | None = None,
-    in_gain_db: float | None = None,
-    out_gain_db: float | None = None,
-    muted: bool = False,
-    allow_feedback: bool = False,
-    watch: bool = False,
-    values: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    asked: Asked,
 ) -> Stream:
     """Return a running stream.
 
@@ -77,92 +54,73 @@ def open_stream(
     ----------
     presets : sequence of Preset
         All of them are compiled before the first note; `first` is the one that plays.
+    set_list : SetList
+        Says what `asked` leaves open.
+    cab : str or None
+        As `plan.resolve.Options`.
     rate : float or None
         The rate the rig was made for, in Hz.
-    watch : bool
-        Reload the set list, its models and impulse responses when they change on disk; `Stream.news` tells of it.
-    values : mapping, optional
-        Parameter values of the first preset by address.
-    progress : callable
-        Called with the name of each kernel that is about to be compiled.
-
-    Other parameters are those of `api.Rig.play` and of the command line.
     """
-    with compilation_listener(progress):
+    with compilation_listener(asked.progress):
         order_kernels()
-    _check(sample_rate=sample_rate, block_size=block_size, seconds=seconds, in_channel=in_channel)
-    wanted: dict[str, Any] = set_list.device
+    wanted = asked.beside(set_list)
     choice = choose(
-        device if device is not None else wanted.get("device"),
-        input_device if input_device is not None else wanted.get("input"),
-        output_device if output_device is not None else wanted.get("output"),
-        need_input=input is None,
-        allow_feedback=allow_feedback,
+        wanted.device,
+        wanted.input_device,
+        wanted.output_device,
+        need_input=wanted.input is None,
+        allow_feedback=wanted.allow_feedback,
     )
-    fixed = sample_rate or wanted.get("sample_rate")
-    stream_rate = float(fixed) if fixed else _natural_rate(choice, rate)
-    source, loops = _source(input, choice, stream_rate)
+    stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
+    source, loops = _source(wanted.input, choice, stream_rate)
     # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
-    heard = source.shape[1] if source is not None and in_channel is None else 1
-    found = signature_of(paths_of(set_list, presets)) if watch else {}
-    with compilation_listener(progress):
-        options = Options(bare, cab, level, rate_method, interface_dbu, resample_phase)
-        loader = Loader(stream_rate, models, options, cold, heard)
-        loaded, notes = load_presets(presets, first, values or {}, loader)
+    heard = source.shape[1] if source is not None and wanted.in_channel is None else 1
+    found = signature_of(paths_of(set_list, presets)) if wanted.watch else {}
+    with compilation_listener(wanted.progress):
+        options = wanted.options(cab)
+        loader = Loader(stream_rate, models, options, wanted.cold, heard)
+        loaded, notes = load_presets(presets, first, wanted.values, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
-    engine = _engine(choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted)
-    engine.record["in_channel"] = _channel(in_channel, wanted, choice, engine) - 1
-    frames = None if seconds is None else round(seconds * stream_rate)
+    limiter = bool(set_list.globals.get("limiter", True)) and not wanted.bare
+    engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
+    engine.record["in_channel"] = _channel(wanted.in_channel, set_list.device.get("in_channel"), choice, engine) - 1
     latency_frames = max(preset.plan.latency_frames for preset in loaded)
-    ends = frames
-    if frames is None and source is not None and not loops:
+    ends = None if wanted.seconds is None else round(wanted.seconds * stream_rate)
+    if ends is None and source is not None and not loops:
         ends = len(source) + max(preset.plan.tail_frames + preset.plan.latency_frames for preset in loaded)
     if ends is not None:
         engine.stop_at(ends)
     controller = Controller(engine, loaded, first)
-    block = int(block_size or wanted.get("block") or 0)
-    asked_latency = latency or wanted.get("latency") or "low"
+    block, latency = wanted.block_size, wanted.latency or "low"
     host: NullHost | PortAudioHost
     if choice.is_null:
         host = NullHost(engine, block or BLOCK_FRAMES, round(stream_rate), ends)
     else:
-        host = PortAudioHost(engine, choice, block, stream_rate, asked_latency)
+        host = PortAudioHost(engine, choice, block, stream_rate, latency)
     recorder = None
-    if record:
+    if wanted.record:
         assert engine.rings is not None
-        recorder = Recorder(engine.rings, str(record), stream_rate, lambda: int(engine.record["stop_frame"]), ends)
+        recorder = Recorder(
+            engine.rings, str(wanted.record), stream_rate, lambda: int(engine.record["stop_frame"]), ends
+        )
     if recorder and recorder.kept:
-        notes.append(f"{record} existed: the earlier take is now {recorder.kept}")
+        notes.append(f"{wanted.record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *notes)
-    takes = Takes(engine, Described(loaded, first, values or {}, options, cold, models))
+    takes = Takes(engine, Described(loaded, first, wanted.values, options, wanted.cold, models))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)
     reloader = Reloader(controller, set_list, presets, loader, found)
     stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
-    if watch:
+    if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:
-        stream.opened = Opened(choice, block, asked_latency, bool(fixed))
+        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate))
     return stream
 
 
-def _check(**numbers: float | None) -> None:
-    """Raise UsageError for a number that no stream could have."""
-    limits = {
-        "sample_rate": (1000.0, 768000.0),
-        "block_size": (0, 8192),
-        "seconds": (1e-3, 1e9),
-        "in_channel": (1, 256),
-    }
-    for name, value in numbers.items():
-        low, high = limits[name]
-        if value is not None and not (isinstance(value, Real) and low <= value <= high):
-            raise UsageError(f"{name} is {value!r}, expected {low:g} to {high:g}")
-
-
-def _channel(asked: int | None, wanted: dict[str, Any], choice: Choice, engine: Engine) -> int:
+def _channel(asked: int | None, said: Any, choice: Choice, engine: Engine) -> int:
     """Return the input channel from 1: the one asked for, the set list's, the one remembered for the device, or 1."""
     record = engine.record
     count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
@@ -172,7 +130,7 @@ def _channel(asked: int | None, wanted: dict[str, Any], choice: Choice, engine: 
         return int(asked)
     if record["source"] or choice.input is None:
         return 1
-    return min(int(wanted.get("in_channel") or remembered_channel(choice.input.name) or 1), count)
+    return min(int(said or remembered_channel(choice.input.name) or 1), count)
 
 
 def _natural_rate(choice: Choice, rate: float | None) -> float:
@@ -210,10 +168,7 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
 
 
-def _engine(
-    choice: Choice, source, loops, stream_rate, loaded, set_list, in_gain_db, out_gain_db, bare, muted
-) -> Engine:
-    said = set_list.globals
+def _engine(choice: Choice, source, loops: bool, stream_rate: float, loaded, limiter: bool, wanted: Asked) -> Engine:
     outputs = max(preset.plan.outputs for preset in loaded)
     device_inputs, device_outputs = channels(choice, outputs)
     return Engine(
@@ -225,13 +180,8 @@ def _engine(
         source=source,
         loops=loops,
         ring_frames=round(RING_SECONDS * stream_rate),
-        limiter=bool(said.get("limiter", True)) and not bare,
-        in_gain=gain_from_db(_first(in_gain_db, said.get("in_gain_db"))),
-        out_gain=gain_from_db(_first(out_gain_db, said.get("out_gain_db"))),
-        muted=muted or bool(choice.mute_reason),
+        limiter=limiter,
+        in_gain=gain_from_db(wanted.in_gain_db or 0.0),
+        out_gain=gain_from_db(wanted.out_gain_db or 0.0),
+        muted=wanted.muted or bool(choice.mute_reason),
     )
-
-
-def _first(*values) -> float:
-    """Return the first value that is not None, else 0."""
-    return next((float(value) for value in values if value is not None), 0.0)

@@ -28,6 +28,11 @@ def test_numbers_out_of_range_are_refused(rig, name, value):
         rig.play(device="null", **{name: value})
 
 
+def test_a_setting_that_does_not_exist_is_named(rig):
+    with pytest.raises(UsageError, match=r"no setting 'recrod' \(did you mean 'record'\?\)"):
+        rig.play(device="null", recrod="x.wav")
+
+
 def test_a_channel_that_the_input_lacks_is_refused(rig):
     with pytest.raises(UsageError, match="in-channel is 3, but the input has 2"):
         rig.play(device="null", input=np.zeros((2, 100)), in_channel=3)

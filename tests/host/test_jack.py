@@ -19,6 +19,13 @@ class Bench:
 
     def __init__(self, kind):
         self.server = server = Server().__enter__()
+        try:
+            self._connect(server, kind)
+        except BaseException:
+            server.end()  # JACK has room for eight
+            raise
+
+    def _connect(self, server, kind):
         self.player = Talker(server, "jack_player", kind)
         self.probe = Talker(server, "jack_probe")
         assert self.probe.ask("connect"), "the stream's ports are not PortAudio:in_0 and out_0"

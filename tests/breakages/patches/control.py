@@ -14,7 +14,7 @@ BREAKAGES = [
     Breakage(
         "a stereo file heard on one side",
         "rtfx/control/open.py",
-        "heard = source.shape[1] if source is not None and in_channel is None else 1",
+        "heard = source.shape[1] if source is not None and wanted.in_channel is None else 1",
         "heard = 1",
         "tests/control/test_open.py::test_a_stereo_file_plays_in_stereo",
     ),

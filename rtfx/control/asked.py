@@ -1,0 +1,120 @@
+"""What is asked of a stream: devices, files, numbers, and how models are played."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError, did_you_mean
+from ..plan.resolve import Options
+from ..rig.description import SetList
+
+LIMITS = {
+    "sample_rate": (1000.0, 768000.0),
+    "block_size": (0, 8192),
+    "seconds": (1e-3, 1e9),
+    "in_channel": (1, 256),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The settings of a stream; those that `Rig.play` names are told there.
+
+    Parameters
+    ----------
+    latency : str or float, optional
+        "low", "high" or seconds, of the device; by default the set list's, else "low".
+    bare, level, rate_method, resample_phase, interface_dbu
+        How models are played: as `plan.resolve.Options`.
+    cold : bool
+        Models are not prewarmed.
+    in_gain_db, out_gain_db : float, optional
+        By default the set list's, else 0.
+    muted : bool
+        Start silent.
+    allow_feedback : bool
+        Do not mute a built-in microphone into built-in loudspeakers.
+    watch : bool
+        Reload the set list, its models and impulse responses when they change on disk; `Stream.news` tells of it.
+    values : mapping
+        Parameter values of the first preset by address.
+    progress : callable
+        Called with the name of each kernel that is about to be compiled.
+    """
+
+    device: str | int | None = None
+    input_device: str | int | None = None
+    output_device: str | int | None = None
+    input: str | Path | np.ndarray | None = None
+    in_channel: int | None = None
+    sample_rate: float | None = None
+    block_size: int = 0
+    latency: str | float | None = None
+    record: str | Path | None = None
+    seconds: float | None = None
+    bare: bool = False
+    cold: bool = False
+    level: str | None = None
+    rate_method: str = "auto"
+    resample_phase: str = "linear"
+    interface_dbu: float | None = None
+    in_gain_db: float | None = None
+    out_gain_db: float | None = None
+    muted: bool = False
+    allow_feedback: bool = False
+    watch: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self):
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Real) and low <= float(value) <= high):
+                raise UsageError(f"{name} is {value!r}, expected {low:g} to {high:g}")
+
+    @classmethod
+    def of(cls, **settings: Any) -> Asked:
+        """Return settings by name.
+
+        Raises
+        ------
+        UsageError
+            An unknown name, or a number that no stream could have.
+        """
+        known = [each.name for each in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise UsageError(f"no setting {name!r}{did_you_mean(name, known)}, expected: {', '.join(known)}")
+        return cls(**settings)
+
+    def beside(self, said: SetList) -> Asked:
+        """Return these settings with what a set list says where nothing was asked; but for the input channel."""
+        device, shared = said.device, said.globals
+        return dataclasses.replace(
+            self,
+            device=_first(self.device, device.get("device")),
+            input_device=_first(self.input_device, device.get("input")),
+            output_device=_first(self.output_device, device.get("output")),
+            sample_rate=self.sample_rate or float(device.get("sample_rate") or 0.0) or None,
+            block_size=int(self.block_size or device.get("block") or 0),
+            latency=self.latency or device.get("latency"),
+            in_gain_db=float(_first(self.in_gain_db, shared.get("in_gain_db"), 0.0)),
+            values=self.values or {},
+            out_gain_db=float(_first(self.out_gain_db, shared.get("out_gain_db"), 0.0)),
+        )
+
+    def options(self, cab: str | None) -> Options:
+        """Return how models are played, with a cabinet."""
+        return Options(self.bare, cab, self.level, self.rate_method, self.interface_dbu, self.resample_phase)
+
+
+def _first(*values: Any) -> Any:
+    """Return the first value that is not None."""
+    return next((value for value in values if value is not None), None)
