@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,10 +221,7 @@ class Rig:
         AudioFileError
             Source or target cannot be used.
         """
-
-        def process(blocks, sample_rate: int, channels: int):
-            return self.stream_blocks(blocks, sample_rate, channels, **settings)
-
+        process = partial(self.stream_blocks, **settings)
         return render_file(process, source, target, encoding, mono, overwrite=True)
 
     def play(

@@ -59,7 +59,6 @@ class NullHost:
 
     name = input_name = output_name = "null"
     route = "null"
-    realtime_by_host = False
 
     def __init__(self, engine: Engine, block: int, sample_rate: int, frames: int | None = None):
         self.engine, self.block, self.sample_rate = engine, block or BLOCK_FRAMES, sample_rate

@@ -91,11 +91,6 @@ class PortAudioHost:
         self._first = engine.clock
         self._seen = (self._first, time.monotonic(), time.monotonic())  # clock, when it moved, when it was looked at
 
-    @property
-    def latency_seconds(self) -> float:
-        """What the driver reports, there and back."""
-        return self.input_latency + self.output_latency
-
     def start(self) -> None:
         """Start the stream."""
         try:

@@ -15,7 +15,7 @@ from .align import ALIKE, Alignment, align, shifted
 QUIET_PEAK_DB = -30.0
 SILENT_DB = -80.0  # root mean square
 FULL_SCALE = 0.99
-CLIPPED_RUN, CLIPPED_SHARE = 3, 1e-4  # frames in a row at the peak; share of all frames from which it is an error
+CLIPPED_SHARE = 1e-4  # of all frames, in runs of three at the peak: from there on it is an error
 NOISE_SHARE = 1e-3  # of the power of wet: below an ESR of it no net can come
 PAUSE_FRAMES, PAUSE_SHARE = 2400, 1e-8  # of the square of dry's peak: -80 dB
 SHORT_SECONDS, LEAST_SECONDS = 30.0, 2.0

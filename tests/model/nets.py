@@ -3,6 +3,10 @@
 import json
 
 import numpy as np
+import pytest
+
+from rtfx import errors
+from rtfx.model.load import load
 
 
 def layer(kind, width, weights=(), **keys):
@@ -65,6 +69,15 @@ def write(folder, data, name="net.json"):
     path = folder / name
     path.write_text(json.dumps(data))
     return path
+
+
+def refuse(path, error, words):
+    """Check that loading a file ends in an error of this class, in one line that begins with the path."""
+    with pytest.raises(errors.ModelError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert type(caught.value).__name__ == error, message
+    assert message.startswith(str(path)) and words in message and "\n" not in message, message
 
 
 def small_nets():

@@ -17,7 +17,6 @@ from ..rtneural_layers import ACTIVATIONS
 from ..spec import ModelSpec
 from .graph import Entrance, Graph, numbers
 
-NAMED = {1: ["gain"], 2: ["drive"], 3: ["drive", "tone"]}
 Layers = list[dict[str, Any]]
 
 
