@@ -114,7 +114,7 @@ def music(scripts):
 def test_a_reduced_run_of_each_script_learns_its_circuit(name, most, scripts, music, tmp_path):
     """To a stated error in seconds; and the graph that is written is the net that learnt."""
     _, _, shelf, klon = scripts
-    plan = Plan(rounds=18, batch=32, segment=6000, rate=1e-2)
+    plan = Plan(rounds=30, batch=32, segment=6000, rate=1e-2)
     if name == "klon":
         data = klon.lessons(*music, times=1)
         esr = klon.main(data, plan, tmp_path / "klon.json")

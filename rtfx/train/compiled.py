@@ -13,11 +13,20 @@ from ..kernels.jit import cache_folder
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare a function on arrays, compiled at its first call; Numba's own cache notices a change of its file."""
+    return _declared(function, True)
+
+
+def compiled_as_written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare one whose sums are not to be put in another order: activations round by adding a large number."""
+    return _declared(function, False)
+
+
+def _declared(function: Callable[..., Any], fastmath: bool) -> Callable[..., Any]:
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_folder().parents[1] / "train")  # read while the dispatcher is made
+    settings.CACHE_DIR = str(cache_folder() / "train")  # read while the dispatcher is made
     try:
         # with Python's error model every division asks for zero, and no loop with one in it is vectorised
-        return numba.njit(function, cache=True, fastmath=True, nogil=True, error_model="numpy")
+        return numba.njit(function, cache=True, fastmath=fastmath, nogil=True, error_model="numpy")
     finally:
         settings.CACHE_DIR = before
