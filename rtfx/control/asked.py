@@ -20,7 +20,17 @@ LIMITS = {
     "block_size": (0, 8192),
     "seconds": (1e-3, 1e9),
     "in_channel": (1, 256),
+    "in_gain_db": (-120.0, 120.0),
+    "out_gain_db": (-120.0, 120.0),
 }
+
+
+def within(name: str, value: Any) -> float:
+    """Return a number within its `LIMITS`, or raise UsageError."""
+    low, high = LIMITS[name]
+    if not (isinstance(value, Real) and low <= float(value) <= high):
+        raise UsageError(f"{name} is {value!r}, expected a number from {low:g} to {high:g}")
+    return float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +84,9 @@ class Asked:
     progress: Callable[[str], None] = lambda line: None
 
     def __post_init__(self):
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and low <= float(value) <= high):
-                raise UsageError(f"{name} is {value!r}, expected {low:g} to {high:g}")
+        for name in LIMITS:
+            if getattr(self, name) is not None:
+                within(name, getattr(self, name))
 
     @classmethod
     def of(cls, **settings: Any) -> Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
@@ -83,6 +84,8 @@ class Controller:
 
     def select(self, index: int) -> None:
         """Crossfade to a preset by its index from 0. [any thread]"""
+        if not isinstance(index, Integral):
+            raise UsageError(f"preset is {index!r}, expected its index, 0 to {len(self.presets) - 1}")
         if not 0 <= index < len(self.presets):
             raise UsageError(f"preset {index + 1} does not exist, expected 1 to {len(self.presets)}")
         with self._wake:

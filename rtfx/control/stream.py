@@ -16,6 +16,7 @@ from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
 from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
+from .asked import within
 from .audio import Audio, played
 from .controller import Controller
 from .desk import Desk
@@ -133,7 +134,7 @@ class Stream(Turns):
 
     @in_channel.setter
     def in_channel(self, channel: int) -> None:
-        self.engine.record["in_channel"] = min(max(int(channel), 1), self.in_channel_choices) - 1
+        self.engine.record["in_channel"] = min(int(within("in_channel", channel)), self.in_channel_choices) - 1
 
     @property
     def in_channel_choices(self) -> int:
@@ -154,21 +155,21 @@ class Stream(Turns):
 
     @property
     def in_gain_db(self) -> float:
-        """Input gain in dB."""
+        """Input gain, -120 to 120 dB; it glides."""
         return round(db_from_gain(float(self.engine.record["in_gain"]["target"])), 4)  # kept as float32
 
     @in_gain_db.setter
     def in_gain_db(self, db: float) -> None:
-        self.engine.glide("in_gain", gain_from_db(db))
+        self.engine.glide("in_gain", gain_from_db(within("in_gain_db", db)))
 
     @property
     def out_gain_db(self) -> float:
-        """Output gain in dB."""
+        """Output gain, -120 to 120 dB; it glides."""
         return self._out_gain_db
 
     @out_gain_db.setter
     def out_gain_db(self, db: float) -> None:
-        self._out_gain_db = float(db)
+        self._out_gain_db = within("out_gain_db", db)
         self.engine.glide("out_gain", gain_from_db(db))
 
     def meters(self) -> Meters:

@@ -15,12 +15,25 @@ class Turns:
 
     controller: Controller
 
-    def set(self, address: str, value: float) -> None:
-        """Turn a parameter: ``block.name``, or a bare name that one block alone has; native units."""
+    def set(self, address: str, value: float | str) -> None:
+        """Turn a parameter of the current preset; it glides there in 20 ms.
+
+        Parameters
+        ----------
+        address : str
+            ``block.name``, or a bare name that one block alone has.
+        value : float or str
+            In native units, within the parameter's range; one of its choices if it has some.
+
+        Raises
+        ------
+        UsageError
+            Unknown, ambiguous or out of range: names what is allowed. Nothing has been turned.
+        """
         self.controller.set(address, value)
 
     def get(self, address: str) -> float:
-        """Return a parameter's value."""
+        """Return a parameter's value as it was set last; UsageError as in `set`."""
         return self.controller.get(address)
 
     @property
@@ -44,7 +57,7 @@ class Turns:
         return self.controller.preset.source
 
     def select(self, index: int) -> None:
-        """Crossfade to a preset by its index from 0."""
+        """Crossfade to a preset by its index from 0, or raise UsageError."""
         self.controller.select(index)
 
     def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:

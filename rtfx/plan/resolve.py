@@ -215,6 +215,8 @@ def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> t
     UsageError
         Unknown or ambiguous; names the closest address.
     """
+    if not isinstance(address, str):
+        raise UsageError(f"parameter is {address!r}, expected block.name, such as klon.gain")
     known = [f"{block.id}.{parameter.name}" for block in blocks for parameter in block.parameters]
     hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
     if not hits:

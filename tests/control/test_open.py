@@ -28,6 +28,29 @@ def test_numbers_out_of_range_are_refused(rig, name, value):
         rig.play(device="null", **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        (lambda stream: setattr(stream, "in_gain_db", float("nan")), "in_gain_db is nan, expected a number"),
+        (lambda stream: setattr(stream, "out_gain_db", 1e6), "out_gain_db is 1000000.0, expected a number"),
+        (lambda stream: setattr(stream, "out_gain_db", "loud"), "out_gain_db is 'loud', expected a number"),
+        (lambda stream: setattr(stream, "in_channel", "a"), "in_channel is 'a', expected a number"),
+        (lambda stream: stream.select("clean"), "preset is 'clean', expected its index, 0 to 0"),
+        (lambda stream: stream.set(3, 1.0), "parameter is 3, expected block.name"),
+    ],
+)
+def test_what_cannot_be_turned_is_said_and_the_sound_goes_on(playing, turn, said):
+    with pytest.raises(UsageError, match=said):
+        turn(playing)
+    assert playing.in_gain_db == playing.out_gain_db == 0.0 and playing.in_channel == 1 and playing.active
+
+
+@pytest.fixture(scope="module")
+def playing():
+    with rtfx.Rig([rtfx.load("klon.json")]).play(device="null") as stream:
+        yield stream
+
+
 def test_a_setting_that_does_not_exist_is_named(rig):
     with pytest.raises(UsageError, match=r"no setting 'recrod' \(did you mean 'record'\?\)"):
         rig.play(device="null", recrod="x.wav")
