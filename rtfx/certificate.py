@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from .api import Model, Rig
 from .engine.process import CALLBACK_KERNEL, DRIVE
 from .engine.run import RUN_PART, RUN_RIG
-from .engine.timing import TIMED_BLOCKS, TIMED_CALLS
+from .engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
 from .host.null import PACE
 from .kernels.jit import REGISTRY, Kernel
 from .kernels.native import C_FUNCTIONS
@@ -23,7 +23,7 @@ from .plan.resolve import DEFAULT_RATE
 
 SLEEP = C_FUNCTIONS["sleep"]
 # these call kernels through addresses out of a plan
-MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS)
+MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
 _INNER = r"llvm\..*|_ZN.*"  # _ZN: further functions of Numba, inspected as well
 _ALLOWED = re.compile("|".join((_INNER, *(group for why, group in C_FUNCTIONS.items() if why != "sleep"))))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..engine.offline import Offline
-from ..engine.timing import time_blocks
+from ..engine.timing import time_blocks, time_run
 
 CHUNK_FRAMES = 8192
 CALLS = 128  # of a function of Python in one run: they take microseconds each
@@ -57,7 +57,7 @@ class Player(ABC):
 
 
 class EnginePlayer(Player):
-    """A plan in the engine, called block by block as live."""
+    """A plan in the engine, block by block as live: once as a whole for `best`, once with a clock for `times`."""
 
     def __init__(self, player: Offline, x: np.ndarray):
         super().__init__()
@@ -65,7 +65,9 @@ class EnginePlayer(Player):
         self.frames = x.size // player.block * player.block
 
     def run(self) -> np.ndarray:
-        return time_blocks(self.player.engine.address, self.x, self.y, self.player.block)
+        work = self.player.engine.address, self.x, self.y, self.player.block
+        self.best = min(self.best, time_run(*work) / self.frames)
+        return time_blocks(*work)
 
 
 class CallPlayer(Player):

@@ -105,6 +105,8 @@ ENGINE = np.dtype(
         ("first_ns", np.int64),
         ("busy_ns", np.int64),
         ("offered_ns", np.float64),
+        ("block_ns", np.float64),  # offered by a block of `logged_total` frames
+        ("load_per_ns", np.float64),  # of such a block
         ("longest_load", np.float64),
         ("longest_ns", np.int64),
         ("load_bins", np.int64, LOAD_BINS),

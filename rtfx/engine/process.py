@@ -45,6 +45,8 @@ def callback(source, target, frames, time_info, flags, engine):
     total = np.int64(frames)
     if total > 0 and total != e.logged_total:
         e.logged_total = total
+        e.block_ns = np.float64(total) * 1e9 / e.sample_rate
+        e.load_per_ns = 1.0 / e.block_ns
         write_log(engine, LOG_BLOCK, 0, total, 0.0)
     first = np.int64(0)
     while first < total:
@@ -66,12 +68,11 @@ def callback(source, target, frames, time_info, flags, engine):
     if np.int64(flags) & OUTPUT_FLAGS:
         e.xruns_out += 1
     spent = watch_ns(e, begin)
-    offered = np.float64(total) * 1e9 / e.sample_rate
     e.busy_ns += spent
-    e.offered_ns += offered
     e.longest_ns = max(e.longest_ns, spent)
-    if offered > 0.0:
-        load = np.float64(spent) / offered
+    if total > 0:
+        e.offered_ns += e.block_ns
+        load = np.float64(spent) * e.load_per_ns
         e.longest_load = max(e.longest_load, load)
         place = (float_bits(np.float32(load)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
         integers(engine + BINS, LOAD_BINS)[min(max(place, 0), LOAD_BINS - 1)] += 1

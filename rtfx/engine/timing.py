@@ -31,6 +31,18 @@ def timed_blocks(function, engine, source, target, block, times, count):
 TIMED_BLOCKS = kernel(timed_blocks, "int64(int64, int64, int64, int64, int64, int64, int64)")
 
 
+def timed_run(function, engine, source, target, block, count):
+    """Call the callback as `timed_blocks` does; return the nanoseconds of all blocks, without a clock between them."""
+    begin = clock_ns()
+    for i in range(count):
+        place = 4 * block * i
+        call_callback(function, source + place, target + place, block, np.int64(0), engine)
+    return clock_ns() - begin
+
+
+TIMED_RUN = kernel(timed_run, "int64(int64, int64, int64, int64, int64, int64)")
+
+
 def timed_calls(function, state, source, target, block, count):
     """Call a kernel `count` times on the frames of planar rows, one block after the other; return the nanoseconds."""
     begin = clock_ns()
@@ -99,3 +111,8 @@ def time_blocks(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> np.nda
     function = CALLBACK_KERNEL.address if engine else 0
     TIMED_BLOCKS(function, engine, x.ctypes.data, y.ctypes.data, block, times.ctypes.data, count)
     return times
+
+
+def time_run(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> int:
+    """Return the nanoseconds that all blocks of `x` took: reading the clock takes 20, as long as a frame or two."""
+    return TIMED_RUN(CALLBACK_KERNEL.address, engine, x.ctypes.data, y.ctypes.data, block, x.size // block)
