@@ -11,7 +11,7 @@ import rtfx
 from rtfx.kernels import jit
 from rtfx.kernels.conv import Tile
 from rtfx.kernels.processor import lanes
-from rtfx.model.spec import Dense, Gru, Input, Lstm, ModelSpec
+from rtfx.model.spec import Activation, Add, Conv1d, Dense, Gru, Input, Lstm, ModelSpec
 from rtfx.plan import wisdom
 from rtfx.tune import is_tuned, tune
 from tests.engine.rigs import noise, tcn
@@ -37,6 +37,27 @@ def deep(cell: str, hidden: int, layers: int) -> ModelSpec:
         nodes.append(kind((i,), *(r.uniform(-1, 1, shape) / np.sqrt(hidden) for shape in shapes)))
     nodes.append(Dense((layers,), r.uniform(-1, 1, (1, hidden)), np.zeros(1)))
     return ModelSpec(name="deep", family="rtfx", nodes=tuple(nodes), sample_rate=48000.0)
+
+
+def wavenet(width: int) -> ModelSpec:
+    """Return four WaveNet layers with condition, residual and head sum, and a dense layer for the head."""
+    r = np.random.default_rng(width)
+    nodes: list = [Input(()), Dense((0,), r.uniform(-1, 1, (width, 1)), np.zeros(width))]
+    source, features = 1, []
+    for dilation in (1, 3, 20, 2):  # the first and the last are of other shapes
+        conv = len(nodes)
+        nodes += [
+            Conv1d((source,), r.uniform(-0.3, 0.3, (width, width, 3)), r.uniform(-1, 1, width), dilation=dilation),
+            Dense((0,), r.uniform(-1, 1, (width, 1)), np.zeros(width)),
+            Add((conv, conv + 1)),
+            Activation((conv + 2,), kind="tanh"),
+            Dense((conv + 3,), r.uniform(-0.5, 0.5, (width, width)), r.uniform(-1, 1, width)),
+            Add((source, conv + 4)),
+        ]
+        source, features = conv + 5, [*features, conv + 3]
+    nodes.append(Add(tuple(features)))
+    nodes.append(Dense((len(nodes) - 1,), r.uniform(-1, 1, (1, width)), np.zeros(1)))
+    return ModelSpec(name="wavenet", family="rtfx", nodes=tuple(nodes), sample_rate=48000.0)
 
 
 def kernels(spec) -> set[str]:
@@ -65,6 +86,20 @@ def test_any_tile_gives_the_same_samples(own_wisdom):
     for vectors, group in wisdom.CANDIDATES:
         with wisdom.trying(dict.fromkeys(asked, Tile(16, vectors, group))):
             assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), right)
+
+
+@pytest.mark.skipif(lanes() != 16, reason="layers stand in series with AVX-512")
+@pytest.mark.parametrize("width", [2, 5])
+def test_layers_in_series_sound_alike_in_every_form_and_apart(own_wisdom, width):
+    spec = wavenet(width)
+    with wisdom.trying({}) as asked:
+        right = rtfx.Model(spec)(X, 48000.0, bare=True)
+    (key,) = (key for key in asked if key.startswith("series"))
+    assert (wisdom.APART in asked[key].among) is (width > 2), "two channels in series have a tanh of their own"
+    for form in asked[key].among:
+        with wisdom.trying({key: form}):
+            assert ("series" in str(kernels(spec))) is (form != wisdom.APART)
+            assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), right), form
 
 
 def test_measurements_are_obeyed_and_ignored_on_demand(own_wisdom, monkeypatch):

@@ -40,8 +40,8 @@ PI_PARTS = (3.140625, 0.0009675025939941406, 1.509957990978376e-07)  # sum is pi
 
 def exp2(e: Emitter, x, low: float = -126.0, high: float = 126.0):
     """Return 2**x for x clamped to [low, high]: relative error 2e-7."""
-    fraction, whole, shifted = _split(e, x, low, high)
-    return _scaled(e, e.polynomial(fraction, EXP2), whole, shifted)
+    fraction, shifted = _split(e, x, low, high)
+    return _scaled(e, e.polynomial(fraction, EXP2), shifted)
 
 
 def exp2_minus_1(e: Emitter, x, low: float = -126.0, high: float = 126.0):
@@ -49,26 +49,33 @@ def exp2_minus_1(e: Emitter, x, low: float = -126.0, high: float = 126.0):
 
     With x = n + f it is (2**n - 1) + 2**n (2**f - 1): the first term exact, the second no difference of near numbers.
     """
-    fraction, whole, shifted = _split(e, x, low, high)
+    fraction, shifted = _split(e, x, low, high)
     one = e.const(1.0, x.type.count)
-    power = _scaled(e, one, whole, shifted)
+    power = _scaled(e, one, shifted)
     return e.fma(power, e.mul(fraction, e.polynomial(fraction, RISE)), e.sub(power, one))
 
 
 def _split(e: Emitter, x, low: float, high: float):
-    """Return the fraction of x from its nearest integer, that integer, and it again in the low bits of a float32."""
+    """Return the fraction of x from its nearest integer, and that integer as `_scaled` takes it."""
     width = x.type.count
     x = e.at_least(e.at_most(x, high), low)
+    if _by_instruction(width):
+        whole = e.call("rint", x)
+        return e.sub(x, whole), whole
     shifted = e.add(x, e.const(ROUND, width))
-    whole = e.sub(shifted, e.const(ROUND, width))
-    return e.sub(x, whole), whole, shifted
+    return e.sub(x, e.sub(shifted, e.const(ROUND, width))), shifted
 
 
-def _scaled(e: Emitter, mantissa, whole, shifted):
-    """Return mantissa * 2**whole."""
+def _by_instruction(width: int) -> bool:
+    """Return whether one instruction scales by a power of two."""
+    return width == 16 and "avx512f" in features()
+
+
+def _scaled(e: Emitter, mantissa, shifted):
+    """Return mantissa * 2**whole: `shifted` is that integer, or holds it in the low bits where none does that."""
     width = mantissa.type.count
-    if width == 16 and "avx512f" in features():
-        return _scale(e, mantissa, whole)
+    if _by_instruction(width):
+        return _scale(e, mantissa, shifted)
     power = e.b.shl(e.bits(shifted), e.integers(23, width))
     return e.from_bits(e.b.add(e.bits(mantissa), power))
 

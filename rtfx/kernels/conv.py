@@ -22,7 +22,10 @@ STATE = state_dtype(("dilation", np.int64))
 
 
 class Tile(NamedTuple):
-    """`lanes` frames a vector, `vectors` of them side by side, `group` outputs at a time."""
+    """`lanes` frames a vector, `vectors` of them side by side, `group` outputs at a time.
+
+    Frames that do not fill that many vectors come one vector at a time, with as many more outputs.
+    """
 
     lanes: int
     vectors: int
@@ -37,17 +40,17 @@ class ConvShape(NamedTuple):
     taps: int
     activation: int  # code of codes.CODES
 
-    def groups(self, tile: Tile) -> list[range]:
-        """Return the outputs of each pass, as even as they come."""
-        count = -(-self.outputs // tile.group)
+    def groups(self, size: int) -> list[range]:
+        """Return the outputs of each pass, `size` at most and as even as they come."""
+        count = -(-self.outputs // size)
         edges = [self.outputs * g // count for g in range(count + 1)]
         return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
 
 
 def pack(
-    shape: ConvShape, tile: Tile, weight: np.ndarray, bias: np.ndarray, factor: float, constants: Sequence[float]
+    shape: ConvShape, weight: np.ndarray, bias: np.ndarray, factor: float, constants: Sequence[float]
 ) -> np.ndarray:
-    """Return the weights as the tile reads them.
+    """Return the weights as every tile reads them.
 
     Parameters
     ----------
@@ -60,10 +63,10 @@ def pack(
 
     Returns
     -------
-    float32 array: constants, biases, then ``[group][tap][input][output of group]``.
+    float32 array: constants, biases, then ``[tap][input][output]``.
     """
-    blocks = [weight[list(group)].transpose(2, 1, 0).ravel() * factor for group in shape.groups(tile)]
-    return np.concatenate([constants, bias * factor, *blocks]).astype(np.float32)
+    taps = weight.transpose(2, 1, 0).ravel()
+    return np.concatenate([constants, bias * factor, taps * factor]).astype(np.float32)
 
 
 @intrinsic
@@ -84,40 +87,40 @@ def conv_tile(context, state, source, target, frames, inputs, outputs, taps, act
     return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
 
 
-def _emit(builder, shape: ConvShape, tile: Tile, state, source, target, frames):
+def _emit(builder, shape: ConvShape, tile: Tile, *arguments):
     from . import simd
     from .activations import BY_CODE
 
-    e = simd.Emitter(builder)
-    b = builder
-    header = simd.Record(e, state, STATE)
-    in_stride, out_stride = header.load("in_stride"), header.load("out_stride")
-    dilation = header.load("dilation")
-    weights = e.pointer(header.load("weights"))
-    x, y = e.pointer(source), e.pointer(target)
-    constants = [e.broadcast(weights, i, tile.lanes) for i in range(CONSTANTS)]
+    *addresses, frames = arguments
     activate = BY_CODE[shape.activation][1]
-    for times in e.tiles(frames, tile.lanes, tile.vectors):
-        offset = CONSTANTS + shape.outputs
-        for outputs in shape.groups(tile):
-            width = len(outputs)
-            sums = {(j, v): e.slot(tile.lanes) for j in range(width) for v in range(len(times))}
-            for (j, _), slot in sums.items():
-                b.store(e.broadcast(weights, CONSTANTS + outputs[j], tile.lanes), slot)
-            with e.loop(shape.taps) as tap:
-                age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
-                with e.loop(shape.inputs) as i:
-                    row = b.sub(b.mul(i, in_stride), age)
-                    frames_in = [e.load(x, b.add(row, t), tile.lanes) for t in times]
-                    first = b.add(e.index(offset), b.mul(b.add(b.mul(tap, e.index(shape.inputs)), i), e.index(width)))
-                    for j in range(width):
-                        w = e.broadcast(weights, b.add(first, e.index(j)), tile.lanes)
-                        for v, value in enumerate(frames_in):
-                            b.store(e.fma(w, value, b.load(sums[j, v])), sums[j, v])
-            for (j, v), slot in sums.items():
-                place = b.add(b.mul(e.index(outputs[j]), out_stride), times[v])
-                e.store(activate(e, b.load(slot), constants), y, place)
-            offset += shape.taps * shape.inputs * width
+
+    def emit_span(e: simd.Emitter, addresses, span: simd.Span):
+        b = e.b
+        header, x, y = simd.Record(e, addresses[0], STATE), *map(e.pointer, addresses[1:])
+        in_stride, out_stride, dilation = (header.load(name) for name in ("in_stride", "out_stride", "dilation"))
+        weights = e.pointer(header.load("weights"))
+        constants = [e.broadcast(weights, i, tile.lanes) for i in range(CONSTANTS)]
+        with span.tiles() as times:
+            for outputs in shape.groups(tile.group * tile.vectors // span.vectors):
+                sums = {(o, v): e.slot(tile.lanes) for o in outputs for v in range(len(times))}
+                for (o, _), slot in sums.items():
+                    b.store(e.broadcast(weights, CONSTANTS + o, tile.lanes), slot)
+                with e.loop(shape.taps) as tap:
+                    age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
+                    with e.loop(shape.inputs) as i:
+                        row = b.sub(b.mul(i, in_stride), age)
+                        frames_in = [e.load(x, b.add(row, t), tile.lanes) for t in times]
+                        first = b.mul(b.add(b.mul(tap, e.index(shape.inputs)), i), e.index(shape.outputs))
+                        for o in outputs:
+                            place = b.add(first, e.index(CONSTANTS + shape.outputs + o))
+                            w = e.broadcast(weights, place, tile.lanes)
+                            for v, value in enumerate(frames_in):
+                                b.store(e.fma(w, value, b.load(sums[o, v])), sums[o, v])
+                for (o, v), slot in sums.items():
+                    place = b.add(b.mul(e.index(o), out_stride), times[v])
+                    e.store(activate(e, b.load(slot), constants), y, place)
+
+    simd.in_tiles(builder, tile.lanes, tile.vectors, addresses, frames, emit_span)
 
 
 @cache

@@ -55,15 +55,15 @@ class LayerShape(NamedTuple):
         """Rows computed from z: outputs, then folded head rows."""
         return self.outputs + (self.head_rows if self.head == FOLDED else 0)
 
-    def sum_groups(self, tile: Tile) -> list[list[int]]:
-        """Return the sums of each pass; a gated pass holds both halves of its features."""
+    def sum_groups(self, size: int) -> list[list[int]]:
+        """Return the sums of each pass, `size` at most; a gated pass holds both halves of its features."""
         if self.gate:
-            return [[*g, *(o + self.features for o in g)] for g in _even(self.features, max(tile.group // 2, 1))]
-        return _even(self.sums, tile.group)
+            return [[*g, *(o + self.features for o in g)] for g in _even(self.features, max(size // 2, 1))]
+        return _even(self.sums, size)
 
-    def mixed_groups(self, tile: Tile) -> list[list[int]]:
+    def mixed_groups(self, size: int) -> list[list[int]]:
         """Return the rows of each pass over z."""
-        return _even(self.mixed, tile.group)
+        return _even(self.mixed, size)
 
 
 def _even(count: int, size: int) -> list[list[int]]:
@@ -88,20 +88,20 @@ class LayerWeights:
     residual: np.ndarray
 
 
-def pack(shape: LayerShape, tile: Tile, w: LayerWeights, kinds: tuple[str, str], constants: np.ndarray) -> np.ndarray:
-    """Return the weights as the tile reads them: constants, biases, conditions, taps by group, then the rows over z."""
+def pack(shape: LayerShape, w: LayerWeights, kinds: tuple[str, str], constants: np.ndarray) -> np.ndarray:
+    """Return the weights as every tile reads them.
+
+    Constants, biases, conditions as ``[condition][sum]``, taps as ``[tap][input][sum]``, biases of the rows over z,
+    their weights as ``[feature][row]``, the residual's as ``[input][output]``.
+    """
     factors = np.full(shape.sums, factor_of(kinds[0]))
     if shape.gate:
         factors[shape.features :] = factor_of(kinds[1])
-    sums, mixed = shape.sum_groups(tile), shape.mixed_groups(tile)
-    order = [o for group in sums for o in group]
-    parts = [constants, (w.bias * factors)[order]]
-    parts += [(w.condition * factors[:, None])[group].T.ravel() for group in sums]
-    parts += [(w.conv * factors[:, None, None])[group].transpose(2, 1, 0).ravel() for group in sums]
-    parts += [w.mixed_bias]
-    parts += [w.mixed[group].T.ravel() for group in mixed]
+    parts = [constants, w.bias * factors, (w.condition * factors[:, None]).T.ravel()]
+    parts += [(w.conv * factors[:, None, None]).transpose(2, 1, 0).ravel()]
+    parts += [w.mixed_bias, w.mixed.T.ravel()]
     if shape.residual == MATRIX:
-        parts += [w.residual[[o for o in group if o < shape.outputs]].T.ravel() for group in mixed]
+        parts += [w.residual.T.ravel()]
     return np.concatenate(parts).astype(np.float32)
 
 

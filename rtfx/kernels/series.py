@@ -12,24 +12,16 @@ from functools import cache
 import numpy as np
 
 from .codes import code_of
-from .conv import Tile
 from .jit import Kernel, intrinsic, kernel
 from .layer import LayerShape, LayerWeights
 from .layer import pack as pack_layer
-from .processor import features, lanes
+from .processor import features
 from .state import state_dtype
-
-WHOLE = 1 << 16  # a group that holds every output
 
 
 def series_state(layers: int) -> np.dtype:
     """Return the record of so many layers."""
     return state_dtype(("layers", np.int64), ("dilations", np.int64, (layers,)))
-
-
-def packing(width: int) -> Tile:
-    """Return the tile for `layer.pack`: all outputs in one group."""
-    return Tile(width, 1, WHOLE)
 
 
 def by_table(shape: LayerShape) -> bool:
@@ -40,13 +32,13 @@ def by_table(shape: LayerShape) -> bool:
 def pack(shape: LayerShape, w: LayerWeights, kind: str, constants: np.ndarray) -> np.ndarray:
     """Return the weights of one layer as `layer.pack` orders them; those of all layers lie one behind the other."""
     kind = "" if by_table(shape) else kind
-    return pack_layer(shape, packing(lanes()), w, (kind, kind), constants)
+    return pack_layer(shape, w, (kind, kind), constants)
 
 
 @intrinsic
 def series_block(
     context, state, source, target, frames,
-    width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors,
+    width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers,
 ):  # fmt: skip
     """Run the layers over the block, tile by tile."""
     from numba.core import types
@@ -54,12 +46,12 @@ def series_block(
     from .series_tile import emit
     from .simd import literals
 
-    literal = (width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors)
+    literal = (width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers)
     values = literals(*literal)
-    shape = series_shape(*values[:-2])
+    shape = series_shape(*values[:-3])
 
     def codegen(context, builder, signature, arguments):
-        emit(builder, shape, *values[-2:], *arguments[:4])
+        emit(builder, shape, *values[-3:], *arguments[:4])
         return context.get_constant(types.int64, 0)
 
     return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
@@ -75,15 +67,18 @@ def series_shape(
 
 
 @cache
-def series_kernel(shape: LayerShape, lanes: int, vectors: int) -> Kernel:
-    """Return the kernel of layers of one shape, `vectors` vectors of frames at a time where the block has them."""
+def series_kernel(shape: LayerShape, lanes: int, vectors: int, by_layers: int) -> Kernel:
+    """Return the kernel of layers of one shape, `vectors` vectors of frames at a time where the block has them.
+
+    With `by_layers` frames that fill those are kept in memory from layer to layer.
+    """
     width, taps, conditions, activation = shape.inputs, shape.taps, shape.conditions, shape.activation
     mixed, head, head_rows, head_first = shape.residual, shape.head, shape.head_rows, shape.head_first
 
     def series(state, source, target, frames):
         return series_block(
             state, source, target, frames,
-            width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors,
+            width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers,
         )  # fmt: skip
 
     return kernel(series)

@@ -1,4 +1,7 @@
-"""The code of layers in series in LLVM IR: one tile of frames through every layer, its signal kept in registers."""
+"""The code of layers in series in LLVM IR: one tile of frames through every layer, its signal kept in registers.
+
+By layers, wide tiles go through memory instead: the first layer takes them all before the second begins.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,25 @@ from numba.core import cgutils
 from . import simd
 from .activations import BY_CODE, table_tanh
 from .layer import CONSTANTS, FOLDED, ROWS, LayerShape
+from .layer_tile import LayerCode, Places, Rows
 from .processor import features
 from .series import by_table, series_state
 
 F32_BYTES = 4
 
 
-def emit(builder, shape: LayerShape, lanes: int, vectors: int, state, source, target, frames):
+def emit(builder, shape: LayerShape, lanes: int, vectors: int, by_layers: int, state, source, target, frames):
     """Emit the loops over the block's tiles."""
-    e = simd.Emitter(builder)
-    series = _Series(e, shape, lanes, state, source, target)
-    for times in e.tiles(frames, lanes, vectors):
-        series.tile_at(times)
+
+    def emit_span(e: simd.Emitter, addresses, span: simd.Span):
+        series = _Series(e, shape, lanes, *addresses)
+        if by_layers and span.vectors > 1:
+            series.layer_by_layer(span)
+            return
+        with span.tiles() as times:
+            series.tile_at(times)
+
+    simd.in_tiles(builder, lanes, vectors, (state, source, target), frames, emit_span)
 
 
 class _Series:
@@ -30,38 +40,56 @@ class _Series:
         self.source, self.target = source, target
         header = simd.Record(e, state, series_state(1))
         self.in_stride, self.out_stride = header.load("in_stride"), header.load("out_stride")
-        self.extra_stride = [header.load("extra_stride", i) for i in range(2)]
-        self.condition, self.head = (e.pointer(header.load("extra", i)) for i in range(2))
+        sides = [Rows(e.pointer(header.load("extra", i)), header.load("extra_stride", i)) for i in range(2)]
+        self.condition, self.head = sides
         self.weights = header.load("weights")
         self.layers, self.dilations = header.load("layers"), header.place("dilations")
 
-    def tile_at(self, times):
-        """Emit one tile through every layer."""
-        e, b, shape = self.e, self.b, self.shape
-        self.times, self.vectors = times, range(len(times))
-        x = self._slots(shape.inputs)
-        heads = self._slots(shape.head_rows)
-        for (i, v), slot in x.items():
-            b.store(e.load(e.pointer(self.source), self._place(i, self.in_stride, times[v]), self.lanes), slot)
-        for (i, v), slot in heads.items():
-            place = self._place(i, self.extra_stride[1], times[v])
-            zero = e.const(0.0, self.lanes)
-            b.store(zero if shape.head_first else e.load(self.head, place, self.lanes), slot)
+    def layer_by_layer(self, span: simd.Span):
+        """Emit the tiles of a span, each layer by itself."""
+        shape = self.shape
+        if shape.head_first:
+            with span.tiles() as times:
+                for row, t in product(range(shape.head_rows), times):
+                    self.e.store(self.e.const(0.0, self.lanes), self.head.base, self._place(row, self.head.stride, t))
+        for x, y, dilation in self._each_layer():
+            places = Places(x, y, self.condition, self.head, self.w, dilation)
+            layer = LayerCode(self.e, shape._replace(head_first=0), self.lanes, places)
+            with span.tiles() as times:
+                layer.tile_at(times, shape.mixed + shape.sums)
+
+    def _each_layer(self):
+        """Emit the loop over the layers: yields once, where one layer reads, where it writes, and its dilation."""
+        e, b = self.e, self.b
         rows, stride, out = (e.integer_slot(e.index(0)) for _ in range(3))
         for slot, value in ((rows, self.source), (stride, self.in_stride), (out, self.target)):
             b.store(value, slot)
         with e.loop(self.layers) as layer:
             self.w = e.pointer(b.add(self.weights, b.mul(layer, e.index(F32_BYTES * self._size()))))
             dilation = b.load(b.inttoptr(b.add(self.dilations, b.mul(layer, e.index(8))), simd.I64.as_pointer()))
-            self._layer(x, heads, e.pointer(b.load(rows)), b.load(stride), dilation)
             written = b.load(out)
-            for (i, v), slot in x.items():
-                e.store(b.load(slot), e.pointer(written), self._place(i, self.out_stride, times[v]))
+            yield Rows(e.pointer(b.load(rows)), b.load(stride)), Rows(e.pointer(written), self.out_stride), dilation
             b.store(written, rows)
             b.store(self.out_stride, stride)
-            b.store(b.add(written, b.mul(self.out_stride, e.index(F32_BYTES * shape.inputs))), out)
+            b.store(b.add(written, b.mul(self.out_stride, e.index(F32_BYTES * self.shape.inputs))), out)
+
+    def tile_at(self, times):
+        """Emit one tile through every layer."""
+        e, b, shape, head = self.e, self.b, self.shape, self.head
+        self.times, self.vectors = times, range(len(times))
+        x = self._slots(shape.inputs)
+        heads = self._slots(shape.head_rows)
+        for (i, v), slot in x.items():
+            b.store(e.load(e.pointer(self.source), self._place(i, self.in_stride, times[v]), self.lanes), slot)
         for (i, v), slot in heads.items():
-            e.store(b.load(slot), self.head, self._place(i, self.extra_stride[1], times[v]))
+            place = self._place(i, head.stride, times[v])
+            b.store(e.const(0.0, self.lanes) if shape.head_first else e.load(head.base, place, self.lanes), slot)
+        for rows, written, dilation in self._each_layer():
+            self._layer(x, heads, rows, dilation)
+            for (i, v), slot in x.items():
+                e.store(b.load(slot), written.base, self._place(i, written.stride, times[v]))
+        for (i, v), slot in heads.items():
+            e.store(b.load(slot), head.base, self._place(i, head.stride, times[v]))
 
     def _size(self) -> int:
         """Return the floats of one layer's weights, as `layer.pack` lays them."""
@@ -77,17 +105,18 @@ class _Series:
     def _weight(self, offset):
         return self.e.broadcast(self.w, offset, self.lanes)
 
-    def _layer(self, x, heads, rows, stride, dilation):
+    def _layer(self, x, heads, rows: Rows, dilation):
         """Replace the signal in `x` by the layer's output, and add to `heads`."""
         e, b, shape = self.e, self.b, self.shape
         width, first = shape.inputs, CONSTANTS + shape.sums * (1 + shape.conditions)
         sums = self._biased(CONSTANTS, width)
         for i in range(shape.conditions):
-            values = [e.load(self.condition, self._place(i, self.extra_stride[0], t), self.lanes) for t in self.times]
+            places = [self._place(i, self.condition.stride, t) for t in self.times]
+            values = [e.load(self.condition.base, place, self.lanes) for place in places]
             self._add(sums, values, CONSTANTS + width * (1 + i), width)
         with e.loop(shape.taps - 1) as tap:
             age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
-            past = self._past(x, rows, stride, age)
+            past = self._past(x, rows, age)
             for i in range(width):
                 offset = b.add(e.index(first + i * width), b.mul(tap, e.index(width * width)))
                 self._add(sums, [b.load(past[i, v]) for v in self.vectors], offset, width)
@@ -135,14 +164,14 @@ class _Series:
             for v, value in enumerate(values):
                 self.b.store(self.e.fma(weight, value, self.b.load(sums[j, v])), sums[j, v])
 
-    def _past(self, x, rows, stride, age):
+    def _past(self, x, rows: Rows, age):
         """Return the signal `age` frames ago: loaded, or shifted in from `x` where a load would wait for its store."""
         e, b = self.e, self.b
         past = self._slots(self.shape.inputs)
 
         def load_all():
             for (i, v), slot in past.items():
-                b.store(e.load(rows, b.sub(self._place(i, stride, self.times[v]), age), self.lanes), slot)
+                b.store(e.load(rows.base, b.sub(self._place(i, rows.stride, self.times[v]), age), self.lanes), slot)
 
         if self.lanes != 16 or "avx512f" not in features():
             load_all()
@@ -154,7 +183,8 @@ class _Series:
                 lanes = ir.Constant(kind, list(range(self.lanes)))
                 picks = b.add(e.splat_integer(start, self.lanes), lanes)
                 for i in range(self.shape.inputs):
-                    before = e.load(rows, b.sub(self._place(i, stride, self.times[0]), e.index(self.lanes)), self.lanes)
+                    place = b.sub(self._place(i, rows.stride, self.times[0]), e.index(self.lanes))
+                    before = e.load(rows.base, place, self.lanes)
                     for v in self.vectors:
                         now = b.load(x[i, v])
                         b.store(_pick_two(e, before, picks, now), past[i, v])

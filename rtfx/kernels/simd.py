@@ -6,9 +6,9 @@ leaves nothing to the auto-vectoriser. Any vector length is correct on any proce
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -61,6 +61,10 @@ class Emitter:
     def slot(self, width: int):
         """Return a stack slot for a vector; LLVM promotes it to a register."""
         return cgutils.alloca_once(self.b, vector(width))
+
+    def array(self, width: int, count: int):
+        """Return the stack slot of an array of vectors."""
+        return cgutils.alloca_once(self.b, ir.ArrayType(vector(width), count))
 
     def integer_slot(self, value):
         """Return a stack slot that holds an i64."""
@@ -176,17 +180,58 @@ class Emitter:
         with cgutils.for_range_slice(self.b, self.index(start), self.index(count), self.index(step)) as (i, _):
             yield i
 
-    def tiles(self, frames, lanes: int, vectors: int) -> Iterator[list]:
-        """Emit the loops over a block's tiles: wide ones while the block fills them, then tiles of one vector.
 
-        Yields for each loop the first frame of every vector: what is emitted meanwhile is its body.
-        """
-        done = self.integer_slot(self.index(0))
-        for count in (vectors, 1) if vectors > 1 else (1,):
-            room = self.b.sub(frames, self.index(lanes * (count - 1)))
-            with self.loop(room, lanes * count, self.b.load(done)) as time:
-                yield [self.b.add(time, self.index(v * lanes)) for v in range(count)]
-                self.b.store(self.b.add(time, self.index(lanes * count)), done)
+def in_tiles(builder: ir.IRBuilder, lanes: int, vectors: int, arguments: Sequence, frames, emit: Callable) -> None:
+    """Emit the code over a block's tiles: wide ones while the block fills them, then tiles of one vector.
+
+    Each of the two is a function of its own: what one holds in registers would burden the other.
+
+    Parameters
+    ----------
+    arguments : sequence of i64 values
+        What the functions are given.
+    frames : i64 value
+    emit : callable(emitter, arguments, span)
+        Emits such a function; `span` says which tiles are its.
+    """
+    done = ir.Constant(I64, 0)
+    for count in (vectors, 1) if vectors > 1 else (1,):
+        end = builder.and_(frames, ir.Constant(I64, -lanes * count)) if count > 1 else frames
+        function = _function(builder.module, len(arguments) + 2)
+        *own, first, last = function.args
+        e = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
+        emit(e, own, Span(e, lanes, count, first, last))
+        e.b.ret_void()
+        with builder.if_then(builder.icmp_signed("<", done, end)):
+            builder.call(function, [*arguments, done, end])
+        done = end
+
+
+class Span(NamedTuple):
+    """Tiles of `vectors` vectors of `lanes` frames, from the frame `first` until `last`, i64 values."""
+
+    emitter: Emitter
+    lanes: int
+    vectors: int
+    first: Any
+    last: Any
+
+    @contextmanager
+    def tiles(self) -> Iterator[list]:
+        """Emit a loop over the tiles; yields the first frame of each of a tile's vectors."""
+        e = self.emitter
+        with e.loop(self.last, self.lanes * self.vectors, self.first) as time:
+            yield [e.b.add(time, e.index(v * self.lanes)) for v in range(self.vectors)]
+
+
+def _function(module: ir.Module, arguments: int) -> ir.Function:
+    """Return a new function of so many i64 that stays a function."""
+    kind = ir.FunctionType(ir.VoidType(), [I64] * arguments)
+    function = ir.Function(module, kind, module.get_unique_name("tiles"))
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    return function
 
 
 class Record:

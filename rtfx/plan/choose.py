@@ -18,6 +18,7 @@ from .prove import Layer, agrees, proved
 from .wisdom import APART, TOGETHER, choice, tile_for
 
 ALL = slice(None)
+FEW_PRODUCTS = 8  # of an output: with fewer, two vectors gain nothing
 
 
 def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: slice = ALL) -> Layer:
@@ -31,7 +32,7 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
     tiled = Layer(
         conv.conv_kernel(shape, tile),
         conv.STATE,
-        conv.pack(shape, tile, weight, bias, factor_of(kind), constants),
+        conv.pack(shape, weight, bias, factor_of(kind), constants),
         {"dilation": dilation},
     )
     sizes = {"taps": shape.taps, "width_in": shape.inputs, "width_out": shape.outputs, "activation": shape.activation}
@@ -45,12 +46,12 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
 
 
 def conv_tile(shape: conv.ConvShape) -> conv.Tile:
-    """Return the tile that fits the registers: one vector by eight outputs if there are 32, else two by six or four."""
+    """Return the tile that fits the registers: two vectors by eight outputs if there are 32, else by six or four."""
     width = lanes()
     if shape.outputs <= 2:
         return conv.Tile(width, 4, shape.outputs)
     if width == 16:
-        return conv.Tile(16, 1, 8 if shape.outputs > 4 else 4)
+        return conv.Tile(16, 2 if shape.inputs * shape.taps >= FEW_PRODUCTS else 1, 8 if shape.outputs > 4 else 4)
     return conv.Tile(width, 2, 6 if width == 8 else 4)
 
 

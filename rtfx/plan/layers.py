@@ -53,7 +53,7 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Laye
     tiled = Layer(
         layer.layer_kernel(shape, tile),
         layer.STATE,
-        layer.pack(shape, tile, whole.weights, whole.kinds, whole.constants),
+        layer.pack(shape, whole.weights, whole.kinds, whole.constants),
         {"dilation": whole.dilation},
     )
     outputs = shape.outputs or (shape.features if shape.exposed else 0)
@@ -107,5 +107,5 @@ def layer_tile(shape: LayerShape) -> Tile:
     """Return the tile that fits the registers: accumulators of one pass, not more than half of them."""
     width = lanes()
     if width == 16:
-        return Tile(16, 1, 8) if shape.sums > 4 else Tile(16, 2, 4)
+        return Tile(16, 2, 8 if shape.sums > 4 else 4)
     return Tile(width, 2, 6 if width == 8 else 4)

@@ -18,8 +18,10 @@ from .fuse import Match
 from .layers import Described, described
 from .layout import MAX_BLOCK
 from .prove import Layer, agrees
-from .wisdom import APART, choice
+from .wisdom import APART, Choice, choice
 
+IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames side by side; whether these go layer by layer
+BY_LAYERS = (2, 1)
 WIDEST = 8  # channels: more keep the units busy by themselves
 
 
@@ -78,12 +80,13 @@ def plain_layer(conv: Conv1d, kind: Activation) -> Described:
 def series_layer(parts: Sequence[Described]) -> Layer | None:
     """Return the kernel of layers in series, or None where it is wrong, or slower."""
     shape, width = parts[0].shape, lanes()
-    (vectors,) = choice("series", shape, (vectors_for(shape),), [APART, (1,), (2,), (4,)])
-    if (vectors,) == APART:
+    forms = IN_REGISTERS if series.by_table(shape) else [*IN_REGISTERS, BY_LAYERS, APART]  # one tanh: the same bits
+    form = choice("series", shape, form_for(shape), forms)
+    if form == APART:
         return None
     blobs = [series.pack(shape, part.weights, part.kinds[0], part.constants) for part in parts]
     tiled = Layer(
-        series.series_kernel(shape, width, vectors),
+        series.series_kernel(shape, width, *form),
         series.series_state(len(parts)),
         np.concatenate(blobs),
         {"layers": len(parts), "dilations": tuple(part.dilation for part in parts)},
@@ -93,9 +96,9 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
     return tiled if agrees(tiled, [part.loop for part in parts], shape.inputs, shape.inputs, history, extras) else None
 
 
-def vectors_for(shape: LayerShape) -> int:
-    """Return how many vectors of frames fit the registers: signal, sums and past of each channel."""
-    return 4 if shape.inputs <= 2 else 2 if shape.inputs <= 4 else 1
+def form_for(shape: LayerShape) -> Choice:
+    """Return how many vectors of frames fit the registers; more than four channels go layer by layer where they can."""
+    return (4, 0) if shape.inputs <= 2 else (2, 0) if shape.inputs <= 4 else BY_LAYERS
 
 
 def _following(users, layers: Mapping[int, Match], found: Match) -> Match | None:

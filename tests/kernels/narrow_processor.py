@@ -33,7 +33,7 @@ def main(expected: int, forbidden: list[str]) -> None:
         tile = conv_tile(shape)
         kernels.append(conv_kernel(shape, tile))
         weight, bias, x = noise(1, 9, 5, 3) / 4.0, noise(2, 9), noise(3, 5, 4 + sum(BLOCKS))
-        weights = pack_conv(shape, tile, weight, bias, factor_of(kind), oracle.constants(1.0))
+        weights = pack_conv(shape, weight, bias, factor_of(kind), oracle.constants(1.0))
         y = run(kernels[-1], STATE, x, 9, weights, {"dilation": 2}, 4)
         exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, 2), 1.0)
         assert np.abs(y - exact).max() < 3e-6

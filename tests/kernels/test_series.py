@@ -14,12 +14,15 @@ from .harness import noise
 
 FRAMES, SLOPE = 150, 0.1
 CUTS = ((150,), (64, 1, 16, 2, 63, 4), (16,) * 9 + (6,), (32, 33, 48, 37))
-# width, taps, conditions, activation, mixed, head, head rows, begins the head, vectors, dilations
+# width, taps, conditions, activation, mixed, head, head rows, begins the head, vectors, by layers, dilations
 CASES = {
-    "folded-head": (4, 3, 1, "tanh", 1, FOLDED, 1, 0, 2, (1, 5, 8, 17, 40)),
-    "head-rows": (3, 6, 1, "leaky_relu", 1, ROWS, 3, 1, 2, (1, 3, 7, 20)),
-    "two-channels": (2, 3, 2, "tanh", 1, FOLDED, 2, 1, 4, (15, 16, 1)),
-    "plain-stack": (5, 2, 0, "sigmoid", 0, NONE, 0, 0, 1, (2, 9, 33)),
+    "folded-head": (4, 3, 1, "tanh", 1, FOLDED, 1, 0, 2, 0, (1, 5, 8, 17, 40)),
+    "head-rows": (3, 6, 1, "leaky_relu", 1, ROWS, 3, 1, 2, 0, (1, 3, 7, 20)),
+    "two-channels": (2, 3, 2, "tanh", 1, FOLDED, 2, 1, 4, 0, (15, 16, 1)),
+    "plain-stack": (5, 2, 0, "sigmoid", 0, NONE, 0, 0, 1, 0, (2, 9, 33)),
+    "layer-by-layer": (8, 3, 1, "tanh", 1, FOLDED, 1, 1, 2, 1, (1, 5, 8, 17, 40)),
+    "layer-by-layer-head-rows": (4, 2, 1, "leaky_relu", 1, ROWS, 4, 0, 2, 1, (1, 9, 20)),
+    "layer-by-layer-stack": (6, 3, 0, "tanh", 0, NONE, 0, 0, 2, 1, (2, 9, 33)),
 }
 
 
@@ -42,9 +45,9 @@ def equations(x, parts, dilations, condition, head, begins, form, kind):
 @pytest.mark.parametrize("width_of_vector", [lanes(), 4], ids=["widest", "narrow"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_cut_gives_the_equations_and_the_same_bits(case, width_of_vector):
-    width, taps, conditions, kind, mixed, form, head_rows, begins, vectors, dilations = CASES[case]
+    width, taps, conditions, kind, mixed, form, head_rows, begins, vectors, by_layers, dilations = CASES[case]
     shape = series.series_shape(width, taps, conditions, code_of(kind), mixed, form, head_rows, begins)
-    kernel = series.series_kernel(shape, width_of_vector, vectors)
+    kernel = series.series_kernel(shape, width_of_vector, vectors, by_layers)
     past = (taps - 1) * dilations[0]
     x, condition, head = noise(1, width, past + FRAMES), noise(2, max(conditions, 1), FRAMES), noise(3, 4, FRAMES)
     parts = [
