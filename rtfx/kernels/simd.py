@@ -197,7 +197,7 @@ def in_tiles(builder: ir.IRBuilder, lanes: int, vectors: int, arguments: Sequenc
     done = ir.Constant(I64, 0)
     for count in (vectors, 1) if vectors > 1 else (1,):
         end = builder.and_(frames, ir.Constant(I64, -lanes * count)) if count > 1 else frames
-        function = _function(builder.module, len(arguments) + 2)
+        function = _function(builder, len(arguments) + 2)
         *own, first, last = function.args
         e = Emitter(ir.IRBuilder(function.append_basic_block("entry")))
         emit(e, own, Span(e, lanes, count, first, last))
@@ -224,10 +224,11 @@ class Span(NamedTuple):
             yield [e.b.add(time, e.index(v * self.lanes)) for v in range(self.vectors)]
 
 
-def _function(module: ir.Module, arguments: int) -> ir.Function:
-    """Return a new function of so many i64 that stays a function."""
+def _function(builder: ir.IRBuilder, arguments: int) -> ir.Function:
+    """Return a new function of so many i64 that stays a function; its name begins as that of its caller."""
     kind = ir.FunctionType(ir.VoidType(), [I64] * arguments)
-    function = ir.Function(module, kind, module.get_unique_name("tiles"))
+    name = builder.module.get_unique_name(f"{builder.function.name}.tiles")
+    function = ir.Function(builder.module, kind, name)
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
