@@ -84,7 +84,8 @@ def _examples(torch: Any, module: Any) -> list[tuple]:
     inputs = []
     for width, last in dict.fromkeys([*found[:1], (1, False), (1, True)]):
         inputs += [(1, FRAMES, width), (FRAMES, 1, width)] if last else [(1, width, FRAMES)]
-    return [(torch.zeros(*sizes),) for sizes in dict.fromkeys(inputs)]
+    kind = next((part.dtype for part in module.parameters() if part.is_floating_point()), None)
+    return [(torch.zeros(*sizes, dtype=kind),) for sizes in dict.fromkeys(inputs)]
 
 
 def _exported(torch: Any, module: Any, inputs: tuple) -> BytesIO:

@@ -13,9 +13,15 @@ from .nodes import ACTIVATIONS, Activation, Affine, Conv1d, Dense, Gru, Lstm, No
 from .rtneural_layers import _reset_first
 from .values import number
 
-SILENT = ("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity")
-NAMES = {"hard_tanh": "hardtanh", "swish": "silu", "hard_swish": "hardswish", "hard_silu": "hardswish"}
-CONSTANTS = {"leaky_relu": {"slope": 0.2}}  # Keras' default is not PyTorch's
+SILENT = (
+    "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization",
+    "Identity",
+)  # fmt: skip
+NAMES = {
+    "hard_tanh": "hardtanh", "swish": "silu", "hard_swish": "hardswish", "hard_silu": "hardswish", "relu6": "hardtanh",
+}  # fmt: skip
+CONSTANTS = {"leaky_relu": {"slope": 0.2}, "relu6": {"low": 0.0, "high": 6.0}}  # Keras' own; its slope is not PyTorch's
+OPERATIONS = ("Tanh", "Relu", "Sigmoid", "Silu", "Selu", "Softplus", "Softsign")  # keras.ops, called on a signal
 CELLS = ("LSTM", "GRU", "SimpleRNN")
 FRAMEWISE = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", *SILENT)
 
@@ -41,8 +47,10 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
         yield Dense((source,), _turned(w[0]), _bias(w, 1, w[0].shape[1]))
         yield from _activation(source + 1, config["activation"], where)
     elif kind == "Conv1D":
-        if config["padding"] not in ("causal", "valid") or config["strides"][0] != 1:
-            raise UnsupportedArchitecture(f"{where}: padding {config['padding']!r}, expected 'causal' and no stride")
+        if config["padding"] not in ("causal", "valid"):
+            raise UnsupportedArchitecture(f"{where}: padding {str(config['padding'])[:20]!r}, expected 'causal'")
+        if config["strides"][0] != 1:
+            raise UnsupportedArchitecture(f"{where}: a stride of {str(config['strides'][0])[:20]}, expected none")
         weight = np.ascontiguousarray(w[0].transpose(2, 1, 0))
         bias = _bias(w, 1, len(weight))
         yield Conv1d((source,), weight, bias, int(config["dilation_rate"][0]), int(config.get("groups", 1)))
@@ -62,8 +70,10 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
         yield Activation((source,), "elu", slope=number(config["alpha"], where))
     elif kind == "Softmax" and config["axis"] in (-1, 2):
         yield Activation((source,), "softmax")
-    elif kind == "ReLU" and not config["max_value"] and not config["negative_slope"] and not config["threshold"]:
-        yield Activation((source,), "relu")
+    elif kind == "ReLU":
+        yield _relu(source, config, where)
+    elif kind in OPERATIONS:
+        yield from _activation(source, kind.lower(), where)
     elif kind == "Activation":
         yield from _activation(source, config["activation"], where)
     else:
@@ -77,7 +87,17 @@ def _activation(source: int, value: Any, where: str) -> Iterator[Node]:
     name = NAMES.get(value, value) if isinstance(value, str) else json.dumps(value)[:60]
     if name not in ACTIVATIONS:
         raise UnsupportedArchitecture(f"{where}: activation {name[:60]!r} is none that rtfx knows")
-    yield Activation((source,), name, **CONSTANTS.get(name, {}))
+    yield Activation((source,), name, **CONSTANTS.get(value, {}))
+
+
+def _relu(source: int, config: dict[str, Any], where: str) -> Activation:
+    """Return a ReLU that may slope below zero and end at a largest value."""
+    if config["threshold"]:
+        raise UnsupportedArchitecture(f"{where}: threshold {str(config['threshold'])[:20]}, expected 0")
+    slope, largest = number(config["negative_slope"] or 0.0, where), config["max_value"]
+    if largest is not None:
+        return Activation((source,), "hardtanh", slope=slope, low=0.0, high=number(largest, where))
+    return Activation((source,), "leaky_relu", slope=slope) if slope else Activation((source,), "relu")
 
 
 def _normalisation(source: int, config: dict[str, Any], w: list[np.ndarray], where: str) -> Affine:

@@ -64,6 +64,7 @@ def answer(path, x):
 
 
 X = np.random.default_rng(1).normal(0, 0.4, (1, 60)).astype(np.float32)
+SLOPED = {"negative_slope": 0.1, "threshold": 0.0}
 DENSE = {"activation": "linear", "use_bias": True}
 
 
@@ -97,6 +98,27 @@ def test_a_layer_called_twice_numbers_and_differences(tmp_path):
     assert np.abs(answer(path, X) - expected).max() < 1e-7
 
 
+@pytest.mark.parametrize(
+    ("kind", "config", "expected"),
+    [
+        (
+            "ReLU",
+            {"max_value": 0.3, "negative_slope": 0.1, "threshold": 0.0},
+            np.where(X < 0, 0.1 * X, np.minimum(X, 0.3)),
+        ),
+        ("ReLU", {"max_value": None, "negative_slope": 0.1, "threshold": 0.0}, np.where(X < 0, 0.1 * X, X)),
+        ("Activation", {"activation": "relu6"}, np.clip(X, 0, 6)),
+        ("Activation", {"activation": "leaky_relu"}, np.where(X < 0, 0.2 * X, X)),
+        ("Tanh", {}, np.tanh(np.float64(X))),
+        ("AlphaDropout", {"rate": 0.5}, X),
+    ],
+)
+def test_activations_with_constants(tmp_path, kind, config, expected):
+    before = layer("Dense", "d", [("x", 0)], **DENSE)
+    model = functional(before, layer(kind, "bent", [("d", 0)], **config), output=("bent", 0, 0))
+    assert np.abs(answer(save(tmp_path / "net.keras", model, {"d": [[[1.0]], [0.0]]}), X) - expected).max() < 1e-7
+
+
 def test_a_model_in_a_model(tmp_path):
     inner = {"name": "inner", "layers": [{"class_name": "Dense", "config": {"name": "a"} | DENSE}]}
     model = functional(
@@ -128,6 +150,7 @@ def test_a_model_in_a_model(tmp_path):
         (layer("Dense", "mine", [("x", 0), ("x", 0)], **DENSE), "called with 2 signals"),
         (layer("Activation", "mine", [("x", 0)], activation={"class_name": "function", "config": "f"}), "function"),
         (layer("Conv1D", "mine", [("x", 0)], padding="same", strides=[1]), "expected 'causal'"),
+        (layer("Conv1D", "mine", [("x", 0)], padding="causal", strides=[2]), "a stride of 2, expected none"),
     ],
 )
 def test_what_is_refused(tmp_path, entry, words):

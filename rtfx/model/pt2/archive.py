@@ -83,7 +83,8 @@ class _Reader:
         self.left -= size
         if self.left < 0:
             raise ResourceLimit(f"the archive unpacks to more than {FILE_BYTES} bytes: is this a model file?")
-        return self.archive.read(name)
+        with self.archive.open(name) as member:
+            return member.read(size)  # the packed size, which a read of all believes, may be anything
 
     def json(self, name: str) -> dict[str, Any]:
         try:

@@ -209,6 +209,17 @@ def total(graph: Graph, a: Arguments) -> Value:
     return replace(y, axes=tuple(axes))
 
 
+def product(other: str) -> Operation:
+    """Return the product of two constants: of spectral normalisation, which is folded into its weight."""
+
+    def run(graph: Graph, a: Arguments) -> Value:
+        if isinstance(a["self"], Signal) or isinstance(a[other], Signal):
+            graph.fail("multiplies the signal by a tensor that is no layer's, expected a linear layer")
+        return np.asarray(a["self"] @ a[other])
+
+    return run
+
+
 OPERATIONS: dict[str, Operation] = {
     "add": plus,
     "add_": plus,
@@ -231,6 +242,9 @@ OPERATIONS: dict[str, Operation] = {
     "elu": elu,
     "elu_": elu,
     "rrelu": rrelu,
+    "mv": product("vec"),
+    "dot": product("tensor"),
+    "vdot": product("other"),
     "softmax": softmax,
     "_softmax": softmax,
     "glu": glu,

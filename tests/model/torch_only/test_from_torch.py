@@ -25,6 +25,21 @@ def test_every_module(name):
     agree(name, spec, x, answer(name, module, x, [0.3, 0.7][: len(spec.knobs)]))
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(torch.nn.utils.parametrizations.spectral_norm(nn.Conv1d(1, 4, 1)), nn.Tanh(), nn.Conv1d(4, 1, 1)),
+        nn.Sequential(nn.Conv1d(1, 4, 1), nn.Tanh(), nn.Conv1d(4, 1, 1)).double(),
+    ],
+    ids=["spectral-norm", "double"],
+)
+def test_weights_of_other_kinds(module):
+    x = np.random.default_rng(1).normal(0, 0.4, (1, 200))
+    found = evaluate(spec_from_torch(module, sample_rate=48000), x, cold=True)
+    with torch.no_grad():
+        assert np.abs(found - module.eval().double()(torch.tensor(x)[None])[0].numpy()).max() < 1e-14
+
+
 def test_a_module_is_a_model():
     module = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Dropout(0.5), nn.Tanh(), nn.Conv1d(4, 1, 1))
     module[1].train()
