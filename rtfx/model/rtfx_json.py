@@ -22,6 +22,9 @@ a default may be left out. The nodes without tensors::
     {"op": "slice", "sources": [2], "start": 0, "stop": 8}          features 0 to 7
     {"op": "hold", "sources": [2], "stride": 4, "phase": 0, "between": "last" | "zero"}
     {"op": "add" | "mul" | "concat", "sources": [3, 4, 5]}
+
+A slimmable net has ``"sizes": [{"below": 0.5, "prewarm": ..., "level_db": ..., "nodes": [...]}]``: its smaller nets,
+each for values of the knob `size` below a limit, ascending; the file's own nodes are the largest.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from ..errors import (
     UnsupportedVersion,
     did_you_mean,
 )
-from .limits import RECEPTIVE_FIELD, WIDTH, at_most
+from .limits import RECEPTIVE_FIELD, SIZES, WIDTH, at_most, check_limits
 from .nodes import (
     ROLES,
     Activation,
@@ -69,7 +72,7 @@ VERSION = 1
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
 KEYS = (
     "format", "version", "name", "kind", "sample_rate", "knobs", "prewarm", "dc_block", "level_db", "input_db",
-    "metadata", "nodes",
+    "metadata", "nodes", "sizes",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
 RUN_FIELDS = ("delay", "coarse")  # how a node is run: never in a file
@@ -98,34 +101,66 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     if version != VERSION or isinstance(version, bool):
         raise UnsupportedVersion(f"version is {shown(version)}, expected {VERSION}: update rtfx or re-export the model")
     _only(data, KEYS, "the file")
-    nodes = [_node(entry, f"nodes[{i}]") for i, entry in enumerate(listed(required(data, "nodes"), "nodes"))]
-    if not nodes:
-        raise ShapeMismatch("nodes is empty, expected at least an input")
-    unused = set(range(len(nodes) - 1)) - {source for node in nodes for source in node.sources}
-    if unused:
-        raise ShapeMismatch(f"nodes[{min(unused)}] is used by no other node, expected every node but the last to be")
     knobs = [_knob(entry, f"knobs[{i}]") for i, entry in enumerate(listed(data.get("knobs", []), "knobs"))]
     rate, rate_source, warnings = _rate(data.get("sample_rate"))
-    prewarm = data.get("prewarm", "auto")
-    if prewarm != "auto":
-        prewarm = at_most(integer(prewarm, "prewarm", minimum=0), RECEPTIVE_FIELD, "frames of prewarm")
     if not isinstance(data.get("dc_block", True), bool):
         raise NotAModelFile(f"dc_block is {shown(data['dc_block'])}, expected true or false")
-    return ModelSpec(
+    whole = ModelSpec(
         family="rtfx",
-        nodes=tuple(nodes),
+        nodes=_nodes(data, ""),
         name=string(data.get("name", ""), "name") or path.stem,
         sample_rate=rate,
         rate_source=rate_source,
         knobs=tuple(knobs),
         kind=one_of(data.get("kind", "unknown"), KINDS, "kind"),
-        prewarm=prewarm,
+        prewarm=_prewarm(data, ""),
         dc_block=data.get("dc_block", True),
         level_db=number(data.get("level_db", 0.0), "level_db"),
         input_db=number(data.get("input_db", 0.0), "input_db"),
         metadata=_metadata(data.get("metadata", {})),
         warnings=warnings,
     )
+    return _with_sizes(whole, data["sizes"]) if data.get("sizes") else whole
+
+
+def _with_sizes(whole: ModelSpec, entries: Any) -> ModelSpec:
+    """Return a model with the smaller ones of ``sizes``."""
+    sizes: list[tuple[float, ModelSpec]] = []
+    at_most(len(listed(entries, "sizes")) + 1, SIZES, "number of sizes")
+    for i, entry in enumerate(entries):
+        where = f"sizes[{i}]"
+        _only(mapping(entry, where), ("below", "prewarm", "level_db", "nodes"), where)
+        limit = number(required(entry, "below", where), f"{where}.below")
+        if not (sizes[-1][0] if sizes else 0.0) < limit < 1.0:
+            raise ShapeMismatch(f"{where}.below is {limit:g}, expected ascending numbers between 0 and 1")
+        level = number(entry.get("level_db", whole.level_db), f"{where}.level_db")
+        prewarm, nodes = _prewarm(entry, f"{where}."), _nodes(entry, f"{where}.")
+        smaller = check_limits(dataclasses.replace(whole, nodes=nodes, prewarm=prewarm, level_db=level))
+        if (smaller.inputs, smaller.outputs) != (whole.inputs, whole.outputs):
+            raise ShapeMismatch(f"{where} has other inputs or outputs than the largest size")
+        sizes.append((limit, smaller))
+    return dataclasses.replace(whole, knobs=(*whole.knobs, Knob(SIZE, default=1.0)), sizes=(*sizes, (1.0, whole)))
+
+
+def _nodes(data: dict[str, Any], where: str) -> tuple[Node, ...]:
+    """Return the nodes of a net, of which each but the last is used."""
+    entries = listed(required(data, "nodes", where.rstrip(".")), f"{where}nodes")
+    nodes = tuple(_node(entry, f"{where}nodes[{i}]") for i, entry in enumerate(entries))
+    if not nodes:
+        raise ShapeMismatch(f"{where}nodes is empty, expected at least an input")
+    unused = set(range(len(nodes) - 1)) - {source for node in nodes for source in node.sources}
+    if unused:
+        raise ShapeMismatch(
+            f"{where}nodes[{min(unused)}] is used by no other node, expected every node but the last to be"
+        )
+    return nodes
+
+
+def _prewarm(data: dict[str, Any], where: str) -> str | int:
+    prewarm = data.get("prewarm", "auto")
+    if prewarm == "auto":
+        return "auto"
+    return at_most(integer(prewarm, f"{where}prewarm", minimum=0), RECEPTIVE_FIELD, "frames of prewarm")
 
 
 def save(spec: ModelSpec, path: str | Path) -> Path:
@@ -150,6 +185,11 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         "input_db": spec.input_db,
         "metadata": spec.metadata,
     }
+    if spec.sizes:
+        head["sizes"] = [
+            {"below": limit, "prewarm": size.prewarm, "level_db": size.level_db, "nodes": list(map(_entry, size.nodes))}
+            for limit, size in spec.sizes[:-1]
+        ]
     try:
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n" for key, value in head.items()]
         nodes = ",\n".join("  " + json.dumps(_entry(node), allow_nan=False) for node in spec.nodes)

@@ -175,6 +175,20 @@ REFUSED = {
     "prewarm-long": ({"prewarm": 10**9}, "ResourceLimit", "1000000000, at most 1048576"),
     "channels": ({"nodes": [{"op": "input", "channels": 10**9}]}, "ResourceLimit", "1000000000, at most 4096"),
     "dc-block": ({"dc_block": 1}, "NotAModelFile", "dc_block"),
+    "sizes": ({"sizes": 3}, "NotAModelFile", "sizes"),
+    "size-key": ({"sizes": [{"bellow": 0.5}]}, "NotAModelFile", "did you mean 'below'"),
+    "size-order": ({"sizes": [{"below": 1.5, "nodes": []}]}, "ShapeMismatch", "sizes[0].below is 1.5"),
+    "size-nodes": ({"sizes": [{"below": 0.5, "nodes": []}]}, "ShapeMismatch", "sizes[0].nodes is empty"),
+    "size-inputs": (
+        {
+            "sizes": [
+                {"below": 0.5, "nodes": [{"op": "input", "channels": 1}, dense_node(weight=[[1.0]] * 2, bias=[0, 0])]}
+            ]
+        },
+        "ShapeMismatch",
+        "sizes[0] has other",
+    ),
+    "size-many": ({"sizes": [{}] * 64}, "ResourceLimit", "65, at most 64"),
 }
 
 

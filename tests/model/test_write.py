@@ -120,15 +120,17 @@ def test_any_mixture_of_features_is_nam_again(tmp_path, seed):
     assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("suffix", [".nam", ".json"])
 @pytest.mark.parametrize("name", ["slimmable-films", "container"])
-def test_every_size_is_written(tmp_path, name):
+def test_every_size_is_written(tmp_path, name, suffix):
     spec = load(write(tmp_path, by_feature()[name], "in.nam"))
-    assert convert(spec, tmp_path / "out.nam", frames=300).warnings == ()
-    back = load(tmp_path / "out.nam")
+    assert convert(spec, tmp_path / f"out{suffix}", frames=300).warnings == ()
+    back = load(tmp_path / f"out{suffix}")
+    assert [knob.name for knob in back.knobs] == ["size"]
     assert [limit for limit, _ in back.sizes] == [limit for limit, _ in spec.sizes]
     for (_, one), (_, other) in zip(spec.sizes, back.sizes, strict=True):
         assert parity(one, other, 300).max_abs_error == 0
-        assert (one.loudness_db, one.prewarm_frames) == (other.loudness_db, other.prewarm_frames)
+        assert (one.level_db, one.prewarm_frames) == (other.level_db, other.prewarm_frames)
 
 
 def test_a_size_that_differs_is_seen(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ DOCUMENTS: dict[str, Document] = {
 }
 FORMATS = ("rtfx", *DOCUMENTS)
 NAMES = {"rtfx": "rtfx JSON", "rtneural": "RTNeural JSON", "nam": "NAM", "aidax": "AIDA-X", "proteus": "Proteus JSON"}
+SIZED = ("rtfx", "nam")  # formats that keep all sizes of a slimmable net
 SUFFIXES = {".nam": "nam", ".aidax": "aidax", ".json": "rtfx"}
 
 
@@ -66,7 +67,9 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
         The file cannot be written.
     """
     to = format_of(path, to)
-    warnings = ["only the full size is written, the knob 'size' is not"] if spec.sizes and to != "nam" else []
+    warnings = []
+    if spec.sizes and to not in SIZED:
+        warnings.append("only the full size is written, the knob 'size' is not")
     if to == "rtfx":
         rtfx_json.save(spec, path)
         return warnings
