@@ -35,6 +35,22 @@ BREAKAGES = [
         "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
     ),
     Breakage(
+        "a FiLM behind a layer's mix lost when written",
+        "rtfx/model/write/wavenet_parts.py",
+        'films |= {"head1x1_post_film": film} if film else {}',
+        "films |= {}",
+        "tests/model/test_write.py::test_every_family_in_every_format_that_has_words_for_it[nam-head1x1_post_film]",
+        same_code=True,
+    ),
+    Breakage(
+        "the smaller sizes of a net written as the largest",
+        "rtfx/model/write/nam.py",
+        '"model": document(inner)[0]}',
+        '"model": document(spec.at_size(1.0))[0]}',
+        "tests/model/test_write.py::test_every_size_is_written[container-.nam]",
+        same_code=True,
+    ),
+    Breakage(
         "a random net beyond all memory",
         "rtfx/model/random.py",
         "    settings = parse(text, KINDS)\n    check_cost(settings, ",
