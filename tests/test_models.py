@@ -11,6 +11,7 @@ import soundfile
 from rtfx.model.load import load
 from rtfx.model.random import random_spec
 from rtfx.model.reference import evaluate
+from rtfx.model.write.convert import convert
 from rtfx.units import gain_from_db
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -37,7 +38,7 @@ def riff():
 @pytest.fixture(scope="module")
 def played(riff):
     """A second of chords and mutes through each net, its knob at the default."""
-    specs = {name: load(MODELS / name) for name in (*TRAINED, "ronn-42.json")}
+    specs = {name: load(MODELS / name) for name in (*TRAINED, "stack.json", "ronn-42.json")}
     return {name: evaluate(spec, riff[:RATE])[0] * gain_from_db(spec.level_db) for name, spec in specs.items()}
 
 
@@ -106,6 +107,17 @@ def test_trained_nets_are_what_they_are_called(name):
     assert (MODELS / name).stat().st_size < 50_000
 
 
+def test_the_stack_is_a_net_that_other_players_know(tmp_path):
+    """Convolutions only, of NAM's feather; it can be written as a NAM file that says the same."""
+    spec = load(MODELS / "stack.json")
+    assert (spec.kind, spec.sample_rate, spec.knobs, spec.receptive_field) == ("amp", RATE, (), 4093)
+    assert not spec.recurrent and spec.metadata["gain"] == 0.7
+    convert(spec, tmp_path / "stack.nam")
+    x = 0.1 * np.random.default_rng(0).standard_normal(5000)
+    found = evaluate(load(tmp_path / "stack.nam"), x)
+    assert np.abs(found - evaluate(spec, x)).max() < 1e-6
+
+
 def test_ronn_42_is_the_random_net_of_that_seed():
     spec = load(MODELS / "ronn-42.json")
     fresh = random_spec("tcn?seed=42&layers=6&channels=8&kernel=3&dilation=2&activation=tanh")
@@ -136,12 +148,13 @@ def test_what_the_readme_says_is_what_a_model_does(circuits):
     assert readme.aliasing(readme.played("screamer", readme.sine())) == pytest.approx(figures[5], abs=1.0)
 
 
-@pytest.mark.parametrize("name, bound", [("klon.json", 0.002), ("amp.json", 0.006)])
+@pytest.mark.parametrize("name, bound", [("klon.json", 0.002), ("amp.json", 0.006), ("stack.json", 0.05)])
 def test_trained_nets_follow_their_circuits(name, bound, played, circuits, riff):
     """On the riff, which neither was trained on; the bound is about twice the error measured (models/README.md)."""
     klon_circuit, amp, _ = circuits
     volts = load(MODELS / "klon.json").metadata["volts_per_unit"]
     target = {"klon.json": klon_circuit.klon(riff[:RATE], 0.5) / volts, "amp.json": amp.amp(riff[:RATE], 0.5)}
+    target["stack.json"] = amp.stack(riff[:RATE], 0.7)
     assert esr(target[name][RATE // 4 :], played[name][RATE // 4 :]) < bound
 
 

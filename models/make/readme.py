@@ -8,6 +8,8 @@ quarters; the energy that lies at no multiple of its frequency, in dB of all tha
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import held_out
@@ -28,8 +30,18 @@ RATES = (44100, 48000, 96000)
 
 
 def teachers() -> dict[str, tuple]:
-    """Return circuit and knob of every trained model."""
-    return {"klon": (klon.teacher, "gain"), **{n: (r.circuit, r.knob) for n, r in shelf.RECIPES.items()}}
+    """Return circuit and knob of every trained model that has one."""
+    turned = {name: (recipe.circuit, recipe.knob) for name, recipe in shelf.RECIPES.items() if recipe.at is None}
+    return {"klon": (klon.teacher, "gain"), **turned}
+
+
+def snapshots() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return the circuit, its knob where it stood, of every trained model that has no knob."""
+    return {name: partial(_at, recipe) for name, recipe in shelf.RECIPES.items() if recipe.at is not None}
+
+
+def _at(recipe: shelf.Recipe, x: np.ndarray) -> np.ndarray:
+    return recipe.circuit(x, recipe.at)
 
 
 def aliasing(output: np.ndarray) -> float:
@@ -87,6 +99,14 @@ def main() -> None:
         folded = [aliasing(y) for y in (played(name, sine()), circuit(sine(), PLACE))]
         table.append(f"| `{name}.json` {knob} | {per_cent(found.values())} | {folded[0]:.0f} | {folded[1]:.0f} |")
         print(table[-1], flush=True)
+    still = []
+    for name, circuit in snapshots().items():
+        heard = held_out.audio()
+        found, wanted = (wave[held_out.WARM_UP :] for wave in (played(name, heard), circuit(heard)))
+        esr = np.sum((wanted - found) ** 2) / np.sum(wanted**2)
+        folded = [aliasing(y) for y in (played(name, sine()), circuit(sine()))]
+        still.append(f"| `{name}.json` | {100 * esr:.2f} | {folded[0]:.0f} | {folded[1]:.0f} |")
+        print(still[-1], flush=True)
     path, circuit = FOLDER / "klon.json", klon.teacher
     steps = held_out.curve(path, circuit, "gain", STEPS)
     print(per_cent(steps.values()), "worst", max(steps.values()), flush=True)
@@ -99,13 +119,13 @@ def main() -> None:
     for rate in RATES:
         found = held_out.curve(path, circuit, "gain", POSITIONS, rate=rate)
         rates.append(f"| {rate} | {per_cent(found.values())} |")
-    names = [*teachers(), "ronn-42"]
+    names = [*teachers(), *snapshots(), "ronn-42"]
     drawn = [picture(name, riff) for name in names]
     pictures = "\n".join(f"![{path.stem}](../docs/pictures/{path.name})" for path in drawn)
     seeds = ", ".join(str(seed) for seed in (klon.SEED, *(r.seed for r in shelf.RECIPES.values())))
     text = Path(__file__).with_suffix(".md").read_text().format(
-        seed=held_out.SEED, seeds=seeds, sine=SINE_HZ, place=PLACE, table="\n".join(table), whole=whole,
-        rates="\n".join(rates), pictures=pictures,
+        seed=held_out.SEED, seeds=seeds, sine=SINE_HZ, place=PLACE, table="\n".join(table), still="\n".join(still),
+        whole=whole, rates="\n".join(rates), pictures=pictures,
     )  # fmt: skip
     (FOLDER / "README.md").write_text(text)
 

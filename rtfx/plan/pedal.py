@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..effects import klon_circuit
-from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
+from ..effects.klon import INPUT, KNOB, KNOB_STATE, OUTPUT, STATE, VOLTS
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
 from .builder import Builder, Signal
@@ -24,6 +24,9 @@ def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
     net = item.playing
     factors = [1.0 / VOLTS, float(net.metadata["volts_per_unit"])] if net is not None else []
     scales = [builder.cell(value) for value in factors]
+    controls = {}
+    if net is not None:
+        controls["gain"] = builder.step(KNOB, cells[0], builder.buffer(1), dtype=KNOB_STATE, first_parameter=first)
     for channel in range(signal.width):
         buffered = builder.buffer(1)
         builder.step(INPUT, signal.rows(channel, 1), buffered, dtype=STATE, first_parameter=first)
@@ -34,7 +37,6 @@ def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
         else:
             units = _scaled(builder, buffered, scales[0])
             conversion = item.conversion(sample_rate)
-            controls = {"gain": cells[0]}
             if conversion is None:
                 played = lower(net, builder, units, controls)
             else:

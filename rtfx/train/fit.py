@@ -25,7 +25,7 @@ class Plan:
     Parameters
     ----------
     minutes : float
-        Of wall-clock time; the learning rate falls along half a cosine over them.
+        Of wall-clock time after the first step, in which is compiled; the learning rate falls along half a cosine.
     rounds : int, optional
         So many rounds instead, however long they take: the same result at every run.
     batch : int
@@ -125,6 +125,7 @@ def fit(
     frames = min(plan.segment, max(span.stop - span.start for span in data.training))
     batches = max(1, min(data.training_frames, plan.round_frames) // (frames * plan.batch))
     stopped: Stopped = "finished"
+    fresh = True
 
     def progress(part: float) -> float:
         if plan.rounds is not None:
@@ -138,7 +139,11 @@ def fit(
             for k in range(batches):
                 learner.rate = first_rate * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * now)))
                 x, y = data.segments(drawn[k * plan.batch : (k + 1) * plan.batch], learner.warm_up)
+                began = time.monotonic()
                 losses.append(learner.step(x, y))
+                if fresh:
+                    started += time.monotonic() - began  # what is compiled at the first step is no time of learning
+                    fresh = False
                 now = progress((k + 1) / batches)
                 if tick:
                     tick(now, losses[-1])

@@ -107,10 +107,10 @@ def above_8_khz(y):
     return np.abs(y - np.convolve(y, low, "same"))[200:-200].max()
 
 
-@pytest.mark.parametrize("mode, bound", [("neural", 6e-4), ("circuit", 5e-5)])
+@pytest.mark.parametrize("mode, bound", [("neural", 1e-5), ("circuit", 5e-5)])
 def test_a_turn_of_the_gain_makes_no_noise(mode, bound):
-    """A bass note while the knob goes to and fro: nothing above 8 kHz comes within 64 dB of it (net; measured 66) or
-    86 dB (circuit; 88); steps would be 40."""
+    """A bass note while the knob goes to and fro: nothing above 8 kHz comes within 100 dB of it (net; measured 111, and
+    as much with the knob at rest) or 86 dB (circuit; 86.6); steps would be 40."""
     t = np.arange(RATE) / RATE
     x = np.float32(0.2 * np.sin(2 * np.pi * 110 * t) * np.minimum(1.0, 20 * t))[:, None]
     blocks, _ = chain(mode=mode, gain=0.0)
