@@ -31,6 +31,11 @@ class Tile(NamedTuple):
     vectors: int
     group: int
 
+    @property
+    def widths(self) -> list[int]:
+        """Vectors side by side, from the first frames of a block to its last."""
+        return [self.vectors, 1] if self.vectors > 1 else [1]
+
 
 class ConvShape(NamedTuple):
     """What a conv kernel is compiled for."""
@@ -120,7 +125,7 @@ def _emit(builder, shape: ConvShape, tile: Tile, *arguments):
                     place = b.add(b.mul(e.index(o), out_stride), times[v])
                     e.store(activate(e, b.load(slot), constants), y, place)
 
-    simd.in_tiles(builder, tile.lanes, tile.vectors, addresses, frames, emit_span)
+    simd.in_tiles(builder, tile.lanes, tile.widths, addresses, frames, emit_span)
 
 
 @cache

@@ -45,7 +45,7 @@ def emit(builder, shape: LayerShape, tile: Tile, state, source, target, frames):
         with span.tiles() as times:
             layer.tile_at(times, tile.group * tile.vectors // span.vectors)
 
-    simd.in_tiles(builder, tile.lanes, tile.vectors, (state, source, target), frames, emit_span)
+    simd.in_tiles(builder, tile.lanes, tile.widths, (state, source, target), frames, emit_span)
 
 
 class LayerCode:

@@ -70,7 +70,7 @@ def series_shape(
 def series_kernel(shape: LayerShape, lanes: int, vectors: int, by_layers: int) -> Kernel:
     """Return the kernel of layers of one shape, `vectors` vectors of frames at a time where the block has them.
 
-    With `by_layers` frames that fill those are kept in memory from layer to layer.
+    With `by_layers`, more than one, frames that fill those are kept in memory from layer to layer.
     """
     width, taps, conditions, activation = shape.inputs, shape.taps, shape.conditions, shape.activation
     mixed, head, head_rows, head_first = shape.residual, shape.head, shape.head_rows, shape.head_first

@@ -25,13 +25,14 @@ def emit(builder, shape: LayerShape, lanes: int, vectors: int, by_layers: int, s
 
     def emit_span(e: simd.Emitter, addresses, span: simd.Span):
         series = _Series(e, shape, lanes, *addresses)
-        if by_layers and span.vectors > 1:
+        if by_layers and span.vectors == vectors:
             series.layer_by_layer(span)
             return
         with span.tiles() as times:
             series.tile_at(times)
 
-    simd.in_tiles(builder, lanes, vectors, (state, source, target), frames, emit_span)
+    widths = [width for width in (4, 2, 1) if width <= vectors]
+    simd.in_tiles(builder, lanes, widths, (state, source, target), frames, emit_span)
 
 
 class _Series:

@@ -181,13 +181,17 @@ class Emitter:
             yield i
 
 
-def in_tiles(builder: ir.IRBuilder, lanes: int, vectors: int, arguments: Sequence, frames, emit: Callable) -> None:
-    """Emit the code over a block's tiles: wide ones while the block fills them, then tiles of one vector.
+def in_tiles(
+    builder: ir.IRBuilder, lanes: int, widths: Sequence[int], arguments: Sequence, frames, emit: Callable
+) -> None:
+    """Emit the code over a block's tiles: wide ones while the block fills them, at last tiles of one vector.
 
-    Each of the two is a function of its own: what one holds in registers would burden the other.
+    Each width has a function of its own: what one holds in registers would burden the other.
 
     Parameters
     ----------
+    widths : sequence of int
+        Vectors of a tile, falling to one.
     arguments : sequence of i64 values
         What the functions are given.
     frames : i64 value
@@ -195,7 +199,7 @@ def in_tiles(builder: ir.IRBuilder, lanes: int, vectors: int, arguments: Sequenc
         Emits such a function; `span` says which tiles are its.
     """
     done = ir.Constant(I64, 0)
-    for count in (vectors, 1) if vectors > 1 else (1,):
+    for count in widths:
         end = builder.and_(frames, ir.Constant(I64, -lanes * count)) if count > 1 else frames
         function = _function(builder, len(arguments) + 2)
         *own, first, last = function.args

@@ -21,7 +21,7 @@ from .prove import Layer, agrees
 from .wisdom import APART, Choice, choice
 
 IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames side by side; whether these go layer by layer
-BY_LAYERS = (2, 1)
+BY_LAYERS = [(2, 1), (4, 1)]
 WIDEST = 8  # channels: more keep the units busy by themselves
 
 
@@ -80,7 +80,7 @@ def plain_layer(conv: Conv1d, kind: Activation) -> Described:
 def series_layer(parts: Sequence[Described]) -> Layer | None:
     """Return the kernel of layers in series, or None where it is wrong, or slower."""
     shape, width = parts[0].shape, lanes()
-    forms = IN_REGISTERS if series.by_table(shape) else [*IN_REGISTERS, BY_LAYERS, APART]  # one tanh: the same bits
+    forms = IN_REGISTERS if series.by_table(shape) else [*IN_REGISTERS, *BY_LAYERS, APART]  # one tanh: the same bits
     form = choice("series", shape, form_for(shape), forms)
     if form == APART:
         return None
@@ -97,8 +97,8 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
 
 
 def form_for(shape: LayerShape) -> Choice:
-    """Return how many vectors of frames fit the registers; more than four channels go layer by layer where they can."""
-    return (4, 0) if shape.inputs <= 2 else (2, 0) if shape.inputs <= 4 else BY_LAYERS
+    """Return how many vectors of frames fit the registers, with their sums alone where they go layer by layer."""
+    return (4, 0) if series.by_table(shape) else (4, 1) if shape.inputs <= 4 else (2, 1)
 
 
 def _following(users, layers: Mapping[int, Match], found: Match) -> Match | None:

@@ -21,7 +21,7 @@ CASES = {
     "two-channels": (2, 3, 2, "tanh", 1, FOLDED, 2, 1, 4, 0, (15, 16, 1)),
     "plain-stack": (5, 2, 0, "sigmoid", 0, NONE, 0, 0, 1, 0, (2, 9, 33)),
     "layer-by-layer": (8, 3, 1, "tanh", 1, FOLDED, 1, 1, 2, 1, (1, 5, 8, 17, 40)),
-    "layer-by-layer-head-rows": (4, 2, 1, "leaky_relu", 1, ROWS, 4, 0, 2, 1, (1, 9, 20)),
+    "layer-by-layer-head-rows": (4, 2, 1, "leaky_relu", 1, ROWS, 4, 0, 4, 1, (1, 9, 20)),
     "layer-by-layer-stack": (6, 3, 0, "tanh", 0, NONE, 0, 0, 2, 1, (2, 9, 33)),
 }
 
