@@ -181,7 +181,8 @@ class Cell:
     def _looped_sums(self, inputs):
         """Return all sums like `_unrolled_sums`, by a loop over the hidden units, every other sample backwards.
 
-        Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next.
+        Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next,
+        and so are the tiles of its last pass.
         """
         e, b, hidden = self.e, self.b, self.shape.hidden
         count = b.load(self.turn)
@@ -191,22 +192,33 @@ class Cell:
         turn = b.zext(b.icmp_signed(">=", count, self.period), simd.I64)
         step = b.sub(e.index(1), b.mul(e.index(2), turn))
         last = b.mul(e.index(hidden - 1), turn)
-        results: dict = {}
-        for tiles in self.shape.passes:
+        slots = {column: e.slot(column[1]) for columns in self.columns for column in columns}
+        passes = self.shape.passes
+        if len(passes) > 1:  # the last of them comes first on the way back
+            with b.if_else(b.icmp_signed("!=", turn, e.index(0))) as (back, forth):
+                with back:
+                    self._sum_passes(passes[::-1], slots, inputs, last, step)
+                with forth:
+                    self._sum_passes(passes, slots, inputs, last, step)
+        else:
+            self._sum_passes(passes, slots, inputs, last, step)
+        return {j: (range(len(row)), [b.load(slots[column]) for column in row]) for j, row in enumerate(self.columns)}
+
+    def _sum_passes(self, passes, slots, inputs, last, step):
+        """Sum the tiles of each pass over the hidden units, from `last` on in steps of 1 or -1."""
+        e, b = self.e, self.b
+        for tiles in passes:
             columns = [column for j in tiles for column in self.columns[j]]
-            slots = [e.slot(width) for _, width in columns]
-            for slot, column in zip(slots, columns, strict=True):
-                b.store(self.affine(0, inputs, *column), slot)
-            with e.loop(hidden) as i:
+            for column in columns:
+                b.store(self.affine(0, inputs, *column), slots[column])
+            with e.loop(self.shape.hidden) as i:
                 k = b.add(last, b.mul(i, step))
                 row = b.mul(b.add(k, e.index(self.shape.input_rows)), e.index(self.shape.row))
                 value = e.scalar(self.stored_h, k)
-                for slot, (place, width) in zip(slots, columns, strict=True):
+                for place, width in columns:
                     w = e.load(self.weights, b.add(row, e.index(place)), width)
+                    slot = slots[place, width]
                     b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
-            totals = iter([b.load(slot) for slot in slots])
-            results |= {j: (range(len(self.columns[j])), [next(totals) for _ in self.columns[j]]) for j in tiles}
-        return results
 
     def affine(self, row: int, inputs, column: int, width: int):
         """Return bias plus input part of one vector; rows from `row` on."""

@@ -98,8 +98,10 @@ def test_large(cell, hidden, lanes):
     check(cell, 1, hidden, 1, EXPONENTIAL, lanes)
 
 
-def test_a_looped_sum_does_not_depend_on_the_blocks():
-    shape = CellShape(LSTM, 1, 48, 1, EXPONENTIAL, 16)
+@pytest.mark.parametrize("lanes", [16, 8], ids=["one pass", "passes"])
+def test_a_looped_sum_does_not_depend_on_the_blocks(lanes):
+    shape = CellShape(LSTM, 1, 48, 1, EXPONENTIAL, lanes)
+    assert (len(shape.passes) > 1) == (lanes == 8)
     weights, x = tensors(LSTM, 1, 48, 1, 3), noise(2, 1, FRAMES)
     assert np.array_equal(tiled(shape, x, weights), tiled(shape, x, weights, blocks=(FRAMES,)))
 
