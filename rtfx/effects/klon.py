@@ -35,9 +35,7 @@ RAIL = 4.5  # V either side of the bias, of the input buffer
 
 STATE = state_dtype(("e", np.float64, (2,)))
 KNOB_STATE = state_dtype(("value", np.float64), ("begun", np.int64))
-KNOB_SECONDS = (
-    0.003  # time constant of the gain knob before the net, which answers the corners of a glide with a crackle
-)
+KNOB_SECONDS = 0.003  # time constant of the gain knob before the net, which answers a glide's corners with a crackle
 RUNAWAY = 1e6  # V: no guitar brings a capacitor here; a larger one, or NaN, is put back to 0
 
 

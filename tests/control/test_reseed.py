@@ -61,14 +61,19 @@ def test_the_next_seed_is_the_net_of_that_seed_and_the_change_is_smooth(tmp_path
     assert np.abs(np.diff(body)).max() < 1.5 * np.abs(np.diff(alone[RATE : 2 * RATE])).max() + 0.02
 
 
-def test_any_key_may_change_while_it_plays(tmp_path):
+@pytest.mark.parametrize(
+    "other",
+    [
+        "layers: 3, channels: 4, kernel: 5, dilation: 3, activation: sine, bias: true, input_db: 3, link: true",
+        "layers: 4, depthwise: true, init: orthogonal, semantics: python, film_dim: 2, film: [0.3, -0.7]",
+        "kind: gru, channels: 4, layers: 2, level_db: 2",
+    ],
+)
+def test_any_key_may_change_while_it_plays(tmp_path, other):
     """By an edit of the set list that is watched: crossfaded, without a click or a gap."""
     path, live = tmp_path / "net.yaml", tmp_path / "live.wav"
     words = "version: 1\npresets:\n  - {{name: net, chain: [{{type: random, id: net, {}}}]}}\n"
-    first, other = (
-        "layers: 2, channels: 2",
-        "layers: 3, channels: 4, kernel: 5, dilation: 3, activation: sine, bias: true",
-    )
+    first = "layers: 2, channels: 2"
     path.write_text(words.format(first))
     tone = (0.1 * np.sin(2 * np.pi * 220 * np.arange(20 * RATE) / RATE)).astype(np.float32)
     settings = {"device": "null", "sample_rate": RATE, "input": tone, "record": live, "watch": True}

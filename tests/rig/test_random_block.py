@@ -1,7 +1,10 @@
 """The block random: keys of a net in place of a file, on the line where they are wrong."""
 
+import numpy as np
 import pytest
+from scipy.signal import bilinear, lfilter
 
+import rtfx
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError
 from rtfx.rig.preset import load_set_list
@@ -47,3 +50,15 @@ def test_refused_with_its_line(tmp_path, words):
     with pytest.raises(PresetError) as caught:
         chain_of(tmp_path / "a.yaml", words)
     assert "a.yaml:5: chain[0] (random): " in str(caught.value) and REFUSED[words] in str(caught.value), caught.value
+
+
+def test_behind_a_net_is_a_high_pass_of_10_hz():
+    """Whatever offset its biases make: what is heard is the net itself through it, and silence at rest."""
+    rate, corner = 48000, 2 * np.pi * 10.0
+    net = "random:tcn?seed=3&layers=2&channels=2&bias=true&activation=softplus"
+    x = (0.1 * np.random.default_rng(0).standard_normal(rate)).astype(np.float32)
+    x[: rate // 4] = 0.0
+    own, heard = rtfx.load(net)(x, rate, bare=True).astype(float), rtfx.Rig([net])(x, rate)
+    assert abs(own[0]) > 0.01 and np.abs(heard[: rate // 4]).max() < 1e-6
+    passed = lfilter(*bilinear([1.0, 0.0], [1.0, corner], rate), own - own[0])
+    assert np.abs(heard - passed * (passed @ heard) / (passed @ passed)).max() < 1e-4 * np.abs(heard).max()
