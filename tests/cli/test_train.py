@@ -115,35 +115,35 @@ def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
     assert code == 0 and "can be learnt from" in notes and not (tmp_path / "my.json").exists()
 
 
-def listen(model):
-    """Play a model that is being trained until two of its checkpoints were swapped in."""
-    flags = ("--device", "null", "--watch", "--headless", "--seconds", 120, "--cab", "none")
-    with start("play", model, *flags, stderr=subprocess.PIPE, text=True) as player:
-        try:
-            assert player.stderr is not None
-            lines: list[str] = []
-            while sum("other weights of the same shapes, nothing compiled" in line for line in lines) < 2:
-                lines.append(player.stderr.readline())
-                assert lines[-1], lines
-        finally:
-            player.send_signal(signal.SIGINT)
-        player.stderr.read()
-        assert player.wait(60) == 0
+def hears(player, words, times=1):
+    """Read what a player says until it has said some words so often."""
+    lines: list[str] = []
+    while sum(words in line for line in lines) < times:
+        lines.append(player.stderr.readline())
+        assert lines[-1], lines
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorded, tmp_path, capsys):
     """A real training in one process, a real player in another, ended by Ctrl-C each."""
     out = tmp_path / "my.json"
-    flags = (*audio_flags(recorded), "--arch", "lstm8", "--minutes", 30, "--out", out, "--json")
-    with start("train", *flags, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as trainer:
-        try:
-            assert trainer.stdout is not None and json.loads(trainer.stdout.readline())["round"] == 1
-            listen(out)
-            trainer.send_signal(signal.SIGINT)
-            text, notes = trainer.communicate(timeout=60)
-        finally:
-            trainer.kill()
+    flags = (*audio_flags(recorded), "--arch", "lstm8", "--out", out, "--json")
+    assert rtfx(capsys, "train", *flags, "--rounds", 1)[0] == 0
+    listening = ("--device", "null", "--watch", "--headless", "--seconds", 120, "--cab", "none")
+    with start("play", out, *listening, stderr=subprocess.PIPE, text=True) as player:
+        hears(player, "preset 1")  # who is there from the beginning hears the first rounds, each better than the last
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with start("train", *flags, "--resume", "--minutes", 30, **pipes) as trainer:
+            try:
+                assert trainer.stdout is not None and json.loads(trainer.stdout.readline())["round"] == 2
+                hears(player, "other weights of the same shapes, nothing compiled", 2)
+                trainer.send_signal(signal.SIGINT)
+                text, notes = trainer.communicate(timeout=60)
+            finally:
+                trainer.kill()
+                player.send_signal(signal.SIGINT)
+        player.stderr.read()
+        assert player.wait(60) == 0
     last = json.loads(text.splitlines()[-1])
     assert trainer.returncode == 0 and last["stopped"] == "interrupted" and "the best is kept" in notes
     assert load(out).metadata["check_esr"] == pytest.approx(last["esr"], abs=1e-6)
