@@ -5,13 +5,15 @@ arrays, which are called 0, 1, ..., ``index`` is JSON of their names and of the 
 """
 
 import json
+import math
 import resource
 import sys
+import time
 from io import BytesIO
 from typing import Any
 
 MEMORY = 1 << 30
-SECONDS = 10  # of the processor; a model takes a twentieth of one
+SECONDS = 2  # of the processor, the imports aside; a model takes a twentieth of one, a damaged file may take for ever
 KEPT = ("name", "model_config", "weight_names", "layer_names")
 ITEMS = 100_000
 
@@ -29,9 +31,11 @@ def text(value):
 
 def main(path, limit):
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     import h5py
     import numpy as np
+
+    until = math.ceil(time.process_time()) + SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (until, until))
 
     names, attributes, arrays, used = [], {}, [], 0
     seen = 0
