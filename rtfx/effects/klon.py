@@ -34,8 +34,6 @@ C15, R25, LEVEL_POT = 4.7e-6, 560.0, 10e3
 RAIL = 4.5  # V either side of the bias, of the input buffer
 
 STATE = state_dtype(("e", np.float64, (2,)))
-KNOB_STATE = state_dtype(("value", np.float64), ("begun", np.int64))
-KNOB_SECONDS = 0.003  # time constant of the gain knob before the net, which answers a glide's corners with a crackle
 RUNAWAY = 1e6  # V: no guitar brings a capacitor here; a larger one, or NaN, is put back to 0
 
 
@@ -56,22 +54,6 @@ def process_input(state, source, target, frames):
         e += 2.0 * ohms * current
         y[n] = np.float32(min(max(R2 * current, -RAIL), RAIL))
     s.e[0] = e
-    return 0
-
-
-def process_knob(state, source, target, frames):
-    s = records(state, 1, KNOB_STATE)[0]
-    x = floats(source, frames)
-    y = floats(target, frames)
-    half_row = row(s.parameters, s.parameter_stride, 3, frames)
-    if s.begun == 0 and frames > 0:
-        s.begun, s.value = 1, np.float64(x[0])
-    value = s.value
-    for n in range(frames):
-        period = 2.0 * np.float64(half_row[n])
-        value += period / (KNOB_SECONDS + period) * (np.float64(x[n]) - value)
-        y[n] = np.float32(value)
-    s.value = value
     return 0
 
 
@@ -106,6 +88,5 @@ def process_output(state, source, target, frames):
 
 
 INPUT = kernel(process_input)
-KNOB = kernel(process_knob)
 OUTPUT = kernel(process_output)
 KLON = Block("klon", PARAMETERS, cells, OUTPUT, STATE, net=NET, summary="a whole overdrive pedal, neural or circuit")

@@ -25,7 +25,7 @@ from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
 from .likeness import digest, graph, layout
 from .lower import lower
-from .pedal import klon
+from .pedal import klon, rounded
 from .polyphase import Conversion
 from .prove import promised
 from .resampled import resampled
@@ -260,6 +260,8 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     first = len(cells) - len(names)
     controls = dict(zip(names, cells[first:], strict=True))
+    for knob in spec.knobs:
+        controls[knob.name] = rounded(builder, controls[knob.name], sample_rate)
     target = builder.buffer(spec.outputs * instances)
     if spec.outputs * instances > MAX_CHANNELS:
         raise UnsupportedInput(f"{spec.name}: {target.width} output channels, expected at most {MAX_CHANNELS}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..effects import klon_circuit
-from ..effects.klon import INPUT, KNOB, KNOB_STATE, OUTPUT, STATE, VOLTS
+from ..effects import klon_circuit, knob
+from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
 from .builder import Builder, Signal
@@ -26,7 +26,7 @@ def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
     scales = [builder.cell(value) for value in factors]
     controls = {}
     if net is not None:
-        controls["gain"] = builder.step(KNOB, cells[0], builder.buffer(1), dtype=KNOB_STATE, first_parameter=first)
+        controls["gain"] = rounded(builder, cells[0], sample_rate)
     for channel in range(signal.width):
         buffered = builder.buffer(1)
         builder.step(INPUT, signal.rows(channel, 1), buffered, dtype=STATE, first_parameter=first)
@@ -45,6 +45,11 @@ def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal]
         builder.step(OUTPUT, driven, target.rows(channel, 1), dtype=STATE, first_parameter=first)
         builder.guard()
     return target
+
+
+def rounded(builder: Builder, control: Signal, sample_rate: float) -> Signal:
+    """Append what a net hears of a knob; return it."""
+    return builder.step(knob.KERNEL, control, builder.buffer(1), dtype=knob.STATE, share=knob.share(sample_rate))
 
 
 def _scaled(builder: Builder, source: Signal, factor: Signal) -> Signal:
