@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def certify_files(files: list[str], compat: str | None, fast_math: bool, jack: bool, as_json: bool) -> int:
     """Print a certificate for each model; return the exit code: 1 if one is refused or a file cannot be read."""
-    from ..certificate import certify
+    from ..certificate import Certificate, certify
     from ..model.coarse import coarse
     from ..model.load import load
 
@@ -38,7 +38,8 @@ def certify_files(files: list[str], compat: str | None, fast_math: bool, jack: b
             click.echo("\n".join([_text(name, certificate), *([_held(tested)] if tested else [])]))
         return ok
 
-    failed = judge_each(files, judge)
+    keys = [field.name for field in dataclasses.fields(Certificate)] if as_json else None
+    failed = judge_each(files, judge, keys)
     if failed:
         status(f"{failed} of {len(files)} models are not safe on the audio thread")
     return 1 if failed else 0

@@ -42,13 +42,16 @@ def show_folder(folder: str, files: Sequence[str], read: Reader, compat: str | N
     return 1 if failed else 0
 
 
-def judge_each(files: Sequence[str], judge: Callable[[str], bool]) -> int:
+def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequence[str] | None = None) -> int:
     """Print what `judge` prints of each model; return how many failed.
 
     Parameters
     ----------
     judge : callable
         Returns whether a model passes. One that cannot be read fails, and the others are judged all the same.
+    keys : sequence of str, optional
+        Those of a verdict where verdicts are printed as JSON: then a file that cannot be read has a line of it too, in
+        which they are null and `error` and `error_class` say why.
 
     Raises
     ------
@@ -60,6 +63,8 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool]) -> int:
         try:
             failed += not judge(name)
         except RtfxError as error:
+            if keys is not None:
+                json_line({"file": name, **dict.fromkeys(keys), "ok": False, **_refusal(name, error)})
             if len(files) == 1:
                 raise
             failed += 1
@@ -115,8 +120,11 @@ def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:
     try:
         return read(name, compat)
     except RtfxError as error:
-        reason = str(error).removeprefix(f"{name}: ")
-        return {"file": name, "error": reason, "error_class": type(error).__name__}
+        return {"file": name, **_refusal(name, error)}
+
+
+def _refusal(name: str, error: RtfxError) -> dict[str, str]:
+    return {"error": str(error).removeprefix(f"{name}: "), "error_class": type(error).__name__}
 
 
 def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -48,7 +48,7 @@ def command(
     from ..model.coarse import coarse, is_coarse
     from ..model.load import load
     from ..model.self_test import batch_test
-    from ..verify import read_clip, self_tested, verify
+    from ..verify import Verdict, read_clip, self_tested, verify
 
     clip = read_clip(loudness_clip) if loudness_clip else None
     files = model_files(model)
@@ -72,7 +72,8 @@ def command(
             status(f"{name} {FAILS_ITS_OWN if own else 'is not as exact as it must be'}")
         return verdict.ok
 
-    failed = judge_each(files, judge)
+    keys = [field.name for field in dataclasses.fields(Verdict)] if as_json else None
+    failed = judge_each(files, judge, keys)
     if failed and len(files) > 1:
         status(f"{failed} of {len(files)} models failed")
     return 1 if failed else 0

@@ -47,7 +47,8 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
         yield Dense((source,), _turned(w[0]), _bias(w, 1, w[0].shape[1]))
         yield from _activation(source + 1, config["activation"], where)
     elif kind == "Conv1D":
-        if config["padding"] not in ("causal", "valid"):
+        one_tap = config.get("kernel_size") == [1]  # "same" pads it with nothing
+        if config["padding"] not in ("causal", "valid") and not (one_tap and config["padding"] == "same"):
             raise UnsupportedArchitecture(f"{where}: padding {str(config['padding'])[:20]!r}, expected 'causal'")
         if config["strides"][0] != 1:
             raise UnsupportedArchitecture(f"{where}: a stride of {str(config['strides'][0])[:20]}, expected none")

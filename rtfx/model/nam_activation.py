@@ -41,6 +41,8 @@ def append_activation(graph: Graph, source: int, value: Any, where: str, size: S
         An unknown name; lists the known ones.
     """
     parameters = mapping(value, where) if isinstance(value, dict) else {"type": value}
+    if "type" not in parameters and "name" in parameters:  # as the trainer's own config, which it exports with a head
+        parameters = parameters | {"type": parameters["name"]}
     name = one_of(required(parameters, "type", where), NAMES, where)
 
     def parameter(key: str, default: float) -> float:
@@ -49,6 +51,11 @@ def append_activation(graph: Graph, source: int, value: Any, where: str, size: S
     if name in PLAIN:
         return graph.add(Activation((source,), kind=PLAIN[name]))
     if name == "Hardtanh":  # the exporter writes min and max, which NAM's own player ignores
+        low, high = parameter("min_val", -1.0), parameter("max_val", 1.0)
+        if (low, high) != (-1.0, 1.0):
+            graph.warnings.append(
+                f"{where} is a Hardtanh from {low:g} to {high:g}: -1 to 1, as in NAM's player; its trainer obeys them"
+            )
         return graph.add(Activation((source,), kind="hardtanh", slope=0.0, slope_high=0.0, low=-1.0, high=1.0))
     if name == "LeakyReLU":
         return graph.add(Activation((source,), kind="leaky_relu", slope=parameter("negative_slope", SLOPE)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ShapeMismatch
+from ..errors import MissingKey, ShapeMismatch
 from .limits import NODES, at_most
 from .nam_graph import Job, Part
 from .values import listed, mapping, number, required, shown
@@ -41,6 +41,11 @@ def read_sequential(job: Job) -> Part:
     """Append the models in series; each that can be slimmed follows the size knob."""
     prewarm, index = 0, job.input
     entries = _several(job, "models")
+    if isinstance(entries[0], dict) and "architecture" not in entries[0]:
+        raise MissingKey(
+            f"{job.where}config.models[0] has no key 'architecture': the trainer up to 0.13 does not write what the "
+            "models of a Sequential are: export each by itself"
+        )
     job.weights.finish()
     rate = job.rate
     for i, model in enumerate(entries):

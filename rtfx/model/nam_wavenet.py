@@ -96,6 +96,8 @@ def _arrays(job: Job, channels: int) -> list[Array]:
 
 def _head_weights(weights: Weights, head: dict[str, Any], inputs: int, where: str) -> list[Tensors]:
     """Return weight and bias of each convolution of the head behind all arrays."""
+    if "kernel_sizes" not in head and "num_layers" in head:  # of trainers before 0.13: one tap each
+        head = head | {"kernel_sizes": [1] * bounded(head, "num_layers", where, limit=NODES)}
     sizes = listed(required(head, "kernel_sizes", where), f"{where}.kernel_sizes")
     if not sizes:
         raise ShapeMismatch(f"{where}.kernel_sizes is empty, expected at least one convolution")
@@ -178,6 +180,11 @@ class _ArrayReader:
         inner = self._pointwise(array.layer1x1, self.channels)
         outer = self._pointwise(array.head1x1, Size(array.accumulator, array.accumulator))
         self.films = self._films(layer, factor)
+        if inner is None and len(array.layers) > 1:
+            graph.warnings.append(
+                f"{array.where}.layer1x1 is inactive: a layer passes on its input alone, as in NAM's player; NAM's "
+                "trainer adds the activation"
+            )
         a = graph.linear(self._film("conv_pre_film", v), *conv, layer.dilation, array.groups)
         a = self._film("conv_post_film", a)
         m = graph.linear(self._film("input_mixin_pre_film", c), mixin, None, 1, array.groups_mixin)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx import verify
+from rtfx import certificate, verify
 from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 from rtfx.model.self_test import batch_test
@@ -72,6 +72,27 @@ def test_batches_of_different_lengths_are_an_error(capsys, tmp_path):
     assert "input_batch has 300 samples, output_batch 7" in err
 
 
+@pytest.mark.parametrize("options", [[], ["--realtime"]])
+def test_a_file_that_cannot_be_read_is_a_line_of_json_too(capsys, monkeypatch, tmp_path, options):
+    good = certificate.Certificate(True, 3, 9, [], {}, [])
+    monkeypatch.setattr(certificate, "certify", lambda spec: good)
+    (tmp_path / "bad.json").write_text("{")
+    code, (refused,), err = lines_of(capsys, tmp_path / "bad.json", *options)
+    assert (code, refused["ok"], refused["error_class"]) == (1, False, "NotAModelFile")
+    assert refused["error"].startswith("not JSON") and refused["error"] in err
+    path = aidax(tmp_path)
+    (tmp_path / "plain.aidax").unlink()
+    code, (bad, judged), err = lines_of(capsys, tmp_path, *options)
+    assert (code, bad["file"], judged["file"], judged["ok"]) == (1, str(tmp_path / "bad.json"), str(path), True)
+    assert bad | refused == bad and set(bad) == set(judged) | {"error", "error_class"}
+    assert all(bad[key] is None for key in set(judged) - {"file", "ok"})
+
+
+def lines_of(capsys, *arguments):
+    code, out, err = rtfx(capsys, "verify", *arguments, "--json")
+    return code, [json.loads(line) for line in out.splitlines()], err
+
+
 @pytest.mark.parametrize("batch", [None, []])
 def test_no_batch_is_no_test(capsys, tmp_path, batch):
     code, verdict, _ = verdict_of(capsys, aidax(tmp_path, output_batch=batch))
@@ -85,8 +106,8 @@ def test_other_families_carry_no_test(capsys):
 
 def test_shared_aidax_files_pass(capsys, shared):
     code, out, _ = rtfx(capsys, "verify", shared / "models/aidax", "--json")
-    verdicts = [json.loads(line) for line in out.splitlines()]
-    assert code == 1  # bad_lstm.json is refused
+    verdicts = [v for v in map(json.loads, out.splitlines()) if "error" not in v]
+    assert code == 1 and len(verdicts) + 1 == len(out.splitlines())  # bad_lstm.json is refused
     assert [v["self_test"] for v in verdicts] == ["passed"] * 3
     assert max(v["self_test_error"] for v in verdicts) < 4e-6  # the exact net is off by 1.4e-6, float32 adds its own
 

@@ -139,6 +139,15 @@ def test_a_model_in_a_model(tmp_path):
     assert np.allclose(answer(path, X), 4 * X + 0.5)
 
 
+def test_one_tap_is_causal_whatever_its_padding(tmp_path):
+    options = {"padding": "same", "strides": [1], "dilation_rate": [1], "activation": "linear"}
+    model = functional(layer("Conv1D", "mix", [("x", 0)], kernel_size=[1], **options), output=("mix", 0, 0))
+    assert np.allclose(answer(save(tmp_path / "net.keras", model, {"mix": [[[[3.0]]], [0.5]]}), X), 3 * X + 0.5)
+    model = functional(layer("Conv1D", "mix", [("x", 0)], kernel_size=[2], **options), output=("mix", 0, 0))
+    with pytest.raises(errors.UnsupportedArchitecture, match="expected 'causal'"):
+        load(save(tmp_path / "net.keras", model, {"mix": [[[[3.0]], [[1.0]]], [0.5]]}))
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [

@@ -60,6 +60,31 @@ def test_the_old_order_of_linear(tmp_path):
     agree(load(write(tmp_path, model, "net.nam"), compat="nam-linear-reversed"), turned)
 
 
+def test_heads_as_former_trainers_wrote_them(tmp_path):
+    """A number of layers of one tap in place of the taps, and the activation by `name` as in the trainer's config."""
+    slope = {"type": "LeakyReLU", "negative_slope": 0.3}
+    now = POST | {"kernel_sizes": [1, 1, 1], "activation": slope}
+    then = {key: value for key, value in now.items() if key != "kernel_sizes"} | {"num_layers": 3, "in_channels": 2}
+    then["activation"] = {"name": "LeakyReLU", "negative_slope": 0.3}
+    model = nam("WaveNet", wavenet(array(head_size=2), head=now))
+    former = model | {"config": model["config"] | {"head": then}}
+    agree(load(write(tmp_path, former, "net.nam")), model)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"activation": {"type": "Hardtanh", "min_val": 0.0, "max_val": 6.0}}, "Hardtanh from 0 to 6: -1 to 1"),
+        ({"layer1x1": {"active": False, "groups": 1}}, "layer1x1 is inactive"),
+    ],
+)
+def test_what_player_and_trainer_do_differently_is_said(tmp_path, keys, words):
+    spec = load(write(tmp_path, nam("WaveNet", wavenet(array(**keys))), "net.nam"))
+    assert words in " ".join(spec.warnings)
+    plain = load(write(tmp_path, nam("WaveNet", wavenet(array(activation="Hardtanh"))), "net.nam"))
+    assert words not in " ".join(plain.warnings)
+
+
 def test_compat_is_known(tmp_path):
     with pytest.raises(errors.UsageError, match="nam-0.5.5"):
         load(write(tmp_path, FILES["a1"], "net.nam"), compat="nam-0.5.4")

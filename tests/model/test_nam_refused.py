@@ -57,6 +57,7 @@ FIRST = ("config", "layers", 0)
 SECOND = ("config", "layers", 1)
 ALLOWED = (*FIRST, "slimmable", "kwargs", "allowed_channels")
 SMALL = ("config", "submodels", 0, "model")
+BARE = {"models": [FILES["linear"]["config"]]}  # as the trainer up to 0.13 has it, all weights at the top
 BAD = [
     ("MissingKey", changed("a1", "version", value=...), "version"),
     ("MissingKey", changed("a1", "architecture", value=...), "architecture"),
@@ -99,6 +100,7 @@ BAD = [
     ("ShapeMismatch", changed("container", *SMALL, "sample_rate", value=44100), "one rate"),
     ("ShapeMismatch", changed("container", "config", "submodels", value=[]), "at least one"),
     ("ShapeMismatch", changed("sequential", "config", "models", 1, "config", "in_channels", value=2), "expected"),
+    ("MissingKey", FILES["linear"] | {"architecture": "Sequential", "config": BARE}, "export each by itself"),
     ("ShapeMismatch", changed("activation-slopes", *FIRST, "activation", "negative_slopes", value=[0.1]), "(1,)"),
     ("ShapeMismatch", changed("lstm", "config", "input_size", value=2), "input_size is 2, in_channels 1"),
     ("UnsupportedInput", changed("linear", "config", "out_channels", value=2), "1 inputs, 2 outputs"),

@@ -53,6 +53,16 @@ def test_stored_exports(name):
     assert ("looks 3 frames ahead" in " ".join(spec.warnings)) == (name == "looks-ahead")
 
 
+def test_an_output_longer_than_the_input_is_late_too(tmp_path):
+    def lengthen(data):
+        graph = data["graph_module"]["graph"]
+        name = graph["outputs"][0]["as_tensor"]["name"]
+        sizes = graph["tensor_values"][name]["sizes"]
+        sizes[-1]["as_int"] += 2  # as with padding at both ends
+
+    assert "looks 3 frames ahead" in " ".join(load(changed(tmp_path, "looks-ahead", lengthen)).warnings)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_of_exports(name):
     assert set(possible(load(FOLDER / f"{name}.pt2"))) == {"rtfx", *FORMATS[name].split()}

@@ -186,6 +186,7 @@ def test_an_lstm_beside_its_input_is_the_condition_of_a_wavenet(tmp_path):
     data = json.loads((tmp_path / "out.nam").read_text())
     assert (data["architecture"], data["config"]["condition_dsp"]["architecture"]) == ("WaveNet", "LSTM")
     assert data["config"]["condition_dsp"]["sample_rate"] == data["sample_rate"]
+    assert data["config"]["layers"][0]["layer1x1"] == {"active": False, "groups": 1}  # NAM's player reads both
     back = load(tmp_path / "out.nam")
     assert set(possible(back)) == {"rtfx", "nam", "aidax", "proteus"}  # and out again, the input added
 

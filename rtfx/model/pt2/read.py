@@ -70,7 +70,7 @@ def _model(program: Program, name: str, knobs: Sequence[str] | None, sample_rate
     warnings = [] if sample_rate else [UNKNOWN_RATE]
     if output.shift < 0:
         output = graph.delayed(output, 0)
-    if output.shift > 0 and max(program.sizes[program.output]) == max(program.sizes[program.inputs[0]]):
+    if output.shift > 0 and max(program.sizes[program.output]) >= max(program.sizes[program.inputs[0]]):
         ahead = output.shift  # of a shorter output the first frames are missing instead
         warnings.append(f"the module looks {ahead} frames ahead: here its output comes {ahead} frames later")
     pruned = Prunable(nodes=graph.nodes).pruned(output.node)

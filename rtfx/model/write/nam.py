@@ -160,7 +160,8 @@ def _with_input(graph: Graph) -> Written:
         graph.fail(graph.last, f"adds up {channels} and {net.head.width} channels")
     layer = {
         "input_size": channels, "condition_size": channels, "channels": channels, "head_size": channels,
-        "head_bias": False, "kernel_size": 1, "dilations": [1], "activation": IDENTITY, "layer1x1": {"active": False},
+        "head_bias": False, "kernel_size": 1, "dilations": [1], "activation": IDENTITY,
+        "layer1x1": {"active": False, "groups": 1},  # NAM's player reads both
     }  # fmt: skip
     lstm = _model(graph.spec, "LSTM", _lstm_of(graph, net))
     config = {"layers": [layer], "head": None, "head_scale": 1.0, "condition_dsp": lstm}
