@@ -2,104 +2,67 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from .patches import BREAKAGES, ROOMS, Breakage
-from .reach import ROOT, is_reached, module_of, reached
 
-WORKERS = 3  # one more than cores that CI has: some broken tests wait for what never comes
-TOGETHER = 5  # tests of the control in one fork: neighbours share kernels
+ROOT = Path(__file__).parents[2]
+WORKERS = 2
 FAILED = 1  # pytest's exit code; others mean that a test was not found or could not start
-WARNINGS = "ignore:Cannot cache compiled function"  # Numba's, of loops that it has not optimised
-FORKS = Path(__file__).with_name("forks.py")
+CACHE_FOLDER = "from rtfx.kernels.jit import cache_folder; print(cache_folder())"
 
 
-class Done(NamedTuple):
-    """How a run of pytest ended, and what it said."""
-
-    returncode: int
-    stdout: str
-
-
-class Forks:
-    """`WORKERS` processes that run pytest in forks of themselves."""
-
-    def __init__(self):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTHONPATH")}
-        command = [sys.executable, str(FORKS)]
-        self._all = [subprocess.Popen(command, env=self._environment, **pipes) for _ in range(WORKERS)]
-        self._free = queue.SimpleQueue()
-        for process in self._all:
-            self._free.put(process)
-
-    def run(self, tree: Path, cache: Path, tests: list[str], optimise: bool = False, kernels=()) -> Done:
-        """Run tests in a copy of the tree, to which `kernels` that are compiled already are given.
-
-        Without optimisation kernels are compiled twice as fast.
-        """
-        process = self._free.get()
-        said = tree.with_name(f"{cache.name}-{os.urandom(4).hex()}.txt")
-        own = {"PYTHONPATH": str(tree), "RTFX_CACHE_DIR": str(cache), "NUMBA_OPT": "3" if optimise else "0"}
-        run = {
-            "arguments": ["-x", "-q", "-p", "no:cacheprovider", "-W", WARNINGS, *tests],
-            "environment": self._environment | own,
-            "kernels": [str(kernel) for kernel in kernels],
-            "said": str(said),
-            "tree": str(tree),
-        }
-        process.stdin.write(json.dumps(run) + "\n")
-        process.stdin.flush()
-        code = int(process.stdout.readline())
-        self._free.put(process)
-        return Done(code, said.read_text())
-
-    def close(self):
-        for process in self._all:
-            process.kill()
-            process.communicate()
-
-
-def copy_of_the_tree(source: Path, target: Path, copy=shutil.copy2) -> Path:
+def copy_of_the_tree(target: Path) -> Path:
     """Copy what tests need; not what they write."""
+    ignore = shutil.ignore_patterns("__pycache__", "breakages")
     for name in ("rtfx", "tests", "presets", "docs"):
-        shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("breakages"), copy_function=copy)
+        shutil.copytree(ROOT / name, target / name, ignore=ignore)
     (target / "models").symlink_to(ROOT / "models")
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
 
 
-def kernels_for(breakage: Breakage, compiled: Path) -> list[Path]:
-    """Return what the control has compiled that the breakage leaves as it is."""
-    trained = list(compiled.glob("kernels/*/train/*/*"))  # Numba itself notices a change of their files
-    if breakage.same_code:
-        return [*compiled.glob("kernels/*/*.*"), *trained]
-    return [*(kernel for kernel in compiled.glob("kernels/*/*.bin") if not is_reached(kernel, breakage.file)), *trained]
+def environment(tree: Path, cache: Path, optimise: bool = False) -> dict[str, str]:
+    """Return what a process in a copy sees. Without optimisation kernels are compiled twice as fast."""
+    own = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "RTFX_CACHE_DIR": str(cache)}
+    own["NUMBA_OPT"] = "3" if optimise else "0"
+    return {name: value for name, value in os.environ.items() if name != "CI"} | own
 
 
-def broken(breakage: Breakage, folder: Path, control: Path, forks: Forks) -> Done:
+def run(tree: Path, cache: Path, tests: list[str], optimise: bool = False) -> subprocess.CompletedProcess:
+    """Run tests in a copy of the tree."""
+    warnings = "ignore:Cannot cache compiled function"  # Numba's of loops that it has not optimised
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-W", warnings, *tests]
+    settings = {"cwd": tree, "env": environment(tree, cache, optimise), "capture_output": True, "text": True}
+    return subprocess.run(command, timeout=900, **settings)
+
+
+def seed(tree: Path, cache: Path, compiled: Path) -> None:
+    """Give a copy whose compiled code is unchanged the kernels that are compiled already."""
+    command = [sys.executable, "-c", CACHE_FOLDER]
+    done = subprocess.run(command, cwd=tree, env=environment(tree, cache), capture_output=True, text=True, timeout=60)
+    folder = Path(done.stdout.strip())
+    if not folder.exists():
+        shutil.copytree(next((compiled / "kernels").iterdir()), folder)
+
+
+def broken(breakage: Breakage, folder: Path, compiled: Path) -> subprocess.CompletedProcess:
     """Return the outcome of the named test in a broken copy."""
-    tree = copy_of_the_tree(control / "tree", folder / "tree", os.link)
+    tree = copy_of_the_tree(folder / "tree")
     place = tree / breakage.file
     text = place.read_text()
-    place.unlink()
     place.write_text(text.replace(breakage.old, breakage.new))
-    for bytecode in (place.parent / "__pycache__").glob(f"{place.stem}.*"):
-        bytecode.unlink()
-    kernels = kernels_for(breakage, control / f"cache{breakage.optimise}")
+    if breakage.same_code:
+        seed(tree, folder / "cache", compiled)
     try:
-        return forks.run(tree, folder / "cache", [breakage.test], breakage.optimise, kernels)
+        return run(tree, folder / "cache", [breakage.test], breakage.optimise)
     finally:
         shutil.rmtree(folder)
 
@@ -116,55 +79,38 @@ def test_every_line_that_is_broken_stands_once_in_the_room_that_breaks_it():
             assert room.__name__.rpartition(".")[2] == expected, f"{breakage.name} belongs to {expected}.py"
 
 
-def test_a_kernel_is_reached_by_what_its_module_imports_and_by_nothing_else():
-    assert module_of("kernels.conv.conv_kernel.conv_inputs1-0123456789.bin") == "rtfx.kernels.conv"
-    assert {"rtfx.kernels.conv", "rtfx.kernels.simd", "rtfx.kernels.compile"} <= reached("rtfx.kernels.conv")
-    assert {"rtfx.kernels.recurrent", "rtfx.engine.run"}.isdisjoint(reached("rtfx.kernels.conv"))
-    assert is_reached(Path("engine.run.run-0123456789.bin"), "rtfx/kernels/rows.py")
-
-
 @pytest.fixture(scope="module")
-def forks():
-    with contextlib.closing(Forks()) as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
-def selected(request) -> list[Breakage]:
-    """What this run of pytest is to break."""
-    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    return [each["breakage"] for each in parameters if "breakage" in each]
-
-
-@pytest.fixture(scope="module")
-def control(forks, selected, tmp_path_factory):
-    """The control: without a breakage the selected tests pass. Returns the folder of its tree and of its kernels."""
+def compiled(tmp_path_factory):
+    """The control: without a breakage all the named tests pass. Returns the cache that they have filled."""
     folder = tmp_path_factory.mktemp("sound")
-    tree = copy_of_the_tree(ROOT, folder / "tree")
+    tree = copy_of_the_tree(folder / "tree")
     with ThreadPoolExecutor(WORKERS) as pool:
         runs = []
         for optimise in (True, False):
-            tests = sorted({each.test for each in selected if each.optimise == optimise})
-            parts = [tests[n : n + TOGETHER] for n in range(0, len(tests), TOGETHER)]
-            runs += [pool.submit(forks.run, tree, folder / f"cache{optimise}", part, optimise) for part in parts]
-    for done in (run.result() for run in runs):
+            tests = sorted({breakage.test for breakage in BREAKAGES if breakage.optimise == optimise})
+            size = -(-len(tests) // WORKERS)  # neighbours share kernels
+            for part in (tests[start : start + size] for start in range(0, len(tests), size)):
+                runs.append(pool.submit(run, tree, folder / f"cache{optimise}", part, optimise))
+    for done in (each.result() for each in runs):
         assert done.returncode == 0, done.stdout[-3000:]
-    return folder
+    return folder / "cacheFalse"
 
 
 @pytest.fixture(scope="module")
-def outcomes(control, forks, selected, tmp_path_factory):
-    """Break and run all that were selected, some at a time; each test waits for its own."""
+def outcomes(compiled, tmp_path_factory, request):
+    """Break and run all that were selected, two at a time; each test waits for its own."""
+    parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    selected = {each["breakage"].name for each in parameters if "breakage" in each}
     with ThreadPoolExecutor(WORKERS) as pool:
-        work = [(each, tmp_path_factory.mktemp("broken")) for each in selected]
-        yield {breakage.name: pool.submit(broken, breakage, folder, control, forks) for breakage, folder in work}
+        work = [(each, tmp_path_factory.mktemp("broken")) for each in BREAKAGES if each.name in selected]
+        yield {breakage.name: pool.submit(broken, breakage, folder, compiled) for breakage, folder in work}
 
 
 @pytest.mark.timeout(1800)  # s: the first one waits for the control, which compiles
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
 def test_breakage_is_noticed(breakage, outcomes):
     done = outcomes[breakage.name].result()
-    said = f"{breakage.test}:\n{done.stdout[-2000:]}"
+    said = f"{breakage.test}:\n{done.stdout[-1500:]}{done.stderr[-500:]}"
     crashed = done.returncode < 0
     assert done.returncode == FAILED or crashed, said
     assert crashed or " failed" in done.stdout, said

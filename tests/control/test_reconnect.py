@@ -18,7 +18,7 @@ CARD = ("Scarlett 2i2 USB: Audio (hw:1,0)", ALSA, 2, 2, (44100, 48000))
 ELSEWHERE = ("Scarlett 2i2 USB: Audio (hw:3,0)", *CARD[1:])
 ONLY_44100 = (*CARD[:4], (44100,))
 OTHER = ("Another card (hw:2,0)", ALSA, 2, 2)
-PATIENCE = 20.0  # s: generous, and what a breakage that is noticed by waiting costs
+PATIENCE = 30.0  # s: generous, and what a breakage that is noticed by waiting costs
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ class Breakage(NamedTuple):
     """Replace `old`, found once in `file`, by `new`: then `test` must fail.
 
     `same_code` says that compiled code does not change, so that kernels need not be compiled again; `optimise` that the
-    test looks at optimised code, or trains: Numba keeps the trainer's functions on disk only when they are optimised.
+    test looks at optimised code.
     """
 
     name: str

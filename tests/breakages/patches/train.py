@@ -10,7 +10,6 @@ BREAKAGES = [
         "            learner.restore(done.learner)",
         "tests/train/test_fit.py::test_the_best_is_kept_not_the_last",
         same_code=True,
-        optimise=True,
     ),
     Breakage(
         "a net judged by what it has learnt",
@@ -42,7 +41,6 @@ BREAKAGES = [
         "            add(at(d_h), at(w_hh), c, hidden, 3 * hidden, 1, hidden, lanes)",
         "            add(at(d_h), at(w_hh), a, hidden, 3 * hidden, 1, hidden, lanes)",
         "tests/train/test_gradients.py::test_back_propagation[gru-5-False]",
-        optimise=True,
     ),
     Breakage(
         "loud segments count for more than quiet ones though all shall count alike",
@@ -51,7 +49,6 @@ BREAKAGES = [
         "    weight = evened(target) if False else",
         "tests/train/test_gradients.py::test_evenly_counts_a_quiet_lane_as_much_as_a_loud_one",
         same_code=True,
-        optimise=True,
     ),
     Breakage(
         "a twin that has heard its teacher's knobs at rest only",
@@ -60,7 +57,6 @@ BREAKAGES = [
         "        places = np.zeros(len(knobs)) if i > 1 else",
         "tests/train/test_distil.py::test_the_teacher_is_heard_at_all_places_of_its_knobs",
         same_code=True,
-        optimise=True,
     ),
     Breakage(
         "a teacher that is not played as loud as it is used to",
@@ -69,7 +65,6 @@ BREAKAGES = [
         "    gain, model, takes = np.float32(1.0), Model(teacher), []",
         "tests/train/test_distil.py::test_the_teacher_is_heard_at_all_places_of_its_knobs",
         same_code=True,
-        optimise=True,
     ),
     Breakage(
         "a twin with the knob of a size that it does not have",
@@ -78,6 +73,5 @@ BREAKAGES = [
         "    return teacher.knobs",
         "tests/train/test_distil.py::test_own_audio_and_a_slimmable_net",
         same_code=True,
-        optimise=True,
     ),
 ]
