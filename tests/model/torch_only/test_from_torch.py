@@ -30,8 +30,11 @@ def test_every_module(name):
     [
         nn.Sequential(torch.nn.utils.parametrizations.spectral_norm(nn.Conv1d(1, 4, 1)), nn.Tanh(), nn.Conv1d(4, 1, 1)),
         nn.Sequential(nn.Conv1d(1, 4, 1), nn.Tanh(), nn.Conv1d(4, 1, 1)).double(),
+        nn.Sequential(
+            *(nn.Conv1d(1, 4, 1), nn.Mish(), nn.Hardsigmoid(), nn.CELU(), nn.LogSigmoid(), nn.Conv1d(4, 1, 1))
+        ),
     ],
-    ids=["spectral-norm", "double"],
+    ids=["spectral-norm", "double", "composed-activations"],
 )
 def test_weights_of_other_kinds(module):
     x = np.random.default_rng(1).normal(0, 0.4, (1, 200))
