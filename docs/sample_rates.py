@@ -20,7 +20,8 @@ from rtfx.engine.offline import Offline
 from rtfx.errors import UsageError
 from rtfx.model.load import load
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.chain import ChainBlock, plan_chain
+from rtfx.plan.block import ChainBlock
+from rtfx.plan.chain import plan_chain
 from rtfx.plan.fit import fitted
 from rtfx.plan.rates import choose_method
 

@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from .control.html import model_table
 from .control.stream import Stream
 from .effects.table import BLOCKS
+from .errors import UsageError
 from .model.coarse import coarse
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
 from .model.update import weights_of, with_weights
 from .model.write.convert import Converted, convert
-from .plan.chain import ChainBlock
+from .plan.block import ChainBlock
 from .plan.resolve import checked
+from .rig.random_block import turned_in
 from .rigs import Rig
 
 __all__ = ["Model", "Rig", "Stream", "from_keras", "from_torch", "load"]
@@ -120,9 +122,10 @@ class Model:
 
     def set(self, name: str, value: float) -> None:
         """Set a knob; raises UsageError for an unknown name or a value out of range."""
-        self.knobs[name] = float(
-            checked(ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec), name, value)
-        )
+        block = ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec)
+        if name in {parameter.name for parameter in turned_in(self.spec.name)}:
+            raise UsageError(f"{name} of a random net is turned in a rig, or stands in its name: random:KIND?{name}=")
+        self.knobs[name] = float(checked(block, name, value))
 
     def __call__(
         self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False

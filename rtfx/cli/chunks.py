@@ -15,7 +15,8 @@ from ..errors import AudioFileError, RtfxError
 
 if TYPE_CHECKING:
     from ..api import Rig
-    from ..plan.chain import ChainBlock, Plan
+    from ..plan.block import ChainBlock
+    from ..plan.chain import Plan
     from .render import Job
 
 WORTH = 4e11  # multiply-adds: some 5 s of one core; less is done before the workers have started
@@ -49,7 +50,7 @@ def stages_of(plan: Plan) -> list[Stage] | None:
     A model's DC blocker remembers for ever and costs little: it is a stage of its own.
     """
     from ..effects.dcblock import DCBLOCK
-    from ..plan.chain import ChainBlock
+    from ..plan.block import ChainBlock
 
     stages: list[Stage] = []
     for planned in plan.blocks:

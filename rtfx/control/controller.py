@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
-from ..errors import UsageError, did_you_mean
+from ..errors import AudioFileError, UsageError, did_you_mean
+from ..model.random import FAMILY as RANDOM
 from ..model.spec import ModelSpec
+from ..plan.chain import Plan
 from ..plan.resolve import checked
+from .build import Builder, Built
 from .history import History
 from .loaded import LoadedPreset, Origin
 
@@ -31,6 +35,9 @@ class Controller:
         self._replaced = False
         self._stopped = False
         self._updates: dict[tuple[int, str], ModelSpec] = {}
+        self._built: list[Built] = []
+        self._builder = Builder(self._receive)
+        self.news: deque[str] = deque()
         self._listeners: list[Callable[[str, float | str], None]] = []
         self.history = History()
         self.playing: EngineRig
@@ -47,7 +54,7 @@ class Controller:
         self._thread.start()
 
     def set(self, address: str, value) -> None:
-        """Turn a parameter of the current preset; it glides there. [any thread]"""
+        """Turn a parameter of the current preset; it glides there, or is heard once it is built. [any thread]"""
         self.set_many({address: value})
 
     def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:
@@ -63,6 +70,9 @@ class Controller:
         preset = self.preset
         places = [(*preset.find(address), value) for address, value in values.items()]
         turned = [(block, name, checked(preset.blocks[block], name, value)) for block, name, value in places]
+        for block in {block for block, *_ in turned}:
+            new = {name: number for other, name, number in turned if other == block}
+            preset.blocks[block].check_together(preset.values[block] | new)
         addresses = [f"{preset.blocks[block].id}.{name}" for block, name, _ in turned]
         with self._wake:
             before = [preset.values[block][name] for block, name, _ in turned]
@@ -136,7 +146,14 @@ class Controller:
         while True:
             with self._wake:
                 self._wake.wait_for(
-                    lambda: self._turned or self._selected or self._replaced or self._stopped or self._updates,
+                    lambda: (
+                        self._turned
+                        or self._selected
+                        or self._replaced
+                        or self._stopped
+                        or self._updates
+                        or self._built
+                    ),
                     TICK_SECONDS,
                 )
                 if self._stopped:
@@ -145,11 +162,18 @@ class Controller:
                 continues = self._replaced and not selected
                 self._selected = self._turned = self._replaced = False
                 updates, self._updates = self._updates, {}
+                built, self._built = self._built, []
                 preset = self.preset  # others turn and select meanwhile: what they do is for the next time
-                values = preset.now()
+            for one in built:
+                self._take(one)
             swapped = self._swap(updates, preset)
+            values = preset.now()
+            if not preset.has(values):
+                if selected or turned or swapped or built:
+                    self._builder.ask(preset, values)
+                values = preset.settled(values)
+            other = preset.build(values)
             if selected:
-                preset.build(values)
                 self._begin(preset, values)
             elif swapped or (continues and preset.plan is not self.playing.plan):
                 fits = preset.plan.layout == self.playing.plan.layout
@@ -157,7 +181,8 @@ class Controller:
                     self._go_on(preset, values)
                 else:  # a rig that has not been heard yet has no state to go on from
                     self._begin(preset, values, primes=swapped and not fits)
-            elif turned and preset.build(values):
+            elif other:
+                self._tell(preset)
                 self._begin(preset, values, primes=True)
             elif turned:
                 self.playing.glide_to(values)
@@ -167,10 +192,53 @@ class Controller:
         """Play a preset from rest; one that `primes` has heard some of its input when it is faded in."""
         rig = preset.instance(values)
         if primes:
-            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
+            rig.record["prime_frames"] = preset.prime_frames
         rig.origin = Origin(preset, values, primes, preset.learned)
         self.playing = rig
         self.engine.publish(rig)
+
+    def _tell(self, preset: LoadedPreset) -> None:
+        """Tell which random nets are other ones than those that play."""
+        for now, before in zip(preset.plan.blocks, self.playing.plan.blocks, strict=True):
+            spec, old = now.source.spec, before.source.spec
+            if spec and old and spec.family == RANDOM and spec.name != old.name:
+                self.news.append("; ".join((f"{now.source.id}: {spec.name}", *spec.warnings)))
+
+    def _receive(self, built: Built) -> None:
+        """Get what was built. [its thread]"""
+        with self._wake:
+            self._built.append(built)
+            self._wake.notify()
+
+    def _take(self, built: Built) -> None:
+        """Keep what was built, or take back what could not be."""
+        preset, made, error = built.preset, built.made, built.error
+        if built.revision != preset.revision:
+            return  # without what has been learned since
+        try:
+            if made:
+                self.check_outputs(preset.name, made[0])
+        except AudioFileError as refusal:
+            made, error = None, str(refusal)
+        if made:
+            preset.keep(built.values, made)
+            return
+        self.news.append(error)
+        with self._wake:
+            both = list(zip(preset.values, built.values, preset.settled(built.values), strict=True))
+            wanted = [{name: asked[name] for name in asked if asked[name] != old[name]} for _, asked, old in both]
+            if all(values | new == values for (values, *_), new in zip(both, wanted, strict=True)):
+                for (values, _, old), new in zip(both, wanted, strict=True):
+                    values |= {name: old[name] for name in new}
+
+    def check_outputs(self, name: str, plan: Plan) -> None:
+        """Raise AudioFileError if a plan has more outputs than the stream was opened with."""
+        outputs = int(self.engine.record["outputs"])
+        if plan.outputs > outputs:
+            raise AudioFileError(
+                f"preset {name!r} has {plan.outputs} output channels, the stream was opened with {outputs}: "
+                "start anew to hear it"
+            )
 
     def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
         """Play other weights or values with the state of the rig that plays, whose layout is the same."""

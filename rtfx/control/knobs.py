@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 IN_GAIN, OUT_GAIN = (parameter.name for parameter in GLOBALS)
 GAIN_BLOCK = "level"  # where the two gains around every chain stand in the view
-DB_STEP = 1.0
+DB_STEP = WHOLE_STEP = 1.0
 STEPS_IN_RANGE = 50
 FINE = 10  # fine steps in a step
 LOGARITHMIC_RATIO = 50.0  # a range of positive numbers as wide as this is walked by ratios
@@ -121,21 +121,27 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
 
     Notes
     -----
-    A step is 1 dB, a semitone on wide ranges of Hz and ms, the next choice, else a round fiftieth of the range; a fine
-    step is a tenth of it.
+    A step is 1 dB, a semitone on wide ranges of Hz and ms, the next choice or whole number, else a round fiftieth of
+    the range; a fine step is a tenth of it, but of a choice or a whole number no less.
     """
     if parameter.choices:
         place = parameter.choices.index(str(value)) + steps
         return parameter.choices[min(max(place, 0), len(parameter.choices) - 1)]
     low, high = parameter.minimum, parameter.maximum
-    if low > 0.0 and high / low >= LOGARITHMIC_RATIO:
+    if not parameter.whole and low > 0.0 and high / low >= LOGARITHMIC_RATIO:
         moved = float(value) * SEMITONE ** (steps / FINE if fine else steps)
         moved = float(f"{moved:.{DIGITS}g}")
     else:
-        step = DB_STEP if parameter.unit == "dB" else round_step((high - low) / STEPS_IN_RANGE)
-        grid = step / FINE
+        step = (
+            WHOLE_STEP
+            if parameter.whole
+            else DB_STEP
+            if parameter.unit == "dB"
+            else round_step((high - low) / STEPS_IN_RANGE)
+        )
+        grid = step if parameter.whole else step / FINE
         moved = round(round((float(value) + steps * (grid if fine else step)) / grid) * grid, 9)
-    return min(max(moved, low), high)
+    return parameter.check(min(max(moved, low), high))
 
 
 def round_step(size: float) -> float:
@@ -150,4 +156,6 @@ def worded(parameter: Parameter, value: float | str) -> str:
         return value
     if parameter.unit == "dB":
         return f"{value:+.1f} dB"
+    if parameter.whole:
+        return f"{value} {parameter.unit}".strip()
     return f"{value:.4g} {parameter.unit}".strip()

@@ -13,7 +13,7 @@ import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from ..engine.offline import Offline
 from ..find import shipped, user_cache
 from ..host.wave import Reader
 from ..model.levels import NORMAL
-from ..model.spec import SIZE, ModelSpec
-from ..plan.chain import ChainBlock, plan_chain
+from ..model.spec import ModelSpec
+from ..plan.block import ChainBlock
+from ..plan.chain import plan_chain
 from ..units import gain_from_db
 from .loudness import loudness
 
@@ -38,8 +39,12 @@ UNHEARD = {  # fields that are not in what is measured
 }
 
 
-def levelled(chain: Sequence[ChainBlock], sample_rate: float) -> tuple[list[ChainBlock], list[str]]:
+def levelled(
+    chain: Sequence[ChainBlock], sample_rate: float, which: Collection[int] | None = None
+) -> tuple[list[ChainBlock], list[str]]:
     """Return the chain with a gain for every model whose level is the normal one, and what the user should know.
+
+    `which` are the places in the chain of those that have none yet; by default all.
 
     Notes
     -----
@@ -54,6 +59,8 @@ def levelled(chain: Sequence[ChainBlock], sample_rate: float) -> tuple[list[Chai
     for number, place in enumerate(models):
         block, last = chain[place], number == len(models) - 1
         if block.bare or block.level != NORMAL:
+            continue
+        if which is not None and place not in which:
             continue
         cabs = [following for following in chain[place + 1 :] if following.impulse is not None] if last else []
         measured = remembered([block, *cabs], sample_rate)
@@ -125,10 +132,8 @@ def _clip_digest() -> bytes:
 
 
 def _at_defaults(block: ChainBlock) -> ChainBlock:
-    """Return a block as it is measured; `size` is no knob to turn but another model."""
-    values = {parameter.name: parameter.default for parameter in block.parameters}
-    if SIZE in values and block.spec is not None:
-        values[SIZE] = block.values[SIZE]
+    """Return a block as it is measured; what is structural, as `size`, is no knob to turn but another model."""
+    values = {p.name: block.values[p.name] if p.kind == "structural" else p.default for p in block.parameters}
     return dataclasses.replace(block, values=values, output_db=0.0)
 
 

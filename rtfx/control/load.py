@@ -10,7 +10,8 @@ from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
 from ..model.update import with_weights
 from ..plan import prove as kernels
-from ..plan.chain import ChainBlock, plan_chain
+from ..plan.block import ChainBlock
+from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.description import Preset
 from .level import levelled
@@ -76,11 +77,13 @@ def chain(
     order_kernels()
     blocks, said = resolve(preset, sample_rate, models, options)
     written = [dict(block.values) for block in blocks]
-    blocks, levels = levelled(with_values(preset.name, blocks, values), sample_rate)
+    read = {block.id: block.spec for block in blocks}
+    blocks = [block.redrawn(block.values) for block in with_values(preset.name, blocks, values)]
+    blocks, levels = levelled(blocks, sample_rate)
     learned = {block.id: block.weights for block in preset.chain if block.weights is not None}
     blocks = [
         replace(block, spec=with_weights(block.spec, learned[block.id]))
-        if block.spec and block.id in learned
+        if block.spec and block.spec is read[block.id] and block.id in learned
         else block
         for block in blocks
     ]

@@ -11,19 +11,26 @@ import numpy as np
 from ..engine.rig import EngineRig
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
-from ..plan.chain import ChainBlock, Plan, plan_chain
+from ..plan.block import ChainBlock
+from ..plan.chain import Plan, plan_chain
 from ..plan.resolve import find_parameter
 from ..rig.description import Preset
 from ..rig.parameters import Parameter
+from .level import levelled
 from .readfile import ReadFile
+
+KEPT = 3  # plans of one preset: both of A and B, and the one before
+PRIME_SECONDS = 0.25  # nets that look back further have not heard all they can when they are faded in
 
 
 @dataclass
 class LoadedPreset:
     """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
 
-    `written` are the values that the set list gives the blocks, without those of the command line; `source` is what was
-    loaded, and `files` what its files were, by block; `learned` says that a model has other weights than its file.
+    `plan` and `template` are those of some structural values, `blocks` is what they are made of, `revision` counts what
+    the models in it have learned. `written` are the values that the set list gives the blocks, without those of the
+    command line; `source` is what was loaded, and `files` what its files were, by block; `learned` says that a model
+    has other weights than its file.
     """
 
     name: str
@@ -36,23 +43,21 @@ class LoadedPreset:
     source: Preset | None = None
     files: Mapping[str, ReadFile] = field(default_factory=dict)
     learned: bool = False
+    blocks: list[ChainBlock] = field(init=False)
+    revision: int = 0
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
     def __post_init__(self):
+        self.blocks = [planned.source for planned in self.plan.blocks]
         self.values = [dict(block.values) for block in self.blocks]
         self.written = self.written or [dict(values) for values in self.values]
-        self._built[self._structure(self.values)] = (self.plan, self.template)
-
-    @property
-    def blocks(self) -> list[ChainBlock]:
-        """The chain."""
-        return [planned.source for planned in self.plan.blocks]
+        self._built[self.structure(self.values)] = (self.plan, self.template)
 
     def now(self) -> list[dict]:
         """Return a copy of the current values: who builds a rig in several steps needs the same in each."""
         return [dict(values) for values in self.values]
 
-    def _structure(self, values: Sequence[Mapping]) -> tuple:
+    def structure(self, values: Sequence[Mapping]) -> tuple:
         """Return those of the values that decide the plan."""
         return tuple(
             given[parameter.name]
@@ -61,14 +66,48 @@ class LoadedPreset:
             if parameter.kind == "structural"
         )
 
+    def settled(self, values: Sequence[Mapping]) -> list[dict]:
+        """Return values with those structural ones that the plan has."""
+        return [
+            {
+                name: planned.source.values[name] if parameter.kind == "structural" else given[name]
+                for parameter in planned.source.parameters
+                for name in (parameter.name,)
+            }
+            for planned, given in zip(self.plan.blocks, values, strict=True)
+        ]
+
+    def has(self, values: Sequence[Mapping]) -> bool:
+        """Return whether `build` will find what these values need."""
+        return self.structure(values) in self._built
+
+    def make(self, values: Sequence[Mapping]) -> tuple[Plan, EngineRig]:
+        """Return a plan for these values, and an instance of it. [any thread]
+
+        Raises
+        ------
+        RtfxError
+            They do not go together.
+        """
+        rate = self.plan.sample_rate
+        blocks = [block.redrawn(given) for block, given in zip(self.blocks, values, strict=True)]
+        drawn = [i for i, block in enumerate(self.blocks) if block.spec is not blocks[i].spec]
+        plan = plan_chain(levelled(blocks, rate, drawn)[0] if drawn else blocks, rate, self.plan.inputs)
+        return plan, EngineRig(plan, self.cold)
+
+    def keep(self, values: Sequence[Mapping], made: tuple[Plan, EngineRig]) -> None:
+        """Keep what was made for these values; the oldest of many goes."""
+        self._built[self.structure(values)] = made
+        for key in list(self._built)[:-KEPT]:
+            if self._built[key][0] is not self.plan:
+                del self._built[key]
+
     def build(self, values: Sequence[Mapping]) -> bool:
-        """Plan anew if a structural value has changed; return whether it had. What was built before is kept."""
-        key = self._structure(values)
-        if key not in self._built:
-            blocks = [replace(block, values=dict(given)) for block, given in zip(self.blocks, values, strict=True)]
-            plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
-            self._built[key] = (plan, EngineRig(plan, self.cold))
-        plan, template = self._built[key]
+        """Take the plan that fits the structural values, made now if it was not; return whether it is another one."""
+        if not self.has(values):
+            self.keep(values, self.make(values))
+        key = self.structure(values)
+        plan, template = self._built[key] = self._built.pop(key)  # the newest
         changed = plan is not self.plan
         self.plan, self.template = plan, template
         return changed
@@ -76,18 +115,25 @@ class LoadedPreset:
     def swap(self, specs: Mapping[str, ModelSpec]) -> None:
         """Take new weights for models by block."""
         self.learned = True
-        values = self.now()
-        blocks = [
-            replace(block, values=given, spec=with_weights(block.spec, specs[block.id]))
+        self.revision += 1
+        values = self.settled(self.now())
+        before = self.blocks
+        self.blocks = [
+            replace(block, spec=with_weights(block.spec, specs[block.id]))
             if block.spec is not None and block.id in specs
-            else replace(block, values=given)
-            for block, given in zip(self.blocks, values, strict=True)
+            else block
+            for block in before
+        ]
+        playing = [planned.source for planned in self.plan.blocks]  # a random net drawn anew keeps its weights
+        blocks = [
+            replace(new if now.spec is old.spec else now, values=given)
+            for now, old, new, given in zip(playing, before, self.blocks, values, strict=True)
         ]
         plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
         fits = plan.layout == self.plan.layout
         self.template = EngineRig(plan, self.cold, self.template if fits else None)
         self.plan = plan
-        self._built = {self._structure(values): (plan, self.template)}
+        self._built = {self.structure(values): (plan, self.template)}
 
     def instance(self, values: Sequence[Mapping], weights: np.ndarray | None = None) -> EngineRig:
         """Return a rig to play from rest, at values for which `build` was called, or with `weights` of its own."""
@@ -96,7 +142,7 @@ class LoadedPreset:
         else:
             if not self.template.prewarmed:
                 self.template = EngineRig(self.plan, self.cold)
-                self._built[self._structure(values)] = (self.plan, self.template)
+                self._built[self.structure(values)] = (self.plan, self.template)
             rig = EngineRig(self.plan, template=self.template)
         rig.start_at(values)
         return rig
@@ -104,6 +150,12 @@ class LoadedPreset:
     def heir(self, weights: np.ndarray | None = None) -> EngineRig:
         """Return a rig that is to begin with the state of the one that plays, with `weights` of its own if given."""
         return EngineRig(self.plan if weights is None else replace(self.plan, weights=weights), template=self.template)
+
+    @property
+    def prime_frames(self) -> int:
+        """Frames that a rig hears before it is faded in, where another of the preset plays meanwhile."""
+        longest = round(PRIME_SECONDS * self.plan.sample_rate)
+        return min(max(block.prewarm_frames for block in self.plan.blocks), longest)
 
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """Return (address, parameter, value) of every parameter, in the order of the chain."""

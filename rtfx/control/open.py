@@ -112,7 +112,7 @@ def open_stream(
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)
     reloader = Reloader(controller, set_list, presets, loader, found)
-    stream.reseeder = Reseeder(controller, lambda: reloader.loader, stream.reloads)
+    stream.reseeder = Reseeder(controller, stream.reloads)
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:

@@ -10,7 +10,7 @@ from rich.text import Text
 from .knobs import Knob, worded
 from .meterbars import bar, channel_line, load_style, others_lines
 
-NAME_WIDTH, VALUE_WIDTH = 16, 12
+NAME_WIDTH, VALUE_WIDTH, CHOICES_WIDTH = 16, 12, 54
 METERS = 4  # input channels with a bar each; of more, the player's own has one
 LOG_LINES = 3
 FRESH_SECONDS = 4.0
@@ -183,7 +183,7 @@ def _knob_lines(s: Snapshot, width: int) -> list[Text]:
         line = Text.assemble((" > " if own else "   ", "bold yellow"))
         line.append(f"{name:<{NAME_WIDTH}} "[: max(NAME_WIDTH + 1, len(name) + 1)], "bold" if own else "")
         if isinstance(knob.value, str):
-            line.append(" ".join(f"[{c}]" if c == knob.value else c for c in knob.parameter.choices), "cyan")
+            line.append(_choices(knob.parameter.choices, knob.value), "cyan")
         else:
             line.append_text(bar(knob.parameter.norm(knob.value), 24, "yellow" if own else "cyan"))
             line.append(f" {worded(knob.parameter, knob.value):<{VALUE_WIDTH}}", "bold" if own else "")
@@ -191,6 +191,18 @@ def _knob_lines(s: Snapshot, width: int) -> list[Text]:
         line.append(knob.parameter.summary, "dim")
         result.append(line)
     return result
+
+
+def _choices(choices: Sequence[str], chosen: str) -> str:
+    """Return the choices, the chosen one in brackets; of many those around it."""
+    words = [f"[{choice}]" if choice == chosen else choice for choice in choices]
+    first, last = 0, len(words)
+    while sum(map(len, words[first:last])) + last - first > CHOICES_WIDTH and last - first > 1:
+        if choices.index(chosen) - first > (last - first) // 2:
+            first += 1
+        else:
+            last -= 1
+    return " ".join(words[first:last])
 
 
 def _place(s: Snapshot) -> int:

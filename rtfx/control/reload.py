@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.table import BLOCKS
-from ..errors import AudioFileError, RtfxError
+from ..errors import RtfxError
 from ..find import find_audio, find_model
 from ..model.spec import ModelSpec
 from ..model.state_dict import description
@@ -81,7 +81,7 @@ class Reloader:
                 fresh.append(loaded)
                 continue
             new, notes = loader.load(preset)
-            self._check(new)
+            self.controller.check_outputs(new.name, new.plan)
             if loaded is not None:
                 keep_turned(loaded, new)
             fresh.append(new)
@@ -102,14 +102,6 @@ class Reloader:
             key: spec for key, spec in known.specs.items() if not files_of(BlockSpec("model", "", file=key)) & changed
         }
         return replace(known, specs=kept)
-
-    def _check(self, new: LoadedPreset) -> None:
-        outputs = int(self.controller.engine.record["outputs"])
-        if new.plan.outputs > outputs:
-            raise AudioFileError(
-                f"preset {new.name!r} has {new.plan.outputs} output channels, the stream was opened with {outputs}: "
-                "start anew to hear it"
-            )
 
     def _globals(self, set_list: SetList) -> list[str]:
         """Apply what holds for all presets; return lines."""

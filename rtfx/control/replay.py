@@ -147,7 +147,7 @@ class Replay:
         weights = self._weights(told, preset)
         rig = preset.heir(weights) if told["continues"] and not values_now else preset.instance(given, weights)
         if told["prime"]:
-            rig.record["prime_frames"] = max(block.prewarm_frames for block in preset.plan.blocks)
+            rig.record["prime_frames"] = preset.prime_frames
         rig.record["tail_frames"] = told["tail_frames"]
         return rig
 

@@ -1,4 +1,4 @@
-"""Saves what was turned as a scene, nets of other seeds as a preset: in the player's set list, else in a new one."""
+"""Saves what was turned as a scene, other random nets as a preset: in the player's set list, else in a new one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from ..effects.table import BLOCKS
 from ..errors import PresetError
 from ..find import shipped, user_folder
+from ..model.random import words_with
 from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list
-from ..rig.random_block import random_text
+from ..rig.random_block import random_text, turned_in
 from .set_list_text import chain_of, content, document, new_set_list, replace_set_list, same
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 def save_scene(stream: Stream) -> str:
     """Save the values that differ from those written as a new scene, and return a line to show.
 
-    Where a random net plays another seed than is written, which a scene cannot hold, the preset as it is heard is saved
-    beside the one that it came from.
+    Where a random net has other settings than are written, which a scene cannot hold, the preset as it is heard is
+    saved beside the one that it came from.
 
     The set list is read anew, gets one insertion, and takes the place of the old file only once it loads and says the
     same as before but for what is new. A shipped set list is copied first, a model played alone gets a set list of its
@@ -41,8 +42,9 @@ def save_scene(stream: Stream) -> str:
     before = load_set_list(origin, BLOCKS) if origin else None
     opened = stream.set_list.select(name)
     listed = [preset for preset in before.presets if preset.name == name] if before else []
-    if stream.source and _reseeded(stream.source, listed[0] if listed else opened):
-        return _save_preset(stream, stream.source, before, target, text)
+    heard = with_nets(stream)
+    if heard and _redrawn(heard, listed[0] if listed else opened):
+        return _save_preset(stream, heard, before, target, text)
     preset = before.select(name) if before else _with_cab(opened, stream.cab)
     values, left_out = changed(stream)
     ids = {block.id for block in preset.chain}
@@ -69,21 +71,46 @@ def save_scene(stream: Stream) -> str:
     return f"saved as scene {scene!r} in {target}{hint}"
 
 
-def _reseeded(playing: Preset, written: Preset) -> bool:
-    """Return whether a random net plays another seed than is written."""
+def with_nets(stream: Stream) -> Preset | None:
+    """Return what the current preset was made of with the random nets that play now; None if it is not known."""
+    source = stream.source
+    if source is None:
+        return None
+    chain = []
+    for block in source.chain:
+        turned = {name: value for name, value in _turned(stream, block.id).items() if name in _settings(block)}
+        words = random_text(block).removeprefix("random:")
+        file = f"random:{words_with(words, turned)}" if turned else block.file
+        chain.append(replace(block, file=file, weights=None if turned else block.weights))
+    return replace(source, chain=tuple(chain))
+
+
+def _turned(stream: Stream, block: str) -> dict[str, float | str]:
+    """Return the values of a block that differ from those written, by name."""
+    differ = {address: value for address, _, value in stream.parameters if value != stream.written.get(address)}
+    return {address.partition(".")[2]: value for address, value in differ.items() if address.startswith(f"{block}.")}
+
+
+def _settings(block: BlockSpec) -> set[str]:
+    """Return the names of the settings of a block's random net."""
+    return {parameter.name for parameter in turned_in(random_text(block)) if parameter.kind == "structural"}
+
+
+def _redrawn(playing: Preset, written: Preset) -> bool:
+    """Return whether a random net is another one than is written."""
     texts = [(random_text(block), written.block(block.id)) for block in playing.chain]
     return any(text and old and text != random_text(old) for text, old in texts)
 
 
 def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
     """Save a preset as it is heard behind those of a set list; return a line to show."""
-    turned: dict[str, dict[str, float | str]] = {}
-    for address, _, value in stream.parameters:
-        if value != stream.written.get(address):
-            block, _, key = address.partition(".")
-            turned.setdefault(block, {})[key] = as_saved(value)
+    chain = []
+    for block in source.chain:
+        values = {name: as_saved(value) for name, value in _turned(stream, block.id).items()}
+        both = block.values | values
+        chain.append(replace(block, values={name: both[name] for name in both if name not in _settings(block)}))
+    source = replace(source, chain=tuple(chain))
     heard = _with_cab(source, stream.cab)
-    heard = replace(heard, chain=tuple(replace(b, values=b.values | turned.get(b.id, {})) for b in heard.chain))
     presets = before.presets if before else ()
     for preset in presets:
         if chain_of(preset) == chain_of(heard):

@@ -202,7 +202,7 @@ class Stream(Turns):
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
-        told = [self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
+        told = [self.controller.news, self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
         return [lines.popleft() for lines in told for _ in range(len(lines))]
 
     def accompany(self, companion: Watcher) -> None:

@@ -18,6 +18,9 @@ class Turns:
     def set(self, address: str, value: float | str) -> None:
         """Turn a parameter of the current preset; it glides there in 20 ms.
 
+        A structural one is built beside the audio and crossfaded in, the one set last; what cannot be built is taken
+        back, and `Stream.news` says why.
+
         Parameters
         ----------
         address : str
@@ -29,6 +32,8 @@ class Turns:
         ------
         UsageError
             Unknown, ambiguous or out of range: names what is allowed. Nothing has been turned.
+        ResourceLimit
+            A random net that would be too costly.
         """
         self.controller.set(address, value)
 
@@ -53,7 +58,7 @@ class Turns:
 
     @property
     def source(self) -> Preset | None:
-        """What the current preset was made of, random nets with the seeds that they play by now; None if not known."""
+        """What the current preset was made of; None if not known."""
         return self.controller.preset.source
 
     def select(self, index: int) -> None:

@@ -1,8 +1,12 @@
-"""Model: the parameters around a neural model; plan builds its steps and adds the model's own knobs."""
+"""Model: the parameters around a neural model; plan builds its steps and adds the model's own knobs.
+
+Random nets have one more, `link`: what the gain before them adds is taken away behind them.
+"""
 
 from __future__ import annotations
 
 from ..rig.parameters import Parameter
+from ..rig.random_block import LINK, ON
 from ..units import gain_from_db
 from .block import Block
 
@@ -14,7 +18,8 @@ PARAMETERS = (
 
 def cells(values, sample_rate: float) -> list[float]:
     """Return [linear gain before, linear gain after]."""
-    return [gain_from_db(values["input_db"]), gain_from_db(values["level_db"])]
+    before = values["input_db"]
+    return [gain_from_db(before), gain_from_db(values["level_db"] - (before if values.get(LINK) == ON else 0.0))]
 
 
 MODEL = Block("model", PARAMETERS, cells, file="model", summary="a neural amp or pedal, with its own knobs")

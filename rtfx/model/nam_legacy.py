@@ -1,11 +1,7 @@
-"""Reads NAM models of version 0.4: a folder with ``config.json`` and ``weights.npy``, or such a pair with a prefix.
-
-Trainers up to 0.10 went on to write an impulse response (Linear) so, under their own version, the oldest sample first.
-"""
+"""Reads NAM models of version 0.4: a folder with ``config.json`` and ``weights.npy``, or such a pair with a prefix."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +10,10 @@ import numpy as np
 from ..errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch
 from . import nam
 from .limits import FILE_BYTES
-from .nam_simple import FORMER_LINEAR
 from .spec import ModelSpec
 
 CONFIG, WEIGHTS = "config.json", "weights.npy"
-TRAINERS = re.compile(r"0\.([4-9]|10)\.[0-9]{1,6}")  # whose versions are folders' too
+VERSION = "0.4.0"
 
 
 def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSpec:
@@ -41,11 +36,8 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
     if prefix == path.name or not beside.is_file():
         raise MissingKey(f"the file has no key 'weights', and there is no {WEIGHTS} beside it: re-export the model")
     whole = data | {"weights": _weights(beside)}
-    version = whole.get("version")
-    if isinstance(version, str) and TRAINERS.fullmatch(version):  # the same content as 0.5.0
+    if whole.get("version") == VERSION:  # the same content as 0.5.0
         whole["version"] = "0.5.0"
-        if whole.get("architecture") == "Linear":
-            compat = FORMER_LINEAR
     name = prefix.strip("_-. ") or path.absolute().parent.name
     return nam.read(whole, Path(name + ".nam"), compat)
 

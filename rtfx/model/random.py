@@ -10,17 +10,21 @@ shift them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import lru_cache
 
+from .coarse import coarse, is_coarse
 from .limits import RECEPTIVE_FIELD
 from .nodes import Node
 from .random_level import FRAMES, calibrated
 from .random_limits import check_cost
 from .random_recurrent import RandomGru, RandomLstm, Recurrent, recurrent_nodes
-from .random_settings import RANGES, Tcn, canonical, parse
+from .random_settings import Tcn, canonical, parse
 from .random_tcn import stays_silent, tcn_nodes
 from .spec import ModelSpec
 
+FAMILY = "random"
 KINDS: dict[str, type] = {"tcn": Tcn, "gru": RandomGru, "lstm": RandomLstm}
 
 
@@ -53,8 +57,8 @@ def random_spec(text: str) -> ModelSpec:
 
 
 def _spec(text: str, settings: Tcn | Recurrent, nodes: tuple[Node, ...]) -> ModelSpec:
-    name = f"random:{text}"
-    return ModelSpec("random", nodes, name, rate_source="any", kind="pedal", metadata=asdict(settings))
+    name = f"{FAMILY}:{text}"
+    return ModelSpec(FAMILY, nodes, name, rate_source="any", kind="pedal", metadata=asdict(settings))
 
 
 def _within(settings: Tcn, frames: int) -> list[int]:
@@ -72,11 +76,55 @@ def check_words(text: str) -> None:
     check_cost(parse(text, KINDS), text.partition("?")[0].lower())
 
 
-def with_seed(text: str, step: int) -> str:
-    """Return the words of a random net with the seed that is so many on, after the last the first."""
+def kind_of(spec: ModelSpec | None) -> str:
+    """Return what kind of random net a model is, "" for any other."""
+    if spec is None or spec.family != FAMILY:
+        return ""
+    return _words(spec).partition("?")[0].lower()
+
+
+def settings_of(spec: ModelSpec) -> dict[str, int | str]:
+    """Return the settings of a random net; true and false as words."""
+    return {key: str(v).lower() if isinstance(v, bool) else v for key, v in spec.metadata.items()}
+
+
+def words_with(text: str, settings: Mapping[str, float | str]) -> str:
+    """Return the words of a random net with other settings."""
     kind, _, query = text.partition("?")
     parts = [pair.partition("=")[::2] for pair in query.split("&") if pair]
-    pairs = {canonical(key): value for key, value in parts}
-    low, high = RANGES["seed"]
-    pairs["seed"] = str(low + (int(pairs.get("seed", Tcn.seed)) + step - low) % (high - low + 1))
+    pairs = {canonical(key): value for key, value in parts} | {key: str(value) for key, value in settings.items()}
     return f"{kind}?" + "&".join(f"{key}={value}" for key, value in pairs.items())
+
+
+def changed_words(spec: ModelSpec, values: Mapping[str, float | str]) -> str:
+    """Return the words of a random net whose settings are those among `values`, "" if it is that net.
+
+    Raises
+    ------
+    UsageError
+        Settings that do not go together.
+    ResourceLimit
+        As `random_spec`.
+    """
+    said = settings_of(spec)
+    changed = {key: values[key] for key in said if key in values and values[key] != said[key]}
+    if not changed:
+        return ""
+    text = words_with(_words(spec), changed)
+    check_words(text)
+    return text
+
+
+def redrawn(spec: ModelSpec, values: Mapping[str, float | str]) -> ModelSpec:
+    """Return the random net whose settings are those among `values`: `spec` itself if they are its own."""
+    text = changed_words(spec, values)
+    return spec if not text else coarse(_drawn(text)) if is_coarse(spec) else _drawn(text)
+
+
+@lru_cache(maxsize=2)
+def _drawn(text: str) -> ModelSpec:
+    return random_spec(text)
+
+
+def _words(spec: ModelSpec) -> str:
+    return spec.name.removeprefix(f"{FAMILY}:")

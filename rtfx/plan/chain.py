@@ -2,134 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..effects.block import Block
 from ..effects.dcblock import DCBLOCK
-from ..effects.klon import NEURAL
 from ..errors import UnsupportedInput
 from ..kernels.crew import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
-from ..kernels.resample import Ratio
-from ..model.levels import PLUGIN
-from ..model.spec import SIZE, Conv1d, ModelSpec
-from ..rig.parameters import Parameter
-from ..units import gain_from_db
+from ..model.spec import Conv1d
 from . import choose
+from .block import ChainBlock
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
 from .likeness import digest, graph, layout
 from .lower import lower
 from .pedal import klon, rounded
-from .polyphase import Conversion
 from .prove import promised
 from .resampled import resampled
-
-
-@dataclass(frozen=True, eq=False)
-class ChainBlock:
-    """One block of a rig, ready to be planned.
-
-    Parameters
-    ----------
-    id : str
-        Unique in the chain; the first half of parameter addresses.
-    block : Block
-        Parameter table and kernel.
-    values : mapping
-        Parameter values in native units, every parameter present.
-    spec : ModelSpec, optional
-        What a `model` block plays.
-    impulse : (channels, taps) float64, optional
-        What a `cab` block convolves with.
-    bare : bool
-        The model's own function: gains are 1, no DC blocker.
-    level : str
-        "plugin": the level that the model states; "normal": `control.level` finds it; "none".
-    model_rate : float, optional
-        The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
-    resample_phase : str
-        Of that conversion's filters, one of `polyphase.PHASES`.
-    period_rate : float, optional
-        The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
-    net : ModelSpec, optional
-        What plays a part of a `klon` block in its neural mode.
-    input_db, output_db : float
-        Gains before and after the model beside those that it states; not part of the bare function.
-    """
-
-    id: str
-    block: Block
-    values: Mapping
-    spec: ModelSpec | None = None
-    impulse: np.ndarray | None = None
-    bare: bool = False
-    level: str = PLUGIN
-    model_rate: float | None = None
-    input_db: float = 0.0
-    output_db: float = 0.0
-    resample_phase: str = "linear"
-    period_rate: float | None = None
-    net: ModelSpec | None = None
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The block's parameters, a model's knobs last."""
-        knobs = self.spec.knobs if self.spec else ()
-        return self.block.parameters + tuple(
-            Parameter(
-                k.name,
-                k.default,
-                k.minimum,
-                k.maximum,
-                k.unit,
-                "structural" if self._structural(k.name) else "continuous",
-            )
-            for k in knobs
-        )
-
-    def _structural(self, name: str) -> bool:
-        return self.spec is not None and bool(self.spec.sizes) and name == SIZE
-
-    @property
-    def playing(self) -> ModelSpec | None:
-        """The model that plays: of a slimmable one that which its size chooses; in a `klon` block its mode's."""
-        if self.net is not None:
-            return self.net if self.values["mode"] == NEURAL else None
-        return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
-
-    def cells(self, values: Mapping, sample_rate: float) -> list[float]:
-        """Return the numbers that the kernels work with."""
-        cells = [float(v) for v in self.block.cells(values, sample_rate)]
-        if self.spec is None:
-            return cells
-        if self.bare:
-            cells = [1.0] * len(cells)
-        else:
-            cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
-            cells[1] *= gain_from_db((self.spec.level_db if self.level == PLUGIN else 0.0) + self.output_db)
-        period = 1.0 / (self.period_rate or self.model_rate or sample_rate)
-        return cells + [values[knob.name] for knob in self.spec.knobs] + [period]
-
-    def conversion(self, sample_rate: float) -> Conversion | None:
-        """Return the conversion around the model, None if it runs at the stream's rate."""
-        if self.playing is None or self.model_rate is None or self.model_rate == sample_rate:
-            return None
-        return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
-
-    def prewarm_frames(self, sample_rate: float) -> int:
-        """Return the stream frames of silence that bring the block to rest."""
-        frames = self.playing.prewarm_frames if self.playing else 0
-        conversion = self.conversion(sample_rate)
-        if conversion is None:
-            return frames
-        up, down = conversion.ratio
-        return -(-(frames + conversion.outward_taps) * down // up) + conversion.inward_taps
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .chain import ChainBlock
+from .block import ChainBlock
 from .rates import choose_method, stretched
 
 

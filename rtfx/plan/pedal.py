@@ -13,7 +13,7 @@ from .lower import lower
 from .resampled import resampled
 
 if TYPE_CHECKING:
-    from .chain import ChainBlock
+    from .block import ChainBlock
 
 
 def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:

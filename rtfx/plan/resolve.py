@@ -16,7 +16,7 @@ from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.description import BlockSpec, Preset, check_value
-from .chain import ChainBlock
+from .block import ChainBlock
 from .fit import fitted
 from .polyphase import PHASES
 from .rates import METHODS
@@ -162,7 +162,8 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         raise block.error("file", str(error)) from error
     result = ChainBlock(block.id, table, {}, spec, impulse)
     preset.check(block, result.parameters)
-    values = {parameter.name: parameter.default for parameter in result.parameters} | block.values
+    values = {parameter.name: parameter.default for parameter in result.parameters} | result.drawn_with
+    values |= {name: checked(result, name, value) for name, value in block.values.items()}
     input_db, level = 0.0, NONE
     if spec is not None:
         spec, level = _at_level(block, spec, options)

@@ -15,6 +15,8 @@ class Parameter:
     ----------
     kind : str
         "continuous" (glides), "stepped" (one of `choices`) or "structural" (a change needs a new plan).
+    whole : bool
+        A whole number.
     """
 
     name: str
@@ -25,22 +27,26 @@ class Parameter:
     kind: str = "continuous"
     choices: tuple[str, ...] = ()
     summary: str = ""
+    whole: bool = False
 
     def check(self, value):
         """Return `value` as this parameter stores it, or raise UsageError naming what is allowed."""
         if self.choices:
-            if value not in self.choices:
+            choice = str(value).lower() if isinstance(value, bool) else value
+            if choice not in self.choices:
                 raise UsageError(f"{self.name} is {value!r}, expected one of: {', '.join(self.choices)}")
-            return value
+            return choice
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             number = float("nan")
-        if isinstance(value, bool) or not self.minimum <= number <= self.maximum:
+        outside = not self.minimum <= number <= self.maximum
+        if isinstance(value, bool) or outside or (self.whole and number != int(number)):
             unit = f" {self.unit}" if self.unit else ""
-            allowed = f"a number from {self.minimum:g} to {self.maximum:g}{unit}"
+            kind = "a whole number" if self.whole else "a number"
+            allowed = f"{kind} from {self.minimum:.10g} to {self.maximum:.10g}{unit}"
             raise UsageError(f"{self.name} is {value!r}, expected {allowed}")
-        return number
+        return int(number) if self.whole else number
 
     def norm(self, value: float) -> float:
         """Return the 0 to 1 form of `value`."""

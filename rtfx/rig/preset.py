@@ -206,10 +206,10 @@ class Reader:
             while (block_id := name if count == 1 else f"{name}_{count}") in taken:
                 count += 1
         effect = self.blocks[block_type]
-        parameters = {parameter.name: parameter for parameter in effect.parameters}
         extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
-        allowed = ("type", "id", *extra, *parameters)
         file = self.file(keys.pop("file"), place) if effect.file and "file" in keys else None
+        parameters = _table(effect, file)
+        allowed = ("type", "id", *extra, *parameters)
         level = ""
         if effect.file == "model" and "level" in keys and not _is_number(keys["level"]):  # a number is a knob
             level = self.text(keys.pop("level"), f"{place}: level")
@@ -242,11 +242,8 @@ class Reader:
         scenes: dict[str, dict[str, float | str]] = {}
         lines: dict[tuple[str, str], int] = {}
         types = {block.id: block.type for block in chain}
-        known = [
-            f"{block.id}.{name}"
-            for block in chain
-            for name in (*(parameter.name for parameter in self.blocks[block.type].parameters), *block.values)
-        ]
+        tables = {block.id: _table(self.blocks[block.type], block.file) for block in chain}
+        known = [f"{block.id}.{name}" for block in chain for name in (*tables[block.id], *block.values)]
         for scene, values in (self.mapping(marked, "scenes") if marked else {}).items():
             if not scene.strip() or not scene.isprintable():
                 raise self.error(values, f"scenes: the name {scene!r} is not text")
@@ -257,8 +254,7 @@ class Reader:
                     hint = did_you_mean(address, known)
                     expected = f"block.parameter with a block of: {', '.join(types)}"
                     raise self.error(item, f"scenes.{scene}: unknown address {address!r}{hint}, expected {expected}")
-                effect = self.blocks[types[block_id]]
-                table = {parameter.name: parameter for parameter in effect.parameters}
+                effect, table = self.blocks[types[block_id]], tables[block_id]
                 try:
                     if effect.file == "model" and key not in table:
                         if not _is_number(item):
@@ -270,6 +266,11 @@ class Reader:
                     raise self.error(item, f"scenes.{scene}: {address}: {error}") from None
                 lines[scene, address] = item.line
         return scenes, lines
+
+
+def _table(effect: BlockType, file: Path | str | None) -> dict[str, Parameter]:
+    """Return the parameters of a block by name, but for the knobs that its file may have."""
+    return {parameter.name: parameter for parameter in (*effect.parameters, *random_block.turned_in(file))}
 
 
 def _is_number(marked: Marked) -> bool:

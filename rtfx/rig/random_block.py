@@ -3,22 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from .description import BlockSpec
+from .parameters import Parameter
 from .yaml_marks import Marked
 
 TYPE = "random"
 SUMMARY = "a net that nobody trained, the same for the same keys everywhere"
 KIND, LINK = "kind", "link"
-OTHERS = ("type", "id", "level", "input_db", "level_db")
+SWITCH = OFF, ON = "false", "true"
+OTHERS = ("type", "id", "level", "input_db", "level_db", LINK)
+LINKED = "takes from level_db what input_db adds"
+WHAT = {
+    "seed": "the preset's number: every one is another net",
+    "layers": "how many convolutions follow each other",
+    "channels": "how many signals go side by side",
+    "kernel": "how many frames each convolution hears",
+    "dilation": "layer i hears every dilation ** i-th frame",
+    "activation": "the bend behind each layer",
+    "init": "how weights are drawn",
+    "bias": "a constant in every layer",
+    "depthwise": "middle layers hear one signal each",
+    "semantics": "as labelled, as compiled, or the research code",
+    "inputs": "channels that it hears together",
+    "outputs": "channels that it gives",
+    "film_dim": "numbers in the condition of semantics python",
+}
+
+
+@cache
+def parameters(kind: str) -> tuple[Parameter, ...]:
+    """Return what can be turned of a random net beside its levels: `link`, and its settings, each a new plan."""
+    from ..model.random import KINDS
+    from ..model.random_settings import CHOICES, RANGES
+
+    found = [Parameter(LINK, OFF, kind="stepped", choices=SWITCH, summary=LINKED)]
+    for field in fields(KINDS[kind]):
+        default: Any = field.default
+        what, choices = WHAT.get(field.name, ""), CHOICES.get(field.name, ())
+        if isinstance(default, bool):
+            default, choices = str(default).lower(), SWITCH
+        if choices:
+            found.append(Parameter(field.name, default, kind="structural", choices=choices, summary=what))
+        elif field.name in RANGES:
+            low, high = RANGES[field.name]
+            found.append(Parameter(field.name, default, low, high, kind="structural", summary=what, whole=True))
+    return tuple(found)
 
 
 def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
     """Return the keys of the model block that a random block stands for.
 
-    `kind` is tcn (the default), gru or lstm; ``link: true`` takes from `level_db` what `input_db` adds.
+    `kind` is tcn (the default), gru or lstm.
 
     Raises
     ------
@@ -31,22 +70,23 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
     kind = str(left.pop(KIND).value).lower() if KIND in left else "tcn"
     known = {field.name for field in fields(KINDS.get(kind, KINDS["tcn"]))}
     given = {key: left.pop(key) for key in list(left) if key.lower() in known}
-    link = left.pop(LINK).value if LINK in left else False
-    if not isinstance(link, bool):
-        raise UsageError(f"link is {link!r}, expected true or false")
     for key in left:
         if key not in OTHERS:
-            allowed = (*sorted(known), KIND, LINK, *OTHERS)
+            allowed = (*sorted(known), KIND, *OTHERS)
             raise UsageError(f"unknown key {key!r}{did_you_mean(key, allowed)}, allowed: {', '.join(allowed)}")
     words = "&".join(f"{key.lower()}={_word(item)}" for key, item in given.items())
     text = f"{kind}?{words}"
     check_words(text)
-    if link:
-        drive, level = (left[key].value if key in left else 0.0 for key in ("input_db", "level_db"))
-        if isinstance(drive, int | float) and isinstance(level, int | float):
-            left["level_db"] = Marked(level - drive, line)
     left["file"] = Marked(f"random:{text}", line)
     return left
+
+
+def turned_in(file: Any) -> tuple[Parameter, ...]:
+    """Return what can be turned of a block beside the parameters of its type: of a random net its `parameters`."""
+    from ..model.random import KINDS
+
+    kind = str(file).removeprefix("random:").partition("?")[0].lower()
+    return parameters(kind) if str(file).startswith("random:") and kind in KINDS else ()
 
 
 def random_text(block: BlockSpec) -> str:
@@ -60,12 +100,11 @@ def described() -> list[dict[str, Any]]:
     from ..model.random import KINDS
     from ..model.random_settings import CHOICES, RANGES
 
-    switch = ("true", "false")
     found = [_key(KIND, "tcn", tuple(KINDS), "gru and lstm take fewer keys")]
     for field in fields(KINDS["tcn"]):
-        choices = switch if isinstance(field.default, bool) else CHOICES.get(field.name, ())
-        found.append(_key(field.name, field.default, choices, "", *RANGES.get(field.name, ())))
-    found.append(_key(LINK, False, switch, "takes from level_db what input_db adds"))
+        choices = SWITCH if isinstance(field.default, bool) else CHOICES.get(field.name, ())
+        found.append(_key(field.name, field.default, choices, WHAT.get(field.name, ""), *RANGES.get(field.name, ())))
+    found.append(_key(LINK, False, SWITCH, LINKED))
     levels = [_key("input_db", 0, (), "dB before the net", -40, 40), _key("level_db", 0, (), "dB behind it", -60, 40)]
     return found + levels
 

@@ -6,6 +6,7 @@ from rtfx.control import knobs
 from rtfx.control.knobs import round_step, turned, worded
 from rtfx.control.slots import Slots
 from rtfx.effects.table import BLOCKS
+from rtfx.errors import UsageError
 from rtfx.rig.parameters import Parameter
 
 from .fake_stream import FakeStream
@@ -66,6 +67,16 @@ def test_words():
     assert [worded(LEVEL, 3.0), worded(CENTRE, 466.2), worded(DRIVE, 0.5), worded(SIZE, "m")] == [
         "+3.0 dB", "466.2 Hz", "0.5", "m",
     ]  # fmt: skip
+
+
+def test_whole_numbers_go_by_one():
+    seed = Parameter("seed", 42, 0, 2**32 - 2, kind="structural", whole=True)
+    assert [turned(seed, 4294967293, steps, fine) for steps, fine in ((1, True), (2, False), (-1, False))] == [
+        4294967294, 4294967294, 4294967292,
+    ]  # fmt: skip
+    assert worded(seed, 4294967294) == "4294967294"
+    with pytest.raises(UsageError, match="a whole number from 0 to 4294967294"):
+        seed.check(1.5)
 
 
 def test_blocks_and_knobs_go_round():

@@ -40,6 +40,14 @@ def test_loads():
     assert bar(7.0, 4, "cyan").plain == "━" * 4 and bar(-1.0, 4, "cyan").plain == "─" * 4
 
 
+@pytest.mark.parametrize("place", [0, 6, 12])
+def test_of_many_choices_those_around_the_chosen_one_are_shown(place):
+    names = [f"activation{n}" for n in range(13)]
+    shown = panel._choices(names, names[place]).split()
+    assert f"[{names[place]}]" in shown and 2 < len(shown) < 5
+    assert panel._choices(("a", "b"), "b") == "a [b]"
+
+
 def snapshot(**changes):
     """As wild as it gets: long and wide names, many blocks, long messages."""
     knobs = [Knob(p.name, p, 0.0) for p in GLOBALS]

@@ -1,33 +1,35 @@
-"""The next seed of a random net while it plays."""
+"""A random net that is turned while it plays: the next seed, and every other key."""
 
+import threading
 import time
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 import rtfx
-from rtfx.control import reseed
 from rtfx.control.keys import press
-from rtfx.errors import UsageError
-from rtfx.model.random import random_spec, with_seed
+from rtfx.control.loaded import LoadedPreset
+from rtfx.errors import ResourceLimit, UsageError
+from rtfx.model.random import random_spec, words_with
+from rtfx.plan.block import ChainBlock
 
 NET = "random:tcn?seed={}&layers=3&channels=2"
 RATE = 48000
 
 
 @pytest.mark.parametrize(
-    ("text", "step", "expected"),
+    ("text", "settings", "expected"),
     [
-        ("random:tcn", 1, "random:tcn?seed=43"),
-        ("random:tcn?layers=3", 2, "random:tcn?layers=3&seed=44"),
-        ("random:tcn?seed=7&layers=3", 1, "random:tcn?seed=8&layers=3"),
-        ("random:tcn?layers=3&seed=4294967294", 1, "random:tcn?layers=3&seed=0"),
+        ("tcn", {"seed": 43}, "tcn?seed=43"),
+        ("tcn?layers=3", {"seed": 44}, "tcn?layers=3&seed=44"),
+        ("TCN?Seed=7&n_layers=3", {"seed": 8, "bias": "true"}, "TCN?seed=8&layers=3&bias=true"),
     ],
 )
-def test_with_seed(text, step, expected):
-    assert with_seed(text, step) == expected
-    random_spec(expected.removeprefix("random:"))
+def test_words_with_other_settings(text, settings, expected):
+    assert words_with(text, settings) == expected
+    random_spec(expected)
 
 
 def told(stream, word, seconds=60.0):
@@ -61,40 +63,101 @@ def test_the_next_seed_is_the_net_of_that_seed_and_the_change_is_smooth(tmp_path
     assert np.abs(np.diff(body)).max() < 1.5 * np.abs(np.diff(alone[RATE : 2 * RATE])).max() + 0.02
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        "layers: 3, channels: 4, kernel: 5, dilation: 3, activation: sine, bias: true, input_db: 3, link: true",
-        "layers: 4, depthwise: true, init: orthogonal, semantics: python, film_dim: 2, film: [0.3, -0.7]",
-        "kind: gru, channels: 4, layers: 2, level_db: 2",
-    ],
-)
-def test_any_key_may_change_while_it_plays(tmp_path, other):
-    """By an edit of the set list that is watched: crossfaded, without a click or a gap."""
+CHANGES = {
+    "a set": "layers: 3, channels: 4, kernel: 5, dilation: 3, activation: sine, bias: true, input_db: 3, link: true",
+    "another set": "layers: 4, channels: 2, depthwise: true, init: orthogonal, semantics: python, seed: 3",
+    "an edit": "kind: gru, channels: 4, layers: 2, level_db: 2",
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_any_key_may_change_while_it_plays(tmp_path, how):
+    """Turned, or by an edit of the set list that is watched: crossfaded, without a click or a gap."""
     path, live = tmp_path / "net.yaml", tmp_path / "live.wav"
     words = "version: 1\npresets:\n  - {{name: net, chain: [{{type: random, id: net, {}}}]}}\n"
     first = "layers: 2, channels: 2"
     path.write_text(words.format(first))
     tone = (0.1 * np.sin(2 * np.pi * 220 * np.arange(20 * RATE) / RATE)).astype(np.float32)
-    settings = {"device": "null", "sample_rate": RATE, "input": tone, "record": live, "watch": True}
+    settings = {"device": "null", "sample_rate": RATE, "input": tone, "record": live, "watch": how == "an edit"}
     with rtfx.Rig.from_yaml(path).play(**settings) as stream:
         stream.wait(0.5)
-        path.write_text(words.format(other))
-        told(stream, "reloaded")
+        if how == "an edit":
+            path.write_text(words.format(CHANGES[how]))
+            told(stream, "reloaded")
+        else:
+            stream.set_many({f"net.{key}": value for key, value in yaml.safe_load(f"{{{CHANGES[how]}}}").items()})
+            told(stream, "net: random:tcn?")
         frames = stream.stats.frames
         stream.wait(0.6)
-    alone = [rtfx.Rig.from_yaml(path)(tone, RATE)]
-    path.write_text(words.format(first))
-    alone.append(rtfx.Rig.from_yaml(path)(tone, RATE))
+    alone = []
+    for keys in (first, CHANGES[how]):
+        path.write_text(words.format(keys))
+        alone.append(rtfx.Rig.from_yaml(path)(tone, RATE))
     heard = soundfile.read(live)[0]
     late = slice(frames + RATE // 4, frames + RATE // 2)
-    assert np.allclose(heard[late], alone[0][late], atol=1e-4), "the net of the new keys"
+    assert np.allclose(heard[late], alone[1][late], atol=1e-4), "the net of the new keys"
     body = heard[RATE // 2 : frames + RATE // 2]
     steepest = max(np.abs(np.diff(y[RATE : 2 * RATE])).max() for y in alone)
     assert np.abs(np.diff(body)).max() < 1.5 * steepest + 0.02
     period = RATE // 220 + 1
     peaks = np.abs(body[: body.size // period * period].reshape(-1, period)).max(axis=1)
     assert peaks.min() > 0.3 * min(np.abs(y[RATE : 2 * RATE]).max() for y in alone), "a gap"
+
+
+def test_what_was_turned_of_a_net_is_taken_back_and_compared():
+    with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
+        first = stream.controller.playing.plan
+        stream.set("seed", 4294967294)
+        told(stream, "seed=4294967294")
+        press(stream, "R")
+        told(stream, "seed=0")
+        assert press(stream, "u") == "undone: model.seed 7", "quick turns of one knob are one"
+        told(stream, "seed=7")
+        assert stream.controller.playing.plan is first, "what was built is kept"
+        press(stream, "b")
+        stream.desk.knob = "model.layers"
+        press(stream, "+")
+        told(stream, "layers=4")
+        assert "A" in press(stream, "a")
+        told(stream, "layers=3")
+        assert stream.get("layers") == 3 and stream.controller.playing.plan is first
+
+
+def test_what_cannot_be_is_refused_and_the_sound_stays():
+    with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
+        before = stream.controller.playing
+        with pytest.raises(ResourceLimit, match="history and a predicted load .* fits"):
+            stream.set_many({"layers": 24, "dilation": 4})
+        with pytest.raises(UsageError, match="a whole number from 1 to 24"):
+            stream.set("layers", 2.5)
+        stream.set("outputs", 2)
+        told(stream, "2 output channels, the stream was opened with 1")
+        assert (stream.get("layers"), stream.get("outputs")) == (3, 1)
+        assert stream.controller.playing is before
+
+
+def test_knobs_glide_while_a_net_is_built(monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    make = LoadedPreset.make
+
+    def slow(self, values):
+        begun.set()
+        go_on.wait(60.0)
+        return make(self, values)
+
+    monkeypatch.setattr(LoadedPreset, "make", slow)
+    with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
+        before = stream.controller.playing
+        for seed in (8, 9, 10):
+            stream.set("seed", seed)
+            begun.wait(60.0)
+        stream.set("level_db", -6.0)
+        tables = len(before.published)
+        while len(before.published) == tables and stream.active:
+            stream.wait(0.01)
+        go_on.set()
+        lines = told(stream, "seed=10")
+        assert not any("seed=9" in line for line in lines), "the latest wins"
 
 
 def test_several_presses_are_several_seeds():
@@ -105,15 +168,15 @@ def test_several_presses_are_several_seeds():
 
 
 def test_seeds_that_cannot_sound_are_passed_over(monkeypatch):
-    load = reseed.Loader.load
+    redrawn = ChainBlock.redrawn
 
-    def picky(self, preset, values=None):
-        if any("seed=8" in str(block.file) or "seed=9" in str(block.file) for block in preset.chain):
+    def picky(self, values):
+        if values["seed"] in (8, 9):
             raise UsageError("the output explodes")
-        return load(self, preset, values)
+        return redrawn(self, values)
 
-    monkeypatch.setattr(reseed.Loader, "load", picky)
     with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
+        monkeypatch.setattr(ChainBlock, "redrawn", picky)
         press(stream, "R")
         assert told(stream, "seed=")[-1].endswith(NET.format(10))
 

@@ -234,7 +234,11 @@ def test_a_seed_that_was_found_is_saved_and_plays_again(tmp_path, user):
         assert press(stream, "s") == f"saved as preset 'rig seed 2' in {path}"
         assert press(stream, "s") == "preset 'rig seed 2' plays just this"
         reseeded(stream, 3)
+        stream.set_many({"layers": 3, "link": True, "input_db": 2.0})
         assert press(stream, "s") == f"saved as preset 'rig seed 3' in {path}"
+    last = load_set_list(path, BLOCKS).presets[1].chain[0]
+    assert last.file == "random:tcn?seed=3&layers=3&channels=2"
+    assert last.values == {"level_db": -9.0, "link": "true", "input_db": 2.0}
     names = [preset.name for preset in load_set_list(path, BLOCKS).presets]
     assert names == ["rig seed 2", "rig seed 3"]
     wanted = rtfx.Rig([{"type": "model", "file": NETWORK.replace("seed=1", "seed=2"), "level_db": -9.0}])(tone, 48000)

@@ -307,10 +307,13 @@ def test_what_was_edited_or_drawn_while_it_played_is_in_the_take(set_list, often
         assert stream.reseeder.next() == ""
         assert "seed=2" in told(stream)
         until_taken(stream, 5)
+        stream.set_many({"layers": 3, "activation": "sine", "link": True, "input_db": 3.0})
+        assert "layers=3" in told(stream)
+        until_taken(stream, 6)
         stream.takes.save(tmp_path)
     wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
     told_set = yaml.safe_load((tmp_path / "take.yaml").read_text())
-    assert [p["name"] for p in told_set["presets"]] == ["drive", "tone", "twin", "drive 2", "drive 3", "tone 2"]
+    assert [p["name"] for p in told_set["presets"]] == ["drive", "tone", "twin", "drive 2", "drive 3"]
     assert (tmp_path / "take.klon.json").exists(), "the model as it was, which is in no file any more"
     assert told_set["take"]["exact"] and not warnings and np.array_equal(wet, again)
 

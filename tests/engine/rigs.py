@@ -10,7 +10,8 @@ from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.model.spec import Activation, Add, Concat, Conv1d, Dense, Gru, Input, Knob, Lstm, ModelSpec
-from rtfx.plan.chain import ChainBlock, plan_chain
+from rtfx.plan.block import ChainBlock
+from rtfx.plan.chain import plan_chain
 
 RATE = 48000.0
 CUTS = (1, 2, 16, 63, 64, 65, 512, "random")

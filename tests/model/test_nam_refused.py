@@ -162,17 +162,6 @@ def test_folders_of_version_0_4(tmp_path):
         assert spec.name == "my amp" and spec.kind == "unknown"
 
 
-def test_folders_of_impulse_responses_begin_with_the_oldest_sample(tmp_path):
-    model = nam("Linear", {"receptive_field": 3, "bias": True}) | {"weights": [0.25, 0.5, 1.0, 8.0]}
-    legacy(tmp_path, model)
-    for version in ("0.4.0", "0.7.4", "0.10.0"):
-        write(tmp_path, {"version": version, "architecture": "Linear", "config": model["config"]}, "config.json")
-        assert evaluate(load(tmp_path), np.array([1.0, 0, 0, 0])).tolist() == [[9.0, 8.5, 8.25, 8.0]]
-    write(tmp_path, {"version": "0.11.0", "architecture": "Linear", "config": model["config"]}, "config.json")
-    with pytest.raises(errors.UnsupportedVersion):
-        load(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("weights", "error"),
     [

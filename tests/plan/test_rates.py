@@ -12,7 +12,8 @@ from rtfx.model.reference import evaluate
 from rtfx.model.reference_cells import lagrange
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Conv1d, Dense, Gru, Hold, Input, Knob, Lstm, ModelSpec, Rnn
-from rtfx.plan.chain import ChainBlock, plan_chain
+from rtfx.plan.block import ChainBlock
+from rtfx.plan.chain import plan_chain
 from rtfx.plan.fit import fitted
 from rtfx.plan.rates import choose_method, stretched
 from rtfx.plan.resolve import Models, Options, resolve

@@ -31,16 +31,18 @@ def test_it_is_a_model(tmp_path, words, file):
 
 def test_link_takes_away_behind_what_the_drive_adds(tmp_path):
     (block,) = chain_of(tmp_path / "a.yaml", ", link: true, input_db: 9, level_db: 2, id: fuzz")
-    assert block.values == {"input_db": 9, "level_db": -7} and block.id == "fuzz"
-    (block,) = chain_of(tmp_path / "a.yaml", ", link: false, input_db: 9")
-    assert block.values == {"input_db": 9}
+    assert block.values == {"input_db": 9, "level_db": 2, "link": "true"} and block.id == "fuzz"
+    x = (0.1 * np.random.default_rng(0).standard_normal(4800)).astype(np.float32)
+    linked = rtfx.Rig.from_yaml(tmp_path / "a.yaml")(x, 48000)
+    chain_of(tmp_path / "a.yaml", ", link: false, input_db: 9, level_db: -7")
+    assert np.array_equal(rtfx.Rig.from_yaml(tmp_path / "a.yaml")(x, 48000), linked)
 
 
 REFUSED = {
     ", layers: 25": "layers is '25', expected an integer from 1 to 24",
     ", sed: 2": "unknown key 'sed' (did you mean 'seed'",
     ", kind: tcm": "no kind of random net",
-    ", link: 3": "link is 3, expected true or false",
+    ", link: 3": "link is 3, expected one of: false, true",
     ", layers: 24, dilation: 4": "layers=11 fits",
 }
 

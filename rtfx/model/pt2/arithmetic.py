@@ -161,30 +161,6 @@ def gelu(graph: Graph, a: Arguments) -> Value:
     return activation("gelu")(graph, a)
 
 
-def hardsigmoid(graph: Graph, a: Arguments) -> Value:
-    sixth = times_number(graph, graph.signal(a["self"]), 1 / 6)
-    x = with_constant(graph, sixth, np.asarray(0.5), Add)
-    return graph.follow(x, Activation((x.node,), "hardtanh", low=0.0, high=1.0))
-
-
-def mish(graph: Graph, a: Arguments) -> Value:
-    x = graph.signal(a["self"])
-    soft = graph.follow(x, Activation((x.node,), "softplus"))
-    gate = graph.follow(soft, Activation((soft.node,), "tanh"))
-    return graph.follow(x, Mul((x.node, gate.node)))
-
-
-def log_sigmoid(graph: Graph, a: Arguments) -> Value:
-    x = times_number(graph, graph.signal(a["self"]), -1.0)
-    return times_number(graph, graph.follow(x, Activation((x.node,), "softplus")), -1.0)
-
-
-def celu(graph: Graph, a: Arguments) -> Value:
-    if a.get("alpha", 1) != 1:
-        graph.fail("has another alpha than 1")
-    return activation("elu")(graph, a)
-
-
 def softplus(graph: Graph, a: Arguments) -> Value:
     if a.get("beta", 1) != 1 or a.get("threshold", 20) != 20:
         graph.fail("has another beta or threshold than 1 and 20")
@@ -263,10 +239,6 @@ OPERATIONS: dict[str, Operation] = {
     "relu6": relu6,
     "gelu": gelu,
     "softplus": softplus,
-    "hardsigmoid": hardsigmoid,
-    "mish": mish,
-    "log_sigmoid": log_sigmoid,
-    "celu": celu,
     "elu": elu,
     "elu_": elu,
     "rrelu": rrelu,

@@ -1,0 +1,143 @@
+"""One block of a rig, ready to be planned: its parameters, what it plays, and the numbers its kernels work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..effects.block import Block
+from ..effects.klon import NEURAL
+from ..kernels.resample import Ratio
+from ..model.levels import PLUGIN
+from ..model.random import changed_words, kind_of, redrawn, settings_of
+from ..model.spec import SIZE, ModelSpec
+from ..rig import random_block
+from ..rig.parameters import Parameter
+from ..units import gain_from_db
+from .polyphase import Conversion
+
+
+@dataclass(frozen=True, eq=False)
+class ChainBlock:
+    """One block of a rig, ready to be planned.
+
+    Parameters
+    ----------
+    id : str
+        Unique in the chain; the first half of parameter addresses.
+    block : Block
+        Parameter table and kernel.
+    values : mapping
+        Parameter values in native units, every parameter present.
+    spec : ModelSpec, optional
+        What a `model` block plays.
+    impulse : (channels, taps) float64, optional
+        What a `cab` block convolves with.
+    bare : bool
+        The model's own function: gains are 1, no DC blocker.
+    level : str
+        "plugin": the level that the model states; "normal": `control.level` finds it; "none".
+    model_rate : float, optional
+        The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
+    resample_phase : str
+        Of that conversion's filters, one of `polyphase.PHASES`.
+    period_rate : float, optional
+        The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
+    net : ModelSpec, optional
+        What plays a part of a `klon` block in its neural mode.
+    input_db, output_db : float
+        Gains before and after the model beside those that it states; not part of the bare function.
+    """
+
+    id: str
+    block: Block
+    values: Mapping
+    spec: ModelSpec | None = None
+    impulse: np.ndarray | None = None
+    bare: bool = False
+    level: str = PLUGIN
+    model_rate: float | None = None
+    input_db: float = 0.0
+    output_db: float = 0.0
+    resample_phase: str = "linear"
+    period_rate: float | None = None
+    net: ModelSpec | None = None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The block's parameters, then the settings of a random net or a model's knobs."""
+        knobs, kind = self.spec.knobs if self.spec else (), kind_of(self.spec)
+        net = random_block.parameters(kind) if kind else ()
+        return (
+            self.block.parameters
+            + net
+            + tuple(
+                Parameter(
+                    k.name,
+                    k.default,
+                    k.minimum,
+                    k.maximum,
+                    k.unit,
+                    "structural" if self._structural(k.name) else "continuous",
+                )
+                for k in knobs
+            )
+        )
+
+    def redrawn(self, values: Mapping) -> ChainBlock:
+        """Return the block at other values; of a random net that which they describe, not yet at its level."""
+        if self.spec is None or not kind_of(self.spec):
+            return replace(self, values=dict(values))
+        spec = redrawn(self.spec, values)
+        return replace(self, values=dict(values), spec=spec, output_db=self.output_db if spec is self.spec else 0.0)
+
+    def check_together(self, values: Mapping) -> None:
+        """Raise the error of settings of a random net that cannot be together: one that would be too costly."""
+        if self.spec and kind_of(self.spec):
+            changed_words(self.spec, values)
+
+    @property
+    def drawn_with(self) -> dict[str, int | str]:
+        """The settings of a random net that can be turned, none of any other model."""
+        said = settings_of(self.spec) if self.spec and kind_of(self.spec) else {}
+        return {parameter.name: said[parameter.name] for parameter in self.parameters if parameter.name in said}
+
+    def _structural(self, name: str) -> bool:
+        return self.spec is not None and bool(self.spec.sizes) and name == SIZE
+
+    @property
+    def playing(self) -> ModelSpec | None:
+        """The model that plays: of a slimmable one that which its size chooses; in a `klon` block its mode's."""
+        if self.net is not None:
+            return self.net if self.values["mode"] == NEURAL else None
+        return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
+
+    def cells(self, values: Mapping, sample_rate: float) -> list[float]:
+        """Return the numbers that the kernels work with."""
+        cells = [float(v) for v in self.block.cells(values, sample_rate)]
+        if self.spec is None:
+            return cells
+        if self.bare:
+            cells = [1.0] * len(cells)
+        else:
+            cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
+            cells[1] *= gain_from_db((self.spec.level_db if self.level == PLUGIN else 0.0) + self.output_db)
+        period = 1.0 / (self.period_rate or self.model_rate or sample_rate)
+        return cells + [values[knob.name] for knob in self.spec.knobs] + [period]
+
+    def conversion(self, sample_rate: float) -> Conversion | None:
+        """Return the conversion around the model, None if it runs at the stream's rate."""
+        if self.playing is None or self.model_rate is None or self.model_rate == sample_rate:
+            return None
+        return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
+
+    def prewarm_frames(self, sample_rate: float) -> int:
+        """Return the stream frames of silence that bring the block to rest."""
+        frames = self.playing.prewarm_frames if self.playing else 0
+        conversion = self.conversion(sample_rate)
+        if conversion is None:
+            return frames
+        up, down = conversion.ratio
+        return -(-(frames + conversion.outward_taps) * down // up) + conversion.inward_taps
