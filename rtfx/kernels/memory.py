@@ -77,11 +77,11 @@ def exchange(context, address, value):
 
 @intrinsic
 def fence(context):
-    """Order all reads and writes before it before all behind it."""
+    """Order reads before it before all behind it, and all before it before writes behind it: no instruction on x86."""
     from numba.core import types
 
     def codegen(context, builder, signature, arguments):
-        builder.fence("seq_cst")
+        builder.fence("acq_rel")
         return context.get_dummy_value()
 
     return types.void(), codegen

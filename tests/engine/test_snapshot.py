@@ -1,5 +1,7 @@
 """An engine's state is copied whole or not at all, and an engine that gets it goes on bit for bit."""
 
+import re
+
 import numpy as np
 
 from rtfx.engine import snapshot as module
@@ -40,6 +42,12 @@ def test_a_copy_into_which_a_callback_fell_is_thrown_away():
     assert COPY(address, moves.ctypes.data, 1) == 1 and target[0] == 2
     turn[0] = 3
     assert COPY(address, moves.ctypes.data, 1) == 0, "one is under way"
+
+
+def test_marking_a_callback_waits_for_no_store():
+    """On x86 stores keep their order; a full barrier would let each block wait for those before it."""
+    code = COPY.uncompiled().library.get_asm_str()
+    assert "memmove" in code and not re.search(r"mfence|\block\b", code)
 
 
 def test_no_pause_gives_no_copy(monkeypatch):
