@@ -34,7 +34,13 @@ ENDED = {
 @click.option("--distil", metavar="MODEL", help="Learn from a model in place of recordings: a cheaper twin of it.")
 @click.option("--from", "known", metavar="MODEL", help="Go on from the weights of any model in place of --arch.")
 @click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Where a knob stood, 0 to 1: one each pair.")
-@click.option("--arch", default="lstm16", show_default=True, metavar="NAME", help="lstm<N>, gru<N>, wavenet, nam-...")
+@click.option(
+    "--arch",
+    default="lstm16",
+    show_default=True,
+    metavar="NAME",
+    help="lstm<N>, gru<N>, wavenet[:channels=8&layers=18], nam-...",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
 @click.option("--minutes", type=click.FloatRange(0.01), default=5.0, show_default=True, help="How long to learn.")
 @click.option("--rounds", type=click.IntRange(1), help="So many rounds instead: the same result at every run.")

@@ -167,7 +167,8 @@ class Controller:
             for one in built:
                 self._take(one)
             swapped = self._swap(updates, preset)
-            values = preset.now()
+            with self._wake:
+                values = preset.now()  # of several turned at once all, or none
             if not preset.has(values):
                 if selected or turned or swapped or built:
                     self._builder.ask(preset, values)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UsageError, did_you_mean
 from ..model.spec import Knob, ModelSpec
+from .sizes import is_wavenet, wavenet
 
 TORCH = "torch"
 TORCH_NETS = ("wavenet", "nam-standard", "nam-lite", "nam-feather", "nam-nano", "nam-a2", "nam-a2-lite")
@@ -127,7 +128,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture of a name: one of `ARCHITECTURES`, or ``lstm<N>`` or ``gru<N>`` of any size.
+    """Return the architecture of a name: one of `ARCHITECTURES`, or ``lstm<N>``, ``gru<N>``, ``wavenet:...`` of a size.
 
     Raises
     ------
@@ -136,11 +137,14 @@ def architecture(name: str) -> Architecture:
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
+    if is_wavenet(name):
+        wavenet(name)  # of sizes that can be
+        return Architecture(_torch(name), TORCH)
     found = RECURRENT.fullmatch(name)
     if found is None:
         raise UsageError(
-            f"no architecture {name!r}{did_you_mean(name, ARCHITECTURES)}, expected lstm<N>, gru<N> (say lstm16) or "
-            f"one of: {', '.join(TORCH_NETS)}"
+            f"no architecture {name!r}{did_you_mean(name, ARCHITECTURES)}, expected lstm<N>, gru<N> (say lstm16), "
+            f"wavenet:channels=16&layers=10 or one of: {', '.join(TORCH_NETS)}"
         )
     if int(found[2]) > LARGEST:
         raise UsageError(f"{name} has more hidden units than the {LARGEST} that rtfx trains: take {found[1]}{LARGEST}")

@@ -16,12 +16,12 @@ from ..model import nam
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
 from ..model.residual_stack import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
+from .sizes import WaveNet, is_wavenet, wavenet
 
 RATE = 48000.0  # Hz, until the audio says
 HEAD_SCALE = 0.02  # of every net that NAM trains
 ONE_TO_512 = [2**i for i in range(10)]
 TAPS = 3
-WAVENET_CHANNELS, WAVENET_DILATIONS = 8, [2**i for i in range(9)] * 2  # WaveNet2 of the paper
 A1_CHANNELS = {"nam-standard": (16, 8), "nam-lite": (12, 6), "nam-feather": (8, 4), "nam-nano": (4, 2)}
 A2_CHANNELS = {"nam-a2": 8, "nam-a2-lite": 3}
 A2_TAPS = [6] * 14 + [15] * 2 + [6] * 7
@@ -39,12 +39,12 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
     Parameters
     ----------
     name : str
-        wavenet, or a key of `A1_CHANNELS` or `A2_CHANNELS`.
+        wavenet, alone or with its `sizes`, or a key of `A1_CHANNELS` or `A2_CHANNELS`.
     skip : bool
         The audio is added to the output.
     """
-    if name == "wavenet":
-        nodes = list(_wavenet(inputs))
+    if is_wavenet(name):
+        nodes = list(_wavenet(inputs, wavenet(name)))
     elif name in A2_CHANNELS:
         nodes = list(_nam([_a2(A2_CHANNELS[name], inputs)], inputs))
     else:
@@ -75,12 +75,12 @@ def _drawn(node: Node, rng: np.random.Generator, summed: int) -> Node:
     return replace(node, weight=weight, bias=bias if node.bias.any() else node.bias)
 
 
-def _wavenet(inputs: int) -> list[Node]:
+def _wavenet(inputs: int, sizes: WaveNet) -> list[Node]:
     """Return the nodes of a gated WaveNet, all weights one."""
-    channels, nodes = WAVENET_CHANNELS, [Input((), channels=inputs)]
+    channels, nodes = sizes.channels, [Input((), channels=inputs)]
     nodes.append(Dense((0,), weight=np.ones((channels, inputs)), bias=np.ones(channels)))  # type: ignore[arg-type]
-    doubled, mixed = np.ones((2 * channels, channels, TAPS)), np.ones((channels, channels))
-    layers = [Layer(doubled, np.ones(2 * channels), d, mixed, np.ones(channels)) for d in WAVENET_DILATIONS]
+    doubled, mixed = np.ones((2 * channels, channels, sizes.kernel)), np.ones((channels, channels))
+    layers = [Layer(doubled, np.ones(2 * channels), d, mixed, np.ones(channels)) for d in sizes.dilations]
     append_stack(nodes, 1, layers, "gated", np.ones((1, channels * len(layers))), np.ones(1))  # type: ignore[arg-type]
     return nodes  # type: ignore[return-value]
 

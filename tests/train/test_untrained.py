@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from rtfx.errors import UsageError
 from rtfx.model.load import load
 from rtfx.model.nodes import Affine, Input
 from rtfx.model.parity import parity
 from rtfx.model.reference import evaluate
 from rtfx.model.write.save import save
+from rtfx.train.learner import architecture
+from rtfx.train.sizes import wavenet
 from rtfx.train.untrained import untrained
 
 
@@ -32,11 +35,41 @@ def test_nam_reads_what_is_learnt(name, parameters, receptive_field, tmp_path):
     assert [node.scale[0] for node in again.nodes if isinstance(node, Affine)] == [pytest.approx(0.02)]
 
 
-def test_wavenet_is_that_of_the_paper():
-    spec = untrained("wavenet", 1, seed=1)
-    heard = spec.tensor_elements - 17  # 18 dense layers stand for one mix: all but one of their biases are zeros
-    unused = 8 * 8 + 8  # the last layer's 1x1, which reaches no output
-    assert (heard + unused, spec.receptive_field) == (8657, 2045)
+@pytest.mark.parametrize(
+    ("name", "channels", "layers", "parameters", "receptive_field"),
+    [
+        ("wavenet:channels=16&layers=10", 16, 10, 18593, 2047),
+        ("wavenet", 8, 18, 8657, 2045),
+        ("wavenet:Channels=16", 16, 18, 33441, 2045),
+    ],
+)
+def test_wavenet_is_that_of_the_paper(name, channels, layers, parameters, receptive_field):
+    """WaveNet1 to 3, by the number of weights that are in their authors' files."""
+    spec = untrained(name, 1, seed=1)
+    heard = spec.tensor_elements - (layers - 1)  # dense layers stand for one mix: all but one of their biases are zeros
+    unused = channels * channels + channels  # the last layer's 1x1, which reaches no output
+    assert (heard + unused, spec.receptive_field) == (parameters, receptive_field)
+
+
+def test_a_wavenet_of_any_size():
+    assert wavenet("wavenet:layers=7&stacks=3&kernel=5").dilations == [1, 2, 4] * 2 + [1]
+    assert untrained("wavenet:layers=7&stacks=3&kernel=5", 1, seed=1).receptive_field == 1 + 4 * 15
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("wavenet:chanels=3", "no key 'chanels' .did you mean 'channels'"),
+        ("wavenet:layers", "no key 'layers'.* expected key=value"),
+        ("wavenet:layers=99", "layers is '99', expected an integer from 1 to 32"),
+        ("wavenet:layers=2&layers=3", "layers twice"),
+        ("wavenet:layers=32&stacks=1", "looks back 8589934591 frames, expected at most 65536: take more stacks"),
+        ("wavnet", "did you mean 'wavenet'"),
+    ],
+)
+def test_a_wavenet_that_cannot_be(name, told):
+    with pytest.raises(UsageError, match=told):
+        architecture(name)
 
 
 @pytest.mark.parametrize("name", ["wavenet", "nam-nano", "nam-a2-lite"])

@@ -21,7 +21,9 @@ def played(rng, inputs, frames, batch=4):
     return x, np.tanh(drive * x[:, 0]).astype(np.float32)
 
 
-@pytest.mark.parametrize(("name", "spectra"), [("wavenet", 0.1), ("nam-nano", 0.0), ("nam-a2-lite", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "spectra"), [("wavenet:channels=4&layers=8", 0.1), ("nam-nano", 0.0), ("nam-a2-lite", 0.0)]
+)
 def test_it_learns_and_is_the_model_that_it_writes(name, spectra):
     learner = make(name, 3, Options(spectra=spectra), seed=1)
     rng = np.random.default_rng(2)
