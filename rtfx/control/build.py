@@ -53,11 +53,10 @@ class Builder:
                 self._wanted = None if under_way else (preset, values)
                 return
             self._busy = preset, values
-        threading.Thread(target=self._run, name="rtfx build", daemon=True).start()
+        threading.Thread(target=self._run, args=(preset, values), name="rtfx build", daemon=True).start()
 
-    def _run(self) -> None:
-        while self._busy is not None:
-            preset, values = self._busy
+    def _run(self, preset: LoadedPreset, values: list[dict]) -> None:
+        while True:
             revision, made, error = preset.revision, None, ""
             try:
                 made = preset.make(values)
@@ -68,3 +67,6 @@ class Builder:
             self._done(Built(preset, values, revision, made, error))
             with self._lock:
                 self._busy, self._wanted = self._wanted, None
+                if self._busy is None:
+                    return
+                preset, values = self._busy
