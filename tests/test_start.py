@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODELS = sorted((ROOT / "models").glob("*.json"))
+MODELS = ("klon", "ronn-42", "stack")  # a recurrent net, convolutions, and the most kernels
 FAR_BEYOND = 10.0  # times the goal: a busy machine is slow, but not that slow
 MEMORY_GOAL_MB = 40.0
 # Both processes compile an empty function, so that the difference is what a rig adds to Numba itself.
@@ -90,18 +90,18 @@ def test_help(figure, cache):
 
 
 def test_info(figure, cache):
-    figure("info klon.json", seconds_of(["info", "klon.json"], cache, 5), 0.3, "s", 0.3 * FAR_BEYOND)
+    figure("info klon.json", seconds_of(["info", "klon.json"], cache, 3), 0.3, "s", 0.3 * FAR_BEYOND)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
-def test_cold_compilation_of_each_shipped_model(figure, tmp_path, model):
+@pytest.mark.parametrize("model", MODELS)
+def test_cold_compilation_of_shipped_models(figure, tmp_path, model):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds, said = first_sound(str(model), tmp_path)
+    seconds, said = first_sound(f"{model}.json", tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "compiling" in said, "a start that takes seconds must say why"
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     note = f", {processor:.2f} s of processor time"  # what it takes on an idle machine
-    figure(f"play {model.name} to first sound, nothing compiled", seconds, 10, "s", 10 * FAR_BEYOND, note)
+    figure(f"play {model}.json to first sound, nothing compiled", seconds, 10, "s", 10 * FAR_BEYOND, note)
 
 
 def test_play_to_first_sound(figure, cache):

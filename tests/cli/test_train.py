@@ -154,7 +154,7 @@ def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorde
 
 def test_without_matplotlib_a_line_says_so(recorded, tmp_path):
     code = "import sys; sys.modules['matplotlib'] = None; from rtfx.cli.main import main; main(sys.argv[1:])"
-    flags = (*audio_flags(recorded), "--arch", "gru4", "--rounds", 1, "--out", tmp_path / "my.json")
+    flags = (*audio_flags(recorded), "--arch", "lstm6", "--rounds", 1, "--out", tmp_path / "my.json")
     command = [sys.executable, "-c", code, "train", *map(str, flags)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment())
     assert done.returncode == 0, done.stderr

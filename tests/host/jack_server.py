@@ -74,7 +74,7 @@ class Server:
         """Stop the server by its own process, whatever state it is in."""
         self.process.terminate()
         try:
-            self.process.wait(5.0)
+            self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

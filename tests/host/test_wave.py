@@ -127,7 +127,11 @@ def test_wav_stops_at_four_gigabytes(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"<html></html>", b"RIFF\0\0\0\0WAVE", b"fLaC" + bytes(50), os.urandom(64)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html></html>", b"RIFF\0\0\0\0WAVE", b"fLaC" + bytes(50), os.urandom(64)],
+    ids=["nothing", "HTML", "RIFF", "FLAC", "noise"],
+)
 def test_no_audio_is_one_line(tmp_path, content):
     path = tmp_path / "bad.wav"
     path.write_bytes(content)

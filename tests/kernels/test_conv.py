@@ -15,6 +15,7 @@ ACTIVATION_ERROR = 4e-7  # the largest of activations.py, with the rounding of i
 FRAMES = sum(BLOCKS)
 
 TILES = [Tile(16, 1, 8), Tile(16, 4, 1), Tile(8, 2, 6), Tile(4, 2, 4), Tile(4, 16, 3), Tile(16, 2, 5)]
+ONE_A_WIDTH = [TILES[1], TILES[2], TILES[4]]  # all that an activation can tell apart
 SHAPES = [  # inputs, outputs, taps, dilation
     (1, 1, 1, 1),
     (1, 8, 3, 1),
@@ -63,7 +64,8 @@ def test_activations_and_one_class(kind):
     slope = 0.37 if kind in ("leaky_relu", "elu", "hardtanh", "softshrink") else 1.9
     weight, bias, x = layer(4, 7, 2, 5, seed=3)
     shape = ConvShape(4, 7, 2, CODES[kind][0])
-    results = [tiled(shape, tile, kind, slope, weight, bias, 5, x) for tile in TILES]
+    tiles = TILES if kind == "tanh" else ONE_A_WIDTH
+    results = [tiled(shape, tile, kind, slope, weight, bias, 5, x) for tile in tiles]
     exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, 5), slope)
     steepest = max(slope, oracle.STEEPEST.get(kind, 1.0))
     bound = steepest * rounding(weight, bias, x, 5) + ACTIVATION_ERROR * steepest

@@ -65,9 +65,9 @@ def check(cell, inputs, hidden, outputs, maths, lanes):
     assert maths != QUICK or error > TOLERANCE, "is as accurate as the others: what for?"
 
 
-SIZES = [(hidden, RATIONAL) for hidden in (*range(1, 21), 28, 35, 41)]
+SIZES = [(hidden, RATIONAL) for hidden in (1, 4, 5, 8, 12, 13, 16, 20, 28, 35, 41)]
 SIZES += [(hidden, EXPONENTIAL) for hidden in range(1, 42)]
-SIZES += [(hidden, TABLE) for hidden in (*range(1, 14), 16, 17, 20) if TABLE in MATHS]
+SIZES += [(hidden, TABLE) for hidden in (1, 4, 5, 8, 12, 13, 16, 20) if TABLE in MATHS]
 SIZES += [(hidden, EXPONENTIAL_TABLE) for hidden in (3, 8, 12, 20, 33, 40) if EXPONENTIAL_TABLE in MATHS]
 SIZES += [(hidden, QUICK) for hidden in (1, 4, 8, 13, 16, 20, 33)]
 
@@ -77,7 +77,7 @@ SIZES += [(hidden, QUICK) for hidden in (1, 4, 8, 13, 16, 20, 33)]
 def test_every_size(cell, hidden, maths):
     """Inputs 1 to 3 and outputs 0 to 4 turn with the size: each meets each remainder of the tiles.
 
-    Large layers are played with exponential maths only: of the other kind a few are enough.
+    Every size is played with exponential maths: tiles do not depend on the kind, of which a few sizes are enough.
     """
     check(cell, 1 + hidden % 3, hidden, (hidden + 2 * maths + cell) % 5, maths, 16)
 

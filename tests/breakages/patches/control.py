@@ -17,6 +17,7 @@ BREAKAGES = [
         "heard = source.shape[1] if source is not None and wanted.in_channel is None else 1",
         "heard = 1",
         "tests/control/test_open.py::test_a_stereo_file_plays_in_stereo",
+        same_code=True,
     ),
     Breakage(
         "a take without what was learned in it",
@@ -24,6 +25,7 @@ BREAKAGES = [
         "weights = self._weights(told, preset)",
         "weights = None",
         "tests/control/test_takes.py::test_what_is_learned_while_it_plays_is_in_the_take",
+        same_code=True,
     ),
     Breakage(
         "loudness believed where the file states one",
@@ -31,6 +33,7 @@ BREAKAGES = [
         "if block.bare or block.level != NORMAL:",
         "if block.bare or block.level != NORMAL or block.spec.level_db:",
         "tests/control/test_level.py::test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it[stated]",
+        same_code=True,
     ),
     Breakage(
         "a reload that throws away what was turned",

@@ -9,6 +9,7 @@ BREAKAGES = [
         "        self.frames += done // size\n        self._put(0, self._header())",
         "        self.frames += done // size",
         "tests/host/test_recorder.py::test_the_file_opens_at_every_moment[wav]",
+        same_code=True,
     ),
     Breakage(
         "a removed recording left to the dead",
@@ -16,6 +17,7 @@ BREAKAGES = [
         "        if not self._file.lost:",
         "        if True:",
         "tests/host/test_recorder.py::test_a_removed_folder_comes_back_with_all_of_the_recording[wav]",
+        same_code=True,
     ),
     Breakage(
         "another card taken in place of the one that was lost",
@@ -23,6 +25,7 @@ BREAKAGES = [
         'ALSA_CARD.sub("", d.name) == ALSA_CARD.sub("", device.name)]',
         "True]",
         "tests/control/test_reconnect.py::test_unplugged_and_plugged_in_elsewhere",
+        same_code=True,
     ),
     Breakage(
         "a device opened a second time while its stream may come alive",
@@ -30,6 +33,7 @@ BREAKAGES = [
         "return self.close() or dead",
         "return self.close() or True",
         "tests/control/test_reconnect.py::test_a_stream_that_does_not_close_is_not_opened_twice",
+        same_code=True,
     ),
     Breakage(
         "a rate that has changed taken for the old one",
@@ -37,6 +41,7 @@ BREAKAGES = [
         "if self._rate_now() != self.sample_rate:",
         "if False:",
         "tests/control/test_reconnect.py::test_a_rate_that_the_server_changes",
+        same_code=True,
     ),
     Breakage(
         "PortAudio ended although its server has died",
@@ -44,5 +49,6 @@ BREAKAGES = [
         "return _servers <= running()",
         "return True",
         "tests/host/test_devices.py::test_portaudio_is_not_ended_after_its_server",
+        same_code=True,
     ),
 ]

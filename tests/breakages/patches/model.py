@@ -33,6 +33,7 @@ BREAKAGES = [
         "conv = conv.shifted(conv.constant(bias))",
         "conv = conv.shifted(0 * conv.bias)",
         "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
+        same_code=True,
     ),
     Breakage(
         "a FiLM behind a layer's mix lost when written",
