@@ -231,4 +231,4 @@ def _log(s: Snapshot, width: int, room: int) -> list[Text]:
 def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, width, subsequent_indent="  ") or [""]
+    return textwrap.wrap(text, max(width, 1), subsequent_indent="  " if width > 2 else "") or [""]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import RtfxError
 from .keys import Quit, press
 
 if TYPE_CHECKING:
@@ -76,7 +81,7 @@ def play(
     str : "quit" (a key), "stopped" (`stopping()` was true), "ended" (by itself) or "moved"
     (the device has come back at another sample rate: open it anew).
     """
-    frame = clock()
+    frame, told = clock(), set[str]()
     while (reconnection and reconnection.waits(view.say)) or stream.active:
         if stopping():
             return "stopped"
@@ -84,9 +89,10 @@ def play(
         if keyboard:
             try:
                 for key in keyboard.poll(left):
-                    text = press(stream, key)
-                    if text:
-                        view.say(text)
+                    with _sound_goes_on(told):
+                        text = press(stream, key)
+                        if text:
+                            view.say(text)
             except Quit:
                 return "quit"
         else:
@@ -94,6 +100,23 @@ def play(
         for text in stream.news():
             view.say(text)
         if clock() >= frame:
-            view.update(stream.meters())
+            meters = stream.meters()
+            with _sound_goes_on(told):
+                view.update(meters)
             frame = max(frame + REFRESH_SECONDS, clock())
     return "moved" if reconnection and reconnection.moved else "ended"
+
+
+@contextmanager
+def _sound_goes_on(told: set[str]) -> Iterator[None]:
+    """Say a fault of the page or of a key, once each: neither is worth the sound."""
+    try:
+        yield
+    except (Quit, RtfxError):
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        fault = f"{type(error).__name__}: {error}, {where.filename.rpartition('/')[2]}:{where.lineno}"
+        if fault not in told:
+            told.add(fault)
+            print(f"rtfx: internal error, please report it ({fault}): the sound goes on", file=sys.stderr, flush=True)

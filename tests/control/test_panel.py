@@ -82,7 +82,7 @@ def snapshot(**changes):
     return panel.Snapshot(**(said | changes))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12), (200, 60), (20, 5), (80, 8)])
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12), (200, 60), (20, 5), (80, 8), (3, 2), (2, 1)])
 @pytest.mark.parametrize("inputs", [0, 1, 2, 4, 18, 32])
 def test_every_line_fits(size, inputs):
     s = snapshot(inputs=[-20.0] * inputs, held_in=[-6.0] * inputs, heard=range(max(inputs, 1) - 1, max(inputs, 1)))

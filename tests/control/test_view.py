@@ -236,6 +236,22 @@ def test_the_view_is_drawn_ten_times_a_second_whatever_is_typed():
     assert 29 <= said.updates <= 32
 
 
+def test_a_fault_of_page_or_key_is_said_once_and_the_sound_goes_on(monkeypatch, capsys):
+    class Faulty(Said):
+        def update(self, meters):
+            super().update(meters)
+            raise ValueError("no room")
+
+    stream, shown = FakeStream(), Faulty()
+    monkeypatch.setattr(FakeStream, "select", lambda *_: 1 / 0, raising=False)
+    keys = Timed(["2"], ["3"], ["m"])
+    assert session.play(stream, shown, keys, lambda: keys.now > 1.0, lambda: keys.now) == "stopped"
+    assert shown.updates > 5 and shown == ["muted"]
+    key, page = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in key and "ValueError: no room, test_view.py:" in page
+    assert key.endswith("the sound goes on") and page.endswith("the sound goes on")
+
+
 def test_session_ends_with_the_stream_or_a_signal():
     stream, said = FakeStream(), Said()
     stream.blocks_left = 5

@@ -60,6 +60,14 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
+        "a page that cannot be drawn ends the sound",
+        "rtfx/control/session.py",
+        "            with _sound_goes_on(told):\n                view.update(meters)\n",
+        "            view.update(meters)\n",
+        "tests/control/test_view.py::test_a_fault_of_page_or_key_is_said_once_and_the_sound_goes_on",
+        same_code=True,
+    ),
+    Breakage(
         "a page cleared at every frame",
         "rtfx/control/screen.py",
         '        text = ""\n',
