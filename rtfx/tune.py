@@ -40,5 +40,5 @@ def tune(
 def is_tuned(model: Model, sample_rate: float) -> bool:
     """Return whether every shape of the model has been measured."""
     with wisdom.listening() as asked:
-        Rig([model]).plan(sample_rate, bare=True)
+        Rig([model]).plan(sample_rate, model.spec.inputs, bare=True)
     return set(asked) <= set(wisdom.measured())

@@ -91,6 +91,8 @@ def test_more_than_32_channels_is_an_error_that_names_the_transpose():
         m(np.zeros((480, 2)), RATE)
     with pytest.raises(UnsupportedInput, match="transpose"):
         m(np.zeros((2, 2, 10)), RATE)
+    with pytest.raises(UnsupportedInput, match="33 input channels, expected at most 32"):  # a file's
+        Rig([Model(wide(33, 1))]).plan(RATE, 33)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -100,7 +100,7 @@ def bench(
     Parameters
     ----------
     models : sequence of (name, Model)
-        Played mono by the engine with its gains, meters and limiter, without cabinet and DC blocker.
+        Played by the engine, one instance each, with its gains, meters and limiter, without cabinet and DC blocker.
     blocks : sequence of int
         Frames per callback.
     sample_rate : float, optional
@@ -127,7 +127,7 @@ def bench(
     candidates = [
         _candidate(name, model, block, sample_rate, command, against) for name, model in models for block in blocks
     ]
-    x = np.zeros(CHUNK_FRAMES, np.float32)
+    x = np.zeros((CHUNK_FRAMES, 1), np.float32)
     empty = np.concatenate([time_blocks(0, x, x, 16) for _ in range(20)])
     peak = measured_peak()
     in_turns([player for c in candidates for player in (c.engine, *c.others.values())], ROUNDS, seconds / ROUNDS)
@@ -153,11 +153,11 @@ def _candidate(
     name: str, model: Model, block: int, rate: float | None, command: str | None, against: Sequence[str]
 ) -> _Candidate:
     sample_rate = rate or own_rate(model)
-    plan = Rig([model]).plan(sample_rate, bare=True)
+    plan = Rig([model]).plan(sample_rate, model.spec.inputs, bare=True)
     sizes = [knob.default for knob in model.spec.knobs if knob.name == SIZE]
     spec = model.spec.at_size(sizes[0]) if sizes else model.spec
     clip = guitar_like(spec.inputs, CHUNK_FRAMES, sample_rate).astype(np.float32)
-    candidate = _Candidate(name, spec, plan, EnginePlayer(Offline(plan, block=block), clip[0]))
+    candidate = _Candidate(name, spec, plan, EnginePlayer(Offline(plan, block=block), clip))
     if command:
         candidate.others[COMMAND] = CommandPlayer(command, name, block)
     for other in against:

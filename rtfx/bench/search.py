@@ -103,7 +103,7 @@ def _fixed(asked: Mapping[str, Asked]) -> list[dict[str, Choice]]:
 
 def _plan(model: Model, sample_rate: float, choices: Mapping[str, Choice]) -> tuple[Plan, dict[str, Asked]]:
     with wisdom.trying(choices) as asked:
-        plan = Rig([model]).plan(sample_rate, bare=True)
+        plan = Rig([model]).plan(sample_rate, model.spec.inputs, bare=True)
         for kernel in plan.kernels:
             kernel.address  # noqa: B018 - compiles before the clock runs
     return plan, dict(asked)
@@ -111,7 +111,7 @@ def _plan(model: Model, sample_rate: float, choices: Mapping[str, Choice]) -> tu
 
 def _race(players: list[Offline]) -> list[float]:
     """Return the best ns per sample of each, in turns; what is there twice has one time."""
-    x = guitar_like(1, FRAMES, 48000.0)[0].astype(np.float32)
+    x = guitar_like(players[0].plan.inputs, FRAMES, 48000.0)
     racing = {player: EnginePlayer(player, x) for player in players}
     in_turns(list(racing.values()), ROUNDS)
     return [racing[player].best for player in players]

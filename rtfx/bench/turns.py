@@ -57,12 +57,19 @@ class Player(ABC):
 
 
 class EnginePlayer(Player):
-    """A plan in the engine, block by block as live: once as a whole for `best`, once with a clock for `times`."""
+    """A plan in the engine, block by block as live: once as a whole for `best`, once with a clock for `times`.
+
+    Parameters
+    ----------
+    player : Offline
+    x : (inputs, frames) float32
+    """
 
     def __init__(self, player: Offline, x: np.ndarray):
         super().__init__()
-        self.player, self.x, self.y = player, x, np.zeros_like(x)
-        self.frames = x.size // player.block * player.block
+        self.player, self.x = player, np.ascontiguousarray(x.T, np.float32)
+        self.y = np.zeros((len(self.x), player.plan.outputs), np.float32)
+        self.frames = len(self.x) // player.block * player.block
 
     def run(self) -> np.ndarray:
         work = self.player.engine.address, self.x, self.y, self.player.block

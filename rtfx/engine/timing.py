@@ -16,31 +16,31 @@ CHAINS = 12  # independent multiply-adds under way: more than latency times unit
 PEAK_ROUNDS = 100_000
 
 
-def timed_blocks(function, engine, source, target, block, times, count):
-    """Call the callback `count` times on the frames of a mono buffer, one block after the other; note each time."""
+def timed_blocks(function, engine, source, target, inputs, outputs, block, times, count):
+    """Call the callback `count` times on interleaved frames, one block after the other; note each time."""
     spent = integers(times, count)
     for i in range(count):
         place = 4 * block * i
         begin = clock_ns()
         if function != 0:
-            call_callback(function, source + place, target + place, block, np.int64(0), engine)
+            call_callback(function, source + place * inputs, target + place * outputs, block, np.int64(0), engine)
         spent[i] = clock_ns() - begin
     return 0
 
 
-TIMED_BLOCKS = kernel(timed_blocks, "int64(int64, int64, int64, int64, int64, int64, int64)")
+TIMED_BLOCKS = kernel(timed_blocks, f"int64({', '.join(['int64'] * 9)})")
 
 
-def timed_run(function, engine, source, target, block, count):
+def timed_run(function, engine, source, target, inputs, outputs, block, count):
     """Call the callback as `timed_blocks` does; return the nanoseconds of all blocks, without a clock between them."""
     begin = clock_ns()
     for i in range(count):
         place = 4 * block * i
-        call_callback(function, source + place, target + place, block, np.int64(0), engine)
+        call_callback(function, source + place * inputs, target + place * outputs, block, np.int64(0), engine)
     return clock_ns() - begin
 
 
-TIMED_RUN = kernel(timed_run, "int64(int64, int64, int64, int64, int64, int64)")
+TIMED_RUN = kernel(timed_run, f"int64({', '.join(['int64'] * 8)})")
 
 
 def timed_calls(function, state, source, target, block, count):
@@ -105,14 +105,22 @@ def measured_peak(seconds: float = 0.1) -> float:
 
 
 def time_blocks(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> np.ndarray:
-    """Return the nanoseconds that each block of `x` took; engine 0 times nothing, the cost of the clock itself."""
-    count = x.size // block
+    """Return the nanoseconds that each block of `x` took; engine 0 times nothing, the cost of the clock itself.
+
+    `x` is (frames, inputs), `y` (frames, outputs), float32, as the engine has them.
+    """
+    count = len(x) // block
     times = np.zeros(count, np.int64)
     function = CALLBACK_KERNEL.address if engine else 0
-    TIMED_BLOCKS(function, engine, x.ctypes.data, y.ctypes.data, block, times.ctypes.data, count)
+    TIMED_BLOCKS(function, engine, *_ends(x, y), block, times.ctypes.data, count)
     return times
 
 
 def time_run(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> int:
     """Return the nanoseconds that all blocks of `x` took: reading the clock takes 20, as long as a frame or two."""
-    return TIMED_RUN(CALLBACK_KERNEL.address, engine, x.ctypes.data, y.ctypes.data, block, x.size // block)
+    return TIMED_RUN(CALLBACK_KERNEL.address, engine, *_ends(x, y), block, len(x) // block)
+
+
+def _ends(x: np.ndarray, y: np.ndarray) -> tuple[int, int, int, int]:
+    """Return the addresses and the channels of source and target."""
+    return x.ctypes.data, y.ctypes.data, x.shape[1], y.shape[1]

@@ -79,8 +79,10 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     Raises
     ------
     UnsupportedInput
-        A model's channels do not fit the chain's.
+        A model's channels do not fit the chain's, or there are too many.
     """
+    if channels > MAX_CHANNELS:
+        raise UnsupportedInput(f"{channels} input channels, expected at most {MAX_CHANNELS} (--mono averages them)")
     refused: frozenset[str] | None = None
     broken: frozenset[str] = frozenset()
     while refused != broken:

@@ -8,8 +8,11 @@ import pytest
 
 import rtfx
 from rtfx.bench.models import Other, bench
+from rtfx.bench.turns import EnginePlayer
+from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
 from rtfx.errors import UsageError
+from rtfx.model.clip import guitar_like
 from rtfx.model.spec import Dense, Gru, Input, ModelSpec
 from rtfx.plan import choose
 
@@ -51,6 +54,20 @@ def test_rows_are_consistent():
         assert 0.0 < row.percent_of_peak < 100.0
     assert rows[3].percent_of_peak > rows[1].percent_of_peak, "a larger layer uses more of the processor"
     assert rows[0].plan == rows[1].plan != rows[3].plan
+
+
+def test_a_model_of_several_channels_is_played_whole():
+    """The clocked runs write every output of every block, and nothing behind the last."""
+    weight = np.random.default_rng(3).uniform(-1, 1, (3, 2))
+    spec = ModelSpec(name="wide", family="rtfx", nodes=(Input((), channels=2), Dense((0,), weight, np.zeros(3))))
+    plan = rtfx.Rig([rtfx.Model(spec)]).plan(48000.0, 2, bare=True)
+    player = EnginePlayer(Offline(plan, limiter=False, block=64), guitar_like(2, 256, 48000.0))
+    room = np.full((len(player.y) + 64, 3), np.nan, np.float32)
+    player.y = room[:-64]
+    player.run()
+    assert np.abs(player.y - player.x @ weight.T).max() < 1e-5 and np.isnan(room[-64:]).all()
+    (row,) = bench([("wide", rtfx.Model(spec))], [16], 48000.0, 0.01)
+    assert 0.0 < row.ns_per_sample < np.inf
 
 
 def test_peak_is_that_of_vectors():
