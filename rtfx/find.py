@@ -63,6 +63,16 @@ def find_audio(name: str | Path, beside: Path | None = None) -> Path:
     return _find(name, beside, AUDIO_FOLDERS, AUDIO_SUFFIXES, "audio file", AudioFileError)
 
 
+def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
+    """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
+    if not os.path.exists(path):
+        raise AudioFileError(f"{path}: no such file, expected {what}")
+    if os.path.isdir(path):
+        raise AudioFileError(f"{path} is a folder, expected {what}")
+    if not os.access(path, os.R_OK):
+        raise AudioFileError(f"{path}: permission denied: chmod +r makes it readable")
+
+
 def _find(
     name: str | Path,
     beside: Path | None,

@@ -12,7 +12,7 @@ import click
 from ..errors import UsageError
 from .info import model_files
 from .output import json_line, status
-from .rig import debug_option, deterministic_option, fast_math_option, tell_fast_math
+from .rig import Number, debug_option, deterministic_option, fast_math_option, tell_fast_math
 
 if TYPE_CHECKING:
     from ..bench.layers import LayerRow
@@ -27,8 +27,10 @@ LAYER_BLOCKS = "1,64"
 @click.argument("models", metavar="[MODEL|FOLDER]...", nargs=-1)
 @click.option("--layers", is_flag=True, help="Single layers of 4 to 64 features in place of models.")
 @click.option("--block", "sizes", metavar="N,N", help=f"Frames per callback (default {BLOCKS}; layers {LAYER_BLOCKS}).")
-@click.option("--rate", type=float, metavar="HZ", help="Sample rate of the stream (default: the model's own).")
-@click.option("--seconds", type=click.FloatRange(0.01), help="Time spent on each row (default 1; layers 0.1).")
+@click.option(
+    "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the stream (default: the model's own)."
+)
+@click.option("--seconds", type=Number(0.01), help="Time spent on each row (default 1; layers 0.1).")
 @click.option("--against", "libraries", metavar="NAME,NAME", help="torch, onnxruntime: the same in turns with this.")
 @click.option(
     "--against-command",

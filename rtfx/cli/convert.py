@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import ModelError, UsageError
+from ..errors import UsageError
 from .output import json_line, status
 from .rig import compat_option, debug_option
 
@@ -28,13 +28,12 @@ def command(source: str, target: str, to: str | None, as_json: bool, overwrite: 
     """
     from ..model.load import load
     from ..model.write.convert import convert
-    from ..model.write.save import format_of
+    from ..model.write.save import check_folder, format_of
 
     to = format_of(target, to)
     if Path(target).exists() and not overwrite:
         raise UsageError(f"{target} exists: overwrite it with -y, or name another file")
-    if not Path(target).parent.is_dir():
-        raise ModelError(f"{target}: the folder {Path(target).parent} does not exist: make it first")
+    check_folder(Path(target))
     spec = load(source, compat)
     done = convert(spec, target, to)
     for warning in (*spec.warnings, *done.warnings):

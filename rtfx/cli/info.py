@@ -56,6 +56,8 @@ def model_files(name: str) -> list[str]:
         return [name]
     files = []
     for path in folder.rglob("*"):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue  # what programs keep for themselves
         suffix = path.suffix.lower()
         if suffix in MODEL_SUFFIXES and path.is_file() and not path.name.endswith(DESCRIPTION):
             files.append(str(path))

@@ -6,6 +6,7 @@ is printed only with ``--debug``.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -38,6 +39,7 @@ Examples:
   rtfx play --model amp.json -p drive=0.7 --device Scarlett --in-channel 2
   rtfx render --model klon.json dry.wav wet.wav
 """
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TERMINATED = 128 + 15  # as a shell sees a process that SIGTERM has ended
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -75,14 +77,24 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_closed()
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:
         code = _reader_gone()
+    except OSError:  # what was printed has not arrived
+        code = code or 1
     # Python's own end takes half a second with Numba loaded, and PortAudio's may wait for a sound server or abort.
     os._exit(code)
+
+
+def _open_closed() -> None:
+    """Let standard streams that were closed (``>&-``), for which Python has None, lead nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # takes the lowest free descriptor: that stream's own
 
 
 def run(arguments: list[str]) -> int:
@@ -106,6 +118,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _reader_gone()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _fail(f"nothing more can be written ({error.strerror}): make room on the disk", 1, debug)
         where = f"{type(error).__name__}: {error}".strip(": ")
         return _fail(f"internal error, please report it ({where}): run again with --debug for details", 1, debug)
     return result if isinstance(result, int) else 0

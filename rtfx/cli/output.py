@@ -13,7 +13,7 @@ import click
 def status(text: str) -> None:
     """Print one line for the person at the terminal; if nobody is there any more, that is no error."""
     try:
-        click.echo(f"rtfx: {text}", err=True)
+        print(f"rtfx: {text}", file=sys.stderr, flush=True)  # click's echo would write into a bar that is being drawn
     except OSError:  # the window was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what is left in the buffer goes nowhere
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -55,6 +56,7 @@ def command(
     if what is None and flags.model is None:
         what = DEFAULT
         status(f"nothing named: playing {DEFAULT}")
+    _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     with Signals() as signals:
         while True:
@@ -189,6 +191,13 @@ def _greet(stream: Stream) -> None:
         status(note)
     if stream.realtime_advice:
         status(stream.realtime_advice)
+
+
+def _check_record(source: str | None, record: str | None) -> None:
+    if source and record and os.path.exists(source) and os.path.exists(record) and os.path.samefile(source, record):
+        raise UsageError(f"--record {record} is what --input reads: name another file")
+    if record and os.path.isdir(record):
+        raise UsageError(f"--record {record} is a folder, expected a file, such as {os.path.join(record, 'take.wav')}")
 
 
 def _remember(stream: Stream) -> None:

@@ -34,7 +34,9 @@ def render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int:
 
     replay = Replay(what)
     encoding = f"PCM_{more['bits']}" if more["bits"] else "FLOAT"
-    render_file(replay.process, paths[0], paths[1], encoding, overwrite=more["overwrite"])
+    done = render_file(replay.process, paths[0], paths[1], encoding, overwrite=more["overwrite"])
+    exact = "" if replay.warnings else ", bit for bit what was heard"
+    status(f"rendered {done.frames_out / done.sample_rate:.1f} s of {what}{exact}")
     for warning in replay.warnings:
         status(f"{what}: not bit for bit what was heard: {warning}")
     return 0

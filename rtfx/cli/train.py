@@ -12,7 +12,7 @@ import click
 
 from ..errors import UsageError
 from .output import json_line, status
-from .rig import debug_option
+from .rig import Number, debug_option
 
 if TYPE_CHECKING:
     from ..model.spec import ModelSpec
@@ -42,13 +42,11 @@ ENDED = {
     help="lstm<N>, gru<N>, wavenet[:channels=8&layers=18], nam-...",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
-@click.option("--minutes", type=click.FloatRange(0.01), default=5.0, show_default=True, help="How long to learn.")
+@click.option("--minutes", type=Number(0.01), default=5.0, show_default=True, help="How long to learn.")
 @click.option("--rounds", type=click.IntRange(1), help="So many rounds instead: the same result at every run.")
-@click.option(
-    "--until", type=click.FloatRange(0.0), default=0.0, metavar="ESR", help="Stop at this error, 0.01 is 1 %."
-)
+@click.option("--until", type=Number(0.0), default=0.0, metavar="ESR", help="Stop at this error, 0.01 is 1 %.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and order.")
-@click.option("--rate", type=click.FloatRange(0.0, min_open=True), help="Learning rate (default: the architecture's).")
+@click.option("--rate", type=Number(0.0, min_open=True), help="Learning rate (default: the architecture's).")
 @click.option("--skip/--no-skip", default=None, help="Add the input to the net's output (default: as learns best).")
 @click.option("--loss-spectra", is_flag=True, help="Count the distance of spectra too: slower, for bright sounds.")
 @click.option("--to", metavar="FORMAT", multiple=True, help="Also write nam, aidax, proteus or rtneural beside it.")

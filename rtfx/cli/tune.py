@@ -15,7 +15,7 @@ import click
 from ..errors import DeviceError, UsageError
 from .info import model_files
 from .output import json_line, status
-from .rig import debug_option
+from .rig import Number, debug_option
 
 if TYPE_CHECKING:
     from ..rigs import Rig
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.command("tune")
 @click.argument("models", metavar="MODEL|FOLDER...", nargs=-1, required=True)
 @click.option("--block", type=click.IntRange(1, 2048), default=64, show_default=True, help="Frames per callback.")
-@click.option("--rate", type=float, metavar="HZ", help="Sample rate of the stream (default: the model's own).")
+@click.option(
+    "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the stream (default: the model's own)."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
 @debug_option
 def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bool) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.engine import Engine, order_kernels
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, UsageError
-from ..find import find_audio
+from ..find import check_audio, find_audio
 from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
 from ..host.convert import planar
@@ -156,16 +156,19 @@ def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | Non
 def _read(path: Path, stream_rate: float) -> np.ndarray:
     import soundfile
 
+    check_audio(path)
     try:
         audio, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         reason = " ".join(str(error).split())
         raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
+    if audio.shape[1] > MAX_CHANNELS:
+        raise AudioFileError(f"{path}: {audio.shape[1]} channels, expected at most {MAX_CHANNELS}")
     if file_rate != stream_rate:
         import soxr
 
         audio = soxr.resample(audio, file_rate, stream_rate, quality="VHQ")
-    return np.ascontiguousarray(audio[:, :MAX_CHANNELS], np.float32)
+    return np.ascontiguousarray(audio, np.float32)
 
 
 def _engine(choice: Choice, source, loops: bool, stream_rate: float, loaded, limiter: bool, wanted: Asked) -> Engine:

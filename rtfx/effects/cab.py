@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AudioFileError
+from ..find import check_audio
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from .block import Block
@@ -77,8 +78,7 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
     """Return ((channels, frames) float64, Hz)."""
     import soundfile
 
-    if not path.is_file():
-        raise AudioFileError(f"{path}: no such file, expected an impulse response: check the name")
+    check_audio(path, "an impulse response")
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = file.samplerate

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import AudioFileError
+from ..find import check_audio
 
 STANDARD = "-"
 BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
@@ -51,10 +52,8 @@ class Reader:
 
         self.name = "standard input" if str(source) == STANDARD else str(source)
         place: Any = 0 if str(source) == STANDARD else str(source)
-        if place and not os.path.exists(place):
-            raise AudioFileError(f"{place}: no such file, expected audio (WAV, FLAC, AIFF)")
-        if place and os.path.isdir(place):
-            raise AudioFileError(f"{place} is a folder, expected an audio file")
+        if place:
+            check_audio(place)
         try:
             self._file = soundfile.SoundFile(place, closefd=False)
         except (soundfile.SoundFileError, OSError, TypeError) as error:
@@ -219,7 +218,9 @@ class _File:
         try:
             self._file = soundfile.SoundFile(str(path), "w", sample_rate, channels, encoding, format=container)
         except (soundfile.SoundFileError, OSError, ValueError) as error:
-            raise AudioFileError(f"{path.parent}: cannot write there ({_reason(error)})") from error
+            allowed = os.access(path.parent, os.W_OK)
+            reason = _reason(error) if allowed else "permission denied: name a folder that you may write to"
+            raise AudioFileError(f"{path.parent}: cannot write there ({reason})") from error
 
     def write(self, samples: np.ndarray) -> None:
         self._file.write(samples)

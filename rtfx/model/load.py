@@ -91,6 +91,8 @@ BINARY = (
     (b"\x80", PICKLE),
     (b"\x93NUMPY", "a NumPy array: name the folder's config.json instead"),
     (b"RIFF", "a WAV file: use it as a cab"),
+    (b"fLaC", "a FLAC file: use it as a cab"),
+    (b"version:", "a set list: name it without --model, or rtfx check it"),
     (b"<", "an HTML or XML page, perhaps a failed download: fetch the raw file"),
 )
 

@@ -127,7 +127,9 @@ def parse(text: str, kinds: Mapping[str, type]):
     for pair in filter(None, query.split("&")):
         given, equals, value = pair.partition("=")
         key = _known(given, defaults) or given
-        if key not in defaults or not equals:
+        if key in defaults and not equals:
+            raise UsageError(f"random:{kind}: {given!r} has no value, expected {given}=VALUE")
+        if key not in defaults:
             hint = did_you_mean(given[:60], defaults)
             raise UsageError(
                 f"random:{kind} has no key {given[:60]!r}{hint}, expected key=value of: {', '.join(defaults)}"

@@ -66,7 +66,13 @@ def read_yaml(path: Path) -> Marked:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise PresetError(f"{place}: is not YAML: {_one_line(error.problem or error.context)}") from None
+        problem = _one_line(", ".join(filter(None, (error.context, error.problem))))
+        remedy = ": indent with spaces, not tabs" if "'\\t'" in problem else ""
+        raise PresetError(f"{place}: is not YAML: {problem}{remedy}") from None
+    except yaml.reader.ReaderError as error:
+        if error.encoding != "unicode":  # else it is text with a forbidden character in it
+            raise PresetError(f"{path}: is not text at byte {error.position}: save it again as UTF-8") from None
+        raise PresetError(f"{path}: is not YAML: {_one_line(error)}") from None
     except yaml.YAMLError as error:
         raise PresetError(f"{path}: is not YAML: {_one_line(error)}") from None
     except RecursionError:

@@ -14,13 +14,14 @@ from ..errors import AudioFileError, ModelError, UsageError
 from ..model import rtfx_json
 from ..model.spec import Knob, ModelSpec
 from ..model.write.convert import convert
-from ..model.write.save import FORMATS, format_of, possible
+from ..model.write.save import FORMATS, check_folder, format_of, possible
 from . import sidecar
 from .capture import Capture, read_capture
 from .dataset import Take, dataset
 from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
+from .uninterrupted import uninterrupted
 
 ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
 
@@ -161,11 +162,12 @@ def train(
         raise UsageError(f"{goal.arch} cannot be written as {unsayable[0]}, formats that have words for it: {others}")
 
     def keep(report: Report, checkpoint: Checkpoint) -> None:
-        if report.better:
-            rtfx_json.save(model(report.esr), goal.out)
-        sidecar.save(kept, checkpoint, about)
-        if after:
-            after(report)
+        with uninterrupted():
+            if report.better:
+                rtfx_json.save(model(report.esr), goal.out)
+            sidecar.save(kept, checkpoint, about)
+            if after:
+                after(report)
 
     done, stopped = fit(learner, data, plan, begin, keep, tick)
     if not done.best:
@@ -191,8 +193,7 @@ def check_goal(goal: Goal) -> None:
     """Raise for what could not be written in the end, before minutes are spent."""
     if format_of(goal.out) != "rtfx":
         raise UsageError(f"{goal.out}: the model is written as rtfx JSON, expected a name that ends in .json")
-    if not goal.out.parent.is_dir():
-        raise ModelError(f"{goal.out}: the folder {goal.out.parent} does not exist: make it first")
+    check_folder(goal.out)
     for to in goal.to:
         if to not in ENDINGS:
             raise UsageError(f"--to {to}: expected one of {', '.join(FORMATS[1:])}")

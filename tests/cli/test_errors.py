@@ -1,6 +1,8 @@
 """Whatever goes wrong is one line on standard error that helps, with the right exit code and no traceback."""
 
+import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,10 +11,13 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
+from rich.progress import Progress
 
 from rtfx.cli import main
+from rtfx.cli.output import status
 
-from .command import ENVIRONMENT, MODEL, RATE, process, rtfx, start
+from .command import COMMAND, ENVIRONMENT, MODEL, RATE, process, rtfx, start
 
 RIG = f"version: 1\npresets:\n  - name: edge\n    chain: [{{type: model, id: net, file: '{MODEL}'}}, {{type: gain}}]\n"
 
@@ -23,6 +28,7 @@ def place(tmp_path, monkeypatch):
     x = 0.1 * np.random.default_rng(1).standard_normal(2000)
     soundfile.write(tmp_path / "dry.wav", x, RATE)
     soundfile.write(tmp_path / "other.wav", x, RATE)
+    soundfile.write(tmp_path / "wide.wav", np.zeros((10, 33)), RATE)
     (tmp_path / "bad.wav").write_text("no audio")
     (tmp_path / "bad.json").write_text("<html>404</html>")
     (tmp_path / "empty").mkdir()
@@ -90,6 +96,13 @@ TABLE = [
     ("info empty", FAILED, r"no model file in this folder"),
     ("verify", USAGE, r"missing argument"),
     ("verify none.json", FAILED, r"no such model"),
+    ("info rig.yaml", FAILED, r"rig\.yaml: a set list"),
+    ("play M --cab empty NULL", FAILED, r"empty is a folder, expected an impulse response"),
+    ("play M --device null --input empty", FAILED, r"empty is a folder, expected audio"),
+    ("play M NULL --record dry.wav", USAGE, r"--record dry\.wav is what --input reads"),
+    ("play M NULL --record empty", USAGE, r"--record empty is a folder"),
+    ("play M --device null --input wide.wav", FAILED, r"wide\.wav: 33 channels, expected at most 32"),
+    ("train --input dry.wav --target dry.wav --out x.json --minutes nan", USAGE, r"--minutes.*not a finite number"),
 ]
 
 
@@ -206,3 +219,36 @@ def test_process_exit_code_and_streams():
     assert json.loads(done.stdout)["parameters"] > 0
     assert done.stderr == b""
     assert process("info").returncode == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
+def test_standard_output_closed_or_on_a_full_disk():
+    closed = subprocess.Popen(
+        [*COMMAND, "info", MODEL], env=ENVIRONMENT, stderr=subprocess.PIPE, preexec_fn=close_output
+    )
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, "info", MODEL], env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE)
+    words = "rtfx: nothing more can be written (No space left on device): make room on the disk\n"
+    assert (done.returncode, done.stderr.decode()) == (1, words)
+    assert (closed.communicate(timeout=60)[1], closed.returncode) == (b"", 0)
+
+
+def close_output():
+    os.close(1)
+
+
+def test_what_may_not_be_read_or_written_to(capsys, place, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read and write everything
+    assert "dry.wav: permission denied" in rtfx(capsys, "render", "--model", MODEL, "dry.wav", "wet.wav")[2]
+    assert "new.json: permission denied in" in rtfx(capsys, "convert", MODEL, "new.json")[2]
+
+
+def test_a_line_above_a_bar_that_is_being_drawn(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress(console=Console(stderr=True, force_terminal=True, width=60)) as bar:
+        bar.add_task("learning")
+        bar.refresh()
+        status("a line")
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert "\nrtfx: a line\n" in shown.replace("\r", "\n")

@@ -49,6 +49,7 @@ def test_folder_goes_on_after_a_bad_file(capsys, tmp_path):
     (tmp_path / "b.json").write_text("{")
     shutil.copy(tmp_path / "a.json", tmp_path / "c.json")
     (tmp_path / "notes.txt").write_text("not a model")
+    (tmp_path / ".rtfx-render.json").write_text("{}")
     code, out, err = rtfx(capsys, "info", tmp_path, "--json")
     assert code == 1
     found = [json.loads(line) for line in out.splitlines()]

@@ -260,7 +260,7 @@ def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_pa
     assert path == tmp_path / "take.yaml" and (tmp_path / "takes" / "take.wet.wav").exists()
     assert "take.dry.wav" in " ".join(stream.news())
     code, _, err = command(capsys, "render", "take.dry.wav", "out.wav", "take.yaml")
-    assert code == 0 and "bit for bit" not in err, err
+    assert code == 0 and "s of take.yaml, bit for bit what was heard\n" in err and "not bit" not in err, err
     wet, out = (soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("take.wet.wav", "out.wav"))
     assert len(wet) >= RATE and np.array_equal(wet, out)
     code, _, _ = command(capsys, "render", "take.dry.wav", "twin.wav", "take.yaml:twin")

@@ -121,7 +121,7 @@ def text(folder):
 
 BAD = {
     "missing": (lambda folder: folder / "nowhere.wav", "no such file"),
-    "folder": (lambda folder: folder, "no such file"),
+    "folder": (lambda folder: folder, "is a folder"),
     "text": (text, "cannot be read as audio"),
     "truncated": (truncated, "cannot be read as audio"),
     "empty": (lambda folder: write(folder, np.zeros(0)), "is empty"),

@@ -148,7 +148,7 @@ REFUSED = {
     "grv?": ("UsageError", "known: tcn, gru, lstm"),
     "tnc?seed=1": ("UsageError", "did you mean 'tcn'"),
     "tcn?sed=1": ("UsageError", "did you mean 'seed'"),
-    "tcn?seed": ("UsageError", "key=value"),
+    "tcn?seed": ("UsageError", "'seed' has no value, expected seed=VALUE"),
     "tcn?seed=x": ("UsageError", "seed is 'x', expected an integer from 0"),
     "tcn?seed=1&seed=2": ("UsageError", "twice"),
     "tcn?layers=25": ("UsageError", "from 1 to 24"),

@@ -44,6 +44,15 @@ def format_of(path: str | Path, to: str | None = None) -> str:
     return SUFFIXES[suffix]
 
 
+def check_folder(path: Path) -> None:
+    """Raise ModelError, before any work is done, if nothing can be written at `path`."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ModelError(f"{path}: the folder {folder} does not exist: make it first")
+    if not os.access(folder, os.W_OK):
+        raise ModelError(f"{path}: permission denied in {folder.absolute()}: name a folder that you may write to")
+
+
 def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
     """Write a model; an existing file is replaced in one step.
 
