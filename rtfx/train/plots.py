@@ -27,7 +27,7 @@ def draw(path: Path, learner: Learner, data: Dataset, reports: Sequence[Report],
     try:
         import matplotlib
     except ImportError:
-        return "no plots: matplotlib is missing, pip install 'rtfx[train]'"
+        return "no plots: matplotlib is missing, pip install matplotlib"
     matplotlib.use("Agg")  # a file, whatever the screen
     from matplotlib import pyplot
 

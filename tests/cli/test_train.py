@@ -158,7 +158,7 @@ def test_without_matplotlib_a_line_says_so(recorded, tmp_path):
     command = [sys.executable, "-c", code, "train", *map(str, flags)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment())
     assert done.returncode == 0, done.stderr
-    assert "matplotlib is missing, pip install 'rtfx[train]'" in done.stderr
+    assert "matplotlib is missing, pip install matplotlib" in done.stderr
     assert (tmp_path / "my.json").exists() and not (tmp_path / "my.png").exists()
 
 
