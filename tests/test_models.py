@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from rtfx.model.load import load
-from rtfx.model.random import random_spec
+from rtfx.model.random.nets import random_spec
 from rtfx.model.reference import evaluate
 from rtfx.model.write.convert import convert
 from rtfx.units import gain_from_db

@@ -49,7 +49,7 @@ def model_files(name: str) -> list[str]:
         The folder holds no model file.
     """
     from ..find import MODEL_SUFFIXES
-    from ..model.hdf5 import SUFFIXES, holds_model
+    from ..model.read.hdf5 import SUFFIXES, holds_model
 
     folder = Path(name)
     if not folder.is_dir():

@@ -158,15 +158,15 @@ def latency_wanted(text: str | None) -> str | float | None:
 
 def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool) -> str:
     """Show the stream until it ends; return why it did: ended, quit, stopped or moved."""
-    from ..control import keyboard, session, view
     from ..control.reconnect import Reconnection
+    from ..control.terminal import keyboard, session, view
     from ..host.route import own_standard_error
 
     live = not headless and sys.stderr.isatty() and keyboard.available()
     with contextlib.ExitStack() as stack:
         back = stack.enter_context(contextlib.closing(Reconnection(stream, remind=live))) if reconnect else None
         if live:
-            from ..control.terminal import Terminal
+            from ..control.terminal.terminal import Terminal
 
             terminal = Terminal()
             if terminal.painter.capable:

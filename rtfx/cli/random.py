@@ -26,7 +26,7 @@ Examples:
 @debug_option
 def command(words: tuple[str, ...]) -> int:
     """Print a set list that plays a random net; without seed=N another one every time."""
-    from ..model.random import KINDS, random_spec
+    from ..model.random.nets import KINDS, random_spec
 
     kind = words[0].lower() if words and "=" not in words[0] else "tcn"
     pairs = [word for word in words[1 if words and "=" not in words[0] else 0 :]]

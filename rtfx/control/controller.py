@@ -10,7 +10,7 @@ from numbers import Integral
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import AudioFileError, UsageError, did_you_mean
-from ..model.random import FAMILY as RANDOM
+from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
 from ..plan.resolve import checked

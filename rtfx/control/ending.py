@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..host.portaudio import PortAudioHost
     from ..host.recorder import Recorder
     from .controller import Controller
-    from .takes import Takes
+    from .take.takes import Takes
     from .watch import Watcher
 
 FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device

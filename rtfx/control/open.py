@@ -27,13 +27,13 @@ from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .asked import Asked
 from .controller import Controller
-from .describe import Described
-from .keeper import RING_SECONDS
 from .load import Loader, load_presets
 from .reload import Reloader, paths_of, signature_of
 from .reseed import Reseeder
 from .stream import Stream
-from .takes import Takes
+from .take.describe import Described
+from .take.keeper import RING_SECONDS
+from .take.takes import Takes
 from .watch import Watcher
 
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for

@@ -11,8 +11,8 @@ from typing import Any
 from ..effects.table import BLOCKS
 from ..errors import RtfxError
 from ..find import find_audio, find_model
+from ..model.read.state_dict import description
 from ..model.spec import ModelSpec
-from ..model.state_dict import description
 from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RtfxError
-from ..model.random import kind_of
-from ..model.random_level import SILENT
-from ..model.random_settings import RANGES
+from ..model.random.level import SILENT
+from ..model.random.nets import kind_of
+from ..model.random.settings import RANGES
 from ..plan.block import ChainBlock
 from .controller import Controller
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..effects.table import BLOCKS
 from ..errors import PresetError
 from ..find import shipped, user_folder
-from ..model.random import words_with
+from ..model.random.nets import words_with
 from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list

@@ -19,13 +19,13 @@ from ..units import db_from_gain, gain_from_db
 from .asked import within
 from .audio import Audio, played
 from .controller import Controller
-from .desk import Desk
 from .ending import end
 from .html import stats_table
 from .interrupt import closed
 from .reseed import Reseeder
 from .stats import Cleared, Meters, Stats, read_meters
-from .takes import Takes
+from .take.takes import Takes
+from .terminal.desk import Desk
 from .turns import Turns
 from .watch import Watcher
 

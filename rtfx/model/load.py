@@ -19,9 +19,10 @@ from ..errors import (
     did_you_mean,
 )
 from ..find import find_model
-from . import agam, aidax, nam, nam_legacy, rtfx_json, rtneural, smartamppro, state_dict, wavenetva
-from .binary import PICKLE, read_binary
+from . import rtfx_json
 from .limits import FILE_BYTES, check_limits
+from .read import agam, aidax, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
+from .read.binary import PICKLE, read_binary
 from .spec import ModelSpec
 from .values import mapping, shown
 
@@ -117,7 +118,7 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     if not isinstance(name, str | os.PathLike):
         raise UsageError(f"model is {name!r}, expected a path, a name, or random:KIND?key=value&...")
     if str(name).startswith(RANDOM):
-        from .random import random_spec
+        from .random.nets import random_spec
 
         return random_spec(str(name)[len(RANDOM) :])
     path = find_model(name)

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ShapeMismatch
 from ..find import find_model
-from . import aidax
 from .load import parse
+from .read import aidax
 from .spec import ModelSpec
 from .values import tensor
 

@@ -11,7 +11,7 @@ from ..effects.block import Block
 from ..effects.klon import NEURAL
 from ..kernels.resample import Ratio
 from ..model.levels import PLUGIN
-from ..model.random import changed_words, kind_of, redrawn, settings_of
+from ..model.random.nets import changed_words, kind_of, redrawn, settings_of
 from ..model.spec import SIZE, ModelSpec
 from ..rig import random_block
 from ..rig.parameters import Parameter

@@ -37,8 +37,8 @@ WHAT = {
 @cache
 def parameters(kind: str) -> tuple[Parameter, ...]:
     """Return what can be turned of a random net beside its levels: `link`, and its settings, each a new plan."""
-    from ..model.random import KINDS
-    from ..model.random_settings import CHOICES, RANGES
+    from ..model.random.nets import KINDS
+    from ..model.random.settings import CHOICES, RANGES
 
     found = [Parameter(LINK, OFF, kind="stepped", choices=SWITCH, summary=LINKED)]
     for field in fields(KINDS[kind]):
@@ -64,7 +64,7 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
     UsageError
         An unknown kind, key or value of the net.
     """
-    from ..model.random import KINDS, check_words
+    from ..model.random.nets import KINDS, check_words
 
     left = dict(keys)
     kind = str(left.pop(KIND).value).lower() if KIND in left else "tcn"
@@ -83,7 +83,7 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
 
 def turned_in(file: Any) -> tuple[Parameter, ...]:
     """Return what can be turned of a block beside the parameters of its type: of a random net its `parameters`."""
-    from ..model.random import KINDS
+    from ..model.random.nets import KINDS
 
     kind = str(file).removeprefix("random:").partition("?")[0].lower()
     return parameters(kind) if str(file).startswith("random:") and kind in KINDS else ()
@@ -97,8 +97,8 @@ def random_text(block: BlockSpec) -> str:
 
 def described() -> list[dict[str, Any]]:
     """Return the keys of the block, those of its net first, as ``rtfx info --blocks`` lists parameters."""
-    from ..model.random import KINDS
-    from ..model.random_settings import CHOICES, RANGES
+    from ..model.random.nets import KINDS
+    from ..model.random.settings import CHOICES, RANGES
 
     found = [_key(KIND, "tcn", tuple(KINDS), "gru and lstm take fewer keys")]
     for field in fields(KINDS["tcn"]):

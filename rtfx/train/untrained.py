@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..model import nam
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
-from ..model.residual_stack import Layer, append_stack
+from ..model.read import nam
+from ..model.read.residual_stack import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
 from .sizes import WaveNet, is_wavenet, wavenet
 

@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from rtfx.control.desk import Desk
 from rtfx.control.history import History
 from rtfx.control.stats import Meters
+from rtfx.control.terminal.desk import Desk
 from rtfx.effects.gain import GAIN
 from rtfx.errors import UsageError
 from rtfx.rig.parameters import Parameter

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from rtfx.control.keyboard import Decoder, Keyboard
+from rtfx.control.terminal.keyboard import Decoder, Keyboard
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
@@ -106,7 +106,7 @@ def test_hang_up_is_silence(terminal):
 
 READER = textwrap.dedent("""
     import sys, time
-    from rtfx.control.keyboard import Keyboard
+    from rtfx.control.terminal.keyboard import Keyboard
     keyboard = Keyboard(0)
     keyboard.__enter__()
     print("ready", flush=True)

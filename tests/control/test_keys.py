@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rtfx.control import keys
-from rtfx.control.helppage import LABEL, SUMMARY, help_lines
-from rtfx.control.keyboard import CONTROLS, SEQUENCES
-from rtfx.control.keys import ACTIONS, BY_KEY, Quit, press
+from rtfx.control.terminal import keys
+from rtfx.control.terminal.helppage import LABEL, SUMMARY, help_lines
+from rtfx.control.terminal.keyboard import CONTROLS, SEQUENCES
+from rtfx.control.terminal.keys import ACTIONS, BY_KEY, Quit, press
 from rtfx.rig.preset import GLOBALS
 
 from .fake_stream import FakeStream

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rtfx.control import knobs
-from rtfx.control.knobs import round_step, turned, worded
-from rtfx.control.slots import Slots
+from rtfx.control.terminal import knobs
+from rtfx.control.terminal.knobs import round_step, turned, worded
+from rtfx.control.terminal.slots import Slots
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import UsageError
 from rtfx.rig.parameters import Parameter

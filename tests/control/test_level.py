@@ -12,7 +12,7 @@ from rtfx.control.loudness import loudness
 from rtfx.errors import PresetError, UsageError
 from rtfx.host.null import NullHost
 from rtfx.model.levels import named_levels
-from rtfx.model.random import random_spec
+from rtfx.model.random.nets import random_spec
 from rtfx.model.spec import Activation, Dense, Input, ModelSpec
 
 RATE = 48000

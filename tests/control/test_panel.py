@@ -3,9 +3,9 @@
 import pytest
 from rich.cells import cell_len
 
-from rtfx.control import panel
-from rtfx.control.knobs import Knob
-from rtfx.control.meterbars import bar, channel_line, lamp, level_style, load_style
+from rtfx.control.terminal import panel
+from rtfx.control.terminal.knobs import Knob
+from rtfx.control.terminal.meterbars import bar, channel_line, lamp, level_style, load_style
 from rtfx.effects.eq import EQ
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.preset import GLOBALS

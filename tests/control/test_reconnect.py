@@ -8,8 +8,9 @@ import pytest
 import soundfile
 
 import rtfx
-from rtfx.control import reconnect, session
+from rtfx.control import reconnect
 from rtfx.control.carry import Carried
+from rtfx.control.terminal import session
 from rtfx.host import devices, portaudio, renew, route
 from rtfx.host.route import ALSA
 from tests.host.fake_card import LATENCY, FakeCards

@@ -9,10 +9,10 @@ import soundfile
 import yaml
 
 import rtfx
-from rtfx.control.keys import press
 from rtfx.control.loaded import LoadedPreset
+from rtfx.control.terminal.keys import press
 from rtfx.errors import ResourceLimit, UsageError
-from rtfx.model.random import random_spec, words_with
+from rtfx.model.random.nets import random_spec, words_with
 from rtfx.plan.block import ChainBlock
 
 NET = "random:tcn?seed={}&layers=3&channels=2"

@@ -9,8 +9,8 @@ import pytest
 
 import rtfx
 from rtfx.control import save, set_list_text
-from rtfx.control.desk import Desk
-from rtfx.control.keys import press
+from rtfx.control.terminal.desk import Desk
+from rtfx.control.terminal.keys import press
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError
 from rtfx.find import shipped

@@ -11,9 +11,9 @@ import pytest
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
-from rtfx.control.guard import Guard, modes  # noqa: E402
-from rtfx.control.screen import CLEAR, ENTER, LEAVE, Screen  # noqa: E402
-from rtfx.control.stray import Stray  # noqa: E402
+from rtfx.control.terminal.guard import Guard, modes  # noqa: E402
+from rtfx.control.terminal.screen import CLEAR, ENTER, LEAVE, Screen  # noqa: E402
+from rtfx.control.terminal.stray import Stray  # noqa: E402
 
 ERASES = re.compile(r"\x1b\[[0-3]?J|\x1bc|\x1b\[[12]K")  # the page, or a line before it is written anew
 

@@ -11,12 +11,12 @@ import soundfile
 import yaml
 
 import rtfx
-from rtfx.control import keeper
 from rtfx.control.controller import Controller
-from rtfx.control.describe import Described
 from rtfx.control.load import Loader, load_presets
-from rtfx.control.replay import Replay, take_in
-from rtfx.control.takes import Takes
+from rtfx.control.take import keeper
+from rtfx.control.take.describe import Described
+from rtfx.control.take.replay import Replay, take_in
+from rtfx.control.take.takes import Takes
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig

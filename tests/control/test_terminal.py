@@ -16,7 +16,7 @@ import soundfile
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
-from rtfx.control.screen import CLEAR, ENTER, LEAVE  # noqa: E402
+from rtfx.control.terminal.screen import CLEAR, ENTER, LEAVE  # noqa: E402
 from tests.cli.command import COMMAND, ENVIRONMENT, MODEL, RATE  # noqa: E402
 
 from .test_keyboard import stopped  # noqa: E402
@@ -24,9 +24,9 @@ from .test_keyboard import stopped  # noqa: E402
 VIEW = textwrap.dedent("""
     import os, subprocess, sys, time
     from rtfx.cli.play import Signals
-    from rtfx.control import session
-    from rtfx.control.terminal import Terminal
-    from rtfx.control.view import LiveView
+    from rtfx.control.terminal import session
+    from rtfx.control.terminal.terminal import Terminal
+    from rtfx.control.terminal.view import LiveView
     from tests.control.fake_stream import FakeStream
     with Signals() as signals:
         signals.playing = True

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from rtfx.control import session, view
-from rtfx.control.paint import Painter
+from rtfx.control.terminal import session, view
+from rtfx.control.terminal.paint import Painter
 
 from .fake_stream import FakeStream
 

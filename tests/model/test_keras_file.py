@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from rtfx import errors
-from rtfx.model import keras_file
-from rtfx.model.keras_file import snake
 from rtfx.model.load import load
+from rtfx.model.read import keras_file
+from rtfx.model.read.keras_file import snake
 from rtfx.model.reference import evaluate
 
 from ..fuzz import change

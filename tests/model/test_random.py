@@ -9,10 +9,10 @@ import pytest
 from rtfx import errors
 from rtfx.api import Model
 from rtfx.model.load import load
-from rtfx.model.random_tables import ACTIVATIONS, drawn
-from rtfx.model.random_tables import INITS as PLUGIN_INITS
+from rtfx.model.random.tables import ACTIVATIONS, drawn
+from rtfx.model.random.tables import INITS as PLUGIN_INITS
+from rtfx.model.random.torch_numbers import TorchGenerator
 from rtfx.model.reference import EVALUATE, evaluate
-from rtfx.model.torch_random import TorchGenerator
 
 NUMBERS = ("00", "02", "05", "06", "07", "09", "11")
 CASES = [f"cpp_case{number}_{kind}.npz" for number in NUMBERS for kind in ("intended", "fallthrough")]

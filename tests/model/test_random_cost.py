@@ -8,8 +8,8 @@ import pytest
 
 from rtfx.errors import ResourceLimit
 from rtfx.model.load import load
-from rtfx.model.random_limits import HISTORY_BYTES, LOAD, nearest, predicted_load
-from rtfx.model.random_settings import RANGES, Tcn
+from rtfx.model.random.limits import HISTORY_BYTES, LOAD, nearest, predicted_load
+from rtfx.model.random.settings import RANGES, Tcn
 from rtfx.model.reference import evaluate
 
 LARGEST = {"layers": 24, "channels": 64, "kernel": 64, "dilation": 4}

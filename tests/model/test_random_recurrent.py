@@ -5,8 +5,8 @@ import pytest
 
 from rtfx.api import Model
 from rtfx.model.load import load
+from rtfx.model.random.torch_numbers import TorchGenerator
 from rtfx.model.reference import evaluate
-from rtfx.model.torch_random import TorchGenerator
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("gru", 3), ("lstm", 4)])

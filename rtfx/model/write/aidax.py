@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...units import db_from_gain
-from .. import aidax as reader
 from ..clip import guitar_like
 from ..nodes import Gru, Lstm
+from ..read import aidax as reader
 from ..reference import evaluate
 from ..spec import ModelSpec
 from .graph import Graph

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
-from ..nam import KINDS
-from ..nam_simple import DEFAULT_RATE
 from ..nodes import RECURRENT, Activation, Affine, Conv1d, Dense, Hold, Input, Lstm
+from ..read.nam import KINDS
+from ..read.nam_simple import DEFAULT_RATE
 from ..spec import ModelSpec
 from .graph import Graph
 from .nam_activation import IDENTITY, name_of

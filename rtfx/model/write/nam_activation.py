@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..nam_activation import PLAIN
 from ..nodes import Activation, PRelu
+from ..read.nam_activation import PLAIN
 from .graph import Graph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
-from ..nam_wavenet_config import FILMS
 from ..nodes import Activation, Input, PRelu
+from ..read.nam_wavenet_config import FILMS
 from .graph import Graph, single
 from .nam_activation import name_of
 from .nam_layers import alike

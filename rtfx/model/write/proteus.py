@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..agam import KNOBS, PLUGINS
 from ..nodes import Gru
+from ..read.agam import KNOBS, PLUGINS
 from ..spec import ModelSpec
 from .graph import Graph, numbers
 from .recurrent import recurrent_net

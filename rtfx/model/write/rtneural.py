@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
-from ..rtneural_layers import ACTIVATIONS
+from ..read.rtneural_layers import ACTIVATIONS
 from ..spec import ModelSpec
 from .graph import Entrance, Graph, numbers
 

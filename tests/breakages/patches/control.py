@@ -21,7 +21,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a take without what was learned in it",
-        "rtfx/control/replay.py",
+        "rtfx/control/take/replay.py",
         "weights = self._weights(told, preset)",
         "weights = None",
         "tests/control/test_takes.py::test_what_is_learned_while_it_plays_is_in_the_take",
@@ -53,7 +53,7 @@ BREAKAGES = [
     ),
     Breakage(
         "meters yellow too late",
-        "rtfx/control/meterbars.py",
+        "rtfx/control/terminal/meterbars.py",
         "YELLOW_DBFS, RED_DBFS = -3.0, 0.0",
         "YELLOW_DBFS, RED_DBFS = -2.0, 0.0",
         "tests/control/test_panel.py::test_levels_are_yellow_from_minus_3_and_red_from_0",
@@ -61,7 +61,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a page that cannot be drawn ends the sound",
-        "rtfx/control/session.py",
+        "rtfx/control/terminal/session.py",
         "            with _sound_goes_on(told):\n                view.update(meters)\n",
         "            view.update(meters)\n",
         "tests/control/test_view.py::test_a_fault_of_page_or_key_is_said_once_and_the_sound_goes_on",
@@ -69,7 +69,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a page cleared at every frame",
-        "rtfx/control/screen.py",
+        "rtfx/control/terminal/screen.py",
         '        text = ""\n',
         "        text = CLEAR\n",
         "tests/control/test_screen.py::test_only_lines_that_change_are_written_and_nothing_is_cleared",
@@ -77,7 +77,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a guard that leaves the terminal as it is",
-        "rtfx/control/guard.py",
+        "rtfx/control/terminal/guard.py",
         "printf '%b' \"$1\"",
         ":",
         "tests/control/test_terminal.py::test_a_kill_that_nothing_can_catch",
@@ -85,7 +85,7 @@ BREAKAGES = [
     ),
     Breakage(
         "slots that forget what played",
-        "rtfx/control/slots.py",
+        "rtfx/control/terminal/slots.py",
         "pair.kept[pair.current] = playing",
         "pair.kept[slot] = playing",
         "tests/control/test_knobs.py::test_slots_are_compared_and_kept_apart",
@@ -93,7 +93,7 @@ BREAKAGES = [
     ),
     Breakage(
         "undo in the wrong direction",
-        "rtfx/control/knobs.py",
+        "rtfx/control/terminal/knobs.py",
         "target = change.after if again else change.before",
         "target = change.before if again else change.after",
         "tests/control/test_keys.py::test_undo_and_redo",
@@ -117,7 +117,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a take that begins from rest",
-        "rtfx/control/replay.py",
+        "rtfx/control/take/replay.py",
         'restore(engine, state["engine"], rigs, numbers)',
         "engine.rigs.update({rigs[n].address: rigs[n] for n in rigs})",
         "tests/control/test_takes.py::test_a_take_nulls_bit_for_bit_whatever_happened[0]",
@@ -125,7 +125,7 @@ BREAKAGES = [
     ),
     Breakage(
         "presets switched a block late in a take",
-        "rtfx/control/replay.py",
+        "rtfx/control/take/replay.py",
         'events[following]["frame"] <= place:',
         'events[following]["frame"] < place:',
         "tests/control/test_takes.py::test_a_take_nulls_bit_for_bit_whatever_happened[0]",

@@ -5,7 +5,7 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a layer of Keras that is called twice read as if once",
-        "rtfx/model/keras_graph.py",
+        "rtfx/model/read/keras_graph.py",
         "    return str(layer), int(call)",
         "    return str(layer), 0",
         "tests/model/test_keras_file.py::test_a_layer_called_twice_numbers_and_differences",
@@ -53,7 +53,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a random net beyond all memory",
-        "rtfx/model/random.py",
+        "rtfx/model/random/nets.py",
         "    settings = parse(text, KINDS)\n    check_cost(settings, ",
         "    settings = parse(text, KINDS)\n    str(",
         "tests/model/test_random_cost.py::test_refused_with_both_figures_and_a_setting_that_fits",
@@ -61,7 +61,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a level found before the net's memory is full",
-        "rtfx/model/random.py",
+        "rtfx/model/random/nets.py",
         "return calibrated(spec, _within(settings, FRAMES // 2))",
         "return calibrated(spec)",
         "tests/model/test_random_cost.py::test_the_level_holds_once_a_long_memory_is_full",
@@ -69,7 +69,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a random net with biases that starts cold from zero states",
-        "rtfx/model/random.py",
+        "rtfx/model/random/nets.py",
         "quiet_past=not silent",
         "quiet_past=False",
         "tests/model/test_random.py::test_a_cold_net_has_heard_silence",
@@ -77,7 +77,7 @@ BREAKAGES = [
     ),
     Breakage(
         "the same seed once more",
-        "rtfx/model/random.py",
+        "rtfx/model/random/nets.py",
         " | {key: str(value) for key, value in settings.items()}",
         "",
         "tests/control/test_reseed.py::test_words_with_other_settings",
@@ -85,7 +85,7 @@ BREAKAGES = [
     ),
     Breakage(
         "the shift of a convolution's padding lost",
-        "rtfx/model/pt2/layers.py",
+        "rtfx/model/read/pt2/layers.py",
         "shift = x.shift + (lookback - before) * x.period",
         "shift = x.shift + lookback * x.period",
         "tests/model/test_pt2.py::test_stored_exports[gated]",

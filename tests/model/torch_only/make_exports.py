@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from rtfx.errors import RtfxError
-from rtfx.model.from_torch import _examples, _exported
-from rtfx.model.pt2.read import read
+from rtfx.model.read.from_torch import _examples, _exported
+from rtfx.model.read.pt2.read import read
 
 from .modules import FRAMES, answer, modules
 

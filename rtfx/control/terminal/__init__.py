@@ -1,0 +1,1 @@
+"""A player's session in a terminal: keys in, a live page out."""

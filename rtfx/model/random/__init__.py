@@ -1,0 +1,1 @@
+"""Random nets: untrained networks as effects, drawn from a seed."""

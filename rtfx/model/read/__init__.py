@@ -1,0 +1,1 @@
+"""Reads model files, one family a file; what it returns is a ModelSpec."""

@@ -1,0 +1,213 @@
+"""Reads Automated-GuitarAmpModelling JSON: the captures of Proteus, NeuralPi, Chameleon and TS-M1N3 among them.
+
+``model_data`` describes the network, ``state_dict`` holds its tensors under PyTorch's names:
+
+- SimpleRNN: LSTM, GRU or RNN layers, a linear layer, and the first `skip` inputs added to the output
+- RecNet: several of these in a row, described in ``blocks``; the skip of each is 1 unless it says otherwise
+- GatedConvNet: a gated WaveNet, zeros before the first frame
+
+A second input is a knob `drive`, a third `tone`. A legacy CoreAudioML file is the description of one recurrent block;
+its weights are in a .pt, a pickle, which is not opened: they are read from a `state_dict` in the file, or from
+``modelBest.json`` beside it. Source: CoreAudioML networks.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import MissingKey, ResourceLimit, UnsupportedInput
+from ..limits import WIDTH, at_most
+from ..nodes import Add, Dense, Input, Node, Slice
+from ..spec import Knob, ModelSpec
+from ..values import integer, mapping, one_of, required, shown
+from .guitar import at_levels, guitar_rate
+from .read_json import read_json
+from .residual_stack import Layer, append_stack
+from .rtneural import inputs
+from .torch_layers import GATES, State, add, linear, recurrent
+
+MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
+KNOBS = ("drive", "tone")
+LEGACY_WEIGHTS = "modelBest.json"
+
+# what each plugin multiplies its input by at half of its knob, by the nets it accepts: unit, hidden size, inputs
+PLUGINS = {
+    ("LSTM", 40, 1): ("Proteus", 1.25),  # 2.5 x drive
+    ("LSTM", 40, 2): ("Proteus", 1.5),
+    ("LSTM", 40, 3): ("Proteus", 1.5),
+    ("LSTM", 20, 1): ("NeuralPi", 1.0),  # 2 x gain
+    ("LSTM", 20, 2): ("NeuralPi", 1.0),
+    ("LSTM", 20, 3): ("NeuralPi", 1.0),
+    ("LSTM", 32, 1): ("Chameleon", 1.0),  # 2 x drive
+    ("LSTM", 32, 3): ("TS-M1N3", 3.0),
+}
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in an Automated-GuitarAmpModelling file.
+
+    Raises
+    ------
+    ModelError
+        MissingKey if the file has no weights, UnsupportedArchitecture for another network than those above.
+    """
+    model = mapping(data["model_data"], "model_data")
+    kind = one_of(required(model, "model", "model_data"), MODELS, "model_data.model")
+    if "state_dict" not in data:
+        raise MissingKey("the file has no key 'state_dict', thus no weights: its training ended before it saved any")
+    state = State(data["state_dict"])
+    if kind == "GatedConvNet":
+        return _spec(data, path, _gated(model, state), state, 1)
+    if kind == "RecNet":
+        blocks = _blocks(data)
+        width = _inputs(blocks[0], "blocks['0']")
+        nodes = inputs(width, list(KNOBS[: width - 1]))
+        entrance, source, outputs = len(nodes) - 1, len(nodes) - 1, width
+        for i, block in enumerate(blocks):
+            source, outputs = _block(nodes, source, outputs, block, f"blocks['{i}']", state, f"layers.block_{i + 1}.")
+        _append_skip(nodes, entrance, width, _skip(model, "model_data", 0), outputs)
+        return _spec(data, path, nodes, state, width)
+    width = _inputs(model, "model_data")
+    nodes = inputs(width, list(KNOBS[: width - 1]))
+    _block(nodes, len(nodes) - 1, width, model, "model_data", state, "")
+    one_layer = _layers(model, "model_data") == 1
+    plugin = PLUGINS.get((model["unit_type"], integer(model["hidden_size"], ""), width)) if one_layer else None
+    return _spec(data, path, nodes, state, width, plugin)
+
+
+def read_legacy(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model of a legacy CoreAudioML description, if its weights are to be had as JSON."""
+    beside = path.with_name(LEGACY_WEIGHTS)
+    if "state_dict" in data:
+        state = State(data["state_dict"])
+    elif beside.is_file():
+        state = State(read_json(beside), LEGACY_WEIGHTS)
+    else:
+        raise MissingKey(
+            "a legacy CoreAudioML description, whose weights are in a .pt that rtfx never opens, as it is a pickle: "
+            f"dump its state_dict as {LEGACY_WEIGHTS} beside it"
+        )
+    model = {"output_size": 1} | data | {"input_size": required(data, "in_size"), "skip": 1}
+    width = _inputs(model, "the file")
+    nodes = inputs(width, list(KNOBS[: width - 1]))
+    _block(nodes, len(nodes) - 1, width, model, "the file", state, "layers.0.")
+    return _spec(data, path, nodes, state, width)
+
+
+def _spec(
+    data: dict[str, Any],
+    path: Path,
+    nodes: list[Node],
+    state: State,
+    width: int,
+    plugin: tuple[str, float] | None = None,
+) -> ModelSpec:
+    """Return the finished model, if every tensor was used."""
+    state.finish()
+    warnings: list[str] = []
+    rate, rate_source = guitar_rate(data, path, warnings)
+    levels = at_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else at_levels({}, None)
+    return ModelSpec(
+        family="agam",
+        nodes=tuple(nodes),
+        name=path.stem,
+        sample_rate=rate,
+        rate_source=rate_source,
+        knobs=tuple(Knob(name) for name in KNOBS[: width - 1]),
+        kind="pedal" if plugin and plugin[0] == "TS-M1N3" else "unknown",
+        warnings=tuple(warnings),
+        **levels,
+    )
+
+
+def _inputs(model: dict[str, Any], where: str) -> int:
+    """Return the number of inputs: audio and at most two knobs."""
+    width = integer(required(model, "input_size", where), f"{where}.input_size")
+    if width > 1 + len(KNOBS):
+        raise UnsupportedInput(f"{where}.input_size is {width}, expected at most 3: audio, drive, tone")
+    return width
+
+
+def _layers(model: dict[str, Any], where: str) -> int:
+    return integer(model.get("num_layers", 1), f"{where}.num_layers")
+
+
+def _skip(model: dict[str, Any], where: str, default: int) -> int:
+    """Return how many inputs are added to the output; true is one."""
+    value = model.get("skip", default)
+    return int(value) if isinstance(value, bool) else integer(value, f"{where}.skip", 0)
+
+
+def _blocks(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the descriptions of a RecNet's blocks in order; an older form calls them `layers`."""
+    key = "layers" if "blocks" not in data and "layers" in data else "blocks"
+    blocks = mapping(required(data, key), key)
+    if not blocks:
+        raise MissingKey(f"{key} is empty, expected at least one block: re-export the model")
+    found = [mapping(required(blocks, str(i), key), f"{key}['{i}']") for i in range(len(blocks))]
+    return [{"unit_type": block.get("block_type", block.get("layer_name"))} | block for block in found]
+
+
+def _block(
+    nodes: list[Node], source: int, width: int, model: dict[str, Any], where: str, state: State, prefix: str
+) -> tuple[int, int]:
+    """Append recurrent layers, a linear layer and the direct path of one block; return its output and width."""
+    unit = one_of(required(model, "unit_type", where), GATES, f"{where}.unit_type")
+    hidden = at_most(integer(required(model, "hidden_size", where), f"{where}.hidden_size"), WIDTH, "hidden_size")
+    outputs = at_most(integer(model.get("output_size", 1), f"{where}.output_size"), WIDTH, "output_size")
+    entered = integer(required(model, "input_size", where), f"{where}.input_size")
+    last, into = source, width
+    if entered != width:
+        raise UnsupportedInput(f"{where}.input_size is {entered}, expected the {width} outputs of the block before")
+    for layer in range(_layers(model, where)):
+        last = add(nodes, recurrent(state, f"{prefix}rec.", last, unit, into, hidden, layer))
+        into = hidden
+    if model.get("bias_fl", False) in (True, 1):
+        state.take(f"{prefix}lin.bias", (outputs,))
+    add(nodes, linear(state, f"{prefix}lin.", last, hidden, outputs))
+    _append_skip(nodes, source, width, _skip(model, where, 1), outputs)
+    return len(nodes) - 1, outputs
+
+
+def _append_skip(nodes: list[Node], source: int, width: int, skip: int, outputs: int) -> None:
+    """Add the first `skip` features of `source` to the last node; one of them goes to every output."""
+    kept, last = min(skip, width), len(nodes) - 1
+    if not kept:
+        return
+    if kept not in (1, outputs):
+        raise UnsupportedInput(f"skip adds {kept} inputs to {outputs} outputs, expected 1 or as many as there are")
+    if kept < width:
+        entrance = nodes[nodes[source].sources[0]] if nodes[source].sources else None
+        audio = kept == 1 and isinstance(entrance, Input)  # the first input is a node of its own
+        source = nodes[source].sources[0] if audio else add(nodes, Slice((source,), 0, kept))
+    if kept < outputs:
+        source = add(nodes, Dense((source,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
+    add(nodes, Add((last, source)))
+
+
+def _gated(model: dict[str, Any], state: State) -> list[Node]:
+    """Return the nodes of a GatedConvNet."""
+    blocks, count, channels, taps, growth = (
+        integer(required(model, key, "model_data"), f"model_data.{key}")
+        for key in ("blocks", "layers", "channels", "kernel_size", "dilation_growth")
+    )
+    at_most(channels, WIDTH, "model_data.channels")
+    layers, width = [], 1
+    for block in range(blocks):
+        dilation = 1
+        for index in range(count):
+            prefix = f"blocks.{block}.layers.{index}."
+            weight = state.take(f"{prefix}conv.weight", (2 * channels, width, taps))
+            bias = state.take(f"{prefix}conv.bias", (2 * channels,))
+            mixed = state.take(f"{prefix}mix.weight", (channels, channels, 1))[:, :, 0]
+            layers.append(Layer(weight, bias, dilation, mixed, state.take(f"{prefix}mix.bias", (channels,))))
+            dilation, width = dilation * growth, channels
+            if dilation.bit_length() > 64:
+                raise ResourceLimit(f"dilation_growth is {shown(growth)}: dilation beyond 2^64: use a smaller model")
+    head = state.take(f"blocks.{blocks}.weight", (1, channels * len(layers), 1))[:, :, 0]
+    nodes: list[Node] = [Input(())]
+    append_stack(nodes, 0, layers, "gated", head, state.take(f"blocks.{blocks}.bias", (1,)))
+    return nodes

@@ -1,0 +1,104 @@
+"""Reads AIDA-X files: RTNeural JSON with gains, an optional direct path, a rate and up to two knobs.
+
+With g_in, g_out the gains given in dB and x the input: ``y = g_out net(g_in x, param1, param2)``, plus ``g_out g_in x``
+if `in_skip` is 1. Real files hold the rate as a string; a file without one is 48 kHz (AIDA-X's own default).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UnsupportedInput
+from ...units import gain_from_db
+from ..nodes import Add, Affine, Concat, Input, Node
+from ..spec import Knob, ModelSpec
+from ..values import required, shown
+from .rtneural_layers import append_layers, width_of
+
+KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
+KINDS = ("amp", "pedal", "amp+cab")
+DEFAULT_RATE = 48000.0
+RATES = (8000.0, 768000.0)  # Hz, what is believed
+SILENT_DB = -90.0  # AIDA-X: a gain at or below this is zero
+LOUDEST_DB = 200.0  # keeps the gain finite in float32
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in an AIDA-X file.
+
+    Raises
+    ------
+    ModelError
+        As for RTNeural JSON; UnsupportedInput for more than three inputs or `in_skip` above 1.
+    """
+    width = width_of(required(data, "in_shape"), "in_shape")
+    if width > 3:
+        raise UnsupportedInput(f"in_shape has {width} inputs, expected at most 3: audio, param1, param2")
+    skip = _number(data.get("in_skip"), 0.0)
+    if skip not in (0.0, 1.0):
+        raise UnsupportedInput(f"in_skip is {shown(data['in_skip'])}, expected 0 or 1")
+    names = ["param1", "param2"][: width - 1]
+    nodes: list[Node] = [Input(sources=())]
+    audio = _append_gain(nodes, 1, data.get("in_gain"))
+    nodes += [Input(sources=(), role="knob", name=name) for name in names]
+    if names:
+        nodes.append(Concat(sources=(audio, *range(audio + 1, audio + width))))
+    warnings, outputs = append_layers(nodes, required(data, "layers"), width)
+    if skip:
+        nodes.append(Add(sources=(audio, len(nodes) - 1)))
+    _append_gain(nodes, outputs, data.get("out_gain"))
+    metadata = _metadata(data)
+    rate, rate_source = _rate(metadata, warnings)
+    kind = metadata.get("kind")
+    return ModelSpec(
+        family="aidax",
+        nodes=tuple(nodes),
+        name=str(metadata.get("name") or path.stem),
+        sample_rate=rate,
+        rate_source=rate_source,
+        knobs=tuple(Knob(name, default=0.0) for name in names),
+        kind=kind if kind in KINDS else "unknown",
+        metadata=metadata,
+        warnings=tuple(warnings),
+    )
+
+
+def _number(value: Any, default: float) -> float:
+    """Return a finite JSON number; anything else is `default`, as in AIDA-X."""
+    real = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
+    return float(value) if real else default
+
+
+def _append_gain(nodes: list[Node], width: int, db: Any) -> int:
+    """Append a gain of `db` to the last node, `width` features wide, unless it is 0 dB; return the last index."""
+    decibels = _number(db, 0.0)
+    if decibels != 0.0:
+        gain = gain_from_db(min(decibels, LOUDEST_DB)) if decibels > SILENT_DB else 0.0
+        nodes.append(Affine(sources=(len(nodes) - 1,), scale=np.full(width, gain), shift=np.zeros(width)))
+    return len(nodes) - 1
+
+
+def _metadata(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the strings and numbers of `metadata` and of the top level, where older files keep them."""
+    nested = data.get("metadata")
+    pairs = [*data.items(), *(nested.items() if isinstance(nested, dict) else ())]
+    plain = {key: value for key, value in pairs if isinstance(value, (str, int, float))}
+    return {key: value for key, value in plain.items() if not isinstance(value, float) or math.isfinite(value)}
+
+
+def _rate(metadata: dict[str, Any], warnings: list[str]) -> tuple[float, str]:
+    """Return the rate in Hz and its source, with a warning if the file does not state a credible one."""
+    stated = metadata.get("samplerate")
+    try:
+        rate = float(stated) if stated is not None else math.nan
+    except (ValueError, OverflowError):
+        rate = math.nan
+    if RATES[0] <= rate <= RATES[1]:
+        return rate, "file"
+    found = "does not state a sample rate" if stated is None else f"states a sample rate of {shown(stated)}"
+    warnings.append(f"the file {found}: {DEFAULT_RATE:g} Hz assumed, as AIDA-X does; --model-rate sets another")
+    return DEFAULT_RATE, "family"

@@ -1,0 +1,148 @@
+"""Opens models that are no JSON: PyTorch exports, safetensors, Keras. A pickle is told and never opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import NotAModelFile, ResourceLimit, ShapeMismatch
+from ..limits import FILE_BYTES
+from ..spec import ModelSpec
+from ..values import integer, listed, mapping, shown, string
+from . import state_dict
+from .zipped import DAMAGED
+
+EXPORT = (
+    "export the module where it was made: torch.export.save(torch.export.export(module.eval(), (example,)), "
+    "'model.pt2'), or its weights as safetensors"
+)
+PICKLE = f"a Python pickle, which rtfx never opens, since it could run any code: {EXPORT}"
+HDF5 = b"\x89HDF"
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
+SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
+
+
+def read_binary(path: Path) -> ModelSpec | None:
+    """Return the model in a file, None if it is none of these formats.
+
+    Raises
+    ------
+    ModelError
+        A pickle, an archive of another kind, or as the format's reader says.
+    """
+    try:
+        with open(path, "rb") as file:
+            start, size = file.read(9), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
+    if start.startswith(HDF5):
+        from .keras_file import read_h5
+
+        return _described(read_h5(path, side := _beside(path)), side)
+    archive, tensors = start.startswith(b"PK"), start[8:9] == b"{" and start[5:8] == b"\0\0\0"
+    if (archive or tensors) and size > FILE_BYTES:
+        raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
+    if archive:
+        return _archive(path)
+    return state_dict.read(safetensors(path.read_bytes()), path) if tensors else None
+
+
+def _archive(path: Path) -> ModelSpec:
+    from . import keras_file
+    from .pt2 import archive, read
+
+    try:
+        with zipfile.ZipFile(path) as opened:
+            names = opened.namelist()
+            program = archive.is_program(opened)
+    except DAMAGED as error:
+        raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): fetch or export it again") from error
+    if program:
+        side = _beside(path)
+        spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
+        return _described(spec, side)
+    if any(name.endswith(".pkl") for name in names):
+        raise NotAModelFile(PICKLE)
+    if keras_file.WEIGHTS in names:
+        with zipfile.ZipFile(path) as opened:
+            return _described(keras_file.read_archive(opened, path.stem, side := _beside(path)), side)
+    raise NotAModelFile(
+        f"a zip archive that holds {shown(names[0] if names else 'nothing')}, expected a model: {EXPORT}"
+    )
+
+
+def _described(spec: ModelSpec, side: dict[str, Any]) -> ModelSpec:
+    """Return the model by the name and of the kind that the description beside it says."""
+    return replace(spec, name=side.get("name", spec.name), kind=side.get("kind", spec.kind))
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """Return what the description beside an export says: names and rate, which it has no place for."""
+    from ..values import one_of
+    from .guitar import stated_rate
+    from .read_json import read_json
+
+    beside = state_dict.description(path)
+    if beside is None:
+        return {}
+    data = mapping(read_json(beside), beside.name)
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in SIDE_KEYS:
+            raise NotAModelFile(f"{beside.name} has a key {shown(key)}, expected of an export: {', '.join(SIDE_KEYS)}")
+        if key == "knobs":
+            found[key] = [string(name, "knobs") for name in listed(value, "knobs")]
+        elif key == "sample_rate":
+            found[key] = stated_rate(value)
+            if found[key] is None:
+                raise NotAModelFile(f"sample_rate is {shown(value)}, expected Hz")
+        else:
+            found[key] = string(value, key) if key == "name" else one_of(value, state_dict.KINDS, key)
+    return found
+
+
+def safetensors(content: bytes) -> dict[str, np.ndarray]:
+    """Return the tensors of a safetensors file by name.
+
+    Raises
+    ------
+    ModelError
+        A header that is not JSON, an unknown type, places that do not fit the sizes.
+    """
+    length = int.from_bytes(content[:8], "little")
+    if length > len(content) - 8:
+        raise NotAModelFile(f"the header is {length} bytes long, the file {len(content)}: fetch it again")
+    try:
+        header = mapping(json.loads(content[8 : 8 + length]), "the header")
+    except (ValueError, RecursionError) as error:
+        raise NotAModelFile(f"the header is not JSON ({str(error)[:100]}): fetch it again") from error
+    body, found = content[8 + length :], {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        entry = mapping(entry, name[:60])
+        sizes = [integer(size, f"{name[:60]}.shape", 0) for size in listed(entry.get("shape"), f"{name[:60]}.shape")]
+        places = [integer(p, f"{name[:60]}.data_offsets", 0) for p in listed(entry.get("data_offsets"), name[:60])]
+        kind = entry.get("dtype")
+        if not isinstance(kind, str) or (kind != "BF16" and kind not in DTYPES):
+            raise NotAModelFile(f"{name[:60]} is of type {shown(kind)}, expected one of BF16, {', '.join(DTYPES)}")
+        width = 2 if kind == "BF16" else np.dtype(DTYPES[kind]).itemsize
+        count = 1
+        for size in sizes:
+            count *= size
+        if len(places) != 2 or places[1] > len(body) or places[1] - places[0] != count * width:
+            raise ShapeMismatch(f"{name[:60]} has sizes {sizes} at {places}, which does not fit: fetch the file again")
+        raw = body[places[0] : places[1]]
+        if kind == "BF16":
+            flat = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
+        else:
+            flat = np.frombuffer(raw, DTYPES[kind])
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            found[name] = flat.reshape(sizes).astype(np.float64)
+    return found

@@ -1,0 +1,106 @@
+"""Turns a PyTorch module into a model: exports it, and reads the export as any other file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+from ...errors import UnsupportedArchitecture, UsageError
+from ..limits import check_limits
+from ..spec import ModelSpec
+from .pt2.read import read
+
+FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any
+
+
+def spec_from_torch(
+    module: Any,
+    example: Any = None,
+    knobs: Sequence[str] | None = None,
+    sample_rate: float | None = None,
+    name: str | None = None,
+) -> ModelSpec:
+    """Return the model that a module is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        It is evaluated as after ``module.eval()``; its mode is as before afterwards.
+    example : torch.Tensor or tuple of them, optional
+        What the module is called with: audio of one batch, (1, features, frames) or (1, frames, features), then knobs.
+        Without it both layouts are tried, with as many features as the first layer takes.
+    knobs : sequence of str, optional
+        Names of the knobs: the last features of the audio input, then the other inputs.
+    sample_rate : float, optional
+        Hz; without it the model runs at the stream's.
+
+    Raises
+    ------
+    ModelError
+        UnsupportedArchitecture names the operation that is no layer of rtfx.
+    UsageError
+        No module, or no example that it could be called with.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise UsageError("PyTorch is not installed: pip install torch, or export to .pt2 where it is") from None
+    if not isinstance(module, torch.nn.Module):
+        raise UsageError(f"expected a torch.nn.Module, found {type(module).__name__}")
+    name = name or type(module).__name__
+    training = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        candidates = [_tuple(example)] if example is not None else _examples(torch, module)
+        failed: Exception | None = None
+        for inputs in candidates:
+            try:
+                return check_limits(read(_exported(torch, module, inputs), name, knobs, sample_rate))
+            except (UnsupportedArchitecture, UsageError) as error:
+                failed = failed or error
+        assert failed is not None
+        raise failed
+    finally:
+        for part, mode in training.items():
+            part.training = mode
+
+
+def _tuple(example: Any) -> tuple:
+    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
+
+
+def _examples(torch: Any, module: Any) -> list[tuple]:
+    """Return inputs to try: features second, as convolutions want them, or last, as recurrent and linear layers."""
+    found: list[tuple[int, bool]] = []
+    for part in module.modules():
+        if isinstance(part, (torch.nn.Conv1d, torch.nn.ConvTranspose1d)):
+            found.append((part.in_channels, False))
+        elif isinstance(part, torch.nn.RNNBase):
+            found.append((part.input_size, True))
+        elif isinstance(part, torch.nn.Linear):
+            found.append((part.in_features, True))
+    inputs = []
+    for width, last in dict.fromkeys([*found[:1], (1, False), (1, True)]):
+        inputs += [(1, FRAMES, width), (FRAMES, 1, width)] if last else [(1, width, FRAMES)]
+    kind = next((part.dtype for part in module.parameters() if part.is_floating_point()), None)
+    return [(torch.zeros(*sizes, dtype=kind),) for sizes in dict.fromkeys(inputs)]
+
+
+def _exported(torch: Any, module: Any, inputs: tuple) -> BytesIO:
+    """Return the archive of an export."""
+    archive = BytesIO()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # about torch's own future
+            torch.export.save(torch.export.export(module, inputs), archive)
+    except Exception as error:  # PyTorch raises what its tracer met, of any class
+        sizes = ", ".join(str(tuple(each.shape)) for each in inputs if hasattr(each, "shape"))
+        reason = " ".join(str(error).split())[:160]
+        raise UsageError(
+            f"PyTorch cannot export {type(module).__name__} called with {sizes} ({reason}): give example=, what it is "
+            "called with"
+        ) from error
+    archive.seek(0)
+    return archive

@@ -1,0 +1,182 @@
+"""Reads what Keras saves: ``.keras`` archives, and the older ``.h5``; without Keras, and nothing in them is run.
+
+An archive holds config.json and model.weights.h5, whose groups are called after the class of a layer (conv1d,
+conv1d_1) and carry its name; an .h5 holds the config as an attribute and the tensors under the layers' names. A network
+of two strided convolutions and an LSTM that gives one frame for a window is SmartAmpPro's (GuitarLSTM's).
+Source: Keras saving_lib.py, legacy hdf5_format.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ...errors import NotAModelFile, ResourceLimit, UnsupportedArchitecture
+from ..limits import FILE_BYTES
+from ..spec import ModelSpec
+from ..values import integer, listed, mapping, required
+from . import smartamppro
+from .hdf5 import Stored, read_hdf5
+from .keras_graph import MODELS, spec_from_config, understood
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+PARTS = ("/vars", "/cell/vars", "/layer/vars")  # where a layer keeps its own tensors
+
+
+def read_archive(opened: zipfile.ZipFile, name: str, side: dict[str, Any]) -> ModelSpec:
+    """Return the model in a .keras archive; `side` is what the description beside it says."""
+    config = _json(_member(opened, CONFIG), CONFIG)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / WEIGHTS
+        path.write_bytes(_member(opened, WEIGHTS))
+        stored = read_hdf5(path)
+    return _spec(config, lambda inner: _of_archive(stored, inner, ""), name, side)
+
+
+def read_h5(path: Path, side: dict[str, Any]) -> ModelSpec:
+    """Return the model in a .h5 file that holds its config too."""
+    stored = read_hdf5(path)
+    text = stored.attributes.get("", {}).get("model_config")
+    if not isinstance(text, str):
+        raise NotAModelFile("an HDF5 file without Keras' model_config, expected a saved model: save it as .keras")
+    return _spec(_json(text, "model_config"), lambda inner: _of_h5(stored, inner), path.stem, side)
+
+
+def _spec(config: Any, weights: Any, name: str, side: dict[str, Any]) -> ModelSpec:
+    """Return the model of a whole config; `weights` gives the tensors for the inner one."""
+    kind = mapping(config, CONFIG).get("class_name")
+    inner = mapping(required(config, "config", CONFIG), "config")
+    if kind not in MODELS or not isinstance(inner.get("layers"), list):
+        raise UnsupportedArchitecture(f"the model is a {str(kind)[:60]!r}, expected Sequential or Functional")
+    for i, entry in enumerate(inner["layers"]):
+        layer = mapping(required(mapping(entry, f"layers[{i}]"), "config", f"layers[{i}]"), f"layers[{i}].config")
+        if not isinstance(entry.get("class_name"), str) or not isinstance(layer.get("name"), str):
+            raise NotAModelFile(f"layers[{i}] has no class or no name: save the model again")
+    with understood():
+        found = weights(inner)
+        window = _smartamppro(inner, found)
+    if window is not None:
+        return smartamppro.read(window, Path(name))
+    return spec_from_config(inner, found, _width(inner), side.get("knobs"), side.get("sample_rate"), name)
+
+
+def _width(config: dict[str, Any]) -> int:
+    """Return the features of the input."""
+    shape = _shape(config)
+    if len(shape) != 3:
+        raise UnsupportedArchitecture(f"the input has {len(shape)} axes, expected batch, frames, features")
+    return integer(shape[-1], "features of the input")
+
+
+def _shape(config: dict[str, Any]) -> list:
+    """Return the shape that the first layer takes."""
+    entries = config["layers"]
+    first = entries[0]["config"] if entries else {}
+    for found in (first, config):
+        for key in ("batch_shape", "batch_input_shape", "build_input_shape"):
+            if found.get(key) is not None:
+                return listed(found[key], key)
+    raise UnsupportedArchitecture("the model does not say the shape of its input: save it when it has been built")
+
+
+def _of_archive(stored: Stored, config: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the tensors of every layer of a model whose groups begin with `prefix`."""
+    counts: Counter[str] = Counter()
+    named = {
+        entry["name"]: path.removesuffix("/vars")
+        for path, entry in stored.attributes.items()
+        if path.startswith(f"{prefix}layers/") and path.count("/") == prefix.count("/") + 2 and "name" in entry
+    }
+    found: dict[str, Any] = {}
+    for entry in config["layers"]:
+        name, kind = entry["config"]["name"], snake(entry["class_name"])
+        counts[kind] += 1
+        group = f"{prefix}layers/{kind}" + (f"_{counts[kind] - 1}" if counts[kind] > 1 else "")
+        group = named.get(name, group)
+        if entry["class_name"] in MODELS:
+            found[name] = _of_archive(stored, entry["config"], f"{group}/")
+            continue
+        own = {int(path.rsplit("/", 1)[1]): path for part in PARTS for path in _numbered(stored, group + part)}
+        found[name] = [stored.arrays[own[i]] for i in sorted(own)]
+    return found
+
+
+def _numbered(stored: Stored, group: str) -> list[str]:
+    """Return the paths of a group's arrays, which are called 0, 1, ..."""
+    paths: list[str] = []
+    while f"{group}/{len(paths)}" in stored.arrays:
+        paths.append(f"{group}/{len(paths)}")
+    return paths
+
+
+def _of_h5(stored: Stored, config: dict[str, Any]) -> dict[str, Any]:
+    """Return the tensors of every layer, in the order of the attribute that lists them."""
+    found: dict[str, Any] = {}
+    for entry in config["layers"]:
+        name = entry["config"]["name"]
+        if entry["class_name"] in MODELS:
+            raise UnsupportedArchitecture(f"layer {name[:60]} is a model in a model: save it as .keras")
+        names = stored.attributes.get(f"model_weights/{name}", {}).get("weight_names") or []
+        found[name] = [stored.arrays[f"model_weights/{name}/{path}"] for path in names if isinstance(path, str)]
+    return found
+
+
+def snake(name: str) -> str:
+    """Return a class's name as Keras calls the group of a layer of it."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _smartamppro(config: dict[str, Any], weights: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a network of SmartAmpPro's kind as its JSON form, None for any other."""
+    entries = [entry for entry in config["layers"] if entry["class_name"] not in ("InputLayer", "Dropout")]
+    if [entry["class_name"] for entry in entries] != ["Conv1D", "Conv1D", "LSTM", "Dense"]:
+        return None
+    convolutions, lstm, dense = entries[:2], entries[2]["config"], entries[3]["config"]
+    if lstm.get("return_sequences") or any(each["config"].get("padding") != "same" for each in convolutions):
+        return None
+    plain = [*(each["config"].get("activation") for each in convolutions), dense.get("activation")]
+    usual = lstm.get("activation"), lstm.get("recurrent_activation")
+    if any(name not in (None, "linear") for name in plain) or usual != ("tanh", "sigmoid"):
+        raise UnsupportedArchitecture(f"activations {plain}, {usual}, expected none but the LSTM's own")
+    shape = _shape(config)
+    if len(shape) != 3 or shape[2] != 1:
+        raise UnsupportedArchitecture(f"the input has shape {shape}, expected frames of one feature")
+    data: dict[str, Any] = {"input_size": integer(shape[1], "input_size")}
+    for name, entry in zip(("conv1d", "conv1d_1", "lstm", "dense"), entries, strict=True):
+        keys = ("kernel:0", "recurrent_kernel:0", "bias:0") if name == "lstm" else ("kernel:0", "bias:0")
+        tensors = weights[entry["config"]["name"]]
+        if len(tensors) != len(keys):
+            raise UnsupportedArchitecture(f"layer {name} holds {len(tensors)} tensors, expected {len(keys)}")
+        data[name] = dict(zip(keys, tensors, strict=True))
+        if name.startswith("conv1d"):
+            data[f"{name}_stride"] = listed(entry["config"].get("strides"), "strides")[0]
+    return data
+
+
+def _member(opened: zipfile.ZipFile, name: str) -> bytes:
+    """Return one file of an archive, unpacked to `limits.FILE_BYTES` at most, whatever its size is said to be."""
+    try:
+        with opened.open(name) as file:
+            content = file.read(FILE_BYTES + 1)
+    except KeyError as error:
+        raise NotAModelFile(f"the archive has no {name}: save the model again") from error
+    except Exception as error:  # zipfile and zlib document no list of what a damaged archive raises
+        raise NotAModelFile(f"{name} cannot be unpacked ({str(error)[:100]}): fetch it again") from error
+    if len(content) > FILE_BYTES:
+        raise ResourceLimit(f"{name} has more than {FILE_BYTES} bytes: is this a model file?")
+    return content
+
+
+def _json(content: str | bytes, what: str) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ResourceLimit(f"{what} is nested too deeply, expected a few levels") from error
+    except ValueError as error:
+        raise NotAModelFile(f"{what} is not JSON ({str(error)[:100]}): save the model again") from error

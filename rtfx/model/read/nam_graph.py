@@ -1,0 +1,178 @@
+"""What the readers of NAM's architectures build on: a graph that grows, and weights that are used up in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import NotAModelFile, ShapeMismatch, WeightCountMismatch
+from ..limits import NODES, WIDTH, at_most
+from ..nodes import Conv1d, Dense, Input, Node
+from ..values import integer, required, shown
+
+
+class Size(NamedTuple):
+    """A width in the file, and how much of it is used: less in a slimmed network, where the leading part is."""
+
+    full: int
+    used: int
+
+
+class Part(NamedTuple):
+    """A model that has been appended: its last node, the zeros it needs first, what it says of itself."""
+
+    output: int
+    prewarm: int
+    rate: float | None
+    metadata: dict[str, Any]
+
+
+@dataclass
+class Graph:
+    """The nodes of one file at one size.
+
+    Attributes
+    ----------
+    breakpoints : set of float
+        Values of the size knob at which another network begins.
+    parameters : int
+        Weights taken from the file.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    breakpoints: set[float] = field(default_factory=set)
+    parameters: int = 0
+
+    def add(self, node: Node) -> int:
+        """Append a node, return its index; ResourceLimit beyond `limits.NODES`."""
+        at_most(len(self.nodes) + 1, NODES, "number of nodes")
+        self.nodes.append(node)
+        self.widths.append(node.width or self.widths[node.sources[0]])
+        return len(self.nodes) - 1
+
+    def linear(
+        self, source: int, weight: np.ndarray, bias: np.ndarray | None, dilation: int = 1, groups: int = 1
+    ) -> int:
+        """Append a convolution, weight (out, in/groups, taps); a dense layer where it has one tap and one group."""
+        if bias is None:
+            bias = np.zeros(weight.shape[0])
+        if weight.shape[2] == 1 and groups == 1:
+            return self.add(Dense((source,), weight=weight[:, :, 0], bias=bias))
+        return self.add(Conv1d((source,), weight=weight, bias=bias, dilation=dilation, groups=groups))
+
+    def pruned(self, output: int) -> tuple[Node, ...]:
+        """Return the nodes that `output` depends on, and the audio input, renumbered; `output` is the last."""
+        wanted = {output}
+        for index in range(output, -1, -1):
+            if index in wanted:
+                wanted.update(self.nodes[index].sources)
+        kept = [i for i in range(output + 1) if i in wanted or isinstance(self.nodes[i], Input)]
+        place = {old: new for new, old in enumerate(kept)}
+        nodes = [self.nodes[i] for i in kept]
+        return tuple(replace(node, sources=tuple(place[s] for s in node.sources)) for node in nodes)
+
+
+class Weights:
+    """A flat vector that layers take their tensors from; nothing is copied, nor allocated for what is missing."""
+
+    def __init__(self, values: np.ndarray, where: str):
+        self.values, self.where, self.used = values, where, 0
+
+    def take(self, *shape: int) -> np.ndarray:
+        """Return the next tensor in C order; past the end ones, so that reading goes on to the number expected."""
+        start, self.used = self.used, self.used + math.prod(shape)
+        if self.used > self.values.size:
+            return np.broadcast_to(1.0, shape)
+        return self.values[start : self.used].reshape(shape)
+
+    def tensor(self, outputs: Size, inputs: Size, taps: int = 1, groups: int = 1) -> np.ndarray:
+        """Return the used part of a weight (out, in/groups, taps); what has groups is never slimmed."""
+        return self.take(outputs.full, inputs.full // groups, taps)[: outputs.used, : inputs.used]
+
+    def vector(self, size: Size) -> np.ndarray:
+        """Return the used part of a vector."""
+        return self.take(size.full)[: size.used]
+
+    def finish(self) -> None:
+        """Raise unless every weight was used and none was missing."""
+        if self.used != self.values.size:
+            counts = f"{self.values.size} numbers, expected {self.used}"
+            raise WeightCountMismatch(f"{self.where}weights has {counts}: re-export the model")
+
+
+@dataclass
+class Job:
+    """One model object that an architecture's reader appends to a graph.
+
+    Parameters
+    ----------
+    where : str
+        Place in the file, ending in a dot unless empty.
+    input : int or None
+        The node it reads; None: the audio input, which does not exist yet.
+    rate : float or None
+        Hz, None where the file does not say.
+    size : float or None
+        Value of the size knob, 0 to 1; None: full, and the knob has no say.
+    nested : callable
+        Appends a complete model inside this one: ``nested(model, where, input, size)``.
+    """
+
+    graph: Graph
+    config: dict[str, Any]
+    weights: Weights
+    where: str
+    input: int | None
+    rate: float | None
+    size: float | None
+    compat: str | None
+    metadata: dict[str, Any]
+    nested: Callable[[Any, str, int | None, float | None], Part]
+
+    def source(self, channels: int) -> int:
+        """Return the node that the model reads, which must have this many channels."""
+        if self.input is None:
+            self.input = self.graph.add(Input((), channels=channels))
+        found = self.graph.widths[self.input]
+        if found != channels:
+            raise ShapeMismatch(f"{self.where}config has {channels} input channels, the signal has {found}")
+        return self.input
+
+    def integer(self, key: str, default: int | None = None, limit: int = WIDTH) -> int:
+        """Return an integer of the config."""
+        return bounded(self.config, key, f"{self.where}config", default, limit)
+
+    def part(self, output: int, prewarm: int) -> Part:
+        """Return the finished part, if the weights came out even."""
+        self.weights.finish()
+        self.graph.parameters += self.weights.used
+        return Part(output, prewarm, self.rate, self.metadata)
+
+
+def bounded(data: dict[str, Any], key: str, where: str, default: int | None = None, limit: int = WIDTH) -> int:
+    """Return ``data[key]``, an integer from 1 to `limit`; without a default the key must be there."""
+    value = required(data, key, where) if default is None else data.get(key, default)
+    return at_most(integer(value, f"{where}.{key}"), limit, f"{where}.{key}")
+
+
+def flag(value: Any, where: str) -> bool:
+    """Return a JSON boolean, of which 0 and 1 are another spelling."""
+    if value in (0, 1):
+        return bool(value)
+    if not isinstance(value, bool):
+        raise NotAModelFile(f"{where} is {shown(value)}, expected true or false")
+    return value
+
+
+def divides(groups: int, where: str, **sides: int) -> int:
+    """Return `groups` if it divides both sides of a layer."""
+    for name, side in sides.items():
+        if side % groups:
+            raise ShapeMismatch(f"{where}: {groups} groups do not divide {side} {name}")
+    return groups

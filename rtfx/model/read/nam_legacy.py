@@ -1,0 +1,57 @@
+"""Reads NAM models of version 0.4: a folder with ``config.json`` and ``weights.npy``, or such a pair with a prefix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch
+from ..limits import FILE_BYTES
+from ..spec import ModelSpec
+from . import nam
+
+CONFIG, WEIGHTS = "config.json", "weights.npy"
+VERSION = "0.4.0"
+
+
+def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSpec:
+    """Return the model of a config whose weights are in a file beside it.
+
+    Parameters
+    ----------
+    data : dict
+        The parsed ``config.json``.
+    path : Path
+        Of that file; its name may have a prefix, which is then also that of ``weights.npy``.
+
+    Raises
+    ------
+    ModelError
+        MissingKey where there is no file of weights; else as for NAM files.
+    """
+    prefix = path.name.removesuffix(CONFIG)
+    beside = path.with_name(prefix + WEIGHTS)
+    if prefix == path.name or not beside.is_file():
+        raise MissingKey(f"the file has no key 'weights', and there is no {WEIGHTS} beside it: re-export the model")
+    whole = data | {"weights": _weights(beside)}
+    if whole.get("version") == VERSION:  # the same content as 0.5.0
+        whole["version"] = "0.5.0"
+    name = prefix.strip("_-. ") or path.absolute().parent.name
+    return nam.read(whole, Path(name + ".nam"), compat)
+
+
+def _weights(path: Path) -> np.ndarray:
+    """Return the numbers in a .npy file, mapped so that a header that promises too much allocates nothing."""
+    size = path.stat().st_size
+    if size > FILE_BYTES:
+        raise ResourceLimit(f"{path.name} has {size} bytes, at most {FILE_BYTES}: is this a model's?")
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # NumPy documents no list of what a damaged header raises
+        raise NotAModelFile(f"{path.name} is not a NumPy array ({str(error)[:100]}): fetch it again") from error
+    if array.ndim != 1 or array.dtype.kind != "f":
+        found = f"{array.dtype.name[:40]} of shape {array.shape}"
+        raise ShapeMismatch(f"{path.name} holds {found}, expected a list of floats")
+    return np.array(array, np.float64)

@@ -1,0 +1,190 @@
+"""The archive that ``torch.export.save`` writes: a graph in JSON and its tensors as plain bytes.
+
+Pickles in the archive (example inputs, tensors of rare types) are never opened. Source: torch/export/pt2_archive, its
+schema of version 8.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
+from ...limits import FILE_BYTES
+from ...values import integer, listed, mapping, required, shown, tensor
+from ..zipped import DAMAGED
+
+HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
+DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType
+SCHEMA = 8
+
+
+@dataclass(frozen=True)
+class Program:
+    """The graph's nodes as in the file, its tensors by the graph's names, the sizes of every value, and its ends."""
+
+    nodes: list[dict[str, Any]]
+    tensors: dict[str, np.ndarray]
+    sizes: dict[str, tuple[int, ...]]
+    inputs: list[str]
+    output: str
+
+
+def is_program(archive: zipfile.ZipFile) -> bool:
+    """Tell a PyTorch export from other archives."""
+    names = archive.namelist()
+    return any(name.endswith(("archive_format", "serialized_exported_program.json")) for name in names)
+
+
+def read_program(source: Path | BytesIO) -> Program:
+    """Return the program in an archive.
+
+    Raises
+    ------
+    ModelError
+        An older layout, whose tensors are pickles, missing parts, sizes that do not fit.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return _Reader(archive).program()
+    except DAMAGED as error:
+        raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): export it again") from error
+
+
+class _Reader:
+    """An open archive; `left` are the bytes that may still be taken from it."""
+
+    def __init__(self, archive: zipfile.ZipFile):
+        self.archive, self.left = archive, FILE_BYTES
+        names = archive.namelist()
+        found = [name for name in names if name.endswith("models/model.json") or "/models/" in name]
+        models = [name for name in found if name.endswith(".json")]
+        if len(models) != 1:
+            old = any(name.endswith("serialized_exported_program.json") for name in names)
+            what = (
+                "an export of an older PyTorch, whose tensors are pickles" if old else f"{len(models)} programs, not 1"
+            )
+            raise NotAModelFile(f"the archive holds {what}: {HOW}")
+        self.model = models[0]
+        self.root = self.model[: self.model.index("models/")]
+
+    def take(self, name: str) -> bytes:
+        """Return a member, as long as the archive is not larger than a model file may be."""
+        try:
+            size = self.archive.getinfo(name).file_size
+        except KeyError:
+            raise MissingKey(f"the archive has no member {shown(name)}: {HOW}") from None
+        self.left -= size
+        if self.left < 0:
+            raise ResourceLimit(f"the archive unpacks to more than {FILE_BYTES} bytes: is this a model file?")
+        with self.archive.open(name) as member:
+            return member.read(size)  # the packed size, which a read of all believes, may be anything
+
+    def json(self, name: str) -> dict[str, Any]:
+        try:
+            return mapping(json.loads(self.take(name)), name)
+        except (ValueError, RecursionError) as error:
+            raise NotAModelFile(f"{name} is not JSON ({str(error)[:100]}): {HOW}") from error
+
+    def program(self) -> Program:
+        data = self.json(self.model)
+        version = mapping(required(data, "schema_version"), "schema_version").get("major")
+        if version != SCHEMA:
+            raise UnsupportedArchitecture(
+                f"schema_version is {shown(version)}, expected {SCHEMA}: {HOW}, or update rtfx"
+            )
+        module = mapping(required(data, "graph_module"), "graph_module")
+        graph = mapping(required(module, "graph", "graph_module"), "graph")
+        signature = mapping(required(module, "signature", "graph_module"), "signature")
+        weights = self.stored("weights") | self.stored("constants")
+        tensors, inputs = {}, []
+        for spec in listed(required(signature, "input_specs", "signature"), "input_specs"):
+            kind, entry = _only(spec, "input_specs")
+            if kind == "user_input":
+                arg_kind, argument = _only(required(entry, "arg", kind), "user_input")
+                if arg_kind != "as_tensor":
+                    raise UnsupportedArchitecture("an input is no tensor, expected tensors only: export without it")
+                inputs.append(_name(argument))
+                continue
+            stored = next((value for key, value in entry.items() if key.endswith("_name")), None)
+            if not isinstance(stored, str) or stored not in weights:
+                raise MissingKey(f"the archive has no tensor {shown(stored)}: {HOW}")
+            tensors[_name(required(entry, "arg", kind))] = weights[stored]
+        outputs = [
+            _name(_only(required(entry, "arg", kind), kind)[1])
+            for kind, entry in (
+                _only(spec, "output_specs") for spec in listed(required(signature, "output_specs"), "o")
+            )
+            if kind == "user_output"
+        ]
+        if not inputs or not outputs:
+            raise UnsupportedArchitecture("the program has no input or no output, expected audio in and out")
+        nodes = [mapping(node, "nodes") for node in listed(required(graph, "nodes", "graph"), "nodes")]
+        values = mapping(required(graph, "tensor_values", "graph"), "tensor_values")
+        sizes = {name: _sizes(mapping(value, name)) for name, value in values.items()}
+        return Program(nodes, tensors, sizes, inputs, outputs[0])
+
+    def stored(self, folder: str) -> dict[str, np.ndarray]:
+        """Return the tensors in ``data/weights`` or ``data/constants``."""
+        name = f"{self.root}data/{folder}/model_{folder}_config.json"
+        if name not in self.archive.namelist():
+            return {}
+        found = {}
+        for key, entry in mapping(required(self.json(name), "config", name), name).items():
+            entry = mapping(entry, key)
+            if entry.get("use_pickle"):
+                continue  # found missing only if the graph wants it
+            found[key] = self.tensor(entry, f"{self.root}data/{folder}/{entry.get('path_name')}", key)
+        return found
+
+    def tensor(self, entry: dict[str, Any], member: str, key: str) -> np.ndarray:
+        """Return one tensor, float64 unless it holds integers."""
+        meta = mapping(required(entry, "tensor_meta", key), key)
+        dtype = DTYPES.get(meta.get("dtype", 0))
+        if dtype is None:
+            raise UnsupportedArchitecture(
+                f"{key} is of type {shown(meta.get('dtype'))}, expected float32: call .float()"
+            )
+        sizes = _sizes(meta)
+        strides = [_number(each) for each in listed(meta.get("strides", []), key)]
+        offset = _number(meta.get("storage_offset", {"as_int": 0}))
+        content, kind = self.take(member), np.dtype(dtype).newbyteorder("<")
+        flat = np.frombuffer(content, kind, len(content) // kind.itemsize)
+        last = offset + sum((n - 1) * stride for n, stride in zip(sizes, strides, strict=False))
+        if len(strides) != len(sizes) or 0 in sizes or not 0 <= last < flat.size:
+            raise ShapeMismatch(f"{key} has sizes {sizes}, the archive {flat.size} numbers for it: {HOW}")
+        view = np.lib.stride_tricks.as_strided(
+            flat[offset:], sizes, [s * flat.itemsize for s in strides], writeable=False
+        )
+        return tensor(view, key) if view.dtype.kind == "f" else view.astype(np.int64)
+
+
+def _only(entry: Any, where: str) -> tuple[str, Any]:
+    """Return key and value of an object of one key."""
+    entry = mapping(entry, where)
+    if len(entry) != 1:
+        raise NotAModelFile(f"{where} holds an object of {len(entry)} keys, expected 1: {HOW}")
+    return next(iter(entry.items()))
+
+
+def _name(entry: Any) -> str:
+    name = mapping(entry, "a tensor").get("name")
+    if not isinstance(name, str):
+        raise NotAModelFile(f"a tensor has the name {shown(name)}, expected a string: {HOW}")
+    return name
+
+
+def _number(entry: Any) -> int:
+    if not isinstance(entry, dict) or "as_int" not in entry:
+        raise UnsupportedArchitecture("a size is not a number: export without dynamic_shapes")
+    return integer(entry["as_int"], "a size", minimum=0)
+
+
+def _sizes(meta: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(_number(each) for each in listed(required(meta, "sizes"), "sizes"))

@@ -1,0 +1,21 @@
+"""Reads a JSON file that lies beside a model's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...errors import NotAModelFile, ResourceLimit
+from ..limits import FILE_BYTES, at_most
+
+
+def read_json(path: Path) -> Any:
+    """Return what is in a file of at most `limits.FILE_BYTES`."""
+    try:
+        at_most(path.stat().st_size, FILE_BYTES, f"bytes in {path.name}")
+        return json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ResourceLimit(f"{path.name} is nested too deeply, expected a few levels") from error
+    except (OSError, ValueError) as error:
+        raise NotAModelFile(f"{path.name} cannot be read ({str(error)[:100]}): write it again") from error

@@ -1,0 +1,102 @@
+"""Reads RTNeural JSON (a Keras network: ``in_shape``, ``layers``), the KlonCentaur files among it.
+
+What the file does not say is inferred as follows. A recurrent net of two inputs takes audio and a knob `drive`, of
+three audio, `drive` and `tone`; KlonCentaur's three are audio, a knob `gain` and the sample period in seconds. Any
+other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's one-input nets (their
+training data); its three-input nets are right at every rate. KlonCentaur files have no activation key anywhere.
+With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..nodes import Concat, Input, Node
+from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..values import required
+from .guitar import stated_rate
+from .rtneural_layers import append_layers, width_of
+
+KLON_RATE = 44100.0
+KLON_VOLTS_DB = -22.3  # the circuit's output clips at 13.1 V (KlonCentaur's output buffer): 13.1 V is full scale
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in an RTNeural file.
+
+    Parameters
+    ----------
+    data : dict
+        The parsed file.
+    path : Path
+        Its stem is the model's name.
+
+    Raises
+    ------
+    ModelError
+        A missing key, an unknown layer or activation, a shape that does not fit.
+    """
+    width = width_of(required(data, "in_shape"), "in_shape")
+    layers = required(data, "layers")
+    klon = klon_inputs(layers, width)
+    knob_names = ["gain"] if klon == 3 else guitar_knobs(layers, width)
+    nodes = inputs(width, knob_names, sample_period=klon == 3)
+    warnings, _ = append_layers(nodes, layers, width)
+    facts: dict[str, Any] = {"family": "rtneural", "rate_source": "unknown"}
+    if klon:
+        facts = {"family": "klon", "kind": "pedal", "level_db": KLON_VOLTS_DB, "rate_source": "any"}
+    if klon == 1:
+        facts |= {"rate_source": "family", "sample_rate": KLON_RATE}
+        warnings.append(f"the file does not state a sample rate: {KLON_RATE:g} Hz assumed, as all KlonCentaur nets")
+    stated = stated_rate(data.get("sample_rate"))  # a key of our own: RTNeural has none
+    if stated is not None and not klon:
+        facts |= {"rate_source": "file", "sample_rate": stated}
+    warnings += frame_warnings(data["in_shape"], layers)
+    if facts["rate_source"] == "unknown":
+        warnings.append(UNKNOWN_RATE)
+    knobs = tuple(Knob(name) for name in knob_names)
+    return ModelSpec(nodes=tuple(nodes), name=path.stem, knobs=knobs, warnings=tuple(warnings), **facts)
+
+
+def frame_warnings(in_shape: list, layers: list) -> list[str]:
+    """Return a warning for a net whose convolutions were trained on whole frames, without padding in time."""
+    count = in_shape[1] if len(in_shape) > 2 else None
+    for i, layer in enumerate(layers):
+        shape = layer["shape"]
+        after = shape[1] if len(shape) > 2 else None
+        if isinstance(count, int) and isinstance(after, int) and after < count:
+            return [
+                f"layers[{i}] leaves {after} frames of {count}, having been trained without padding: here every frame "
+                "is computed from those before it"
+            ]
+        count = after
+    return []
+
+
+def klon_inputs(layers: Any, width: int) -> int:
+    """Return the number of inputs of a KlonCentaur net, 0 for any other."""
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        return 0
+    types = [layer.get("type") for layer in layers]
+    layouts = {1: ["gru", "dense"], 3: ["time-distributed-dense", "gru", "dense"]}
+    bare = not any("activation" in layer for layer in layers)
+    return width if bare and layouts.get(width) == types else 0
+
+
+def guitar_knobs(layers: Any, width: int) -> list[str]:
+    """Return the knobs that the inputs after the first are, by the habit of guitar RNNs."""
+    types = [layer.get("type") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+    return ["drive", "tone"][: width - 1] if width <= 3 and ("gru" in types or "lstm" in types) else []
+
+
+def inputs(width: int, knobs: list[str], sample_period: bool = False) -> list[Node]:
+    """Return the input nodes, the last of them `width` features wide: audio, then knobs, then the sample period."""
+    channels = width - len(knobs) - sample_period
+    nodes: list[Node] = [Input(sources=(), channels=channels)]
+    nodes += [Input(sources=(), role="knob", name=name) for name in knobs]
+    if sample_period:
+        nodes.append(Input(sources=(), role="sample_period", name="sample_period"))
+    if len(nodes) > 1:
+        nodes.append(Concat(sources=tuple(range(len(nodes)))))
+    return nodes

@@ -1,0 +1,266 @@
+"""Reads a PyTorch state_dict dumped as JSON, by the description of the network beside it.
+
+``python -c "json.dump({k: v.tolist() for k, v in module.state_dict().items()}, file)"`` keeps the tensors, not the
+network. For ``net.json`` that is said in ``net.arch.json``::
+
+    {"inputs": 1, "knobs": ["drive"], "sample_rate": 44100, "name": "My amp", "kind": "amp",
+     "layers": [{"type": "conv1d", "prefix": "conv1.", "dilation": 10, "groups": 1},
+                {"type": "batchnorm", "prefix": "bn.", "eps": 1e-5}, {"type": "prelu", "prefix": "relu."},
+                {"type": "gru", "prefix": "gru.", "layers": 2}, {"type": "linear", "prefix": "dense."}]}
+
+Only ``layers`` must be there. `inputs` are audio channels (1); each of `knobs` is one more feature behind them. Layers
+are applied one after the other; `prefix` is what comes before ``weight`` in the tensors' names, "" if it is left out.
+
+================  ===================================================================================================
+type              further keys
+================  ===================================================================================================
+linear            none
+conv1d            dilation (1), groups (1), stride (1), phase "torch" or "rtneural" ("torch"); always causal
+conv_transpose1d  dilation (1), groups (1), stride (1), phase
+gru, lstm, rnn    layers (1): a stack l0, l1, ...
+prelu, batchnorm  batchnorm: eps, else the tensor ``eps``, else 1e-5; evaluated by its running mean and variance
+activation        kind, slope, slope_high, low, high: as in rtfx JSON
+slice             start, stop: features
+residual          layers, shortcut: two lists of layers, whose outputs are added; an empty list is the signal itself
+parallel          branches: lists of layers; join: "add", "mul" or "concat"
+================  ===================================================================================================
+
+A strided convolution gives one frame where it took `stride`; here it is held until the next. With phase "torch" its
+frames are those of PyTorch without padding: the first when all taps have been filled. What follows runs at that lower
+rate, up to a transposed convolution of the same stride, whose output is PyTorch's without `padding`, which would only
+shift it. With phase "rtneural" the first frame is taken, then every stride-th, what follows runs at the full rate, as
+in RTNeural, and a transposed convolution reads a signal that already has zeros between its frames. Tensors that no
+layer uses are an error. Source: RTNeural torch_helpers.h, strided_conv1d.h; PyTorch's documentation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import NotAModelFile, ShapeMismatch, UnsupportedArchitecture, did_you_mean
+from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
+from ..nodes import ACTIVATIONS, Activation, Add, Concat, Conv1d, Hold, Mul, Node, Slice
+from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..values import integer, listed, mapping, number, one_of, required, shown, string
+from .guitar import stated_rate
+from .read_json import read_json
+from .rtneural import inputs
+from .torch_layers import GATES, State, add, batchnorm, linear, prelu, recurrent
+
+KEYS = ("inputs", "knobs", "sample_rate", "name", "kind", "layers")
+KINDS = ("amp", "pedal", "amp+cab", "unknown")
+PHASES = ("torch", "rtneural")
+JOINS: dict[str, type[Node]] = {"add": Add, "mul": Mul, "concat": Concat}
+NESTING = 16
+
+
+class Signal(NamedTuple):
+    """A node, its features, and at which frames it is renewed: every `period`-th from `phase` on."""
+
+    node: int
+    width: int
+    period: int = 1
+    phase: int = 0
+
+
+def description(path: Path) -> Path | None:
+    """Return the description beside a file, if there is one: net.arch.json or net.json.arch.json."""
+    beside = (path.with_suffix(".arch.json"), path.with_name(path.name + ".arch.json"))
+    return next((found for found in beside if found.is_file()), None)
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in a state_dict file.
+
+    Raises
+    ------
+    ModelError
+        UnsupportedArchitecture without a description; else as its layers say, with their place in it.
+    """
+    beside = description(path)
+    if beside is None:
+        raise UnsupportedArchitecture(
+            "a PyTorch state_dict without a description of the network: tensors alone do not say how they are joined; "
+            f"write {path.with_suffix('.arch.json').name} beside it (the layers in order)"
+        )
+    arch = mapping(read_json(beside), beside.name)
+    for key in arch:
+        if key not in KEYS:
+            raise NotAModelFile(f"{beside.name} has an unknown key {shown(key)}{did_you_mean(key[:60], KEYS)}")
+    knobs = [string(name, "knobs") for name in listed(arch.get("knobs", []), "knobs")]
+    width = at_most(integer(arch.get("inputs", 1), "inputs") + len(knobs), WIDTH, "inputs")
+    nodes = inputs(width, knobs)
+    state = State(data)
+    builder = Builder(nodes, state)
+    builder.chain(Signal(len(nodes) - 1, width), required(arch, "layers", beside.name), "layers")
+    if len(nodes) == 1:
+        raise ShapeMismatch("layers is empty, expected at least one layer")
+    state.finish()
+    rate = stated_rate(arch.get("sample_rate"))
+    if "sample_rate" in arch and rate is None:
+        raise NotAModelFile(f"sample_rate is {shown(arch['sample_rate'])}, expected Hz")
+    return ModelSpec(
+        family="state_dict",
+        nodes=tuple(nodes),
+        name=string(arch.get("name", path.stem), "name"),
+        sample_rate=rate,
+        rate_source="unknown" if rate is None else "file",
+        knobs=tuple(Knob(name) for name in knobs),
+        kind=one_of(arch.get("kind", "unknown"), KINDS, "kind"),
+        warnings=(UNKNOWN_RATE,) if rate is None else (),
+    )
+
+
+class Builder:
+    """Appends described layers to a graph."""
+
+    def __init__(self, nodes: list[Node], state: State):
+        self.nodes, self.state, self.depth = nodes, state, 0
+
+    def chain(self, signal: Signal, layers: Any, where: str) -> Signal:
+        """Append layers one after the other; return the output."""
+        self.depth += 1
+        at_most(self.depth, NESTING, f"layers inside layers at {where}")
+        for i, entry in enumerate(listed(layers, where)):
+            signal = self.layer(signal, mapping(entry, f"{where}[{i}]"), f"{where}[{i}]")
+        self.depth -= 1
+        return signal
+
+    def layer(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
+        """Append one layer."""
+        kind = one_of(required(entry, "type", where), LAYERS, f"{where}.type")
+        keys = LAYERS[kind]
+        for key in entry:
+            if key not in ("type", *keys):
+                raise NotAModelFile(f"{where} ({kind}) has an unknown key {shown(key)}{did_you_mean(key[:60], keys)}")
+        prefix = string(entry.get("prefix", ""), f"{where}.prefix")
+        if kind.startswith("conv"):
+            return self.convolution(signal, entry, prefix, where)
+        if kind.upper() in GATES:
+            return self.stack(signal, kind.upper(), integer(entry.get("layers", 1), f"{where}.layers"), prefix, where)
+        if kind in ("residual", "parallel"):
+            return self.join(signal, entry, where)
+        width = signal.width
+        node: Node
+        if kind == "linear":
+            node = linear(self.state, prefix, signal.node, inputs=width)
+            width = node.width
+        elif kind == "prelu":
+            node = prelu(self.state, prefix, signal.node, width)
+        elif kind == "batchnorm":
+            epsilon = number(entry["eps"], f"{where}.eps") if "eps" in entry else None
+            node = batchnorm(self.state, prefix, signal.node, width, epsilon)
+        elif kind == "slice":
+            start, stop = (integer(required(entry, key, where), f"{where}.{key}", 0) for key in ("start", "stop"))
+            if not start < stop <= width:
+                raise ShapeMismatch(f"{where} takes features {start} to {stop} of {width}, expected a part")
+            node, width = Slice((signal.node,), start, stop), stop - start
+        else:
+            name = one_of(required(entry, "kind", where), ACTIVATIONS, f"{where}.kind")
+            constants = {key: number(entry[key], f"{where}.{key}") for key in keys if key != "kind" and key in entry}
+            node = Activation((signal.node,), kind=name, **constants)
+        return signal._replace(node=add(self.nodes, node), width=width)
+
+    def stack(self, signal: Signal, unit: str, layers: int, prefix: str, where: str) -> Signal:
+        """Append recurrent layers; the hidden size is that of the tensors."""
+        if signal.period > 1:
+            raise UnsupportedArchitecture(f"{where} is recurrent at a part of the rate, expected it before any stride")
+        for layer in range(layers):
+            hidden = self.state.take(f"{prefix}weight_hh_l{layer}", axes=2).shape[1]
+            node = recurrent(self.state, prefix, signal.node, unit, signal.width, hidden, layer)
+            signal = Signal(add(self.nodes, node), hidden)
+        return signal
+
+    def join(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
+        """Append branches that read the same signal, and what joins them."""
+        if entry["type"] == "residual":
+            branches, join = {"layers": required(entry, "layers", where), "shortcut": entry.get("shortcut", [])}, "add"
+        else:
+            lists = listed(required(entry, "branches", where), f"{where}.branches")
+            branches = {f"branches[{i}]": branch for i, branch in enumerate(lists)}
+            join = one_of(entry.get("join", "add"), JOINS, f"{where}.join")
+        ends = [self.chain(signal, layers, f"{where}.{name}") for name, layers in branches.items()]
+        if not ends:
+            raise ShapeMismatch(f"{where}.branches is empty, expected at least one")
+        if len({(end.period, end.phase) for end in ends}) > 1:
+            raise ShapeMismatch(f"{where} joins signals of unequal strides, expected equal ones")
+        if join != "concat" and len({end.width for end in ends}) > 1:
+            raise ShapeMismatch(f"{where} joins {[end.width for end in ends]} features, expected equal numbers")
+        width = sum(end.width for end in ends) if join == "concat" else ends[0].width
+        return ends[0]._replace(node=add(self.nodes, JOINS[join](tuple(end.node for end in ends))), width=width)
+
+    def convolution(self, signal: Signal, entry: dict[str, Any], prefix: str, where: str) -> Signal:
+        """Append a convolution or a transposed one, with what its stride needs."""
+        dilation, groups, stride = (
+            at_most(integer(entry.get(key, 1), f"{where}.{key}"), RECEPTIVE_FIELD, f"{where}.{key}")
+            for key in ("dilation", "groups", "stride")
+        )
+        torch = one_of(entry.get("phase", "torch"), PHASES, f"{where}.phase") == "torch"
+        weight = self.state.take(f"{prefix}weight", axes=3)
+        held = stride > 1
+        if entry["type"] == "conv_transpose1d":
+            weight = transposed(weight, groups, where)
+            if torch:
+                signal = self.spread(signal, stride, where)
+            held, stride = torch and held and signal.period > 1, 1
+        outputs, per_group, taps = weight.shape
+        if outputs % groups or per_group * groups != signal.width:
+            raise ShapeMismatch(
+                f"{where}: {prefix}weight has shape {weight.shape} in {groups} groups, expected {signal.width} inputs"
+            )
+        spacing = dilation * signal.period if torch else dilation
+        bias = self.state.optional(f"{prefix}bias", outputs)
+        node = Conv1d((signal.node,), weight=weight, bias=bias, dilation=spacing, groups=groups)
+        signal = signal._replace(node=add(self.nodes, node), width=outputs)
+        if not held:
+            return signal
+        if not torch:
+            return signal._replace(node=add(self.nodes, Hold((signal.node,), stride)))
+        period = at_most(signal.period * stride, RECEPTIVE_FIELD, f"frames that {where} holds")
+        phase = (signal.phase + (taps - 1) * spacing) % period if stride > 1 else signal.phase
+        return signal._replace(node=add(self.nodes, Hold((signal.node,), period, phase)), period=period, phase=phase)
+
+    def spread(self, signal: Signal, stride: int, where: str) -> Signal:
+        """Return the signal at `stride` times its rate, zeros between its frames."""
+        if signal.period % stride:
+            raise UnsupportedArchitecture(
+                f"{where} has stride {stride} and reads one frame in {signal.period}, so that it would raise the rate: "
+                "expected a convolution of that stride before it, or phase 'rtneural'"
+            )
+        if stride == 1:
+            return signal
+        zeros = Hold((signal.node,), signal.period, signal.phase, "zero")
+        period = signal.period // stride
+        return signal._replace(node=add(self.nodes, zeros), period=period, phase=signal.phase % period)
+
+
+def transposed(weight: np.ndarray, groups: int, where: str) -> np.ndarray:
+    """Return the kernel of the convolution that a transposed one is on a signal with zeros between its frames.
+
+    The tensor is (in, out/groups, taps), tap k for the frame k before; ours (out, in/groups, taps), the oldest first.
+    """
+    inputs, outputs, taps = weight.shape
+    if inputs % groups or outputs * groups > WIDTH:
+        raise ShapeMismatch(f"{where}: {groups} groups do not fit {inputs} inputs and {outputs} outputs each")
+    blocks = weight.reshape(groups, inputs // groups, outputs, taps).transpose(0, 2, 1, 3)[..., ::-1]
+    return np.ascontiguousarray(blocks.reshape(groups * outputs, inputs // groups, taps))
+
+
+_CONVOLUTION = ("prefix", "dilation", "groups", "stride", "phase")
+LAYERS: dict[str, tuple[str, ...]] = {
+    "linear": ("prefix",),
+    "conv1d": _CONVOLUTION,
+    "conv_transpose1d": _CONVOLUTION,
+    "gru": ("prefix", "layers"),
+    "lstm": ("prefix", "layers"),
+    "rnn": ("prefix", "layers"),
+    "prelu": ("prefix",),
+    "batchnorm": ("prefix", "eps"),
+    "activation": ("kind", "slope", "slope_high", "low", "high"),
+    "slice": ("start", "stop"),
+    "residual": ("layers", "shortcut"),
+    "parallel": ("branches", "join"),
+}

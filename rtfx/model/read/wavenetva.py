@@ -1,0 +1,159 @@
+"""Reads WaveNetVA JSON, the form of SmartGuitarAmp, SmartGuitarPedal and PedalNetRT too.
+
+``variables`` holds flat tensors by layer: -1 the input 1x1, 0 to L-1 the dilated layers, L the linear mix of all their
+activations. Kernels are in C order of ``[tap][in][out]``, the oldest tap first. PedalNetRT writes every number as a
+string. A second input channel is a knob `drive`.
+
+``level_adjust`` and the plugins' input gains are levels, not part of the bare function. PedalNet scales its training
+data and does not say by how much, so that a guitar is too quiet for most of its nets: the host drives them as
+SmartGuitarAmp does at half gain. Sources: WaveNetVA Convolution.cpp, ConvolutionLayer.cpp, WaveNet.cpp.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
+from ..limits import WIDTH, at_most
+from ..nodes import Dense
+from ..spec import Knob, ModelSpec
+from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
+from .guitar import at_levels, guitar_rate
+from .residual_stack import GATED, PLAIN, Layer, append_stack
+from .rtneural import inputs
+from .torch_layers import add
+
+ACTIVATIONS = (*PLAIN, "linear", *GATED)
+AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive, both at half; fixed
+LOUDEST_ADJUST = 1000.0
+
+
+def read(data: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model in a WaveNetVA file.
+
+    Raises
+    ------
+    ModelError
+        MissingKey for a variable that is not there, WeightCountMismatch for one too many, ShapeMismatch for its size.
+    """
+    variables = Variables(data)
+    dilations = [integer(d, f"dilations[{i}]") for i, d in enumerate(listed(data["dilations"], "dilations"))]
+    if not dilations:
+        raise ShapeMismatch("dilations is empty, expected at least one layer")
+    width, outputs, channels, taps = (
+        at_most(integer(required(data, key), key), WIDTH, key)
+        for key in ("input_channels", "output_channels", "residual_channels", "filter_width")
+    )
+    activation = one_of(required(data, "activation"), ACTIVATIONS, "activation")
+    if width > 2:
+        raise UnsupportedInput(f"input_channels is {width}, expected 1 or 2: audio, drive")
+    knobs = ["drive"] if width == 2 else []
+    nodes = inputs(width, knobs)
+    weight, bias = variables.matrix(-1, "W", width, channels), variables.vector(-1, "b", channels)
+    source = add(nodes, Dense((len(nodes) - 1,), weight=weight, bias=bias))
+    doubled = 2 * channels if activation in GATED else channels
+    layers = []
+    for i, dilation in enumerate(dilations):
+        kernel = variables.take(i, "W_conv", taps, channels, doubled).transpose(2, 1, 0)
+        conv = np.ascontiguousarray(kernel), variables.vector(i, "b_conv", doubled), dilation
+        mixed = variables.matrix(i, "W_out", channels, channels), variables.vector(i, "b_out", channels)
+        layers.append(Layer(*conv, *mixed))
+    count = len(dilations)
+    head = variables.matrix(count, "W", channels * count, outputs)
+    append_stack(nodes, source, layers, activation, head, variables.vector(count, "b", outputs))
+    variables.finish()
+    warnings: list[str] = []
+    rate, rate_source = guitar_rate(data, path, warnings)
+    return ModelSpec(
+        family="wavenetva",
+        nodes=tuple(nodes),
+        name=path.stem,
+        sample_rate=rate,
+        rate_source=rate_source,
+        knobs=tuple(Knob(name) for name in knobs),
+        kind="pedal" if knobs else "unknown",
+        warnings=tuple(warnings),
+        **_levels(_number(data.get("level_adjust")), width, variables.strings),
+    )
+
+
+def _levels(adjust: Any, width: int, exported: bool) -> dict[str, Any]:
+    """Return the gains of the plugins that take this file; `exported`: PedalNetRT wrote it."""
+    if width == 2:
+        return at_levels({"SmartGuitarPedal": (CONDITIONED_GAIN, 1.0)}, "SmartGuitarPedal")
+    real = isinstance(adjust, (int, float)) and 0.0 < abs(adjust) <= LOUDEST_ADJUST
+    if not exported and not real:
+        return at_levels({"WaveNetVA": (1.0, 1.0)}, "WaveNetVA")
+    after = abs(adjust) if real else 1.0  # 0 and no key at all mean none
+    levels = {"SmartGuitarAmp": (AMP_GAIN, after), "SmartGuitarPedal": (PEDAL_GAIN, 1.0)}
+    return at_levels(levels, "SmartGuitarAmp")
+
+
+def _number(value: Any) -> Any:
+    """Return the number in a string, anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+class Variables:
+    """The flat tensors of a file by layer and name, each to be used once.
+
+    Attributes
+    ----------
+    strings : bool
+        Some numbers are written as strings.
+    """
+
+    def __init__(self, data: dict[str, Any]):
+        self.lists: dict[tuple[int, str], list] = {}
+        self.strings = False
+        for i, entry in enumerate(listed(data["variables"], "variables")):
+            where = f"variables[{i}]"
+            entry = mapping(entry, where)
+            layer = integer(required(entry, "layer_idx", where), f"{where}.layer_idx", minimum=-1)
+            key = (layer, string(required(entry, "name", where), f"{where}.name"))
+            if key in self.lists:
+                raise WeightCountMismatch(f"{where}: {_title(*key)} appears twice: which is meant?")
+            self.lists[key] = listed(required(entry, "data", where), f"{where}.data")
+
+    def take(self, layer: int, name: str, *shape: int) -> np.ndarray:
+        """Return a tensor of `shape`, in C order in the file."""
+        title = _title(layer, name)
+        if (layer, name) not in self.lists:
+            raise MissingKey(f"variables has no {title}: re-export the model")
+        values = self.lists.pop((layer, name))
+        size = math.prod(shape)
+        if len(values) != size:
+            raise ShapeMismatch(f"{title} has {len(values)} numbers, expected {size} for shape {shape}")
+        self.strings |= any(isinstance(value, str) for value in values)
+        numbers = [_number(value) for value in values]
+        if any(isinstance(value, str) for value in numbers):
+            wrong = next(value for value in numbers if isinstance(value, str))
+            raise NotAModelFile(f"{title} holds {shown(wrong)}, expected numbers: re-export the model")
+        return tensor(numbers, title, (size,)).reshape(shape)
+
+    def matrix(self, layer: int, name: str, inputs: int, outputs: int) -> np.ndarray:
+        """Return a 1x1 kernel as (out, in)."""
+        return np.ascontiguousarray(self.take(layer, name, inputs, outputs).T)
+
+    def vector(self, layer: int, name: str, size: int) -> np.ndarray:
+        """Return a bias."""
+        return self.take(layer, name, size)
+
+    def finish(self) -> None:
+        """Raise if a variable was not used."""
+        if self.lists:
+            found = _title(*next(iter(self.lists)))
+            raise WeightCountMismatch(
+                f"variables holds {len(self.lists)} that the network has no use for, the first {found}: re-export it"
+            )
+
+
+def _title(layer: int, name: str) -> str:
+    return f"{shown(name)} of layer {layer}"
