@@ -13,6 +13,7 @@ import numpy as np
 from .dataset import SETTLE_FRAMES, Dataset
 from .learner import Learner
 from .loss import esr
+from .uninterrupted import uninterrupted
 
 Stopped = Literal["finished", "good enough", "no better", "interrupted"]
 LAST_RATE = 0.01  # of the first, at the end of the cosine
@@ -107,7 +108,7 @@ def fit(
         Where another run ended: the learner goes on from there.
     after : callable, optional
         Called after every round; the learner's weights are those of the report, `Report.better` tells whether they
-        are the best so far.
+        are the best so far. An interrupt waits for it.
     tick : callable, optional
         Called after every batch with the progress from 0 to 1 and the batch's loss.
 
@@ -155,9 +156,10 @@ def fit(
             loss, better = float(np.mean(losses)), plain < done.esr
             report = Report(rounds, seconds, now, learner.rate, loss, plain, sharp, best, better)
             state = learner.state()
-            done = Checkpoint(state, state if report.better else done.best, [*done.reports, report])
-            if after:
-                after(report, done)
+            with uninterrupted():  # what is done is what is kept
+                done = Checkpoint(state, state if report.better else done.best, [*done.reports, report])
+                if after:
+                    after(report, done)
             if best <= plan.until:
                 stopped = "good enough"
                 break

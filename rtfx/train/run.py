@@ -21,7 +21,6 @@ from .dataset import Take, dataset
 from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
-from .uninterrupted import uninterrupted
 
 ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
 
@@ -162,12 +161,11 @@ def train(
         raise UsageError(f"{goal.arch} cannot be written as {unsayable[0]}, formats that have words for it: {others}")
 
     def keep(report: Report, checkpoint: Checkpoint) -> None:
-        with uninterrupted():
-            if report.better:
-                rtfx_json.save(model(report.esr), goal.out)
-            sidecar.save(kept, checkpoint, about)
-            if after:
-                after(report)
+        if report.better:
+            rtfx_json.save(model(report.esr), goal.out)
+        sidecar.save(kept, checkpoint, about)
+        if after:
+            after(report)
 
     done, stopped = fit(learner, data, plan, begin, keep, tick)
     if not done.best:

@@ -10,7 +10,6 @@ from rtfx.train.dataset import Take, dataset
 from rtfx.train.fit import Plan, check, fit
 from rtfx.train.learner import make
 from rtfx.train.loss import esr
-from rtfx.train.uninterrupted import uninterrupted
 from tests.train.pedal import take
 
 PLAN = Plan(rounds=6, batch=16, segment=5000, round_frames=800_000)
@@ -86,12 +85,16 @@ def test_an_interrupt_before_anything_is_kept_is_raised(data):
         fit(make("gru4", 1), data, PLAN, tick=leave)
 
 
-def test_an_interrupt_waits_until_a_round_is_kept():
+def test_an_interrupt_waits_until_a_round_is_kept(data):
     kept = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
+
+    def keep(report, checkpoint):
         signal.raise_signal(signal.SIGINT)
-        kept.append("all of it")
-    assert kept and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        kept.append(checkpoint)
+
+    done, why = fit(make("gru4", 1), data, PLAN, after=keep)
+    assert why == "interrupted" and kept == [done]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_is_held_back_is_never_learnt():
