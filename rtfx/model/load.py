@@ -94,6 +94,7 @@ BINARY = (
     (b"RIFF", "a WAV file: use it as a cab"),
     (b"fLaC", "a FLAC file: use it as a cab"),
     (b"version:", "a set list: name it without --model, or rtfx check it"),
+    (b"\x1f\x8b", "a gzip archive: unpack it first"),
     (b"<", "an HTML or XML page, perhaps a failed download: fetch the raw file"),
 )
 

@@ -31,6 +31,7 @@ CONTENT = {
     "twice": (GOOD.replace(b'{"in_shape"', b'{"layers": [], "in_shape"'), "NotAModelFile", "'layers' appears twice"),
     "pickle": (b"\x80\x04\x95abc", "NotAModelFile", "pickle"),
     "zip": (b"PK\x03\x04abc", "NotAModelFile", "zip"),
+    "gzip": (b"\x1f\x8b\x08abc", "NotAModelFile", "a gzip archive"),
     "wav": (b"RIFF\x00\x00\x00\x00WAVE", "NotAModelFile", "WAV"),
     "nan": (GOOD.replace(b'"weights": [[[', b'"weights": [[[NaN, ', 1), "ShapeMismatch", "layers[0].weights[0]"),
     "nan-in-place": (b'{"in_shape":[null,1],"layers":[{"type":"dense","shape":[null,1],"weights":[[[NaN]],[0]]}]}',
