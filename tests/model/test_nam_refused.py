@@ -98,6 +98,7 @@ BAD = [
     ("ShapeMismatch", changed("container", "config", "submodels", 2, "max_value", value=0.9), "the last at least 1"),
     ("ShapeMismatch", changed("container", "config", "submodels", 1, "max_value", value=0.3), "ascending"),
     ("ShapeMismatch", changed("container", *SMALL, "sample_rate", value=44100), "one rate"),
+    ("ShapeMismatch", changed("container", *SMALL, "sample_rate", value=44100) | {"sample_rate": None}, "of 44100 Hz"),
     ("ShapeMismatch", changed("container", "config", "submodels", value=[]), "at least one"),
     ("ShapeMismatch", changed("sequential", "config", "models", 1, "config", "in_channels", value=2), "expected"),
     ("MissingKey", FILES["linear"] | {"architecture": "Sequential", "config": BARE}, "export each by itself"),

@@ -83,6 +83,10 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
                 f"a smaller size has {spec.inputs} inputs and {spec.outputs} outputs, expected those of the full size, "
                 f"{whole.inputs} and {whole.outputs}"
             )
+        if spec.sample_rate != whole.sample_rate:
+            raise ShapeMismatch(
+                f"a smaller size is of {spec.sample_rate:g} Hz, expected that of the full size, {whole.sample_rate:g} Hz"
+            )
         check_limits(spec)
     return replace(whole, knobs=(Knob(SIZE, default=1.0),), sizes=(*sizes, (1.0, whole)))
 
