@@ -157,9 +157,6 @@ class LayerCode:
         weights = bias + shape.mixed
         for rows in shape.mixed_groups(group):
             sums = self._sums(rows, bias)
-            for (row, v), slot in sums.items():
-                if shape.residual == IDENTITY and row < shape.outputs:
-                    self.b.store(self.e.add(self._load(self.places.x, row, times[v]), self.b.load(slot)), slot)
             if shape.residual == MATRIX:
                 own = {(row, v): slot for (row, v), slot in sums.items() if row < shape.outputs}
                 residual = weights + shape.features * shape.mixed
@@ -169,10 +166,13 @@ class LayerCode:
                 offset = self.b.add(self.e.index(weights), self.b.mul(feature, self.e.index(shape.mixed)))
                 self._add(sums, values, offset)
             for (row, v), slot in sums.items():
-                if row < shape.outputs:
-                    self._store(self.b.load(slot), self.places.y, row, times[v])
-                else:
-                    self._join_head(self.b.load(slot), row - shape.outputs, times[v])
+                total = self.b.load(slot)
+                if row >= shape.outputs:
+                    self._join_head(total, row - shape.outputs, times[v])
+                    continue
+                if shape.residual == IDENTITY:  # last: each sum that it were part of would be rounded to its size
+                    total = self.e.add(self._load(self.places.x, row, times[v]), total)
+                self._store(total, self.places.y, row, times[v])
 
     def _join_head(self, value, row: int, t):
         """Begin the head sum, or add to it."""

@@ -136,12 +136,10 @@ class _Series:
         for row in range(shape.mixed):
             for v in self.vectors:
                 total = self._weight(offset + row)
-                if row < shape.outputs:
-                    total = e.add(b.load(x[row, v]), total)
                 for i in range(shape.features):
                     total = e.fma(self._weight(weights + i * shape.mixed + row), z[i, v], total)
                 if row < shape.outputs:
-                    b.store(total, x[row, v])
+                    b.store(e.add(b.load(x[row, v]), total), x[row, v])
                 else:
                     slot = heads[row - shape.outputs, v]
                     b.store(e.add(b.load(slot), total), slot)

@@ -16,13 +16,13 @@ SLOPE = 0.375
 CONSTANTS = np.array(oracle.constants(SLOPE), np.float32)
 # kind: (absolute bound, bound relative to |x|, bound relative to |f(x)|): the error is below their sum
 BOUNDS = {
-    "elu": (0.0, 0.0, 7e-7),
+    "elu": (0.0, 0.0, 3e-7),
     "fasttanh": (0.0, 0.0, 4e-7),
     "hardtanh": (0.0, 1.2e-7, 6e-8),
     "silu": (0.0, 1.5e-7, 0.0),
     "hardswish": (0.0, 2e-7, 0.0),
     "softsign": (0.0, 0.0, 1.2e-7),
-    "selu": (0.0, 0.0, 7e-7),
+    "selu": (0.0, 0.0, 4e-7),
     "gelu": (1e-7, 1e-7, 0.0),
     "softplus": (2e-7, 1e-7, 0.0),
     "softshrink": (0.0, 0.0, 6e-8),

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from rtfx.api import Model
 from rtfx.kernels import series
 from rtfx.kernels.codes import code_of
 from rtfx.kernels.conv import OVERHANG
 from rtfx.kernels.layer import FOLDED, NONE, ROWS, LayerWeights
 from rtfx.kernels.processor import lanes
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import Activation, Add, Conv1d, Dense, Input, ModelSpec, Node
 
 from . import oracle
 from .harness import noise
@@ -98,3 +101,19 @@ def run(kernel, layers, x, condition, head, weights, dilations, blocks):
         assert np.array_equal(target[:, : 256 + done], before), "the past is never written"
         done = end
     return target[:, 256 : 256 + FRAMES], sides[1][:, :FRAMES]
+
+
+@pytest.mark.parametrize("width", [8, 16], ids=["series", "layer"])
+def test_the_residual_joins_last(width):
+    """Where it is large it is rounded once a layer, not once more for each feature that is added to it."""
+    nodes: list[Node] = [Input((), channels=width)]
+    for i, dilation in enumerate((1, 2)):
+        source = len(nodes) - 1
+        nodes.append(Conv1d((source,), 1e-4 * noise(i, width, width, 3), noise(10 + i, width), dilation))
+        nodes.append(Activation((source + 1,), "tanh"))
+        nodes.append(Dense((source + 2,), noise(20 + i, width, width), noise(30 + i, width)))
+        nodes.append(Add((source, source + 3)))
+    spec = ModelSpec(family="rtfx", name="large", nodes=tuple(nodes), sample_rate=48000.0)
+    x = (600.0 + 50.0 * noise(40, width, 400)).astype(np.float32)
+    error = Model(spec)(x, 48000.0, bare=True) - evaluate(spec, x.astype(np.float64))
+    assert np.abs(error).max() < 1.1 * np.spacing(np.float32(600.0))
