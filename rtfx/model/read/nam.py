@@ -85,7 +85,7 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
             )
         if spec.sample_rate != whole.sample_rate:
             raise ShapeMismatch(
-                f"a smaller size is of {spec.sample_rate:g} Hz, expected that of the full size, {whole.sample_rate:g} Hz"
+                f"a smaller size is of {spec.sample_rate:g} Hz, expected {whole.sample_rate:g} Hz, as the full size"
             )
         check_limits(spec)
     return replace(whole, knobs=(Knob(SIZE, default=1.0),), sizes=(*sizes, (1.0, whole)))
