@@ -51,7 +51,7 @@ class Rig:
         self, chain: Iterable[Any] = (), cab: str | None = None, compat: str | None = None, fast_math: bool = False
     ):
         if isinstance(chain, str | Mapping) or not isinstance(chain, Iterable):
-            raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig([{chain!r}])")
+            raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig(['klon.json'])")
         items = list(chain)
         self._models = Models(compat, fast_math)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))

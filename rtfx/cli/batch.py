@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -186,7 +187,7 @@ def _rate(job: Job) -> float:
     if job.source == "-":
         return 48000.0  # a pipe's rate is known only once it is read: its progress is approximate
     try:
-        return float(soundfile.info(job.source).samplerate)
+        return float(soundfile.info(os.fsencode(job.source)).samplerate)
     except (soundfile.SoundFileError, OSError, TypeError):
         return 48000.0  # the reader will say what is wrong with the file
 
@@ -200,7 +201,7 @@ def _total_seconds(work: Sequence[Job]) -> float | None:
         if job.source == "-":
             return None
         with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
-            total += float(soundfile.info(job.source).duration)
+            total += float(soundfile.info(os.fsencode(job.source)).duration)
     return total
 
 

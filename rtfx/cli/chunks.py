@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -85,7 +86,7 @@ def cut(rig: Rig, job: Job) -> list[Stage] | None:
     if "-" in (job.source, job.target):
         return None  # what was read of a pipe to know its length would be gone
     try:
-        info = soundfile.info(job.source)
+        info = soundfile.info(os.fsencode(job.source))
     except (soundfile.SoundFileError, OSError, TypeError):
         return None  # the reader will say what is wrong with it
     rate = job.rate or rig.sample_rate or info.samplerate

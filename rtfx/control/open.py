@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -158,9 +159,9 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
 
     check_audio(path)
     try:
-        audio, file_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        audio, file_rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(getattr(error, "error_string", error)).split()).rstrip(".")
         raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
     if audio.shape[1] > MAX_CHANNELS:
         raise AudioFileError(f"{path}: {audio.shape[1]} channels, expected at most {MAX_CHANNELS}")

@@ -13,6 +13,7 @@ A response is brought to the stream's rate and then cut, so that it costs neithe
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +81,12 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 
     check_audio(path, "an impulse response")
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             rate = file.samplerate
             channels = file.channels
             data = file.read(int(READ_SECONDS * rate), dtype="float64", always_2d=True).T
     except (soundfile.SoundFileError, OSError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(getattr(error, "error_string", error)).split()).rstrip(".")
         raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
     if channels > 2:
         raise AudioFileError(f"{path}: has {channels} channels, expected an impulse response of 1 or 2")

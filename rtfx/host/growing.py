@@ -105,7 +105,9 @@ class GrowingOther:
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._flac = path.suffix.lower() == ".flac"
-        self._sound = soundfile.SoundFile(str(path), "w", sample_rate, channels, "PCM_24" if self._flac else "FLOAT")
+        self._sound = soundfile.SoundFile(
+            os.fsencode(path), "w", sample_rate, channels, "PCM_24" if self._flac else "FLOAT"
+        )
         self._file = open(path, "r+b", buffering=0)
         self.frames = 0
 

@@ -51,11 +51,11 @@ class Reader:
         import soundfile
 
         self.name = "standard input" if str(source) == STANDARD else str(source)
-        place: Any = 0 if str(source) == STANDARD else str(source)
+        place: Any = 0 if str(source) == STANDARD else os.fspath(source)
         if place:
             check_audio(place)
         try:
-            self._file = soundfile.SoundFile(place, closefd=False)
+            self._file = soundfile.SoundFile(os.fsencode(place) if place else 0, closefd=False)
         except (soundfile.SoundFileError, OSError, TypeError) as error:
             raise AudioFileError(_unreadable(self.name, error)) from error
         self.sample_rate: int = self._file.samplerate
@@ -216,7 +216,7 @@ class _File:
         import soundfile
 
         try:
-            self._file = soundfile.SoundFile(str(path), "w", sample_rate, channels, encoding, format=container)
+            self._file = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
         except (soundfile.SoundFileError, OSError, ValueError) as error:
             allowed = os.access(path.parent, os.W_OK)
             reason = _reason(error) if allowed else "permission denied: name a folder that you may write to"

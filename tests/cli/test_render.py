@@ -1,8 +1,10 @@
 """render: the same sound as the Python interface, files, folders and pipes, nothing half-written."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -173,3 +175,15 @@ def test_the_dry_recording_is_never_overwritten(capsys, place, other):
     assert np.array_equal(read("a.wav"), before) and "wet" not in listing()
     code, _, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", "c.wav", ".", "-y")
     assert code == 1 and err.count("the dry recording would be lost") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_names_that_are_no_utf_8(capsys, place):
+    """As archives made by old Windows programs leave them."""
+    name = os.fsdecode(b"caf\xe9")
+    shutil.copy("a.wav", f"{name}.wav")
+    rig = ("--model", MODEL, "--cab", f"{name}.wav")
+    assert rtfx(capsys, "render", *rig, f"{name}.wav", f"{name}-wet.flac")[0] == 0
+    flags = ("--device", "null", "--input", f"{name}.wav", "--record", f"{name}-live.flac")
+    assert rtfx(capsys, "play", *rig, *flags)[0] == 0
+    assert {f"{name}-wet.flac", f"{name}-live.flac"} < set(os.listdir())
