@@ -84,6 +84,11 @@ class ResourceLimit(ModelError):
     """The model is larger than rtfx is willing to allocate."""
 
 
+def message_of(error: Exception) -> str:
+    """Return an error in words: one that rtfx did not raise is named by its class too."""
+    return str(error) if isinstance(error, RtfxError) else f"{type(error).__name__}: {error}"
+
+
 def did_you_mean(word: str, choices) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest choice, or ``""``."""
     import difflib

@@ -178,11 +178,10 @@ def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool) 
 
 
 def _greet(stream: Stream) -> None:
+    from ..control.terminal.view import route_line
+
     stats = stream.stats
-    devices = stats.device
-    route = f" ({stats.route})" if stats.route != stats.device else ""
-    block = f", {stats.block_frames} frames" if stats.block_frames else ""
-    status(f"playing on {devices}{route} at {stats.sample_rate:g} Hz{block}, real-time priority: {stats.realtime}")
+    status(f"playing {route_line(stats)}, real-time priority: {stats.realtime}")
     status(
         f"latency {stats.latency_ms:.1f} ms: device in {stats.latency_in_ms:.1f}, block {stats.latency_block_ms:.1f}, "
         f"model {stats.latency_model_ms:.1f}, device out {stats.latency_out_ms:.1f}"

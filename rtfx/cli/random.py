@@ -28,8 +28,9 @@ def command(words: tuple[str, ...]) -> int:
     """Print a set list that plays a random net; without seed=N another one every time."""
     from ..model.random.nets import KINDS, random_spec
 
-    kind = words[0].lower() if words and "=" not in words[0] else "tcn"
-    pairs = [word for word in words[1 if words and "=" not in words[0] else 0 :]]
+    named = bool(words) and "=" not in words[0]
+    kind = words[0].lower() if named else "tcn"
+    pairs = list(words[named:])
     for word in pairs:
         if "=" not in word:
             raise UsageError(f"{word!r} is no KEY=VALUE, expected such as seed=7")

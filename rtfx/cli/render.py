@@ -113,7 +113,7 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     if len(work) > 1:
         show_table(outcomes, paths[-1])
     for job, error in failures:
-        click.echo(f"rtfx: {error}" if job.source in str(error) else f"rtfx: {job.source}: {error}", err=True)
+        status(f"{error}" if job.source in str(error) else f"{job.source}: {error}")
     if failures:
         status(f"{len(failures)} of {len(work)} files failed")
     return 1 if failures else 0

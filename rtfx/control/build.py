@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..engine.rig import EngineRig
-from ..errors import RtfxError
+from ..errors import message_of
 from ..plan.chain import Plan
 from .loaded import LoadedPreset
 
@@ -60,10 +60,8 @@ class Builder:
             revision, made, error = preset.revision, None, ""
             try:
                 made = preset.make(values)
-            except RtfxError as refusal:
-                error = str(refusal)
             except Exception as failure:  # of whatever kind: the next wish shall find a thread that ends
-                error = f"{type(failure).__name__}: {failure}"
+                error = message_of(failure)
             self._done(Built(preset, values, revision, made, error))
             with self._lock:
                 self._busy, self._wanted = self._wanted, None

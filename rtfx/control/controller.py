@@ -9,7 +9,7 @@ from numbers import Integral
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
-from ..errors import AudioFileError, UsageError, did_you_mean
+from ..errors import AudioFileError, UsageError, did_you_mean, message_of
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
@@ -145,49 +145,50 @@ class Controller:
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(
-                    lambda: (
-                        self._turned
-                        or self._selected
-                        or self._replaced
-                        or self._stopped
-                        or self._updates
-                        or self._built
-                    ),
-                    TICK_SECONDS,
-                )
+                self._wake.wait_for(self._asked, TICK_SECONDS)
                 if self._stopped:
                     return
-                selected, turned = self._selected, self._turned
-                continues = self._replaced and not selected
-                self._selected = self._turned = self._replaced = False
-                updates, self._updates = self._updates, {}
-                built, self._built = self._built, []
-                preset = self.preset  # others turn and select meanwhile: what they do is for the next time
-            for one in built:
-                self._take(one)
-            swapped = self._swap(updates, preset)
-            with self._wake:
-                values = preset.now()  # of several turned at once all, or none
-            if not preset.has(values):
-                if selected or turned or swapped or built:
-                    self._builder.ask(preset, values)
-                values = preset.settled(values)
-            other = preset.build(values)
-            if selected:
-                self._begin(preset, values)
-            elif swapped or (continues and preset.plan is not self.playing.plan):
-                fits = preset.plan.layout == self.playing.plan.layout
-                if fits and not self.engine.offers(self.playing):
-                    self._go_on(preset, values)
-                else:  # a rig that has not been heard yet has no state to go on from
-                    self._begin(preset, values, primes=swapped and not fits)
-            elif other:
-                self._tell(preset)
-                self._begin(preset, values, primes=True)
-            elif turned:
-                self.playing.glide_to(values)
-            self.engine.reclaim()
+            try:
+                self._act()
+            except Exception as error:  # of whatever kind: the next key shall find a thread that listens
+                self.news.append(f"the sound goes on as it was: {message_of(error)}")
+
+    def _asked(self) -> bool:
+        return bool(self._turned or self._selected or self._replaced or self._stopped or self._updates or self._built)
+
+    def _act(self) -> None:
+        """Do what has been asked for since the last time; free what the engine has given back."""
+        with self._wake:
+            selected, turned = self._selected, self._turned
+            continues = self._replaced and not selected
+            self._selected = self._turned = self._replaced = False
+            updates, self._updates = self._updates, {}
+            built, self._built = self._built, []
+            preset = self.preset  # others turn and select meanwhile: what they do is for the next time
+        for one in built:
+            self._take(one)
+        swapped = self._swap(updates, preset)
+        with self._wake:
+            values = preset.now()  # of several turned at once all, or none
+        if not preset.has(values):
+            if selected or turned or swapped or built:
+                self._builder.ask(preset, values)
+            values = preset.settled(values)
+        other = preset.build(values)
+        if selected:
+            self._begin(preset, values)
+        elif swapped or (continues and preset.plan is not self.playing.plan):
+            fits = preset.plan.layout == self.playing.plan.layout
+            if fits and not self.engine.offers(self.playing):
+                self._go_on(preset, values)
+            else:  # a rig that has not been heard yet has no state to go on from
+                self._begin(preset, values, primes=swapped and not fits)
+        elif other:
+            self._tell(preset)
+            self._begin(preset, values, primes=True)
+        elif turned:
+            self.playing.glide_to(values)
+        self.engine.reclaim()
 
     def _begin(self, preset: LoadedPreset, values: list[dict], primes: bool = False) -> None:
         """Play a preset from rest; one that `primes` has heard some of its input when it is faded in."""

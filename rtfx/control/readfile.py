@@ -54,13 +54,18 @@ def identity(block: BlockSpec) -> tuple[str, str]:
     RtfxError
         There is no such file.
     """
-    if isinstance(block.file, ModelSpec):
-        return "", ""
-    name = str(block.file)
-    if name.startswith("random:"):
-        return name, ""
-    path = str((find_model if _plays(block) == "model" else find_audio)(name).resolve())
-    return path, digest(path)
+    path = path_of(block)
+    if path is None:
+        return "" if isinstance(block.file, ModelSpec) else str(block.file), ""
+    name = str(path.resolve())
+    return name, digest(name)
+
+
+def path_of(block: BlockSpec) -> Path | None:
+    """Return where a block's file is, None for a model in memory or a random net; RtfxError if there is none."""
+    if block.file is None or isinstance(block.file, ModelSpec) or str(block.file).startswith("random:"):
+        return None
+    return (find_model if _plays(block) == "model" else find_audio)(block.file)
 
 
 def _plays(block: BlockSpec) -> str:

@@ -10,9 +10,7 @@ from typing import Any
 
 from ..effects.table import BLOCKS
 from ..errors import RtfxError
-from ..find import find_audio, find_model
 from ..model.read.state_dict import description
-from ..model.spec import ModelSpec
 from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list
@@ -20,6 +18,7 @@ from ..units import gain_from_db
 from .controller import Controller
 from .load import Loader
 from .loaded import LoadedPreset
+from .readfile import path_of
 
 Signature = dict[Path, tuple[int, ...]]
 
@@ -140,12 +139,12 @@ def signature_of(paths: set[Path]) -> Signature:
 
 def files_of(block: BlockSpec) -> set[Path]:
     """Return the files that a block plays, whether they can be read or not."""
-    if block.file is None or isinstance(block.file, ModelSpec) or str(block.file).startswith("random:"):
-        return set()
     try:
-        path = (find_audio if block.type == "cab" else find_model)(block.file)
+        path = path_of(block)
     except RtfxError:
-        path = (block.path.parent if block.path else Path()) / block.file
+        path = (block.path.parent if block.path else Path()) / str(block.file)
+    if path is None:
+        return set()
     beside = description(path) if block.type == "model" else None
     return {path, beside} if beside else {path}
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import RtfxError
+from ..errors import RtfxError, message_of
 from ..model.random.level import SILENT
 from ..model.random.nets import kind_of
 from ..model.random.settings import RANGES
@@ -52,10 +52,8 @@ class Reseeder:
                 steps, block = self._wanted, self._block
             try:
                 self._take(block, steps)
-            except RtfxError as error:
-                self._news.append(str(error))
             except Exception as error:  # of whatever kind: the next press shall find a thread that ends
-                self._news.append(f"{type(error).__name__}: {error}")
+                self._news.append(message_of(error))
             with self._lock:
                 self._wanted -= steps
                 if not self._wanted:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import RtfxError
+from ..errors import message_of
 from .reload import Reloader, Signature
 
 REST_SECONDS = 0.15  # files that have not changed for so long are no longer being written
@@ -71,10 +71,8 @@ class Watcher:
                 self.news.extend(lines or (["mended: everything is as it plays"] if self._broken else []))
                 self._broken = False
                 return seen
-            except RtfxError as error:
-                told = str(error)
             except Exception as error:  # of whatever kind: the thread must live to see the next edit
-                told = f"{type(error).__name__}: {error}"
+                told = message_of(error)
             while (now := self.reloader.signature()) == seen:
                 if time.monotonic() > deadline or self._stop.wait(REST_SECONDS / 3):
                     self._broken = True

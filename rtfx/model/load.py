@@ -14,7 +14,6 @@ from ..errors import (
     ModelError,
     NotAModelFile,
     ResourceLimit,
-    UnsupportedArchitecture,
     UsageError,
     did_you_mean,
 )
@@ -36,14 +35,14 @@ STATE_DICT_KEY = re.compile(
 
 
 class Family(NamedTuple):
-    """How a family is told: the first whose `test` holds reads the file; without a reader it is refused by name.
+    """How a family is told: the first whose `test` holds reads the file.
 
     `compat` are the values of `load`'s parameter that its reader takes.
     """
 
     name: str
     test: Callable[[dict[str, Any], Path], bool]
-    read: Reader | None = None
+    read: Reader
     compat: tuple[str, ...] = ()
 
 
@@ -130,7 +129,6 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
             return check_limits(spec)
         data = parse(path)
         family = _family(data, path)
-        assert family.read is not None
         options = {"compat": compat} if compat in family.compat else {}
         return check_limits(family.read(data, path, **options))
     except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
@@ -186,11 +184,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _family(data: dict[str, Any], path: Path) -> Family:
-    """Return the first family whose test holds, if it can be read."""
+    """Return the first family whose test holds."""
     for family in FAMILIES:
         if family.test(data, path):
-            if family.read is None:
-                raise UnsupportedArchitecture(f"the family is {family.name}, not supported yet: {SUPPORTED}")
             return family
     keys = ", ".join(shown(key) for key in list(data)[:5]) or "none"
     raise NotAModelFile(f"no known model family; its first keys: {keys}; {SUPPORTED}")

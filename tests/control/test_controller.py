@@ -178,3 +178,17 @@ def test_a_selected_preset_begins_prewarmed(live):
     alone = engine([model(lstm(), "klon"), gain(-6.0)])
     assert np.array_equal(y[960:], alone.drive(x, 64)[960:])
     assert e.record["sample_rate"] == RATE
+
+
+def test_a_fault_of_one_preset_leaves_the_thread_to_the_others(live, monkeypatch):
+    e, controller = live
+    with monkeypatch.context() as broken:
+        broken.setattr(controller.presets[1], "build", lambda values: 1 // 0)
+        controller.select(1)
+        deadline = time.monotonic() + 10.0
+        while not controller.news and time.monotonic() < deadline:
+            time.sleep(1e-3)
+        controller.select(0)
+    assert controller.news[0] == "the sound goes on as it was: ZeroDivisionError: integer division or modulo by zero"
+    controller.set("gain.gain_db", -20.0)
+    until(e, 0.05)

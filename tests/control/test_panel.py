@@ -79,7 +79,7 @@ def snapshot(**changes):
         "hint": "signal on input 2: press c",
         "log": [(f"message {n} " * 30, 0.5 * (20 - n)) for n in range(20)],
     }
-    return panel.Snapshot(**(said | changes))
+    return panel.ViewState(**(said | changes))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12), (200, 60), (20, 5), (80, 8), (3, 2), (2, 1)])
@@ -87,7 +87,7 @@ def snapshot(**changes):
 def test_every_line_fits(size, inputs):
     s = snapshot(inputs=[-20.0] * inputs, held_in=[-6.0] * inputs, heard=range(max(inputs, 1) - 1, max(inputs, 1)))
     for chosen in (s.knobs[0], s.knobs[20], s.knobs[-1]):
-        lines = panel.lines(panel.Snapshot(**(vars(s) | {"chosen": chosen})), *size)
+        lines = panel.lines(panel.ViewState(**(vars(s) | {"chosen": chosen})), *size)
         assert len(lines) <= size[1]
         assert max(cell_len(line.plain) for line in lines) < size[0]
 
@@ -117,7 +117,7 @@ def test_at_80_by_24_all_that_matters_is_there(inputs):
 def test_every_chosen_knob_is_in_sight():
     s = snapshot()
     for knob in s.knobs:
-        text = "\n".join(line.plain for line in panel.lines(panel.Snapshot(**(vars(s) | {"chosen": knob}))))
+        text = "\n".join(line.plain for line in panel.lines(panel.ViewState(**(vars(s) | {"chosen": knob}))))
         assert f" > {knob.parameter.name}" in text
         assert f" {knob.block} " in text
 

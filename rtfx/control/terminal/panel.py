@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -18,7 +19,7 @@ FEWEST_KNOBS = 3
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ViewState:
     """All that one frame of the view shows; levels in dBFS, loads of 0 to 1.
 
     Parameters
@@ -59,13 +60,13 @@ class Snapshot:
     flags: Sequence[str] = ()
     faults: int = 0
     hint: str = ""
-    log: Sequence[tuple[str, float]] = field(default=())
+    log: Sequence[tuple[str, float]] = ()
 
 
-def lines(s: Snapshot, width: int = 80, height: int = 24) -> list[Text]:
+def lines(s: ViewState, width: int = 80, height: int = 24) -> list[Text]:
     """Return at most `height` lines, each shorter than `width`."""
     head = [
-        _title(s, width),
+        _title(s),
         Text(),
         _presets(s, width),
         Text(),
@@ -75,7 +76,7 @@ def lines(s: Snapshot, width: int = 80, height: int = 24) -> list[Text]:
         Text(),
     ]
     foot = [Text(s.hint, "bold yellow") if s.hint else Text("? all keys   q quit", "dim")]
-    blocks, knob_lines = _blocks(s, width), _knob_lines(s, width)
+    blocks, knob_lines = _blocks(s, width), _knob_lines(s)
     room = height - len(head) - 1 - len(foot)  # for knobs and log
     if room < FEWEST_KNOBS + 1:
         head = [line for line in head if line.plain]
@@ -93,11 +94,11 @@ def _cut(line: Text, width: int) -> Text:
     return line
 
 
-def _title(s: Snapshot, width: int) -> Text:
+def _title(s: ViewState) -> Text:
     return Text.assemble(("rtfx ", "bold cyan"), (s.route, "dim"))
 
 
-def _presets(s: Snapshot, width: int) -> Text:
+def _presets(s: ViewState, width: int) -> Text:
     """Return the preset between its neighbours; on the right what must not be overlooked."""
     count = len(s.presets)
     right = Text()
@@ -125,7 +126,7 @@ def _presets(s: Snapshot, width: int) -> Text:
     return Text.assemble(left, right)
 
 
-def _meters(s: Snapshot, width: int) -> list[Text]:
+def _meters(s: ViewState, width: int) -> list[Text]:
     result = []
     own = range(len(s.inputs)) if len(s.inputs) <= METERS else s.heard[:METERS]
     for channel in own:
@@ -141,7 +142,7 @@ def _meters(s: Snapshot, width: int) -> list[Text]:
     return result
 
 
-def _health(s: Snapshot, width: int) -> list[Text]:
+def _health(s: ViewState, width: int) -> list[Text]:
     load = Text(" load  ")
     load.append_text(bar(s.load, 20, load_style(s.load)))
     load.append(f" {100 * s.load:5.1f} %", load_style(s.load))
@@ -159,7 +160,7 @@ def _health(s: Snapshot, width: int) -> list[Text]:
     return [load, state]
 
 
-def _blocks(s: Snapshot, width: int) -> Text:
+def _blocks(s: ViewState, width: int) -> Text:
     """Return the blocks of the chain, the chosen one marked; those that do not fit are left out around it."""
     names = list(dict.fromkeys(knob.block for knob in s.knobs))
     first = names.index(s.chosen.block)
@@ -172,7 +173,7 @@ def _blocks(s: Snapshot, width: int) -> Text:
     return result
 
 
-def _knob_lines(s: Snapshot, width: int) -> list[Text]:
+def _knob_lines(s: ViewState) -> list[Text]:
     """Return a line for each knob of the chosen block."""
     result = []
     for knob in s.knobs:
@@ -205,7 +206,7 @@ def _choices(choices: Sequence[str], chosen: str) -> str:
     return " ".join(words[first:last])
 
 
-def _place(s: Snapshot) -> int:
+def _place(s: ViewState) -> int:
     """Return the place of the chosen knob in its block."""
     own = [knob.address for knob in s.knobs if knob.block == s.chosen.block]
     return own.index(s.chosen.address)
@@ -217,7 +218,7 @@ def _around(items: list[Text], place: int, room: int) -> list[Text]:
     return items[first : first + room]
 
 
-def _log(s: Snapshot, width: int, room: int) -> list[Text]:
+def _log(s: ViewState, width: int, room: int) -> list[Text]:
     """Return the newest messages, wrapped, fresh ones bright."""
     result: list[Text] = []
     for text, age in reversed(s.log):
@@ -229,6 +230,4 @@ def _log(s: Snapshot, width: int, room: int) -> list[Text]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, max(width, 1), subsequent_indent="  " if width > 2 else "") or [""]

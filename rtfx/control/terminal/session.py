@@ -31,8 +31,6 @@ class View(Protocol):
 
     def say(self, text: str) -> None: ...
 
-    def close(self) -> None: ...
-
 
 class ChannelHint:
     """Watches the input meters and names the channel that has the signal when the chosen one is silent."""

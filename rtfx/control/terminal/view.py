@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..stats import Meters, Stats
     from ..stream import Stream
     from .paint import Painter
-    from .panel import Snapshot
+    from .panel import ViewState
     from .screen import Screen
     from .stray import Stray
 
@@ -69,9 +69,6 @@ class PlainView:
     def say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # nobody is there any more: the sound goes on
             print(f"rtfx: {text}", file=self._out, flush=True)
-
-    def close(self) -> None:
-        pass
 
 
 def _worded(value: str | int, what: str) -> str:
@@ -137,9 +134,9 @@ class LiveView:
             page = lines(self._state(meters, hint, now), width, height)
         self._screen.draw(self._painter.paint(page))
 
-    def _state(self, meters: Meters, hint: str, now: float) -> Snapshot:
+    def _state(self, meters: Meters, hint: str, now: float) -> ViewState:
         """Return all that a frame shows."""
-        from .panel import Snapshot
+        from .panel import ViewState
 
         stream = self._stream
         stats, written, every = stream.stats, stream.written, knobs(stream)
@@ -147,7 +144,7 @@ class LiveView:
         self._loads.append((meters.busy_seconds, meters.offered_seconds))
         busy, offered = (new - old for new, old in zip(self._loads[-1], self._loads[0], strict=True))
         flags = {"MUTED": stream.mute, "BYPASS": stream.bypass, "REC": stream.recorder is not None}
-        return Snapshot(
+        return ViewState(
             route=route_line(stats),
             presets=stream.presets,
             preset=stream.preset,
@@ -175,9 +172,6 @@ class LiveView:
 
     def say(self, text: str) -> None:
         self._log.append((text, self._clock()))
-
-    def close(self) -> None:
-        pass
 
 
 def louder(shown: list[float], levels: list[float]) -> list[float]:
