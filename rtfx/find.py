@@ -35,32 +35,30 @@ def user_cache() -> Path:
     return Path(os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx"))
 
 
-def find_model(name: str | Path, beside: Path | None = None) -> Path:
+def find_model(name: str | Path) -> Path:
     """Return the path of a model.
 
     Parameters
     ----------
     name : str or Path
         A path or a bare name, with or without its suffix.
-    beside : Path, optional
-        A folder that is searched first: that of the set list that names the model.
 
     Raises
     ------
     NotAModelFile
         No such file; names where it looked, and the closest name there.
     """
-    return _find(name, beside, ("models",), MODEL_SUFFIXES, "model", NotAModelFile)
+    return _find(name, ("models",), MODEL_SUFFIXES, "model", NotAModelFile)
 
 
 def find_preset(name: str | Path) -> Path:
     """Return the path of a set list, or raise PresetError; the search is that of `find_model`."""
-    return _find(name, None, ("presets",), PRESET_SUFFIXES, "set list", PresetError)
+    return _find(name, ("presets",), PRESET_SUFFIXES, "set list", PresetError)
 
 
-def find_audio(name: str | Path, beside: Path | None = None) -> Path:
+def find_audio(name: str | Path) -> Path:
     """Return the path of an audio file (a cab, a dry clip), or raise AudioFileError; searched like `find_model`."""
-    return _find(name, beside, AUDIO_FOLDERS, AUDIO_SUFFIXES, "audio file", AudioFileError)
+    return _find(name, AUDIO_FOLDERS, AUDIO_SUFFIXES, "audio file", AudioFileError)
 
 
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
@@ -75,7 +73,6 @@ def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None
 
 def _find(
     name: str | Path,
-    beside: Path | None,
     kinds: tuple[str, ...],
     suffixes: tuple[str, ...],
     what: str,
@@ -84,7 +81,7 @@ def _find(
     """Return the first existing path among the folders, the bare name before the name with a suffix added."""
     wanted = os.path.expanduser(os.fspath(name))
     roots = [user_folder(), shipped()]
-    folders = [Path(), *([beside] if beside else []), *(root / kind for root in roots for kind in kinds)]
+    folders = [Path(), *(root / kind for root in roots for kind in kinds)]
     if os.path.isabs(wanted):
         folders = [Path()]
     for folder in folders:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .control.asked import Asked
 from .control.calls import Calls
 from .control.html import rig_table
 from .control.interrupt import end_when_interrupted
 from .control.load import chain
 from .control.open import open_stream
 from .control.owned import Owned
+from .control.settings import StreamSettings
 from .control.stream import Stream
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
@@ -260,7 +260,7 @@ class Rig:
         say : callable, optional
             Is told if no device was found, so that nobody hears it.
         **more
-            Further settings: those of `control.asked.Asked`.
+            Further settings: those of `control.settings.StreamSettings`.
 
         Returns
         -------
@@ -271,7 +271,7 @@ class Rig:
         RtfxError
             A device, a file, a number or a setting that cannot be used.
         """
-        asked = Asked.of(
+        asked = StreamSettings.of(
             device=device,
             input_device=input_device,
             output_device=output_device,

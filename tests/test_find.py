@@ -48,12 +48,6 @@ def test_a_folder_does_not_hide_a_model(places):
     assert find.find_model("klon") == path
 
 
-def test_a_set_lists_own_folder_comes_before_the_users(places):
-    user, beside = touch(places / "user/models/a.json"), touch(places / "gig/a.json")
-    assert find.find_model("a.json", beside=places / "gig") == beside
-    assert find.find_model("a.json") == user
-
-
 def test_presets_and_audio(places):
     preset = touch(places / "shipped/presets/gig.yaml")
     assert find.find_preset("gig") == preset

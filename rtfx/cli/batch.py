@@ -98,20 +98,19 @@ def _here(rig: Rig, work: Sequence[Job], done: Callable[[Job], None]) -> list[Ou
 
 
 def _in_workers(rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], None]) -> list[Outcome]:
-    import multiprocessing
-    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
+    from .workers import CONTEXT, pool
+
     _warm(rig, work[0])
-    # not fork: the compiler's and the sound library's threads would not survive it
-    context = multiprocessing.get_context("spawn")
-    seconds, cancel = context.Value("d", 0.0), context.Value("b", 0)
+    seconds, cancel = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)
     outcomes: list[Outcome] = []
     tell = Once()
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(seconds, cancel))
+    workers = pool(jobs, _start_worker, seconds, cancel)
     try:
         with _progress(_total_seconds(work)) as show:
-            waiting = {pool.submit(_work, job): job for job in work}
+            waiting = {workers.submit(_work, job): job for job in work}
             while waiting:
                 ready, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 show(seconds.value)
@@ -129,18 +128,15 @@ def _in_workers(rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], 
                         done(job)
     except BaseException:
         cancel.value = 1
-        pool.shutdown(wait=True, cancel_futures=True)
+        workers.shutdown(wait=True, cancel_futures=True)
         raise
-    pool.shutdown()
+    workers.shutdown()
     places = {job.target: place for place, job in enumerate(work)}
     return sorted(outcomes, key=lambda outcome: places[outcome.job.target])
 
 
 def _start_worker(seconds: Any, cancel: Any) -> None:
-    """Set a worker up; Ctrl-C reaches it too, but only the parent's word counts."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Set a worker up."""
     _shared.update(seconds=seconds, cancel=cancel)
 
 

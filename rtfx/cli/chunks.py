@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioFileError, RtfxError
+from .workers import pool
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -117,9 +117,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
     from ..engine.offline import BLOCK_FRAMES
     from ..host.files import render_file
 
-    # not fork: the compiler's and the sound library's threads would not survive it
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start) as pool:
+    with pool(jobs) as workers:
 
         def process(blocks: Iterable[np.ndarray], rate: int, channels: int) -> tuple[Iterator[np.ndarray], int]:
             plan = job.plan(rig, rate, channels)
@@ -137,7 +135,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
                     stream, width = _through(serial, stream), serial.plan.outputs
                 else:
                     key = (job, number, plan.sample_rate, width, channels, gain)
-                    stream = _in_order(pool, key, stream, stage.history, block, round(PIECE_SECONDS * rate), jobs)
+                    stream = _in_order(workers, key, stream, stage.history, block, round(PIECE_SECONDS * rate), jobs)
                     width = _offline(stage, plan.sample_rate, width, block, gain, []).plan.outputs
             limits = bool(rig.set_list.globals.get("limiter", True)) and not job.flags.bare
             last = _offline(Stage((), None), plan.sample_rate, width, block, 0.0, [], limits, out_gain)
@@ -146,7 +144,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
         try:
             return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            workers.shutdown(wait=True, cancel_futures=True)
 
 
 def _offline(
@@ -226,7 +224,7 @@ def _pieces(blocks: Iterable[np.ndarray], size: int, history: int) -> Iterator[t
 
 
 def _in_order(
-    pool: ProcessPoolExecutor,
+    workers: ProcessPoolExecutor,
     key: tuple,
     blocks: Iterable[np.ndarray],
     history: int,
@@ -241,7 +239,7 @@ def _in_order(
     coming = _pieces(blocks, size, history)
     while True:
         while len(waiting) < 2 * jobs and (piece := next(coming, None)) is not None:
-            waiting.append(pool.submit(_render, key, block, *piece))
+            waiting.append(workers.submit(_render, key, block, *piece))
         if not waiting:
             return
         output = waiting.popleft().result()
@@ -250,12 +248,6 @@ def _in_order(
         if isinstance(output, str):
             raise AudioFileError(output)
         yield output
-
-
-def _start() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
 
 
 def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray | str | None:

@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ import click
 
 from ..errors import ResourceLimit, RtfxError
 from .output import json_line, status
+from .workers import pool
 
 FEW = 24  # files are read here in less time than workers need to start
 TOGETHER = 8  # files that a worker gets at a time
@@ -84,18 +84,13 @@ def facts_of(files: Sequence[str], read: Reader, compat: str | None) -> Iterator
     if len(files) <= FEW:
         yield from map(job, files)
         return
-    import multiprocessing
-
-    # not fork: NumPy's threads would not survive it
-    context = multiprocessing.get_context("spawn")
-    workers = min(os.cpu_count() or 1, -(-len(files) // TOGETHER))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start) as pool:
+    with pool(min(os.cpu_count() or 1, -(-len(files) // TOGETHER))) as workers:
         try:
-            yield from pool.map(job, files, chunksize=TOGETHER)
+            yield from workers.map(job, files, chunksize=TOGETHER)
         except BrokenProcessPool:
             raise ResourceLimit("a process that read the files has died: is there enough memory?") from None
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            workers.shutdown(wait=True, cancel_futures=True)
 
 
 def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
@@ -107,13 +102,6 @@ def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, 
     from rich.progress import track
 
     yield from track(facts, "reading", total, console=Console(stderr=True), transient=True)
-
-
-def _start() -> None:
-    """Leave Ctrl-C to the parent, which then ends the pool."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:

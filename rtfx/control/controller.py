@@ -244,7 +244,7 @@ class Controller:
 
     def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
         """Play other weights or values with the state of the rig that plays, whose layout is the same."""
-        rig = preset.heir()
+        rig = preset.successor()
         rig.glide_to(values)
         rig.origin = Origin(preset, values, False, preset.learned)
         self.playing = rig

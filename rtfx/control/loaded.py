@@ -147,7 +147,7 @@ class LoadedPreset:
         rig.start_at(values)
         return rig
 
-    def heir(self, weights: np.ndarray | None = None) -> EngineRig:
+    def successor(self, weights: np.ndarray | None = None) -> EngineRig:
         """Return a rig that is to begin with the state of the one that plays, with `weights` of its own if given."""
         return EngineRig(self.plan if weights is None else replace(self.plan, weights=weights), template=self.template)
 

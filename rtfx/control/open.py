@@ -26,11 +26,12 @@ from ..plan.layout import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
-from .asked import Asked
 from .controller import Controller
 from .load import Loader, load_presets
+from .loaded import LoadedPreset
 from .reload import Reloader, paths_of, signature_of
 from .reseed import Reseeder
+from .settings import StreamSettings
 from .stream import Stream
 from .take.describe import Described
 from .take.keeper import RING_SECONDS
@@ -47,7 +48,7 @@ def open_stream(
     set_list: SetList,
     cab: str | None,
     rate: float | None,
-    asked: Asked,
+    asked: StreamSettings,
 ) -> Stream:
     """Return a running stream.
 
@@ -172,7 +173,15 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     return np.ascontiguousarray(audio, np.float32)
 
 
-def _engine(choice: Choice, source, loops: bool, stream_rate: float, loaded, limiter: bool, wanted: Asked) -> Engine:
+def _engine(
+    choice: Choice,
+    source: np.ndarray | None,
+    loops: bool,
+    stream_rate: float,
+    loaded: Sequence[LoadedPreset],
+    limiter: bool,
+    wanted: StreamSettings,
+) -> Engine:
     outputs = max(preset.plan.outputs for preset in loaded)
     device_inputs, device_outputs = channels(choice, outputs)
     return Engine(

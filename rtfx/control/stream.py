@@ -16,13 +16,13 @@ from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
 from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
-from .asked import within
 from .audio import Audio, played
 from .controller import Controller
 from .ending import end
 from .html import stats_table
 from .interrupt import closed
 from .reseed import Reseeder
+from .settings import within
 from .stats import Cleared, Meters, Stats, read_meters
 from .take.takes import Takes
 from .terminal.desk import Desk

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..errors import (
     MissingKey,
-    ModelError,
     NonFiniteWeights,
     NotAModelFile,
     ShapeMismatch,
@@ -92,12 +91,14 @@ def mapping(value: Any, where: str) -> dict:
     return {key: entry for key, entry in value.items() if entry is not None}
 
 
-def one_of(value: Any, choices: Iterable[str], where: str, error: type[ModelError] = UnsupportedArchitecture) -> str:
-    """Return `value` if it is among `choices`."""
+def one_of(value: Any, choices: Iterable[str], where: str) -> str:
+    """Return `value` if it is among `choices`, or raise UnsupportedArchitecture."""
     choices = list(choices)
     if not isinstance(value, str) or value not in choices:
         hint = did_you_mean(value[:60], choices) if isinstance(value, str) else ""
-        raise error(f"{where} is {shown(value)}{hint}, expected one of: {', '.join(map(repr, choices))}")
+        raise UnsupportedArchitecture(
+            f"{where} is {shown(value)}{hint}, expected one of: {', '.join(map(repr, choices))}"
+        )
     return value
 
 

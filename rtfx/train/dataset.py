@@ -75,15 +75,13 @@ class Dataset:
         return drawn
 
 
-def dataset(takes: Sequence[Take], held_back: float = HELD_BACK) -> Dataset:
-    """Hold back a part of every take, in pieces spread evenly over it.
+def dataset(takes: Sequence[Take]) -> Dataset:
+    """Hold back `HELD_BACK` of every take, in pieces spread evenly over it.
 
     Parameters
     ----------
     takes : sequence of Take
         Of the same number of inputs.
-    held_back : float
-        Share of each take.
 
     Raises
     ------
@@ -91,12 +89,12 @@ def dataset(takes: Sequence[Take], held_back: float = HELD_BACK) -> Dataset:
         A take too short to be divided.
     """
     shortest = min(take.y.size for take in takes)
-    piece = min(CHECK_FRAMES, int(shortest * held_back))
+    piece = min(CHECK_FRAMES, int(shortest * HELD_BACK))
     if piece < 100:
         raise AudioFileError(f"a take of {shortest} frames is too short to learn from, expected seconds")
     training, checks = [], []
     for number, take in enumerate(takes):
-        pieces = max(1, round(take.y.size * held_back / piece))
+        pieces = max(1, round(take.y.size * HELD_BACK / piece))
         space, end = take.y.size / pieces, 0
         for k in range(pieces):
             start = int((k + 1) * space) - piece  # at the end of its share: what comes before settles it

@@ -6,7 +6,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from ..errors import UsageError, did_you_mean
 from ..model.spec import Knob, ModelSpec
 from .sizes import is_wavenet, wavenet
 
-TORCH = "torch"
 TORCH_NETS = ("wavenet", "nam-standard", "nam-lite", "nam-feather", "nam-nano", "nam-a2", "nam-a2-lite")
 RECURRENT = re.compile(r"(lstm|gru)([1-9][0-9]{0,2})")
 LARGEST = 128  # hidden units of a recurrent net
@@ -82,14 +81,7 @@ class Learner(Protocol):
         """Take what `state` of a learner of the same architecture has returned."""
 
 
-Factory = Callable[[int, Options, int], Learner]
-
-
-class Architecture(NamedTuple):
-    """How a learner is made: ``factory(inputs, options, seed)``; `needs` is the package it takes, or ""."""
-
-    factory: Factory
-    needs: str
+Factory = Callable[[int, Options, int], Learner]  # (inputs, options, seed)
 
 
 def _recurrent(cell: str, hidden: int) -> Factory:
@@ -120,15 +112,21 @@ def _torch_nets(what: str) -> Any:
     return importlib.import_module(".torch_nets", __package__)
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    **{f"{cell}{size}": Architecture(_recurrent(cell, size), "") for cell, size in (("lstm", 16), ("gru", 8))},
-    "lstm40": Architecture(_recurrent("lstm", 40), ""),  # what the Proteus plugin takes
-    **{name: Architecture(_torch(name), TORCH) for name in TORCH_NETS},
+ARCHITECTURES: dict[str, Factory] = {
+    "lstm16": _recurrent("lstm", 16),
+    "gru8": _recurrent("gru", 8),
+    "lstm40": _recurrent("lstm", 40),  # what the Proteus plugin takes
+    **{name: _torch(name) for name in TORCH_NETS},
 }
 
 
-def architecture(name: str) -> Architecture:
-    """Return the architecture of a name: one of `ARCHITECTURES`, or ``lstm<N>``, ``gru<N>``, ``wavenet:...`` of a size.
+def architecture(name: str) -> Factory:
+    """Return what makes learners of an architecture.
+
+    Parameters
+    ----------
+    name : str
+        One of `ARCHITECTURES`, or ``lstm<N>``, ``gru<N>``, ``wavenet:...`` of a size.
 
     Raises
     ------
@@ -139,7 +137,7 @@ def architecture(name: str) -> Architecture:
         return ARCHITECTURES[name]
     if is_wavenet(name):
         wavenet(name)  # of sizes that can be
-        return Architecture(_torch(name), TORCH)
+        return _torch(name)
     found = RECURRENT.fullmatch(name)
     if found is None:
         raise UsageError(
@@ -148,7 +146,7 @@ def architecture(name: str) -> Architecture:
         )
     if int(found[2]) > LARGEST:
         raise UsageError(f"{name} has more hidden units than the {LARGEST} that rtfx trains: take {found[1]}{LARGEST}")
-    return Architecture(_recurrent(found[1], int(found[2])), "")
+    return _recurrent(found[1], int(found[2]))
 
 
 def make(name: str, inputs: int, options: Options | None = None, seed: int = 0) -> Learner:
@@ -159,7 +157,7 @@ def make(name: str, inputs: int, options: Options | None = None, seed: int = 0) 
     UsageError
         As `architecture`; or the package that it needs is missing, and how to get it.
     """
-    return architecture(name).factory(inputs, options or Options(), seed)
+    return architecture(name)(inputs, options or Options(), seed)
 
 
 def again(spec: ModelSpec, options: Options | None = None) -> Learner:

@@ -144,7 +144,7 @@ def train(
     check_goal(goal)
     data = dataset(material.takes)
     learner = learner or make(goal.arch, data.inputs, goal.options, goal.seed)
-    kept, about = sidecar.sidecar_of(goal.out), _about(material, goal, plan)
+    kept, about = sidecar.sidecar_of(goal.out), _about(material, goal)
     begin = sidecar.restore(kept, about) if resume else None
     knobs = tuple(Knob(name) for name in material.knobs)
     name = goal.out.stem
@@ -197,7 +197,7 @@ def check_goal(goal: Goal) -> None:
             raise UsageError(f"--to {to}: expected one of {', '.join(FORMATS[1:])}")
 
 
-def _about(material: Material, goal: Goal, plan: Plan) -> dict[str, Any]:
+def _about(material: Material, goal: Goal) -> dict[str, Any]:
     """Return what must be the same for a training to be gone on with."""
     digest = 0
     for take in material.takes:

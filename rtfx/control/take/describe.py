@@ -26,7 +26,7 @@ PARTS = (".dry.wav", ".wet.wav", ".state.npz", ".yaml")
 
 @dataclass(frozen=True)
 class Described:
-    """What a stream was opened with, so that it can be opened again; see `Asked`."""
+    """What a stream was opened with, so that it can be opened again; see `StreamSettings`."""
 
     loaded: Sequence[LoadedPreset]
     first: int

@@ -145,7 +145,7 @@ class Replay:
         given = _by_block(preset, now if values_now else values)
         preset.build(given)
         weights = self._weights(told, preset)
-        rig = preset.heir(weights) if told["continues"] and not values_now else preset.instance(given, weights)
+        rig = preset.successor(weights) if told["continues"] and not values_now else preset.instance(given, weights)
         if told["prime"]:
             rig.record["prime_frames"] = preset.prime_frames
         rig.record["tail_frames"] = told["tail_frames"]

@@ -1,7 +1,7 @@
 """Gives the terminal back when rtfx no longer can: a small process that waits for its end, however it comes.
 
 A kill that no process can catch, a crash in a library, a lack of memory: then the kernel closes the pipe to the guard,
-which ends the other page, shows the cursor and restores the modes, if nobody else has changed them since.
+which leaves the alternate screen, shows the cursor and restores the modes, if nobody else has changed them since.
 """
 
 from __future__ import annotations

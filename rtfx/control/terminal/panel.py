@@ -72,7 +72,7 @@ def lines(s: ViewState, width: int = 80, height: int = 24) -> list[Text]:
         Text(),
         *_meters(s, width),
         Text(),
-        *_health(s, width),
+        *_health(s),
         Text(),
     ]
     foot = [Text(s.hint, "bold yellow") if s.hint else Text("? all keys   q quit", "dim")]
@@ -142,7 +142,7 @@ def _meters(s: ViewState, width: int) -> list[Text]:
     return result
 
 
-def _health(s: ViewState, width: int) -> list[Text]:
+def _health(s: ViewState) -> list[Text]:
     load = Text(" load  ")
     load.append_text(bar(s.load, 20, load_style(s.load)))
     load.append(f" {100 * s.load:5.1f} %", load_style(s.load))

@@ -1,4 +1,4 @@
-"""The terminal's other page: lines are written where they have changed, nothing is cleared, all is given back."""
+"""The terminal's alternate screen: lines are written where they have changed, nothing is cleared, all is given back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import select
 import sys
 import time
 
-# the other page, no cursor, no wrapping at the right edge, cleared once; and all of it undone in reverse
+# the alternate screen, no cursor, no wrapping at the right edge, cleared once; and all of it undone in reverse
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 CLEAR = "\x1b[2J"
@@ -19,7 +19,7 @@ LEAVE_SECONDS = 0.5  # a terminal that takes nothing is not waited for
 
 
 class Screen:
-    """The other page of a terminal, from `enter` to `leave`.
+    """The alternate screen of a terminal, from `enter` to `leave`.
 
     Writing never waits: a frame that the terminal does not take, as over a slow line, is dropped, and the next is drawn
     as a whole.
@@ -46,7 +46,7 @@ class Screen:
         return SIZE
 
     def enter(self) -> None:
-        """Take the other page."""
+        """Take the alternate screen."""
         if not self._entered:
             self._entered = True
             atexit.register(self.leave)

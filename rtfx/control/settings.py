@@ -34,7 +34,7 @@ def within(name: str, value: Any) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class StreamSettings:
     """The settings of a stream; those that `Rig.play` names are told there.
 
     Parameters
@@ -89,7 +89,7 @@ class Asked:
                 within(name, getattr(self, name))
 
     @classmethod
-    def of(cls, **settings: Any) -> Asked:
+    def of(cls, **settings: Any) -> StreamSettings:
         """Return settings by name.
 
         Raises
@@ -103,7 +103,7 @@ class Asked:
                 raise UsageError(f"no setting {name!r}{did_you_mean(name, known)}, expected: {', '.join(known)}")
         return cls(**settings)
 
-    def beside(self, said: SetList) -> Asked:
+    def beside(self, said: SetList) -> StreamSettings:
         """Return these settings with what a set list says where nothing was asked; but for the input channel."""
         device, shared = said.device, said.globals
         return dataclasses.replace(

@@ -1,0 +1,23 @@
+"""Worker processes: they begin empty, and an interrupt ends them through the process that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+# not fork: the threads of the compiler, of NumPy and of the sound library would not survive it
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+def pool(workers: int, start: Callable[..., None] | None = None, *arguments: Any) -> ProcessPoolExecutor:
+    """Return a pool whose processes call ``start(*arguments)`` first."""
+    return ProcessPoolExecutor(workers, mp_context=CONTEXT, initializer=_begin, initargs=(start, arguments))
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal
+    if start:
+        start(*arguments)
