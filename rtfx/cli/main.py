@@ -148,11 +148,14 @@ def _words(error: click.ClickException) -> str:
     """Return click's message in our style: lower case, with the way to the right usage."""
     if isinstance(error, click.NoSuchOption):
         context = error.ctx
-        known = [o for p in context.command.get_params(context) for o in p.opts] if context else []
-        message = f"no option {error.option_name}{did_you_mean(error.option_name, known)}"
+        options = [o for p in context.command.get_params(context) for o in p.opts] if context else []
+        known = [option[2:] for option in options if option.startswith("--")]
+        hint = did_you_mean(error.option_name.lstrip("-"), known)  # the dashes would make all options alike
+        message = f"no option {error.option_name}" + hint.replace("mean '", "mean '--")
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:]
+        message = message.replace("integer range", "whole number").replace("float range", "number")
     context = getattr(error, "ctx", None)
     return f"{message}: see {context.command_path} --help" if context else message
 

@@ -126,7 +126,8 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
         hits = best or hits
     if not hits:
         hint = did_you_mean(text, [d.name for d in usable])
-        raise DeviceError(f"no {side} device matches {text!r}{hint}: see rtfx devices")
+        remedy = "see rtfx devices" if known else "there are none: plug one in, or try --device null"
+        raise DeviceError(f"no {side} device matches {text!r}{hint}: {remedy}")
     if len(hits) > 1:
         listed = "; ".join(f"{d.index}: {d.label}" for d in hits)
         raise DeviceError(f"several {side} devices match {text!r}: {listed}: give the number or more of the name")

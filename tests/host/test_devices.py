@@ -116,7 +116,7 @@ def test_null_by_itself_only_if_nothing_was_named(computer, monkeypatch):
     assert chosen.is_null
     assert "null device" in chosen.notes[0]
     assert choose.choose("null").notes == ()
-    with pytest.raises(DeviceError, match="no input device matches 'Scarlett'"):
+    with pytest.raises(DeviceError, match="no input device matches 'Scarlett': there are none: plug"):
         choose.choose("Scarlett")
 
     def missing():
