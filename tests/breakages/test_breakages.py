@@ -60,7 +60,7 @@ def broken(breakage: Breakage, folder: Path, compiled: Path) -> subprocess.Compl
     text = place.read_text()
     place.write_text(text.replace(breakage.old, breakage.new))
     if breakage.same_code:
-        seed(tree, folder / "cache", compiled)
+        seed(tree, folder / "cache", compiled / str(breakage.optimise))
     try:
         return run(tree, folder / "cache", [breakage.test], breakage.optimise)
     finally:
@@ -81,7 +81,7 @@ def test_every_line_that_is_broken_stands_once_in_the_room_that_breaks_it():
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """The control: without a breakage all the named tests pass. Returns the cache that they have filled."""
+    """The control: without a breakage all the named tests pass. Returns the caches that they have filled."""
     folder = tmp_path_factory.mktemp("sound")
     tree = copy_of_the_tree(folder / "tree")
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -90,10 +90,10 @@ def compiled(tmp_path_factory):
             tests = sorted({breakage.test for breakage in BREAKAGES if breakage.optimise == optimise})
             size = -(-len(tests) // WORKERS)  # neighbours share kernels
             for part in (tests[start : start + size] for start in range(0, len(tests), size)):
-                runs.append(pool.submit(run, tree, folder / f"cache{optimise}", part, optimise))
+                runs.append(pool.submit(run, tree, folder / str(optimise), part, optimise))
     for done in (each.result() for each in runs):
         assert done.returncode == 0, done.stdout[-3000:]
-    return folder / "cacheFalse"
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ BREAKAGES = [
         "(CALLBACK_KERNEL, RUN_RIG, PACE, *kernels_of(plan))",
         "(CALLBACK_KERNEL, RUN_RIG, PACE)",
         "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
+        same_code=True,
         optimise=True,
     ),
     Breakage(
