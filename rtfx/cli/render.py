@@ -150,8 +150,9 @@ def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
     if STANDARD in found:
         raise UsageError("standard input cannot be rendered into a folder, expected a file or - as OUT")
     folder = Path(target)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{target} is a file, expected a folder for {len(found)} files")
+    if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in READABLE):
+        found_there = "a file" if folder.exists() else "named like a file"
+        raise UsageError(f"{target} is {found_there}, expected a folder for {len(found)} files")
     result: dict[str, str] = {}
     for source, inside in found.items():
         place = str(folder / inside / _named(Path(source), encoding))

@@ -87,6 +87,7 @@ TABLE = [
     ("render --model M dry.wav other.wav -", USAGE, r"several files cannot go to standard output"),
     ("render --model M dry.wav empty/../dry.wav empty", USAGE, r"would both become empty/dry\.wav"),
     ("render --model M dry.wav bad.wav bad.json", USAGE, r"bad\.json is a file, expected a folder"),
+    ("render --model M dry.wav other.wav both.wav", USAGE, r"both\.wav is named like a file, expected a folder for 2"),
     ("render --model M dry.wav x.wav --float --bits 16", USAGE, r"--float and --bits"),
     ("render --model M dry.wav x.wav --bits 17", USAGE, r"'17' is not one of"),
     ("render --model M dry.wav x.wav -p foo=1", USAGE, r"no parameter 'foo'"),
