@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
+from ..batch.workers import pool
 from ..errors import ResourceLimit, RtfxError
 from .output import json_line, status
-from .workers import pool
 
 FEW = 24  # files are read here in less time than workers need to start
 TOGETHER = 8  # files that a worker gets at a time

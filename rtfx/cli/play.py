@@ -15,8 +15,9 @@ import click
 
 from ..control.carry import Carried
 from ..errors import AudioFileError, DeviceError, UsageError
+from ..named import RigFlags, build
 from .output import json_line, status
-from .rig import Number, RigFlags, build, debug_option, parameter_values, rig_options, tell_fast_math
+from .rig import Number, debug_option, parameter_values, rig_options, tell_fast_math
 
 if TYPE_CHECKING:
     from ..control.stream import Stream

@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ..errors import AudioFileError, RtfxError, UsageError
+from ..batch.job import Job, Outcome
+from ..errors import AudioFileError, UsageError
+from ..named import SET_LIST, RigFlags, build
 from .output import status
-from .rig import SET_LIST, Number, RigFlags, build, debug_option, parameter_values, rig_options, tell_fast_math
+from .rig import Number, debug_option, parameter_values, rig_options, tell_fast_math
 from .take import is_take, render_take
-
-if TYPE_CHECKING:
-    from ..api import Rig
-    from ..plan.chain import Plan
 
 STANDARD = "-"
 READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to render, and how: all that a worker process needs."""
-
-    what: str | None
-    flags: RigFlags
-    values: dict[str, Any]
-    source: str
-    target: str
-    encoding: str
-    mono: bool
-    align: bool
-    overwrite: bool
-    block: int
-    rate: float | None
-
-    def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
-        """Return the rig compiled as the flags say."""
-        return rig.plan(sample_rate, channels, values=self.values, **self.flags.models)
-
-    def gains(self, rig: Rig) -> tuple[float, float]:
-        """Return input and output gain in dB."""
-        said = rig.set_list.globals
-        return (
-            float(said.get("in_gain_db", 0.0)) if self.flags.in_gain is None else self.flags.in_gain,
-            float(said.get("out_gain_db", 0.0)) if self.flags.out_gain is None else self.flags.out_gain,
-        )
 
 
 @click.command("render")
@@ -96,17 +64,18 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
         rate=more["rate"],
     )
     work = [replace(common, source=source, target=target) for source, target in pairs(paths, encoding)]
-    from .batch import render_all
-    from .ledger import Ledger, settings_of
-    from .table import Outcome, show_table
+    from ..batch.ledger import Ledger, settings_of
+    from ..batch.run import render_all
+    from .progress import Once, progress
+    from .table import show_table
 
     workers = jobs or os.cpu_count() or 1
     if not os.path.isdir(paths[-1]):
-        outcomes = render_all(rig, work, workers)
+        outcomes = render_all(rig, work, workers, progress, Once())
     else:
         ledger = Ledger(Path(paths[-1]), settings_of(rig, common, what))
         to_do, finished = ledger.open(work)
-        outcomes = [Outcome(job) for job in finished] + render_all(rig, to_do, workers, ledger.done)
+        outcomes = [Outcome(job) for job in finished] + render_all(rig, to_do, workers, progress, Once(), ledger.done)
     failures = [(outcome.job, outcome.error) for outcome in outcomes if outcome.error]
     if len(work) == 1 and failures:
         raise failures[0][1]
@@ -191,43 +160,3 @@ def _named(source: Path, encoding: str) -> str:
 
     container = CONTAINERS.get(source.suffix.lower())
     return source.stem + ".wav" if container is None or container + encoding == "FLACFLOAT" else source.name
-
-
-def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], None] = lambda note: None) -> Any:
-    """Render one file and return what was written; `tell` gets what the user should know about the rig.
-
-    Raises
-    ------
-    RtfxError
-        Words of whatever was wrong; no half file is left.
-    """
-    from ..engine.offline import BLOCK_FRAMES
-    from ..host.files import render_file
-
-    flags, gains = job.flags, job.gains(rig)
-
-    def process(blocks, sample_rate: int, channels: int):
-        outputs = rig.stream_blocks(
-            blocks,
-            sample_rate,
-            channels,
-            cold=flags.cold,
-            align=job.align,
-            model_rate=job.rate,
-            block=job.block or BLOCK_FRAMES,
-            in_gain_db=gains[0],
-            out_gain_db=gains[1],
-            values=job.values,
-            **flags.models,
-        )
-        for note in rig.notes:
-            tell(note)
-        tell(f"plan {rig.digest}")
-        return outputs
-
-    try:
-        return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
-    except (RtfxError, KeyboardInterrupt, BrokenPipeError):
-        raise
-    except MemoryError as error:
-        raise AudioFileError(f"{job.source}: not enough memory") from error

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from ..errors import RtfxError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .render import Job
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file.
-
-    Parameters
-    ----------
-    rendered : host.files.Rendered or None
-        None if it failed, or was finished before.
-    error : RtfxError or None
-    seconds : float
-        It took.
-    """
-
-    job: Job
-    rendered: Any = None
-    error: RtfxError | None = None
-    seconds: float = 0.0
+    from ..batch.job import Outcome
 
 
 def show_table(outcomes: Sequence[Outcome], folder: str) -> None:

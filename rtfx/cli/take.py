@@ -9,8 +9,8 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
+from ..named import RigFlags
 from .output import status
-from .rig import RigFlags
 
 
 def is_take(what: str) -> bool:

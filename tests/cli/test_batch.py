@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx.cli import chunks
-from rtfx.cli.ledger import NAME
+from rtfx.batch import chunks
+from rtfx.batch.ledger import NAME
 
 from .command import RATE, rtfx, start
 

@@ -1,11 +1,11 @@
-"""Ways to break rtfx in rtfx/cli."""
+"""Ways to break rtfx in rtfx/batch."""
 
 from .breakage import Breakage
 
 BREAKAGES = [
     Breakage(
         "pieces of a long file that look back too little",
-        "rtfx/cli/chunks.py",
+        "rtfx/batch/chunks.py",
         "        before = whole[max(len(whole) - history, 0) :]",
         "        before = whole[max(len(whole) - history // 2, 0) :]",
         "tests/cli/test_batch.py::test_pieces_are_the_whole_bit_for_bit[more0]",
@@ -13,7 +13,7 @@ BREAKAGES = [
     ),
     Breakage(
         "outputs of other settings taken for finished",
-        "rtfx/cli/ledger.py",
+        "rtfx/batch/ledger.py",
         '            "settings": self._settings,',
         '            "settings": "",',
         "tests/cli/test_batch.py::test_finished_files_are_skipped_and_the_others_are_not",

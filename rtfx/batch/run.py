@@ -1,36 +1,24 @@
-"""Many files at once: one in this process, several in worker processes, with one progress line for all."""
+"""Many files at once: one in this process, several in worker processes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
-from .output import status
-from .table import Outcome
+from ..named import build
+from .job import Job, Outcome, render_one
 
 if TYPE_CHECKING:
     from ..api import Rig
-    from .render import Job
 
 POLL_SECONDS = 0.1
+Progress = Callable[[float | None], AbstractContextManager[Callable[[float], None]]]
 _shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rig
-
-
-class Once:
-    """Prints a line of status, and the same line never again."""
-
-    def __init__(self) -> None:
-        self._told: set[str] = set()
-
-    def __call__(self, note: str) -> None:
-        if note not in self._told:
-            self._told.add(note)
-            status(note)
 
 
 class Cancelled(Exception):
@@ -38,21 +26,38 @@ class Cancelled(Exception):
 
 
 def render_all(
-    rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], None] = lambda job: None
+    rig: Rig,
+    work: Sequence[Job],
+    jobs: int,
+    progress: Progress,
+    tell: Callable[[str], None],
+    done: Callable[[Job], None] = lambda job: None,
 ) -> list[Outcome]:
-    """Render every job, `jobs` at a time, calling `done` for those that succeed; return what became of each."""
+    """Render every job and return what became of each.
+
+    Parameters
+    ----------
+    jobs : int
+        So many at a time, or the pieces of one long file.
+    progress : callable
+        Given the seconds of audio in all sources, None if not known: a context of what is told the seconds done.
+    tell : callable
+        Gets what the user should know, perhaps more than once.
+    done : callable
+        Called for each job that succeeds.
+    """
     if len(work) == 1 and jobs > 1:
-        outcome = _in_pieces(rig, work[0], jobs)
+        outcome = _in_pieces(rig, work[0], jobs, progress, tell)
         if outcome:
             if not outcome.error:
                 done(work[0])
             return [outcome]
     if min(jobs, len(work)) <= 1:
-        return _here(rig, work, done)
-    return _in_workers(rig, work, min(jobs, len(work)), done)
+        return _here(rig, work, progress, tell, done)
+    return _in_workers(rig, work, min(jobs, len(work)), progress, tell, done)
 
 
-def _in_pieces(rig: Rig, job: Job, jobs: int) -> Outcome | None:
+def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable[[str], None]) -> Outcome | None:
     """Render one long file over all cores; None if it cannot be cut."""
     from .chunks import Uncuttable, cut, render_pieces
 
@@ -61,24 +66,23 @@ def _in_pieces(rig: Rig, job: Job, jobs: int) -> Outcome | None:
         if cut(rig, job) is None:
             return None
         rate = _rate(job)
-        with _progress(_total_seconds([job])) as show:
+        with progress(_total_seconds([job])) as show:
             rendered = render_pieces(rig, job, jobs, lambda done, total: show(done / rate))
     except Uncuttable:
         return None
     except RtfxError as error:
         return Outcome(job, error=error)
     for note in (*rig.notes, f"plan {rig.digest}"):
-        status(note)
+        tell(note)
     return Outcome(job, rendered, seconds=time.perf_counter() - begun)
 
 
-def _here(rig: Rig, work: Sequence[Job], done: Callable[[Job], None]) -> list[Outcome]:
-    from .render import render_one
-
+def _here(
+    rig: Rig, work: Sequence[Job], progress: Progress, tell: Callable[[str], None], done: Callable[[Job], None]
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    tell = Once()
     seconds_before = 0.0
-    with _progress(_total_seconds(work)) as show:
+    with progress(_total_seconds(work)) as show:
         for job in work:
             rate, begun = _rate(job), time.perf_counter()
 
@@ -97,7 +101,14 @@ def _here(rig: Rig, work: Sequence[Job], done: Callable[[Job], None]) -> list[Ou
     return outcomes
 
 
-def _in_workers(rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], None]) -> list[Outcome]:
+def _in_workers(
+    rig: Rig,
+    work: Sequence[Job],
+    jobs: int,
+    progress: Progress,
+    tell: Callable[[str], None],
+    done: Callable[[Job], None],
+) -> list[Outcome]:
     from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
@@ -106,10 +117,9 @@ def _in_workers(rig: Rig, work: Sequence[Job], jobs: int, done: Callable[[Job], 
     _warm(rig, work[0])
     seconds, cancel = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)
     outcomes: list[Outcome] = []
-    tell = Once()
     workers = pool(jobs, _start_worker, seconds, cancel)
     try:
-        with _progress(_total_seconds(work)) as show:
+        with progress(_total_seconds(work)) as show:
             waiting = {workers.submit(_work, job): job for job in work}
             while waiting:
                 ready, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
@@ -142,8 +152,6 @@ def _start_worker(seconds: Any, cancel: Any) -> None:
 
 def _work(job: Job) -> tuple[str, list[str], Any, float]:
     """Render one job in a worker; return the error's words or "", notes, what was written, and the seconds it took."""
-    from .render import build, render_one
-
     seconds, cancel = _shared["seconds"], _shared["cancel"]
     reported, rate = 0, _rate(job)
     notes: list[str] = []
@@ -199,43 +207,3 @@ def _total_seconds(work: Sequence[Job]) -> float | None:
         with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
             total += float(soundfile.info(os.fsencode(job.source)).duration)
     return total
-
-
-@contextlib.contextmanager
-def _progress(total: float | None) -> Iterator[Any]:
-    """Yield ``show(seconds of audio done)``: a bar in a terminal, one line at the end elsewhere."""
-    # the clock starts at the first call, so that the speed is not that of the compiler
-    begun, done = 0.0, 0.0
-    if not sys.stderr.isatty():
-
-        def count(seconds: float) -> None:
-            nonlocal begun, done
-            begun, done = begun or time.perf_counter(), seconds
-
-        yield count
-        _tell(done, begun)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, text="")
-
-        def show(seconds: float) -> None:
-            nonlocal begun, done
-            begun, done = begun or time.perf_counter(), seconds
-            bar.update(task, completed=seconds, text=_speed(seconds, begun))
-
-        yield show
-    _tell(done, begun)
-
-
-def _tell(done: float, begun: float) -> None:
-    if done:
-        status(f"rendered {_speed(done, begun)}")
-
-
-def _speed(seconds: float, begun: float) -> str:
-    elapsed = max(time.perf_counter() - begun, 1e-6)
-    return f"{seconds:.1f} s of audio in {elapsed:.1f} s, {seconds / elapsed:.0f} x real time"

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioFileError, RtfxError
+from ..named import build
+from .job import Job
 from .workers import pool
 
 if TYPE_CHECKING:
     from ..api import Rig
     from ..plan.block import ChainBlock
     from ..plan.chain import Plan
-    from .render import Job
 
 WORTH = 4e11  # multiply-adds: some 5 s of one core; less is done before the workers have started
 PIECE_SECONDS = 10.0
@@ -252,8 +253,6 @@ def _in_order(
 
 def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray | str | None:
     """Render one piece in a worker; return its output, None if a model failed, or the words of an error."""
-    from .rig import build
-
     job, number, rate, width, channels, gain = key
     try:
         if number not in _worker:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..api import Rig
-    from .render import Job
+    from .job import Job
 
 NAME = ".rtfx-render.json"
 
