@@ -13,6 +13,7 @@ from .reload import Reloader, Signature
 
 REST_SECONDS = 0.15  # files that have not changed for so long are no longer being written
 PATIENCE_SECONDS = 1.0  # an error is told when nothing has mended it for so long: half a file is no mistake
+RESTLESS_SECONDS = 1.0  # after so long they are read all the same: a small net that learns is written without a pause
 LOOK_MILLISECONDS = 500
 
 
@@ -63,8 +64,9 @@ class Watcher:
 
     def _take(self) -> Signature:
         """Reload as soon as the files rest and hold together; return the state they are in then."""
-        deadline, told = time.monotonic() + PATIENCE_SECONDS, ""
+        told = ""
         seen = self._at_rest(self.reloader.signature)
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._stop.is_set():
             try:
                 lines = self.reloader.reload()
@@ -78,14 +80,15 @@ class Watcher:
                     self._broken = True
                     self.news.append(f"not reloaded, the sound goes on: {told}")
                     return now
-            deadline = time.monotonic() + PATIENCE_SECONDS
             seen = self._at_rest(self.reloader.signature)
+            deadline = time.monotonic() + PATIENCE_SECONDS
         return seen
 
     def _at_rest(self, signature: Callable[[], Signature]) -> Signature:
-        """Return the files' state once it has not changed for a moment."""
+        """Return the files' state once it has not changed for a moment, or has changed for too long."""
         before, since = signature(), time.monotonic()
-        while time.monotonic() - since < REST_SECONDS and not self._stop.wait(REST_SECONDS / 5):
+        end = since + RESTLESS_SECONDS
+        while time.monotonic() < min(since + REST_SECONDS, end) and not self._stop.wait(REST_SECONDS / 5):
             now = signature()
             if now != before:
                 before, since = now, time.monotonic()

@@ -95,6 +95,22 @@ def test_a_model_of_the_same_shapes_goes_on_without_compiling(tmp_path):
     assert np.abs(y - new)[14400:before].max() > 0.01, "another sound before"
 
 
+def test_a_model_that_is_written_without_a_pause_is_heard_all_the_same(tmp_path):
+    """As a small net is, whose rounds take less time than a file has to rest."""
+    path, file = tmp_path / "set.yaml", tmp_path / "net.json"
+    save(replace(gru(), family="rtfx", sample_rate=48000.0), file)
+    path.write_text("version: 1\npresets: [{name: a, chain: [{type: model, file: net.json}]}]\n")
+    with play(path, level="none") as stream:
+        lines, seed, deadline = [], 0, time.monotonic() + 20.0
+        while sum("the state kept" in line for line in lines) < 2:
+            assert time.monotonic() < deadline, lines
+            seed += 1
+            save(replace(gru(seed=seed), family="rtfx", sample_rate=48000.0), tmp_path / "other")
+            os.replace(tmp_path / "other", file)
+            stream.wait(0.03)
+            lines += stream.news()
+
+
 def test_a_broken_edit_says_so_and_the_sound_goes_on(tmp_path):
     path = tmp_path / "set.yaml"
     path.write_text(gain_list(-6.0))
