@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +12,7 @@ import numpy as np
 
 from ..errors import AudioFileError, RtfxError
 from ..named import build
-from .job import Job
+from .job import STANDARD, Job
 from .workers import pool
 
 if TYPE_CHECKING:
@@ -82,14 +81,11 @@ def _append(stages: list[Stage], block: ChainBlock, history: int | None) -> None
 
 def cut(rig: Rig, job: Job) -> list[Stage] | None:
     """Return the stages of a job that is worth it; None if it is not, or cannot be cut."""
-    import soundfile
-
-    if "-" in (job.source, job.target):
+    if STANDARD in (job.source, job.target):
         return None  # what was read of a pipe to know its length would be gone
-    try:
-        info = soundfile.info(os.fsencode(job.source))
-    except (soundfile.SoundFileError, OSError, TypeError):
-        return None  # the reader will say what is wrong with it
+    info = job.info()
+    if info is None:
+        return None
     rate = job.rate or rig.sample_rate or info.samplerate
     if rate != info.samplerate:
         return None

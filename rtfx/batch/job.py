@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from ..named import RigFlags
 if TYPE_CHECKING:
     from ..api import Rig
     from ..plan.chain import Plan
+
+STANDARD = "-"  # a pipe: standard input or output
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,17 @@ class Job:
     overwrite: bool
     block: int
     rate: float | None
+
+    def info(self) -> Any:
+        """Return what libsndfile knows of the source; None for a pipe and for no audio, as its reader will say."""
+        import soundfile
+
+        if self.source == STANDARD:
+            return None
+        try:
+            return soundfile.info(os.fsencode(self.source))
+        except (soundfile.SoundFileError, OSError, TypeError):
+            return None
 
     def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
         """Return the rig compiled as the flags say."""

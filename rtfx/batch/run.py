@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
 from ..named import build
-from .job import Job, Outcome, render_one
+from .job import STANDARD, Job, Outcome, render_one
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -186,24 +185,12 @@ def _warm(rig: Rig, job: Job) -> None:
 
 
 def _rate(job: Job) -> float:
-    import soundfile
-
-    if job.source == "-":
-        return 48000.0  # a pipe's rate is known only once it is read: its progress is approximate
-    try:
-        return float(soundfile.info(os.fsencode(job.source)).samplerate)
-    except (soundfile.SoundFileError, OSError, TypeError):
-        return 48000.0  # the reader will say what is wrong with the file
+    info = job.info()
+    return float(info.samplerate) if info else 48000.0  # a pipe's is known once it is read: its progress is approximate
 
 
 def _total_seconds(work: Sequence[Job]) -> float | None:
     """Return the length of all sources in seconds, None if there is a pipe among them."""
-    import soundfile
-
-    total = 0.0
-    for job in work:
-        if job.source == "-":
-            return None
-        with contextlib.suppress(soundfile.SoundFileError, OSError, TypeError):
-            total += float(soundfile.info(os.fsencode(job.source)).duration)
-    return total
+    if any(job.source == STANDARD for job in work):
+        return None
+    return sum(float(info.duration) for job in work if (info := job.info()))

@@ -10,14 +10,13 @@ from typing import Any
 
 import click
 
-from ..batch.job import Job, Outcome
+from ..batch.job import STANDARD, Job, Outcome
 from ..errors import AudioFileError, UsageError
 from ..named import SET_LIST, RigFlags, build
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options, tell_fast_math
 from .take import is_take, render_take
 
-STANDARD = "-"
 READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
 
 
