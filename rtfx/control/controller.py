@@ -143,6 +143,7 @@ class Controller:
             self._thread.join(timeout=0.5)  # it may be compiling, and is left to it
 
     def _run(self) -> None:
+        told = ""
         while True:
             with self._wake:
                 self._wake.wait_for(self._asked, TICK_SECONDS)
@@ -150,8 +151,11 @@ class Controller:
                     return
             try:
                 self._act()
+                told = ""
             except Exception as error:  # of whatever kind: the next key shall find a thread that listens
-                self.news.append(f"the sound goes on as it was: {message_of(error)}")
+                if message_of(error) != told:  # a fault that stays is met at every tick
+                    told = message_of(error)
+                    self.news.append(f"the sound goes on as it was: {told}")
 
     def _asked(self) -> bool:
         return bool(self._turned or self._selected or self._replaced or self._stopped or self._updates or self._built)
