@@ -77,11 +77,10 @@ def test_sample_exact_while(compiled, disturbance):
     results = []
     for _ in range(TRIES):
         results.append(compiled.measure(disturbance))
-        assert results[-1]["frames"] > RATE
-        if results[-1]["wrong"] == 0:
+        if results[-1]["wrong"] == 0 and results[-1]["frames"] > RATE:
             break
     print(disturbance, results)
-    assert results[-1]["wrong"] == 0, results
+    assert results[-1]["wrong"] == 0 and results[-1]["frames"] > RATE, results
 
 
 def test_an_ordinary_callback_is_the_control():

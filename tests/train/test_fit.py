@@ -103,7 +103,9 @@ def test_an_interrupt_before_anything_is_kept_is_raised(data):
         fit(Louder(), data, PLAN, tick=leave)
 
 
-def test_an_interrupt_waits_until_a_round_is_kept(data):
+def test_an_interrupt_waits_until_a_round_is_kept(data, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     kept = []
 
     def keep(report, checkpoint):
