@@ -8,7 +8,7 @@ BREAKAGES = [
         "rtfx/batch/chunks.py",
         "        before = whole[max(len(whole) - history, 0) :]",
         "        before = whole[max(len(whole) - history // 2, 0) :]",
-        "tests/cli/test_batch.py::test_pieces_are_the_whole_bit_for_bit[more0]",
+        "tests/batch/test_batch.py::test_pieces_are_the_whole_bit_for_bit[more0]",
         same_code=True,
     ),
     Breakage(
@@ -16,7 +16,7 @@ BREAKAGES = [
         "rtfx/batch/ledger.py",
         '            "settings": self._settings,',
         '            "settings": "",',
-        "tests/cli/test_batch.py::test_finished_files_are_skipped_and_the_others_are_not",
+        "tests/batch/test_batch.py::test_finished_files_are_skipped_and_the_others_are_not",
         same_code=True,
     ),
 ]

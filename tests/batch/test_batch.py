@@ -13,7 +13,7 @@ import soundfile
 from rtfx.batch import chunks
 from rtfx.batch.ledger import NAME
 
-from .command import RATE, rtfx, start
+from ..cli.command import RATE, rtfx, start
 
 CONV = "random:tcn?seed=1&layers=3&channels=4"
 
