@@ -39,7 +39,7 @@ def figure(capsys):
 
     def tell(what: str, value: float, goal: float, unit: str, bound: float, note: str = "") -> None:
         with capsys.disabled():
-            print(f"\n  figure: {what}: {value:.2f} {unit} (goal {goal:g} {unit}){note}", end="", flush=True)
+            print(f"\n  figure: {what}: {value:.2f} {unit} (goal {goal:g} {unit}){note}", file=sys.stderr)
         assert value < bound, f"{what}: {value:.2f} {unit}, far beyond the goal of {goal:g} {unit}"
 
     return tell
