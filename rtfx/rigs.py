@@ -203,12 +203,14 @@ class Rig:
         return self._rendering.non_finite_blocks if self._rendering else 0
 
     def render(
-        self, source: str | Path, target: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
+        self, src: str | Path, dst: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
     ) -> Rendered:
-        """Render a file; an existing target is replaced when the new one is complete.
+        """Render a file; an existing one is replaced when the new one is complete.
 
         Parameters
         ----------
+        src, dst : path
+            The file to read, and the one to write.
         encoding : str
             PCM_16, PCM_24 or FLOAT.
         mono : bool
@@ -219,10 +221,10 @@ class Rig:
         Raises
         ------
         AudioFileError
-            Source or target cannot be used.
+            One of the two cannot be used.
         """
         process = partial(self.stream_blocks, **settings)
-        return render_file(process, source, target, encoding, mono, overwrite=True)
+        return render_file(process, src, dst, encoding, mono, overwrite=True)
 
     def play(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import fields
 
 import click
@@ -18,23 +19,20 @@ Examples:
   rtfx random > pedal.yaml
   rtfx random seed=7 layers=8 kernel=13 activation=Sine init=xavier_normal > pedal.yaml
   rtfx random gru channels=16 > pedal.yaml && rtfx play pedal.yaml
+
+Keys may be written as options too: rtfx random --seed 7 --layers 8 --bias
 """
 
 
-@click.command("random", epilog=EXAMPLES)
+@click.command("random", epilog=EXAMPLES, context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, metavar="[tcn|gru|lstm] [KEY=VALUE]...")
 @debug_option
 def command(words: tuple[str, ...]) -> int:
     """Print a set list that plays a random net; without seed=N another one every time."""
     from ..model.random.nets import KINDS, random_spec
 
-    named = bool(words) and "=" not in words[0]
-    kind = words[0].lower() if named else "tcn"
-    pairs = list(words[named:])
-    for word in pairs:
-        if "=" not in word:
-            raise UsageError(f"{word!r} is no KEY=VALUE, expected such as seed=7")
-    if not any(word.lower().startswith("seed=") for word in pairs):
+    kind, pairs = _read(words, KINDS)
+    if not any(pair.lower().startswith("seed=") for pair in pairs):
         pairs.append(f"seed={random.randrange(SEEDS)}")
     spec = random_spec(f"{kind}?" + "&".join(pairs))
     defaults = {field.name: field.default for field in fields(KINDS[kind])}
@@ -49,6 +47,27 @@ def command(words: tuple[str, ...]) -> int:
     click.echo("version: 1\npresets:\n  - name: random\n    chain:")
     click.echo(f"      - {{type: random, {', '.join(settings)}, input_db: 0, level_db: 0}}")
     return 0
+
+
+def _read(words: tuple[str, ...], kinds: Collection[str]) -> tuple[str, list[str]]:
+    """Return the kind and the ``key=value`` pairs, which may be options, or all in one as in a model's name."""
+    kind, pairs, rest = "", list[str](), list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("--"):
+            key, equals, value = word[2:].partition("=")
+            if not equals:
+                alone = not rest or rest[0].startswith("--") or "=" in rest[0] or rest[0].lower() in kinds
+                value = "true" if alone else rest.pop(0)
+            pairs.append(f"{key}={value}")
+        elif "=" in word.partition("?")[0]:
+            pairs.append(word)
+        elif kind:
+            raise UsageError(f"{word!r} is no KEY=VALUE, expected such as seed=7")
+        else:
+            kind, _, query = word.removeprefix("random:").partition("?")
+            pairs += filter(None, query.split("&"))
+    return kind.lower() or "tcn", pairs
 
 
 def _yaml(value: object) -> str:

@@ -106,11 +106,12 @@ class StreamSettings:
     def beside(self, said: SetList) -> StreamSettings:
         """Return these settings with what a set list says where nothing was asked; but for the input channel."""
         device, shared = said.device, said.globals
+        named = device if self.device is None else {}  # one device that was asked for stands for both directions
         return dataclasses.replace(
             self,
-            device=_first(self.device, device.get("device")),
-            input_device=_first(self.input_device, device.get("input")),
-            output_device=_first(self.output_device, device.get("output")),
+            device=_first(self.device, named.get("device")),
+            input_device=_first(self.input_device, named.get("input")),
+            output_device=_first(self.output_device, named.get("output")),
             sample_rate=self.sample_rate or float(device.get("sample_rate") or 0.0) or None,
             block_size=int(self.block_size or device.get("block") or 0),
             latency=self.latency or device.get("latency"),

@@ -27,6 +27,17 @@ def test_another_seed_every_time_unless_it_is_named(capsys):
     assert len(named) == 1 and "seed: 5" in named.pop() and (first != second or rtfx(capsys, "random")[1] != first)
 
 
+def test_keys_may_be_options_or_all_in_one(capsys):
+    wanted = rtfx(capsys, "random", "lstm", "seed=5", "channels=4", "bias=true")[1]
+    for words in (
+        "--seed 5 --channels=4 --bias lstm",
+        "LSTM --bias --seed 5 channels=4",
+        "random:lstm?seed=5&channels=4&bias=1",
+    ):
+        assert rtfx(capsys, "random", *words.split()) == (0, wanted, "")
+    assert "did you mean 'seed'" in rtfx(capsys, "random", "--sed", "5")[2]
+
+
 def test_mistakes_are_named(capsys):
     code, out, err = rtfx(capsys, "random", "tcn", "sed=5")
     assert (code, out) == (2, "") and "did you mean 'seed'" in err

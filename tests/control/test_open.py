@@ -1,10 +1,14 @@
-"""Opening a stream: numbers that no stream could have, the channel of a file, models by their own name."""
+"""Opening a stream: numbers out of range, the channel of a file, models by their own name, devices by flag."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rtfx
+from rtfx.control.settings import StreamSettings
 from rtfx.errors import UsageError
+from rtfx.rig.description import SetList
 
 
 @pytest.fixture
@@ -91,3 +95,11 @@ def test_a_model_goes_by_its_own_name_too(rig):
         assert stream.get("model.gain") == stream.get("klon.gain") == stream.get("gain") == 0.7
         with pytest.raises(UsageError, match="no parameter 'klom.gain'"):
             stream.set("klom.gain", 0.7)
+
+
+def test_a_device_that_is_named_stands_for_both_of_the_set_lists():
+    said = SetList(Path("gig.yaml"), device={"input": "Scarlett", "output": "Headphones", "sample_rate": 44100})
+    asked = StreamSettings(device="system").beside(said)
+    assert (asked.device, asked.input_device, asked.output_device, asked.sample_rate) == ("system", None, None, 44100)
+    asked = StreamSettings(input_device="system").beside(said)
+    assert (asked.input_device, asked.output_device) == ("system", "Headphones")
