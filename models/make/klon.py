@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from klon_circuit import R11, R12, VOLTS_PER_UNIT, klon, leg, pot
 from learn import BATCH, FRAMES, KnobGru, learn
-from lessons import dataset, music, pieces, turned
-from scipy.signal import resample_poly
+from lessons import Circuit, dataset, music, pieces, take, turned
+from scipy.signal import lfilter, resample_poly
 
 from rtfx.effects.klon_circuit import CIRCUIT_STATE, KERNEL
 from rtfx.model.load import load
 from rtfx.model.spec import Activation, Concat, Dense, Input, Mul, Node
-from rtfx.train.dataset import Dataset
+from rtfx.train.dataset import Dataset, Take
 from rtfx.train.fit import Plan
 
 SEED = 11
@@ -109,7 +109,29 @@ def lessons(heard: np.ndarray, judged: np.ndarray, times: int = 3) -> Dataset:
         return teacher(x, gain, oversampling=2)
 
     taught = music(circuit, heard, SEED, times) + turned(moving, heard, SEED + 1)
-    return dataset(taught, music(circuit, judged, SEED + 50, times))
+    for seed in (SEED + 2, SEED + 3):
+        taught += music(circuit, hot(heard, seed), seed, 1)
+    taught += near_top(circuit, hot(heard, SEED + 4), SEED + 4)
+    by = music(circuit, judged, SEED + 50, times) + music(circuit, hot(judged, SEED + 52), SEED + 52, 1)
+    return dataset(taught, by)
+
+
+def near_top(circuit: Circuit, pieces: np.ndarray, seed: int) -> list[Take]:
+    """Return pieces with the knob at 0.85 to 1, half of them at 1, where the circuit bends most."""
+    places = np.minimum(np.random.default_rng(seed).uniform(0.85, 1.15, len(pieces)), 1.0)
+    return [take(piece, place, circuit(piece, place)) for piece, place in zip(pieces, places, strict=True)]
+
+
+def hot(pieces: np.ndarray, seed: int) -> np.ndarray:
+    """Return pieces as a loud guitar with dull pickups plays them: up to 1.5 of full scale, slow noise beneath."""
+    rng, made = np.random.default_rng(seed), []
+    for piece in pieces:
+        pole, noise = rng.uniform(0.3, 0.93), lfilter([1.0], [1.0, -0.998], rng.standard_normal(piece.size))
+        poles = np.convolve([1.0, -pole], [1.0, -pole * rng.random()])
+        dull = lfilter([1.0], poles, piece + rng.random() * pieces[rng.integers(len(pieces))])
+        dull = dull / (dull.std() + 1e-9) + 10.0 ** rng.uniform(-3.0, -1.3) * noise / noise.std()
+        made.append(dull * min(10.0 ** (rng.uniform(-30.0, -9.0) / 20.0), 1.5 / np.abs(dull).max()))
+    return np.stack(made)
 
 
 def main(data: Dataset, plan: Plan, path: Path, again: bool = False) -> float:

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
+import rtfx
 from rtfx.effects import klon, klon_circuit
 from rtfx.effects.block import Block
 from rtfx.effects.klon import KLON
@@ -168,3 +169,28 @@ def test_it_follows_the_reference_recordings(gain, name, shared):
     error = wanted[frames] - found
     error -= rest @ np.linalg.lstsq(rest, error, rcond=None)[0]
     assert np.sum(error**2) / np.sum(wanted[frames] ** 2) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("gain", "size", "most"), [(0.0, 1.0, 0.004), (0.5, 1.0, 0.002), (1.0, 0.5, 0.006), (1.0, 1.0, 0.012)]
+)
+def test_the_net_follows_the_circuit_on_a_recorded_guitar(gain, size, most, shared):
+    """A loud one with dull pickups and noise below its notes, as no generator here makes."""
+    x, rate = soundfile.read(shared / "reference/klon_centaur/DataIn_sample42.wav")
+    up = np.float32(resample_poly(size * klon.VOLTS * x, 4, 1))
+    wanted = resample_poly(run(STAGE, up, {"gain": gain}, 4 * rate).astype(float), 1, 4)
+    net = rtfx.load("klon.json", gain=gain)
+    error = net.spec.metadata["volts_per_unit"] * net(size * x, rate, bare=True) - wanted
+    assert np.sum(error**2) < most * np.sum(wanted**2)
+
+
+@pytest.mark.parametrize("size", [0.05, 0.2])
+def test_the_net_follows_the_circuit_on_one_low_note_at_full_gain(size):
+    """And adds no buzz: above 8 kHz there is nothing."""
+    x = np.float32(sine(RATE, hertz=82.4, seconds=0.6, size=size))
+    wanted = run(STAGE, klon.VOLTS * x, {"gain": 1.0})[8000:].astype(float)
+    net = rtfx.load("klon.json", gain=1.0)
+    found = net.spec.metadata["volts_per_unit"] * net(x, RATE, bare=True)[8000:].astype(float)
+    assert np.sum((found - wanted) ** 2) < 0.02 * np.sum(wanted**2)
+    spectrum = np.abs(np.fft.rfft(found * np.blackman(found.size)))
+    assert spectrum[np.fft.rfftfreq(found.size, 1 / RATE) > 8000].max() < 1e-4 * spectrum.max()
