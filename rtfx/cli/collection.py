@@ -21,6 +21,7 @@ TOGETHER = 8  # files that a worker gets at a time
 WIDE = 2000  # columns where the output is no terminal: each file on one line
 COLUMNS = ("file", "family", "kind", "Hz", "weights", "mul-adds", "memory", "knobs", "remarks")
 NUMBERS = ("Hz", "weights", "mul-adds", "memory")
+STATED = ("file", "metadata", "user")  # sources of a rate that is no guess
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
 Reader = Any  # (name, compat) -> facts; of a module, so that a worker can import it
@@ -145,7 +146,7 @@ def _cells(facts: dict[str, Any]) -> dict[str, str]:
     return {
         "family": facts["family"],
         "kind": "" if facts["kind"] == "unknown" else facts["kind"],
-        "Hz": f"{rate:g}{'' if facts['rate_source'] == 'file' else '?'}" if rate else "any",
+        "Hz": f"{rate:g}{'' if facts['rate_source'] in STATED else '?'}" if rate else "any",
         "weights": str(facts["parameters"]),
         "mul-adds": str(facts["macs_per_sample"]),
         "memory": "recurrent" if field is None else str(field),

@@ -80,7 +80,8 @@ class ModelSpec:
     sample_rate : float or None
         Hz; None where the file does not say and nothing can be inferred.
     rate_source : str
-        "file", "family" (inferred, a warning says so), "user", "unknown", or "any": none stated, none needed.
+        "file", "metadata", "name" (of the file) or "family" (what is usual), "user", "unknown", or "any": none stated,
+        none needed. A warning tells of a rate that is guessed.
     kind : str
         "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
     prewarm : str or int

@@ -56,10 +56,10 @@ def test_knobs(tmp_path, inputs, knobs):
     "name, keys, rate, source",
     [
         ("amp.json", {}, 44100.0, "family"),
-        ("model_ts9_48k_cond2.json", {}, 48000.0, "family"),
-        ("amp_48K.json", {}, 48000.0, "family"),
+        ("model_ts9_48k_cond2.json", {}, 48000.0, "name"),
+        ("amp_48K.json", {}, 48000.0, "name"),
         ("amp_48k.json", {"samplerate": "96000"}, 96000.0, "file"),
-        ("amp.json", {"metadata": {"sample_rate": 48000}}, 48000.0, "file"),
+        ("amp.json", {"metadata": {"sample_rate": 48000}}, 48000.0, "metadata"),
         ("amp.json", {"samplerate": True}, 44100.0, "family"),
         ("amp.json", {"samplerate": "fast"}, 44100.0, "family"),
     ],
@@ -67,7 +67,8 @@ def test_knobs(tmp_path, inputs, knobs):
 def test_rates(tmp_path, name, keys, rate, source):
     spec = load(write(tmp_path, simple_rnn(RNG) | keys, name))
     assert (spec.sample_rate, spec.rate_source) == (rate, source)
-    assert len(spec.warnings) == (source == "family") and all(f"{rate:g} Hz" in text for text in spec.warnings)
+    assert len(spec.warnings) == (source in ("family", "name"))
+    assert all(f"{rate:g} Hz" in text for text in spec.warnings)
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,13 @@ def legacy(folder, model, prefix="", weights=None):
     return write(folder, data, f"{prefix}config.json")
 
 
+def test_a_single_file_of_version_0_4_is_the_folder_of_that_version(tmp_path):
+    one, x = load(write(tmp_path, FILES["lstm"] | {"version": "0.4.0"}, "net.nam")), np.ones((1, 40))
+    two = load(legacy(tmp_path, FILES["lstm"]))
+    assert np.array_equal(evaluate(one, x), evaluate(two, x))
+    assert (one.family, one.sample_rate, one.warnings) == ("nam", 2000.0, ())
+
+
 def test_folders_of_version_0_4(tmp_path):
     folder = tmp_path / "my amp"
     folder.mkdir()

@@ -3,6 +3,7 @@
 import pytest
 
 from rtfx.model.load import load
+from rtfx.model.reference import evaluate
 from rtfx.model.spec import Activation, Conv1d
 
 from .nets import (
@@ -90,6 +91,24 @@ def test_a_frame_of_features_is_an_input_of_that_width(tmp_path):
     assert (spec.inputs, spec.outputs, spec.receptive_field) == (7, 1, 1 + 2 * 2)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        layer("unknown", 1, shape=[[None, 1]]),  # as RTNeural's exporter writes Keras' InputLayer
+        layer("unknown", 1, shape=[None, None, 1]),
+        {"type": "input", "shape": [None, None, 1]},
+        {"type": "InputLayer"},
+    ],
+)
+def test_an_input_layer_is_passed_over(tmp_path, entry):
+    net = network(1, gru(RNG, 1, 6), HEAD)
+    plain, x = load(write(tmp_path, net)), np.ones((1, 30))
+    with_input = load(write(tmp_path, net | {"layers": [entry, *net["layers"]]}))
+    assert np.array_equal(evaluate(with_input, x), evaluate(plain, x)) and with_input.warnings == plain.warnings
+    rated = load(write(tmp_path, net | {"layers": [entry, *net["layers"]], "samplerate": "48000"}))
+    assert np.array_equal(evaluate(rated, x), evaluate(plain, x)) and rated.family == "aidax"
+
+
 def flat_bias(entry):
     entry["weights"][2] = entry["weights"][2][0]
     return entry
@@ -102,6 +121,11 @@ def without(entry, key):
 REFUSED = {
     "gru-reset-before": (network(1, flat_bias(gru(RNG, 1, 6)), HEAD), "UnsupportedArchitecture", "reset_after=True"),
     "unknown-layer": (network(6, HEAD, layer("wobble", 6)), "UnsupportedArchitecture", "layers[1] is a 'wobble'"),
+    "unknown-in-between": (
+        network(1, layer("unknown", 1), dense(RNG, 1, 6), layer("unknown", 6, shape=[[None, 6]]), HEAD),
+        "UnsupportedArchitecture", "layers[2] is one that its exporter did not know",
+    ),
+    "unknown-of-another-width": (network(1, layer("unknown", 6), HEAD), "UnsupportedArchitecture", "layers[0] is one"),
     "unknown-activation": (network(1, dense(RNG, 1, 1, activation="tahn")), "UnsupportedArchitecture", "mean 'tanh'"),
     "activation-on-prelu": (
         network(1, layer("prelu", 1, [[[0.1]]], activation="tanh")), "UnsupportedArchitecture", "layers[0].activation",

@@ -17,12 +17,12 @@ from ...units import gain_from_db
 from ..nodes import Add, Affine, Concat, Input, Node
 from ..spec import Knob, ModelSpec
 from ..values import required, shown
+from .rates import find_rate
 from .rtneural_layers import append_layers, width_of
 
 KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
 KINDS = ("amp", "pedal", "amp+cab")
 DEFAULT_RATE = 48000.0
-RATES = (8000.0, 768000.0)  # Hz, what is believed
 SILENT_DB = -90.0  # AIDA-X: a gain at or below this is zero
 LOUDEST_DB = 200.0  # keeps the gain finite in float32
 
@@ -52,7 +52,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         nodes.append(Add(sources=(audio, len(nodes) - 1)))
     _append_gain(nodes, outputs, data.get("out_gain"))
     metadata = _metadata(data)
-    rate, rate_source = _rate(metadata, warnings)
+    rate, rate_source = find_rate(data, path, warnings, DEFAULT_RATE, "as AIDA-X does", own=(data.get("metadata"),))
     kind = metadata.get("kind")
     return ModelSpec(
         family="aidax",
@@ -88,17 +88,3 @@ def _metadata(data: dict[str, Any]) -> dict[str, Any]:
     pairs = [*data.items(), *(nested.items() if isinstance(nested, dict) else ())]
     plain = {key: value for key, value in pairs if isinstance(value, (str, int, float))}
     return {key: value for key, value in plain.items() if not isinstance(value, float) or math.isfinite(value)}
-
-
-def _rate(metadata: dict[str, Any], warnings: list[str]) -> tuple[float, str]:
-    """Return the rate in Hz and its source, with a warning if the file does not state a credible one."""
-    stated = metadata.get("samplerate")
-    try:
-        rate = float(stated) if stated is not None else math.nan
-    except (ValueError, OverflowError):
-        rate = math.nan
-    if RATES[0] <= rate <= RATES[1]:
-        return rate, "file"
-    found = "does not state a sample rate" if stated is None else f"states a sample rate of {shown(stated)}"
-    warnings.append(f"the file {found}: {DEFAULT_RATE:g} Hz assumed, as AIDA-X does; --model-rate sets another")
-    return DEFAULT_RATE, "family"

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import NotAModelFile, ResourceLimit, ShapeMismatch
 from ..limits import FILE_BYTES
-from ..spec import ModelSpec
+from ..spec import UNKNOWN_RATE, ModelSpec
 from ..values import integer, listed, mapping, shown, string
 from . import state_dict
 from .zipped import DAMAGED
@@ -44,7 +44,7 @@ def read_binary(path: Path) -> ModelSpec | None:
     if start.startswith(HDF5):
         from .keras_file import read_h5
 
-        return _described(read_h5(path, side := _beside(path)), side)
+        return _described(read_h5(path, side := _beside(path)), side, path)
     archive, tensors = start.startswith(b"PK"), start[8:9] == b"{" and start[5:8] == b"\0\0\0"
     if (archive or tensors) and size > FILE_BYTES:
         raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
@@ -66,26 +66,32 @@ def _archive(path: Path) -> ModelSpec:
     if program:
         side = _beside(path)
         spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
-        return _described(spec, side)
+        return _described(spec, side, path)
     if any(name.endswith(".pkl") for name in names):
         raise NotAModelFile(PICKLE)
     if keras_file.WEIGHTS in names:
         with zipfile.ZipFile(path) as opened:
-            return _described(keras_file.read_archive(opened, path.stem, side := _beside(path)), side)
+            return _described(keras_file.read_archive(opened, path.stem, side := _beside(path)), side, path)
     raise NotAModelFile(
         f"a zip archive that holds {shown(names[0] if names else 'nothing')}, expected a model: {EXPORT}"
     )
 
 
-def _described(spec: ModelSpec, side: dict[str, Any]) -> ModelSpec:
-    """Return the model by the name and of the kind that the description beside it says."""
+def _described(spec: ModelSpec, side: dict[str, Any], path: Path) -> ModelSpec:
+    """Return the model by the name and of the kind that the description beside it says, its rate by the file's name."""
+    from .rates import find_rate
+
+    if spec.rate_source == "unknown":
+        warnings = [warning for warning in spec.warnings if warning != UNKNOWN_RATE]
+        rate, source = find_rate({}, path, warnings, None)
+        spec = replace(spec, sample_rate=rate, rate_source=source, warnings=tuple(warnings))
     return replace(spec, name=side.get("name", spec.name), kind=side.get("kind", spec.kind))
 
 
 def _beside(path: Path) -> dict[str, Any]:
     """Return what the description beside an export says: names and rate, which it has no place for."""
     from ..values import one_of
-    from .guitar import stated_rate
+    from .rates import stated_rate
     from .read_json import read_json
 
     beside = state_dict.description(path)

@@ -19,6 +19,7 @@ from .nam_container import read_container, read_sequential
 from .nam_graph import Graph, Job, Part, Weights
 from .nam_simple import DEFAULT_RATE, FORMER_LINEAR, read_convnet, read_linear, read_lstm
 from .nam_wavenet import OLD_POST_FILM, read_wavenet
+from .rates import find_rate
 
 COMPAT = (OLD_POST_FILM, FORMER_LINEAR)
 ARCHITECTURES: dict[str, Callable[[Job], Part]] = {
@@ -30,6 +31,7 @@ ARCHITECTURES: dict[str, Callable[[Job], Part]] = {
     "Sequential": read_sequential,
 }
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
+LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files: see nam_legacy
 RATES = (1000.0, 1e6)  # Hz
 NESTING = 8  # models inside models
 NORMAL_LOUDNESS = -18.0  # dB, what NAM's player brings a model of known loudness to
@@ -67,7 +69,8 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
     ModelError
         Also for a part that is not played at full size.
     """
-    file = _File(data, path, compat, {})
+    guess: list[str] = []
+    file = _File(data, path, compat, {}, find_rate(data, path, guess, DEFAULT_RATE, "NAM's own"), guess)
     graph, spec = _at_size(file, 1.0)
     whole, breakpoints = replace(spec, parameters=graph.parameters), sorted(graph.breakpoints)
     if not breakpoints:
@@ -92,12 +95,18 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
 
 
 class _File(NamedTuple):
-    """What is read; `numbers` are the weights converted so far, by the identity of their list."""
+    """What is read.
+
+    `numbers` are the weights converted so far, by the identity of their list; `rate` in Hz with its source, and the
+    warning `guess`, are for a file whose models state none.
+    """
 
     data: dict[str, Any]
     path: Path
     compat: str | None
     numbers: dict[int, np.ndarray]
+    rate: tuple[float | None, str]
+    guess: list[str]
 
 
 def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
@@ -106,17 +115,17 @@ def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
     part = _append(graph, file, file.data, "", None, size, 0)
     metadata = _finite(part.metadata)
     loudness = _level(metadata, "loudness")
-    if part.rate is None:
-        graph.warnings.append(
-            f"the file does not state a sample rate: {DEFAULT_RATE:g} Hz assumed, NAM's own; --model-rate sets another"
-        )
+    rate, source = part.rate, "file"
+    if rate is None:
+        rate, source = file.rate
+        graph.warnings += file.guess
     gear, name = metadata.get("gear_type"), metadata.get("name")
     spec = ModelSpec(
         family="nam",
         nodes=graph.pruned(part.output),
         name=name if isinstance(name, str) and name else file.path.stem,
-        sample_rate=part.rate or DEFAULT_RATE,
-        rate_source="family" if part.rate is None else "file",
+        sample_rate=rate,
+        rate_source=source,
         kind=KINDS.get(gear, "unknown") if isinstance(gear, str) else "unknown",
         prewarm=part.prewarm,
         level_db=0.0 if loudness is None else NORMAL_LOUDNESS - loudness,
@@ -152,7 +161,8 @@ def _append(
     config = mapping(data["config"], f"{where}config")
     metadata = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
     weights = Weights(_numbers(data["weights"], f"{where}weights", file.numbers), where)
-    part = reader(Job(graph, config, weights, where, source, rate, size, file.compat, metadata or {}, nested))
+    known = rate or file.rate[0]
+    part = reader(Job(graph, config, weights, where, source, known, size, file.compat, metadata or {}, nested))
     stated = {value for value in inner_rates if value is not None}
     if len(stated) > 1:
         found = ", ".join(f"{value:g}" for value in sorted(stated))
@@ -172,7 +182,7 @@ def _check_version(version: str, where: str, warnings: list[str]) -> None:
     if not re.fullmatch(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}", version):
         raise UnsupportedVersion(f"{where} is {shown(version)}, expected three numbers like 0.5.4")
     parts = tuple(map(int, version.split(".")))
-    if parts < OLDEST or parts[0] > NEWEST[0] or parts[1] > NEWEST[1]:
+    if parts not in LEGACY and parts < OLDEST or parts[0] > NEWEST[0] or parts[1] > NEWEST[1]:
         raise UnsupportedVersion(f"{where} is {version}, expected 0.5.0 to 0.7: re-export the model or update rtfx")
     if parts > NEWEST:
         warnings.append(f"{where} is {version}, newer than 0.7.0, the newest that rtfx knows")

@@ -13,7 +13,6 @@ from ..spec import ModelSpec
 from . import nam
 
 CONFIG, WEIGHTS = "config.json", "weights.npy"
-VERSION = "0.4.0"
 
 
 def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSpec:
@@ -36,8 +35,6 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
     if prefix == path.name or not beside.is_file():
         raise MissingKey(f"the file has no key 'weights', and there is no {WEIGHTS} beside it: re-export the model")
     whole = data | {"weights": _weights(beside)}
-    if whole.get("version") == VERSION:  # the same content as 0.5.0
-        whole["version"] = "0.5.0"
     name = prefix.strip("_-. ") or path.absolute().parent.name
     return nam.read(whole, Path(name + ".nam"), compat)
 

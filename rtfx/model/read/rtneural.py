@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..nodes import Concat, Input, Node
-from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..spec import Knob, ModelSpec
 from ..values import required
-from .guitar import stated_rate
-from .rtneural_layers import append_layers, width_of
+from .rates import find_rate
+from .rtneural_layers import append_layers, one_shape, width_of
 
 KLON_RATE = 44100.0
 KLON_VOLTS_DB = -22.3  # the circuit's output clips at 13.1 V (KlonCentaur's output buffer): 13.1 V is full scale
@@ -43,27 +43,30 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     knob_names = ["gain"] if klon == 3 else guitar_knobs(layers, width)
     nodes = inputs(width, knob_names, sample_period=klon == 3)
     warnings, _ = append_layers(nodes, layers, width)
-    facts: dict[str, Any] = {"family": "rtneural", "rate_source": "unknown"}
+    facts: dict[str, Any] = {"family": "rtneural"}
+    rate: float | None = None
+    source = "any"
     if klon:
-        facts = {"family": "klon", "kind": "pedal", "level_db": KLON_VOLTS_DB, "rate_source": "any"}
-    if klon == 1:
-        facts |= {"rate_source": "family", "sample_rate": KLON_RATE}
-        warnings.append(f"the file does not state a sample rate: {KLON_RATE:g} Hz assumed, as all KlonCentaur nets")
-    stated = stated_rate(data.get("sample_rate"))  # a key of our own: RTNeural has none
-    if stated is not None and not klon:
-        facts |= {"rate_source": "file", "sample_rate": stated}
+        facts = {"family": "klon", "kind": "pedal", "level_db": KLON_VOLTS_DB}
+    if klon < 3:
+        rate, source = find_rate(data, path, warnings, KLON_RATE if klon else None, "as all KlonCentaur nets")
     warnings += frame_warnings(data["in_shape"], layers)
-    if facts["rate_source"] == "unknown":
-        warnings.append(UNKNOWN_RATE)
-    knobs = tuple(Knob(name) for name in knob_names)
-    return ModelSpec(nodes=tuple(nodes), name=path.stem, knobs=knobs, warnings=tuple(warnings), **facts)
+    return ModelSpec(
+        nodes=tuple(nodes),
+        name=path.stem,
+        sample_rate=rate,
+        rate_source=source,
+        knobs=tuple(Knob(name) for name in knob_names),
+        warnings=tuple(warnings),
+        **facts,
+    )
 
 
 def frame_warnings(in_shape: list, layers: list) -> list[str]:
     """Return a warning for a net whose convolutions were trained on whole frames, without padding in time."""
     count = in_shape[1] if len(in_shape) > 2 else None
     for i, layer in enumerate(layers):
-        shape = layer["shape"]
+        shape = one_shape(layer.get("shape", ()))
         after = shape[1] if len(shape) > 2 else None
         if isinstance(count, int) and isinstance(after, int) and after < count:
             return [

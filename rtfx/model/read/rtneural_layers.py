@@ -7,12 +7,13 @@ Source: RTNeural's model_loader.h and Keras exporter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...errors import NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
+from ...errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
 from ..limits import WIDTH, at_most
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
@@ -21,6 +22,7 @@ from .rtneural_2d import batchnorm2d, conv2d
 Chain = list[tuple[type[Node], dict[str, Any]]]
 
 ACTIVATIONS = ("", "tanh", "relu", "sigmoid", "softmax", "elu")
+INPUT_LAYERS = ("unknown", "input", "inputlayer")
 KEYS = {"type", "shape", "activation", "weights", "name"}
 
 
@@ -84,6 +86,28 @@ class Layer:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         return integer(value, f"{self.where}.{key}")
+
+
+def is_input(data: Any, width: int) -> bool:
+    """Tell whether the first layer is Keras' InputLayer, which RTNeural's exporter calls unknown: as wide as the input.
+
+    Of several inputs Keras gives a list of shapes, which the exporter writes for one too.
+    """
+    if not isinstance(data, dict) or data.get("weights") or data.get("activation"):
+        return False
+    kind = re.sub("[^a-z]", "", str(data.get("type")).lower())
+    shape = one_shape(data.get("shape"))
+    if kind not in INPUT_LAYERS or (shape is None and kind == "unknown"):
+        return False
+    try:
+        return shape is None or width_of(shape, "shape") == width
+    except ModelError:
+        return False
+
+
+def one_shape(shape: Any) -> Any:
+    """Return the only shape of a list of shapes, any other value as it is."""
+    return shape[0] if isinstance(shape, list) and len(shape) == 1 and isinstance(shape[0], list) else shape
 
 
 def width_of(shape: Any, where: str) -> int:
@@ -197,6 +221,16 @@ EXTRA_KEYS = {
 }  # fmt: skip
 
 
+def _check_type(data: Any, where: str) -> None:
+    """Raise unless a layer is of a type that has a reader."""
+    kind = string(required(mapping(data, where), "type", where), f"{where}.type")
+    known = f"expected one that rtfx knows: {', '.join(READERS)}"
+    if kind == "unknown":
+        raise UnsupportedArchitecture(f"{where} is one that its exporter did not know, and left empty; {known}")
+    if kind not in READERS:
+        raise UnsupportedArchitecture(f"{where} is a {shown(kind)} layer, {known}")
+
+
 def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str], int]:
     """Append the nodes of `layers` to `nodes`, whose last node they read; return warnings and the output width.
 
@@ -213,10 +247,10 @@ def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str
     if not listed(layers, "layers"):
         raise ShapeMismatch("layers is empty, expected at least one layer")
     for index, data in enumerate(layers):
+        if index == 0 and len(layers) > 1 and is_input(data, inputs):
+            continue
+        _check_type(data, f"layers[{index}]")
         layer = Layer(data, f"layers[{index}]", inputs)
-        if layer.type not in READERS:
-            found, known = shown(layer.type), ", ".join(READERS)
-            raise UnsupportedArchitecture(f"{layer.where} is a {found} layer, expected one that rtfx knows: {known}")
         for key in sorted(set(layer.data) - KEYS - EXTRA_KEYS.get(layer.type, set())):
             warnings.append(f"{layer.where} has an unknown key {shown(key)}: ignored")
         for kind, fields in READERS[layer.type](layer):

@@ -43,9 +43,9 @@ import numpy as np
 from ...errors import NotAModelFile, ShapeMismatch, UnsupportedArchitecture, did_you_mean
 from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import ACTIVATIONS, Activation, Add, Concat, Conv1d, Hold, Mul, Node, Slice
-from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..spec import Knob, ModelSpec
 from ..values import integer, listed, mapping, number, one_of, required, shown, string
-from .guitar import stated_rate
+from .rates import find_rate, stated_rate
 from .read_json import read_json
 from .rtneural import inputs
 from .torch_layers import GATES, State, add, batchnorm, linear, prelu, recurrent
@@ -99,18 +99,19 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     if len(nodes) == 1:
         raise ShapeMismatch("layers is empty, expected at least one layer")
     state.finish()
-    rate = stated_rate(arch.get("sample_rate"))
-    if "sample_rate" in arch and rate is None:
+    if "sample_rate" in arch and stated_rate(arch["sample_rate"]) is None:
         raise NotAModelFile(f"sample_rate is {shown(arch['sample_rate'])}, expected Hz")
+    warnings: list[str] = []
+    rate, source = find_rate(arch, path, warnings, None)
     return ModelSpec(
         family="state_dict",
         nodes=tuple(nodes),
         name=string(arch.get("name", path.stem), "name"),
         sample_rate=rate,
-        rate_source="unknown" if rate is None else "file",
+        rate_source=source,
         knobs=tuple(Knob(name) for name in knobs),
         kind=one_of(arch.get("kind", "unknown"), KINDS, "kind"),
-        warnings=(UNKNOWN_RATE,) if rate is None else (),
+        warnings=tuple(warnings),
     )
 
 
