@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -81,6 +82,19 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
     return left
 
 
+def model_of(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the model block that a random block stands for, both as a caller writes them in Python.
+
+    Raises
+    ------
+    UsageError
+        An unknown kind, key or value of the net.
+    """
+    marked = {key: _marked(value) for key, value in block.items() if key != "type"}
+    keys = {key: item.plain for key, item in as_model(marked, 0).items()}
+    return {"id": TYPE, **keys, "type": "model"}
+
+
 def turned_in(file: Any) -> tuple[Parameter, ...]:
     """Return what can be turned of a block beside the parameters of its type: of a random net its `parameters`."""
     from ..model.random.nets import KINDS
@@ -113,6 +127,12 @@ def _key(name: str, default: Any, choices: tuple, summary: str, low: float | Non
     shown = str(default).lower() if isinstance(default, bool) else "none" if default == "" else default
     span = {"min": low, "max": high, "default": shown, "unit": "", "kind": "structural"}
     return {"name": name, **span, "choices": list(choices), "summary": summary}
+
+
+def _marked(value: Any) -> Marked:
+    if isinstance(value, list | tuple):
+        return Marked([_marked(each) for each in value], 0)
+    return Marked(SWITCH[value] if isinstance(value, bool) else value, 0)
 
 
 def _word(item: Marked) -> str:

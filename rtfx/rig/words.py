@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import UsageError
+from . import random_block
 from .description import BlockSpec
 
 
@@ -34,6 +35,8 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
     file: Any
     values: dict[str, Any]
     for item in items:
+        if isinstance(item, Mapping) and item.get("type") == random_block.TYPE and "model" in types:
+            item = random_block.model_of(item)
         level = ""
         if isinstance(item, HasKnobs):
             kind, file, values = "model", item.spec, {}

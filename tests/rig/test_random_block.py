@@ -6,7 +6,7 @@ from scipy.signal import bilinear, lfilter
 
 import rtfx
 from rtfx.effects.table import BLOCKS
-from rtfx.errors import PresetError
+from rtfx.errors import PresetError, RtfxError
 from rtfx.rig.preset import load_set_list
 
 
@@ -36,6 +36,32 @@ def test_link_takes_away_behind_what_the_drive_adds(tmp_path):
     linked = rtfx.Rig.from_yaml(tmp_path / "a.yaml")(x, 48000)
     chain_of(tmp_path / "a.yaml", ", link: false, input_db: 9, level_db: -7")
     assert np.array_equal(rtfx.Rig.from_yaml(tmp_path / "a.yaml")(x, 48000), linked)
+
+
+def test_a_rig_in_python_takes_it_as_a_set_list_does(tmp_path):
+    words = ", seed: 3, layers: 2, bias: true, link: true, input_db: 6, semantics: python, film: [0.3, 0.7]"
+    (block,) = chain_of(tmp_path / "a.yaml", words)
+    keys = {
+        "seed": 3,
+        "layers": 2,
+        "bias": True,
+        "link": True,
+        "input_db": 6,
+        "semantics": "python",
+        "film": [0.3, 0.7],
+    }
+    rig = rtfx.Rig([{"type": "random", **keys}, {"type": "random"}, {"type": "random", "id": "own"}])
+    assert [each.id for each in rig.preset.chain] == ["random", "random_2", "own"]
+    assert rig.preset.chain[0].values == block.values
+    x = (0.1 * np.random.default_rng(0).standard_normal(480)).astype(np.float32)
+    alone = rtfx.Rig([{"type": "random", **keys}])
+    assert np.array_equal(alone(x, 48000), rtfx.Rig.from_yaml(tmp_path / "a.yaml")(x, 48000))
+
+
+@pytest.mark.parametrize("keys", [{"sed": 2}, {"layers": 25}, {"kind": "tcm"}, {"link": "maybe"}])
+def test_a_rig_in_python_refuses_what_a_set_list_refuses(keys):
+    with pytest.raises(RtfxError, match="sed|layers|tcm|link"):
+        rtfx.Rig([{"type": "random", **keys}]).plan(48000.0)
 
 
 REFUSED = {

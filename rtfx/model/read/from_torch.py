@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import count
+from math import isqrt
 from typing import Any
 
 from ...errors import UnsupportedArchitecture, UsageError
@@ -13,6 +15,9 @@ from ..spec import ModelSpec
 from .pt2.read import read
 
 FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any
+FEWEST = 67  # of an example for recurrent layers, which PyTorch traces frame by frame, 3 to 5 ms each
+ENDLESS = 1 << 62  # the end of a slice that has none
+SHORT = 67, 131, 257, 521, 1031, 2053  # for recurrent layers, which PyTorch traces frame by frame: 3 to 5 ms each
 
 
 def spec_from_torch(
@@ -30,7 +35,8 @@ def spec_from_torch(
         It is evaluated as after ``module.eval()``; its mode is as before afterwards.
     example : torch.Tensor or tuple of them, optional
         What the module is called with: audio of one batch, (1, features, frames) or (1, frames, features), then knobs.
-        Without it both layouts are tried, with as many features as the first layer takes.
+        Without it both layouts are tried, with as many features as the first layer takes. A module with recurrent
+        layers is called with fewer frames first.
     knobs : sequence of str, optional
         Names of the knobs: the last features of the audio input, then the other inputs.
     sample_rate : float, optional
@@ -57,7 +63,7 @@ def spec_from_torch(
         failed: Exception | None = None
         for inputs in candidates:
             try:
-                return check_limits(read(_exported(torch, module, inputs), name, knobs, sample_rate))
+                return check_limits(read(_archive(torch, module, inputs), name, knobs, sample_rate))
             except (UnsupportedArchitecture, UsageError) as error:
                 failed = failed or error
         assert failed is not None
@@ -88,13 +94,77 @@ def _examples(torch: Any, module: Any) -> list[tuple]:
     return [(torch.zeros(*sizes, dtype=kind),) for sizes in dict.fromkeys(inputs)]
 
 
-def _exported(torch: Any, module: Any, inputs: tuple) -> BytesIO:
-    """Return the archive of an export."""
+def _archive(torch: Any, module: Any, inputs: tuple) -> BytesIO:
+    """Return the archive of an export, of as few frames as are enough."""
+    program = _exported_short(torch, module, inputs) or _exported(torch, module, inputs)
     archive = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about torch's own future
+        torch.export.save(program, archive)
+    archive.seek(0)
+    return archive
+
+
+def _exported_short(torch: Any, module: Any, inputs: tuple) -> Any:
+    """Return the export of a module with recurrent layers for the first frames of an example, None if that fails.
+
+    The first frames are more than any of the module's sizes and than its convolutions take away. A program that names
+    a number of frames beyond them, to crop its input for example, needs the whole example.
+    """
+    tensors = [each for each in inputs if isinstance(each, torch.Tensor)]
+    if not tensors or not any(isinstance(part, torch.nn.RNNBase) for part in module.modules()):
+        return None
+    frames, enough = max(tensors[0].shape, default=0), _enough(torch, module)
+    if frames <= enough:
+        return None
+
+    def cut(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or frames not in value.shape:
+            return value
+        axis = len(value.shape) - 1 - list(reversed(value.shape)).index(frames)
+        return value.narrow(axis, 0, enough).clone()
+
+    try:
+        program = _exported(torch, module, tuple(cut(each) for each in inputs))
+    except UsageError:
+        return None
+    numbers = (each for node in program.graph.nodes for each in _numbers((node.args, node.kwargs)))
+    return None if any(enough < abs(each) < ENDLESS for each in numbers) else program
+
+
+def _enough(torch: Any, module: Any) -> int:
+    """Return a prime number of frames above every size of the module and all that its convolutions take away."""
+    sizes, taken = [FEWEST - 1], 0
+    for part in module.modules():
+        if isinstance(part, torch.nn.RNNBase):
+            sizes += [part.input_size, part.hidden_size]
+            continue
+        for parameter in part.parameters(recurse=False):
+            sizes += parameter.shape
+        if isinstance(part, (torch.nn.Conv1d, torch.nn.ConvTranspose1d)):
+            taken += (part.kernel_size[0] - 1) * part.dilation[0] * part.stride[0]
+    return next(n for n in count(max(sizes) + taken + 1) if all(n % divisor for divisor in range(2, isqrt(n) + 1)))
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """Yield the whole numbers among arguments, lists and slices included."""
+    if isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, (tuple, list)):
+        for each in value:
+            yield from _numbers(each)
+    elif isinstance(value, int):
+        yield value
+
+
+def _exported(torch: Any, module: Any, inputs: tuple) -> Any:
+    """Return the program that PyTorch exports for inputs."""
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # about torch's own future
-            torch.export.save(torch.export.export(module, inputs), archive)
+            return torch.export.export(module, inputs)
     except Exception as error:  # PyTorch raises what its tracer met, of any class
         sizes = ", ".join(str(tuple(each.shape)) for each in inputs if hasattr(each, "shape"))
         reason = " ".join(str(error).split())[:160]
@@ -102,5 +172,3 @@ def _exported(torch: Any, module: Any, inputs: tuple) -> BytesIO:
             f"PyTorch cannot export {type(module).__name__} called with {sizes} ({reason}): give example=, what it is "
             "called with"
         ) from error
-    archive.seek(0)
-    return archive

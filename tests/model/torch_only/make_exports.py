@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from rtfx.errors import RtfxError
-from rtfx.model.read.from_torch import _examples, _exported
+from rtfx.model.read.from_torch import _archive, _examples
 from rtfx.model.read.pt2.read import read
 
 from .modules import FRAMES, answer, modules
@@ -27,7 +27,7 @@ def example_of(module):
     for (guess,) in _examples(torch, module):
         short = torch.zeros([FRAMES if size == max(guess.shape) else size for size in guess.shape])
         try:
-            read(_exported(torch, module, (short,)), "", None)
+            read(_archive(torch, module, (short,)), "", None)
         except RtfxError:
             continue
         return (short,)

@@ -40,6 +40,62 @@ def test_weights_of_other_kinds(module):
         assert np.abs(found - module.eval().double()(torch.tensor(x)[None])[0].numpy()).max() < 1e-14
 
 
+class Cropped(nn.Module):
+    """A net for captures whose output is the last `kept` frames."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.rec, self.lin, self.kept = nn.GRU(1, 4, batch_first=True), nn.Linear(4, 1), kept
+
+    def forward(self, x):
+        return self.lin(self.rec(x)[0])[:, -self.kept :]
+
+
+class Widest(nn.Module):
+    """Convolutions that take 90 frames away, then recurrent layers wider than the shortest example is long."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.rec, self.lin = nn.Conv1d(1, 3, 4, dilation=30), nn.LSTM(3, 80), nn.Linear(80, 1)
+
+    def forward(self, x):
+        return self.lin(self.rec(self.conv(x).permute(2, 0, 1))[0]).permute(1, 2, 0)
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """The longest axis of every example that PyTorch was given to export."""
+    seen, export = [], torch.export.export
+    monkeypatch.setattr(torch.export, "export", lambda m, x: seen.append(max(x[0].shape)) or export(m, x))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "frames"),
+    [
+        (Cropped(10), None, [67]),
+        (Cropped(10), torch.zeros(1, 48000, 1), [67]),
+        (Cropped(10), torch.zeros(1, 50, 1), [50]),
+        (Cropped(100), torch.zeros(1, 301, 1), [67, 301]),
+        (Widest(), None, [173]),
+        (nn.Conv1d(1, 1, 3), None, [4099]),
+    ],
+    ids=["own example", "long example", "short example", "named frames", "wide", "not recurrent"],
+)
+def test_recurrent_layers_are_traced_over_as_few_frames_as_are_enough(module, example, frames, traced):
+    """PyTorch traces them frame by frame: 4099 frames took from ten seconds to a minute."""
+    spec = spec_from_torch(module, example, sample_rate=48000)
+    assert traced == frames
+    x = np.random.default_rng(1).normal(0, 0.4, (1, 301))
+    found = evaluate(spec, x, cold=True)[0]
+    audio = torch.tensor(x[None] if isinstance(module, (nn.Conv1d, Widest)) else x[..., None])
+    with torch.no_grad():
+        expected = module.double().eval()(audio).flatten().numpy()
+    module.float()
+    settled = min(100, expected.size)  # a state has heard the frames that a convolution takes away
+    assert np.abs(found[-settled:] - expected[-settled:]).max() < 1e-6
+
+
 def test_a_module_is_a_model():
     module = nn.Sequential(nn.Conv1d(1, 4, 3), nn.Dropout(0.5), nn.Tanh(), nn.Conv1d(4, 1, 1))
     module[1].train()
