@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import AudioFileError, NotAModelFile, PresetError, RtfxError, did_you_mean
 
-MODEL_SUFFIXES = (".json", ".nam", ".aidax", ".pt2", ".safetensors", ".keras")
+MODEL_SUFFIXES = (".json", ".nam", ".aidax", ".pt2", ".onnx", ".safetensors", ".keras")
 PRESET_SUFFIXES = (".yaml", ".yml")
 AUDIO_SUFFIXES = (".wav", ".flac", ".aiff", ".aif")
 AUDIO_FOLDERS = ("models", "models/cabs", "audio")

@@ -20,15 +20,18 @@ from ..errors import (
 from ..find import find_model
 from . import rtfx_json
 from .limits import FILE_BYTES, check_limits
-from .read import agam, aidax, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
-from .read.binary import PICKLE, read_binary
+from .read import agam, aidax, foreign, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
+from .read.binary import read_binary
 from .spec import ModelSpec
 from .values import mapping, shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
 MESSAGE = 400  # characters beside the path: a file may hold names and numbers of any length
-SUPPORTED = "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro and rtfx JSON"
+SUPPORTED = (
+    "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro, rtfx JSON, ONNX, "
+    ".pt2, .safetensors and Keras files"
+)
 STATE_DICT_KEY = re.compile(
     r"(.*\.)?(weight|bias|running_mean|running_var|num_batches_tracked|eps|(weight|bias)_(ih|hh)_l\d+(_reverse)?)", re.S
 )
@@ -85,17 +88,6 @@ FAMILIES = (
 )
 
 COMPAT = tuple(dict.fromkeys(choice for family in FAMILIES for choice in family.compat))
-
-BINARY = (
-    (b"PK", "a zip archive: name a .pt2 export instead"),
-    (b"\x80", PICKLE),
-    (b"\x93NUMPY", "a NumPy array: name the folder's config.json instead"),
-    (b"RIFF", "a WAV file: use it as a cab"),
-    (b"fLaC", "a FLAC file: use it as a cab"),
-    (b"version:", "a set list: name it without --model, or rtfx check it"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"<", "an HTML or XML page, perhaps a failed download: fetch the raw file"),
-)
 
 
 def load(name: str | Path, compat: str | None = None) -> ModelSpec:
@@ -160,9 +152,8 @@ def parse(path: Path) -> dict[str, Any]:
         raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
     if not content.strip():
         raise NotAModelFile("the file is empty, expected JSON: fetch or export it again")
-    for start, what in BINARY:
-        if content.lstrip().startswith(start):
-            raise NotAModelFile(f"{what}; {SUPPORTED}")
+    if (what := foreign.what_is(content)) is not None:
+        raise NotAModelFile(what)
     try:
         data = json.loads(content, object_pairs_hook=_unique)
     except RecursionError as error:
@@ -188,5 +179,7 @@ def _family(data: dict[str, Any], path: Path) -> Family:
     for family in FAMILIES:
         if family.test(data, path):
             return family
+    if (what := foreign.configuration(data)) is not None:
+        raise NotAModelFile(what)
     keys = ", ".join(shown(key) for key in list(data)[:5]) or "none"
     raise NotAModelFile(f"no known model family; its first keys: {keys}; {SUPPORTED}")

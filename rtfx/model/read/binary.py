@@ -1,4 +1,4 @@
-"""Opens models that are no JSON: PyTorch exports, safetensors, Keras. A pickle is told and never opened."""
+"""Opens models that are no JSON: PyTorch exports, ONNX, safetensors, Keras. A pickle is told and never opened."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from ..limits import FILE_BYTES
 from ..spec import UNKNOWN_RATE, ModelSpec
 from ..values import integer, listed, mapping, shown, string
 from . import state_dict
+from .foreign import EXPORT, PICKLE, TORCHSCRIPT, what_is
 from .zipped import DAMAGED
 
-EXPORT = (
-    "export the module where it was made: torch.export.save(torch.export.export(module.eval(), (example,)), "
-    "'model.pt2'), or its weights as safetensors"
-)
-PICKLE = f"a Python pickle, which rtfx never opens, since it could run any code: {EXPORT}"
+# the field ir_version, then that of the producer, of its version, or of the graph
+ONNX = tuple(bytes((8, version, tag)) for version in range(3, 16) for tag in (0x12, 0x1A, 0x3A, 0x42))
 HDF5 = b"\x89HDF"
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1"}
 SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
@@ -38,7 +36,7 @@ def read_binary(path: Path) -> ModelSpec | None:
     """
     try:
         with open(path, "rb") as file:
-            start, size = file.read(9), os.fstat(file.fileno()).st_size
+            start, size = file.read(32), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
     if start.startswith(HDF5):
@@ -46,10 +44,18 @@ def read_binary(path: Path) -> ModelSpec | None:
 
         return _described(read_h5(path, side := _beside(path)), side, path)
     archive, tensors = start.startswith(b"PK"), start[8:9] == b"{" and start[5:8] == b"\0\0\0"
-    if (archive or tensors) and size > FILE_BYTES:
+    named = path.suffix.lower() == ".onnx" and size > 0 and what_is(start) is None
+    graph = named or start[:3] in ONNX
+    if (archive or tensors or graph) and size > FILE_BYTES:
         raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
     if archive:
         return _archive(path)
+    if graph:
+        from .onnx.read import read
+
+        side = _beside(path)
+        spec = read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
+        return _described(spec, side, path)
     return state_dict.read(safetensors(path.read_bytes()), path) if tensors else None
 
 
@@ -67,6 +73,8 @@ def _archive(path: Path) -> ModelSpec:
         side = _beside(path)
         spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
         return _described(spec, side, path)
+    if any("/code/" in name and name.endswith(".py") for name in names):
+        raise NotAModelFile(TORCHSCRIPT)
     if any(name.endswith(".pkl") for name in names):
         raise NotAModelFile(PICKLE)
     if keras_file.WEIGHTS in names:
@@ -83,7 +91,7 @@ def _described(spec: ModelSpec, side: dict[str, Any], path: Path) -> ModelSpec:
 
     if spec.rate_source == "unknown":
         warnings = [warning for warning in spec.warnings if warning != UNKNOWN_RATE]
-        rate, source = find_rate({}, path, warnings, None)
+        rate, source = find_rate({"metadata": spec.metadata}, path, warnings, None)
         spec = replace(spec, sample_rate=rate, rate_source=source, warnings=tuple(warnings))
     return replace(spec, name=side.get("name", spec.name), kind=side.get("kind", spec.kind))
 

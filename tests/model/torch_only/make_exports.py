@@ -1,15 +1,17 @@
-"""Writes ../exports: an export of every module, and what PyTorch answers.
+"""Writes ../exports: exports of every module, for PyTorch and as ONNX, and what PyTorch answers.
 
 ``python -m tests.model.torch_only.make_exports`` from the project's folder, where PyTorch 2.9 or newer is installed.
 Of an archive the program and its tensors are kept, as PyTorch wrote them, but for the places of sources on a disk.
 """
 
 import json
+import warnings
 import zipfile
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 from rtfx.errors import RtfxError
@@ -51,13 +53,31 @@ def stored(module, example):
     return small.getvalue()
 
 
+def store_onnx(name, module, example, **options):
+    """Write an ONNX file without the places of sources on a disk."""
+    path = FOLDER / f"{name}.onnx"
+    torch.onnx.export(module, example, path, **options)
+    model = onnx.load(path, load_external_data=False)
+    for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    del model.graph.value_info[:]
+    path.write_bytes(model.SerializeToString())
+
+
 def main():
+    warnings.simplefilter("ignore")  # about the exporters' own future
     x = np.random.default_rng(1).normal(0, 0.4, (1, FRAMES))
     answers = {}
     for name, (module, example) in modules().items():
         example = example if isinstance(example, tuple) else (example,) if example is not None else example_of(module)
         (FOLDER / f"{name}.pt2").write_bytes(stored(module, example))
+        if name != "activations":  # softshrink has no operator of its own there
+            store_onnx(name, module, example, dynamo=False, opset_version=17)
         answers[name] = answer(name, module, x, KNOBS[: {"lstm-knobs": 2, "film": 2}.get(name, 0)])
+    # the newer exporter, which puts weights into a file of their own
+    module, example = modules()["lstm"]
+    store_onnx("newer-lstm", module, example_of(module), dynamo=True, verbose=False)
     np.savez_compressed(FOLDER / "answers.npz", **answers)
 
 

@@ -13,20 +13,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ....errors import NotAModelFile, ShapeMismatch, UnsupportedArchitecture, UsageError
-from ...limits import WIDTH, at_most
-from ...nodes import Concat, Input
-from ...spec import UNKNOWN_RATE, Knob, ModelSpec
+from ....errors import NotAModelFile, UnsupportedArchitecture
+from ...spec import ModelSpec
 from ...values import listed, mapping, required, shown
-from ..nam_graph import Graph as Prunable
 from . import arithmetic, layers, shapes
 from .archive import Program, read_program
-from .signals import FEATURE, ONE, TIME, Graph, Signal, Value
+from .inputs_outputs import enter, model_of
+from .signals import Graph, Value
 
 OPERATIONS = shapes.OPERATIONS | arithmetic.OPERATIONS | layers.OPERATIONS
-GUITAR = ("drive", "tone")
 RECURRENT = ("lstm", "gru", "rnn_tanh")
 PREFIX = "torch.ops.aten."
 UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an unlikely program raises here
@@ -61,72 +56,15 @@ def _model(program: Program, name: str, knobs: Sequence[str] | None, sample_rate
     """Return the model of a program."""
     graph = Graph()
     values: dict[str, Value] = dict(program.tensors)
-    names = _enter(graph, program, values, knobs)
+    recurrent = any(_operation(entry) in RECURRENT for entry in program.nodes)
+    first = program.inputs[0]
+    frames = max(program.sizes[first])
+    sizes = {each: program.sizes[each] for each in program.inputs}
+    names = enter(graph, sizes, frames, recurrent, values, knobs)
     for entry in program.nodes:
         _run(graph, program, values, entry)
-    output = values.get(program.output)
-    if not isinstance(output, Signal) or TIME not in output.axes:
-        raise UnsupportedArchitecture("the output is no signal, expected one that has the frames of the input")
-    warnings = [] if sample_rate else [UNKNOWN_RATE]
-    if output.shift < 0:
-        output = graph.delayed(output, 0)
-    if output.shift > 0 and max(program.sizes[program.output]) >= max(program.sizes[program.inputs[0]]):
-        ahead = output.shift  # of a shorter output the first frames are missing instead
-        warnings.append(f"the module looks {ahead} frames ahead: here its output comes {ahead} frames later")
-    pruned = Prunable(nodes=graph.nodes).pruned(output.node)
-    driven = [node.name for node in pruned if isinstance(node, Input) and node.role == "knob"]
-    return ModelSpec(
-        family="pytorch",
-        nodes=pruned,
-        name=name,
-        sample_rate=sample_rate,
-        rate_source="user" if sample_rate else "unknown",
-        knobs=tuple(Knob(knob) for knob in names if knob in driven),
-        metadata={"first_frame": output.shift},
-        warnings=tuple(warnings),
-    )
-
-
-def _enter(graph: Graph, program: Program, values: dict[str, Value], knobs: Sequence[str] | None) -> list[str]:
-    """Append the inputs; return the names of the knobs."""
-    first, *others = program.inputs
-    axes, width = _axes(program.sizes[first], first, max(program.sizes[first]))
-    recurrent = any(_operation(entry) in RECURRENT for entry in program.nodes)
-    beside: list[str] = []
-    for name in others:
-        count = int(np.prod([size for size in program.sizes[name] if size != max(program.sizes[first])]))
-        beside += [name] if count == 1 else [f"{name}_{i + 1}" for i in range(at_most(count, WIDTH, "knobs"))]
-    if knobs is None:
-        knobs = [*(GUITAR[: width - 1] if recurrent and width <= 1 + len(GUITAR) else ()), *beside]
-    within = len(knobs) - len(beside)
-    if not 0 <= within < width or len(set(knobs)) < len(knobs):
-        raise UsageError(
-            f"{len(knobs)} knobs are named: {', '.join(knobs)}; expected {len(beside)} for the inputs beside the audio "
-            f"and at most {width - 1} for features of the audio input, each with a name of its own"
-        )
-    audio = graph.add(Input((), channels=at_most(width - within, WIDTH, "audio channels")))
-    inputs = [graph.add(Input((), role="knob", name=knob)) for knob in knobs]
-    node = graph.add(Concat((audio, *inputs[:within]))) if within else audio
-    values[first] = Signal(node, width, axes)
-    place = within
-    for name in others:
-        own, count = _axes(program.sizes[name], name, max(program.sizes[first]))
-        group = tuple(inputs[place : place + count])
-        place += count
-        node = graph.add(Concat(group)) if count > 1 else group[0]
-        values[name] = Signal(node, count, own, steady=True)
-    return list(knobs)
-
-
-def _axes(sizes: tuple[int, ...], name: str, frames: int) -> tuple[tuple[str, ...], int]:
-    """Return what the axes of an input are, and its number of features."""
-    large = [i for i, size in enumerate(sizes) if size != 1]
-    time = next((i for i in reversed(large) if sizes[i] == frames), None)
-    features = [i for i in large if i != time]
-    if len(features) > 1 or 0 in sizes:
-        raise ShapeMismatch(f"the input {name} has sizes {list(sizes)}, expected a batch of 1: (1, features, frames)")
-    axes = tuple(TIME if i == time else FEATURE if i in features else ONE for i in range(len(sizes)))
-    return axes, sizes[features[0]] if features else 1
+    longer = max(program.sizes[program.output]) >= frames
+    return model_of(graph, values.get(program.output), longer, names, name, sample_rate)
 
 
 def _operation(entry: dict[str, Any]) -> str:

@@ -174,7 +174,8 @@ def cat(graph: Graph, a: Arguments) -> Value:
     if axes[at] == TIME:
         if len(signals) != 1 or any(isinstance(each, np.ndarray) and each.any() for each in tensors):
             graph.fail("joins signals along the frames, expected one signal and zeros")
-        before = [each.shape[at] for each in tensors[: tensors.index(signals[0])]]
+        place = next(i for i, each in enumerate(tensors) if each is signals[0])
+        before = [each.shape[at] for each in tensors[:place]]
         return replace(signals[0], shift=signals[0].shift - sum(before) * signals[0].period)
     joined = []
     for each in tensors:
