@@ -19,6 +19,11 @@ RtfxError
 Messages are one line: what was found, what was expected, where, and what to do next.
 """
 
+import re
+import unicodedata
+
+BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # of a line
+
 
 class RtfxError(Exception):
     """Root of every error rtfx raises."""
@@ -89,9 +94,48 @@ def message_of(error: Exception) -> str:
     return str(error) if isinstance(error, RtfxError) else f"{type(error).__name__}: {error}"
 
 
-def did_you_mean(word: str, choices) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the closest choice, or ``""``."""
+def is_text(text: str) -> bool:
+    """Tell whether a name can be shown on one line: no control characters, line separators or halves of a character.
+
+    `str.isprintable` also refuses the full-width space, joiners and marks of direction, which names of many languages
+    hold.
+    """
+    return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
+
+
+def one_line(text: object) -> str:
+    """Return a message without line breaks; spaces of other widths, which names hold, stay as they are."""
+    return BREAK.sub(" ", str(text)).strip()
+
+
+def quoted(value: object) -> str:
+    """Return a value as a message shows it: text in quotes as it is written, but for what is no text."""
+    if not isinstance(value, str):
+        return repr(value)
+    escaped = "".join(c if is_text(c) else repr(c)[1:-1] for c in value)
+    return f'"{escaped}"' if "'" in value and '"' not in value else f"'{escaped}'"
+
+
+def same_accents(text: str) -> str:
+    """Return a name with its accents composed: macOS takes them apart, and it is the same name."""
+    return unicodedata.normalize("NFC", text)
+
+
+def same_name(text: str) -> str:
+    """Return a name with its accents composed and in lower case, to be compared."""
+    return same_accents(text).casefold()
+
+
+def closest(word: str, choices) -> str | None:
+    """Return the closest choice, None if none is near."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    known = {same_name(choice): choice for choice in choices}
+    near = difflib.get_close_matches(same_name(word), list(known), n=1, cutoff=0.5)
+    return known[near[0]] if near else None
+
+
+def did_you_mean(word: str, choices) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the closest choice, or ``""``."""
+    near = closest(word, choices)
+    return "" if near is None else f" (did you mean {quoted(near)}?)"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from .errors import AudioFileError, NotAModelFile, PresetError, RtfxError, did_you_mean
+from .errors import AudioFileError, NotAModelFile, PresetError, RtfxError, closest, quoted, same_accents, same_name
 
 MODEL_SUFFIXES = (".json", ".nam", ".aidax", ".pt2", ".onnx", ".safetensors", ".keras")
 PRESET_SUFFIXES = (".yaml", ".yml")
@@ -35,20 +36,23 @@ def user_cache() -> Path:
     return Path(os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx"))
 
 
-def find_model(name: str | Path) -> Path:
+def find_model(name: str | Path, beside: Sequence[Path] = ()) -> Path:
     """Return the path of a model.
 
     Parameters
     ----------
     name : str or Path
-        A path or a bare name, with or without its suffix.
+        A path or a bare name, with or without its suffix. Accents may be composed or not; where nothing has this name,
+        backslashes separate folders.
+    beside : sequence of Path
+        Folders to look in first: those of the set list that says the name.
 
     Raises
     ------
     NotAModelFile
         No such file; names where it looked, and the closest name there.
     """
-    return _find(name, ("models",), MODEL_SUFFIXES, "model", NotAModelFile)
+    return _find(name, ("models",), MODEL_SUFFIXES, "model", NotAModelFile, beside)
 
 
 def find_preset(name: str | Path) -> Path:
@@ -56,9 +60,14 @@ def find_preset(name: str | Path) -> Path:
     return _find(name, ("presets",), PRESET_SUFFIXES, "set list", PresetError)
 
 
-def find_audio(name: str | Path) -> Path:
+def find_audio(name: str | Path, beside: Sequence[Path] = ()) -> Path:
     """Return the path of an audio file (a cab, a dry clip), or raise AudioFileError; searched like `find_model`."""
-    return _find(name, AUDIO_FOLDERS, AUDIO_SUFFIXES, "audio file", AudioFileError)
+    return _find(name, AUDIO_FOLDERS, AUDIO_SUFFIXES, "audio file", AudioFileError, beside)
+
+
+def find_beside(name: str, beside: Sequence[Path], kind: str) -> Path | None:
+    """Return the file of kind "model" or "audio" that a set list names and that stands beside it, or None."""
+    return _first(_spellings(name), beside, MODEL_SUFFIXES if kind == "model" else AUDIO_SUFFIXES)
 
 
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
@@ -77,31 +86,95 @@ def _find(
     suffixes: tuple[str, ...],
     what: str,
     error: type[RtfxError],
+    beside: Sequence[Path] = (),
 ) -> Path:
     """Return the first existing path among the folders, the bare name before the name with a suffix added."""
-    wanted = os.path.expanduser(os.fspath(name))
+    spellings = _spellings(os.fspath(name))
     roots = [user_folder(), shipped()]
-    folders = [Path(), *(root / kind for root in roots for kind in kinds)]
-    if os.path.isabs(wanted):
-        folders = [Path()]
-    for folder in folders:
-        for suffix in ("", *suffixes):
-            path = os.path.join(folder, wanted + suffix)
-            if os.path.isfile(path):
-                return Path(path)
-    if wanted and os.path.exists(wanted):  # a folder, but only if no file has this name: `klon` is klon.json
-        return Path(wanted)
-    looked = ", ".join(str(folder) if folder != Path() else "the current folder" for folder in folders)
-    hint = did_you_mean(Path(wanted[:200]).stem, _names(folders, suffixes))
-    raise error(f"{str(name)!r}: no such {what}{hint}; looked in {looked}")
+    folders = list(dict.fromkeys([*beside, Path(), *(root / kind for root in roots for kind in kinds)]))
+    found = _first(spellings, folders, suffixes)
+    if found:
+        return found
+    for folder in (*beside, Path()):  # a folder, but only if no file has this name: `klon` is klon.json
+        if spellings[0] and os.path.exists(os.path.join(folder, spellings[0])):
+            return folder / spellings[0]
+    hint = _hint(spellings[-1], folders, suffixes)
+    places = [str(folder) if folder != Path() else "the current folder" for folder in folders]
+    parent = os.path.dirname(spellings[-1])
+    if _is_absolute(spellings[-1]):
+        places.insert(0, parent if os.path.isdir(parent) else f"{parent} (no such folder)")
+    raise error(f"{quoted(str(name))}: no such {what}{hint}; looked in {', '.join(places)}")
+
+
+def _spellings(name: str) -> list[str]:
+    """Return a name as it is written, then with the separators of this system in place of backslashes."""
+    wanted = os.path.expanduser(name)
+    return list(dict.fromkeys([wanted, wanted.replace("\\", "/")]))
+
+
+def _is_absolute(name: str) -> bool:
+    return os.path.isabs(name) or re.match("[A-Za-z]:/", name) is not None  # of another system too
+
+
+def _first(spellings: Sequence[str], folders: Sequence[Path], suffixes: tuple[str, ...]) -> Path | None:
+    """Return the first file of that name in the folders; one whose accents are written otherwise is the same name."""
+    for wanted in spellings:
+        places = [Path()] if _is_absolute(wanted) else folders
+        for folder in places:
+            for suffix in ("", *suffixes):
+                path = os.path.join(folder, wanted + suffix)
+                if os.path.isfile(path):
+                    return Path(path)
+        if not wanted.isascii():
+            for folder in places:
+                if found := _alike(folder, wanted, suffixes, same_accents):
+                    return found
+    return None
+
+
+def _alike(folder: Path, name: str, suffixes: tuple[str, ...], same: Callable[[str], str]) -> Path | None:
+    """Return the file in a folder whose path is `name` but for what `same` takes away."""
+    *parents, last = Path(name).parts or ("",)
+    here: Path | None = folder
+    for parent in parents:
+        here = here and _entry(here, {same(parent)}, same, os.path.isdir, parent)
+    return here and _entry(here, {same(last + suffix) for suffix in ("", *suffixes)}, same, os.path.isfile)
+
+
+def _entry(
+    folder: Path, wanted: set[str], same: Callable[[str], str], is_kind: Callable[[Path], bool], exact: str = ""
+) -> Path | None:
+    """Return what stands in a folder under one of the names, the exact one first."""
+    if exact and is_kind(folder / exact):
+        return folder / exact
+    try:
+        names = sorted(name for name in os.listdir(folder) if same(name) in wanted)
+    except (OSError, ValueError):  # ValueError: a name with a NUL in it
+        return None
+    return next((folder / name for name in names if is_kind(folder / name)), None)
+
+
+def _hint(wanted: str, folders: Sequence[Path], suffixes: tuple[str, ...]) -> str:
+    """Return the name that was probably meant, as it is to be written: other case, another folder, or the closest."""
+    bare = wanted[:200].rstrip("/").rpartition("/")[2]
+    for name in dict.fromkeys([wanted, bare]):
+        for folder in [] if _is_absolute(name) else folders:
+            if found := _alike(folder, name, suffixes, same_name):
+                where = "" if name == wanted else f", which is in {folder.absolute()}"
+                return f" (did you mean {quoted(found.relative_to(folder).as_posix())}{where}?)"
+    parent = "" if _is_absolute(wanted) else os.path.dirname(wanted)
+    near = {Path(name).stem: f"{parent}/{name}" for name in _names([f / parent for f in folders], suffixes)}
+    near |= {Path(name).stem: Path(name).stem for name in _names(folders, suffixes)}
+    found_near = closest(Path(bare).stem, near)
+    return f" (did you mean {quoted(near[found_near])}?)" if found_near else ""
 
 
 def _names(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[str]:
-    """Return the stems of the files that could have been meant."""
+    """Return the files that could have been meant."""
     names = []
     for folder in folders:
         try:
             names += [entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(suffixes)]
-        except OSError:
+        except (OSError, ValueError):
             continue
-    return sorted({Path(name).stem for name in names})
+    return sorted(set(names))

@@ -1,7 +1,10 @@
 """``rtfx check``: each thing that could go wrong is found, said with its place, and the first one ends it with 1."""
 
+import itertools
 import json
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +13,13 @@ import soundfile
 import rtfx.check as checks
 from rtfx.check import check
 from rtfx.errors import PresetError
+from rtfx.host.devices import Device
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Dense, Input, ModelSpec
 from tests.cli.command import rtfx
 from tests.engine.rigs import exploding, gru, lstm
 
+RATE = 48000.0
 BAD = """\
 version: 1
 device: {sample_rat: 48000}
@@ -65,6 +70,7 @@ def test_every_mistake_is_named_with_its_line(folder):
         (6, "unknown key 'threshold_bd' (did you mean 'threshold_db'?)"),
         (7, "unknown type 'flanger'"),
         (8, "unknown key 'dirve' (did you mean 'drive'?)"),
+        (9, "threshold_db is 3"),
         (12, "gain_db"),
         (16, "no-such-model.json"),
         (17, "unknown key 'driv' (did you mean 'drive'?)"),
@@ -99,7 +105,7 @@ def test_loudness(folder):
     jumps = messages(report, "warning")
     assert jumps[0].startswith("p1 is 20.0 LU softer than p0") and "p2" in jumps[1]
     assert any("limiter" in note for note in messages(report, "note"))
-    report = check(written(folder, presets(soft, "{type: gain, gain_db: 5}")))
+    report = check(written(folder, presets(soft, "{type: gain, gain_db: 2.9}")))
     assert not messages(report, "warning")
 
 
@@ -160,5 +166,71 @@ def test_the_command(folder, capsys):
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 1 and err.startswith(f"rtfx: {path}:2: ")
     assert len(err.splitlines()) == 1
-    assert lines[-1]["topic"] == "summary" and not lines[-1]["ok"] and lines[-1]["errors"] == 8
+    assert lines[-1]["topic"] == "summary" and not lines[-1]["ok"] and lines[-1]["errors"] == 9
     assert {"severity", "topic", "preset", "message"} <= set(lines[0])
+
+
+def test_knobs_and_files_of_one_block_and_of_one_preset_are_all_told(folder):
+    chain = (
+        "{type: model, id: net, file: net.json, driv: 0.3, drive: 7}, {type: ir, file: a.wav}, {type: ir, file: b.wav}"
+    )
+    text = presets(chain).replace("}\n", ", scenes: {up: {net.dive: 1, net.drive: 2}}}\n")
+    found = messages(check(written(folder, text)), "error")
+    for words in ("'driv'", "drive is 7", "net.dive", "drive is 2", "'a.wav': no such", "'b.wav': no such"):
+        assert sum(words in message for message in found) == 1, (words, found)
+    assert len(found) == 6
+
+
+def test_presets_go_by_the_numbers_and_names_that_they_have(folder, capsys):
+    net = "{type: model, file: net.json}"
+    path = written(folder, presets("{type: gian}", net, "{type: model, file: gone.json}", net))
+    report = check(path)
+    assert [(one.number, one.preset) for one in report.presets] == [(2, "p1"), (4, "p3")]
+    loud = [note for note in messages(report, "note") if "as loud as any other model" in note]
+    assert [note.partition(":")[0] for note in loud] == ["p1", "p3"]
+    _, out, _ = rtfx(capsys, "check", path)
+    assert "2 p1" in out and "4 p3" in out
+
+
+def test_three_loudness_units_between_neighbours_are_a_warning(folder):
+    def jumps(gain):
+        report = check(written(folder, presets("{type: gain}", "{type: gain, gain_db: %s}" % gain)))
+        return [message for message in messages(report, "warning") if "LU" in message]
+
+    assert len(jumps(-3.2)) == len(jumps(3.2)) == 1
+    assert not jumps(2.8) and not jumps(-2.8)
+
+
+def test_the_block_is_the_one_asked_for_then_the_set_lists_then_the_devices(folder, monkeypatch, capsys):
+    path = written(folder, presets("{type: gain}"))
+    assert check(path).block_frames == 64
+    monkeypatch.setattr(
+        checks, "choose", lambda *args, **kwargs: SimpleNamespace(output=SimpleNamespace(sample_rate=RATE))
+    )
+    monkeypatch.setattr(checks, "sample_rates", lambda device: [int(RATE)])
+    monkeypatch.setattr(checks, "block_frames", lambda choice, rate, latency: 1024)
+    assert check(path).block_frames == 1024
+    stated = written(folder, presets("{type: gain}") + "device: {block: 128}\n")
+    assert check(stated).block_frames == 128
+    code, out, _ = rtfx(capsys, "check", stated, "-b", "32")
+    assert code == 0 and "blocks of 32 frames" in out
+
+
+def test_late_blocks_are_held_against_a_preset_only_where_the_machine_was_quiet(folder, monkeypatch, capsys):
+    path = written(folder, presets("{type: gain}"))
+    monkeypatch.setattr(checks.Engine, "load_quantile", lambda self, q: 1.5)
+    for share, judged in ((1.0, True), (0.6, False)):
+        monkeypatch.setattr(checks, "thread_time", partial(next, itertools.count(0.0, share)))
+        monkeypatch.setattr(checks, "perf_counter", partial(next, itertools.count(0.0, 1.0)))
+        report = check(path)
+        assert report.presets[0].quiet is judged
+        assert any("one block in a hundred" in m for m in messages(report, "warning")) is judged
+        assert ("it is not judged" in rtfx(capsys, "check", path)[1]) is not judged
+
+
+def test_a_channel_that_the_card_does_not_have(folder, monkeypatch):
+    card = Device(0, "Card", "ALSA", 2, 2, RATE)
+    monkeypatch.setattr(checks, "devices", lambda: [card])
+    text = presets("{type: gain}") + "device: {input: Card, in_channel: %d}\n"
+    assert "in_channel is 5, but Card has 2 inputs" in messages(check(written(folder, text % 5)), "error")
+    assert not messages(check(written(folder, text % 2)), "error")

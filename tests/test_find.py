@@ -1,5 +1,6 @@
 """Names of models, set lists and audio files: the order of places, suffixes, what is said if none is there."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,51 @@ def test_odd_names_are_errors_of_ours(places, name):
 
 def test_the_shipped_folder_of_a_checkout_is_the_project():
     assert (find.shipped() / "models").is_dir() and (find.shipped() / "presets").is_dir()
+
+
+def test_composed_and_decomposed_accents_are_one_name(places):
+    written, on_disk = (unicodedata.normalize(form, "Förstärkare/été.json") for form in ("NFC", "NFD"))
+    for one, other in ((written, on_disk), (on_disk, written)):
+        path = touch(places / f"{len(one)}" / other)
+        assert find.find_model(one, [places / f"{len(one)}"]) == path
+        assert find.find_model(one.removesuffix(".json"), [places / f"{len(one)}"]) == path
+
+
+def test_backslashes_separate_folders(places):
+    path = touch(places / "gig/models/klon.json")
+    assert find.find_model("models\\klon.json", [places / "gig"]) == path
+    odd = touch(places / "gig/a\\b.json")  # where a name holds one, it is the name
+    assert find.find_model("a\\b.json", [places / "gig"]) == odd
+
+
+HINTS = [
+    ("KLON.JSON", "'klon.json'?"),
+    ("Sub/My_Klon.NAM", "'sub/my_klon.nam'?"),
+    ("sub/my_klom.nam", "'sub/my_klon.nam'?"),
+    ("/home/gone/models/klon.json", "'klon.json', which is in {gig}?"),
+    ("C:\\Users\\me\\Klon.json", "'klon.json', which is in {gig}?"),
+    ("elsewhere/klon.json", "'klon.json', which is in {gig}?"),
+    ("~/gone/klon.json", "'klon.json', which is in {gig}?"),
+]
+
+
+@pytest.mark.parametrize(("name", "hint"), HINTS)
+def test_a_name_that_is_not_there_is_told_as_it_must_be_written(places, name, hint):
+    gig = places / "gig"
+    touch(gig / "klon.json")
+    touch(gig / "sub/my_klon.nam")
+    with pytest.raises(errors.NotAModelFile) as caught:
+        find.find_model(name, [gig])
+    message = str(caught.value)
+    assert f"(did you mean {hint.format(gig=gig)}" in message
+    looked = message.partition("looked in ")[2]
+    for place in (gig, "the current folder", places / "user/models", places / "shipped/models"):
+        assert str(place) in looked
+    if name.startswith(("/", "C:", "~")):
+        assert "(no such folder)" in looked
+
+
+def test_a_name_is_shown_as_it_is_written(places):
+    with pytest.raises(errors.NotAModelFile) as caught:
+        find.find_model("マーシャル\u3000クランチ.json")
+    assert str(caught.value).startswith("'マーシャル\u3000クランチ.json': no such model")

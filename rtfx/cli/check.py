@@ -19,10 +19,17 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 @click.command("check")
 @click.argument("rig", metavar="RIG.yaml")
+@click.option(
+    "-b",
+    "--block",
+    type=click.IntRange(1, 8192),
+    metavar="FRAMES",
+    help="Block size (default: the set list's, or its device's).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: findings, presets, then the summary.")
 @compat_option
 @debug_option
-def command(rig: str, as_json: bool, compat: str | None) -> None:
+def command(rig: str, block: int | None, as_json: bool, compat: str | None) -> None:
     """Find what could go wrong with a set list on stage, before the stage.
 
     Files, keys and ranges with their lines, devices, rates, the load of each preset and of the worst change between
@@ -31,7 +38,7 @@ def command(rig: str, as_json: bool, compat: str | None) -> None:
     """
     from ..check import check
 
-    report = check(rig, compat)
+    report = check(rig, compat, block)
     if as_json:
         _print_json(report)
     else:
@@ -73,16 +80,18 @@ def _print_table(report: Report) -> None:
         table = Table(box=None, pad_edge=False)
         for name in ("preset", "load", "p99", "loudness", "peak", "latency"):
             table.add_column(name, justify="left" if name == "preset" else "right")
-        for number, one in enumerate(report.presets, 1):
+        for one in report.presets:
             table.add_row(
-                Text(f"{number} {one.preset}"),
+                Text(f"{one.number} {one.preset}"),
                 f"{100 * one.load_mean:.1f} %",
-                f"{100 * one.load_p99:.1f} %",
+                f"{100 * one.load_p99:.1f} %" if one.quiet else f"({100 * one.load_p99:.1f} %)",
                 f"{one.loudness_lufs:.1f} LUFS",
                 f"{one.peak_dbfs:.1f} dBFS",
                 f"{one.latency_ms:.1f} ms",
             )
         console.print(table)
+        if not all(one.quiet for one in report.presets):
+            console.print("(p99): the machine was busy with other work, so it is not judged")
     if report.worst_pair_load:
         names = " and ".join(report.worst_pair)
         load = 100 * report.worst_pair_load

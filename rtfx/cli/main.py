@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import click
 
 from .. import __version__
-from ..errors import RtfxError, did_you_mean
+from ..errors import RtfxError, did_you_mean, one_line
 
 # verb -> one line of help; the module of the same name in this folder is imported only when the verb is used
 VERBS = {
@@ -139,8 +139,7 @@ def _fail(message: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    line = " ".join(message.split())
-    click.echo(f"rtfx: {line}", err=True)
+    click.echo(f"rtfx: {one_line(message)}", err=True)
     return code
 
 

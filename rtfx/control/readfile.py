@@ -65,7 +65,7 @@ def path_of(block: BlockSpec) -> Path | None:
     """Return where a block's file is, None for a model in memory or a random net; RtfxError if there is none."""
     if block.file is None or isinstance(block.file, ModelSpec) or str(block.file).startswith("random:"):
         return None
-    return (find_model if _plays(block) == "model" else find_audio)(block.file)
+    return (find_model if _plays(block) == "model" else find_audio)(block.file, block.beside)
 
 
 def _plays(block: BlockSpec) -> str:

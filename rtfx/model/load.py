@@ -16,6 +16,8 @@ from ..errors import (
     ResourceLimit,
     UsageError,
     did_you_mean,
+    is_text,
+    one_line,
 )
 from ..find import find_model
 from . import rtfx_json
@@ -124,10 +126,10 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         options = {"compat": compat} if compat in family.compat else {}
         return check_limits(family.read(data, path, **options))
     except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
-        message = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
+        message = "".join(c if is_text(c) else "?" for c in one_line(error))
         if len(message) > MESSAGE:
             message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"
-        raise type(error)(f"{' '.join(str(path).split())}: {message}") from error
+        raise type(error)(f"{one_line(path)}: {message}") from error
 
 
 def check_compat(compat: str | None) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
-from ..errors import RtfxError, UsageError, did_you_mean
-from ..find import find_audio
+from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean
+from ..find import find_audio, find_model
 from ..model.coarse import coarse
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
@@ -92,7 +92,12 @@ def _net(block: BlockSpec, models: Models) -> ModelSpec | None:
 def _model(block: BlockSpec, models: Models) -> ModelSpec:
     """Return a block's model; an error names the place in the set list."""
     try:
-        return models[block.file]
+        try:
+            return models[block.file]
+        except NotAModelFile:
+            if block.path is None or not isinstance(block.file, str):
+                raise
+            return models[find_model(block.file, block.beside)]  # its error names the set list's folder too
     except RtfxError as error:
         if block.path is None:
             raise
@@ -151,16 +156,34 @@ def _cab(name: str) -> BlockSpec:
     return BlockSpec("cab", "cab", file=name)
 
 
-def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
-    table = BLOCKS[block.type]
+def mistakes(preset: Preset, block: BlockSpec, sample_rate: float, models: Models) -> Iterator[RtfxError]:
+    """Find all that is wrong with the file and the values of one block, scenes included."""
+    found: list[RtfxError] = []
+    try:
+        found += preset.mistakes(block, _opened(block, sample_rate, models).parameters)
+        if not found:
+            fitted(_chain_block(block, sample_rate, models, Options(), preset), sample_rate, "auto")
+    except RtfxError as error:
+        found.append(error)
+    yield from found
+
+
+def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ChainBlock:
+    """Return a block with what its file says, without values."""
     spec = _model(block, models) if block.type == "model" else None
     try:
-        impulse = load_impulse(find_audio(block.file or ""), sample_rate) if block.type == "cab" else None
+        file = find_audio(block.file or "", block.beside) if block.type == "cab" else None
+        impulse = load_impulse(file, sample_rate) if file else None
     except RtfxError as error:
         if block.path is None:
             raise
         raise block.error("file", str(error)) from error
-    result = ChainBlock(block.id, table, {}, spec, impulse)
+    return ChainBlock(block.id, BLOCKS[block.type], {}, spec, impulse)
+
+
+def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
+    result = _opened(block, sample_rate, models)
+    spec = result.spec
     preset.check(block, result.parameters)
     values = {parameter.name: parameter.default for parameter in result.parameters} | result.drawn_with
     values |= {name: checked(result, name, value) for name, value in block.values.items()}
@@ -171,10 +194,10 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     phase = options.resample_phase
     return ChainBlock(
         block.id,
-        table,
+        result.block,
         values,
         spec,
-        impulse,
+        result.impulse,
         options.bare,
         level,
         input_db=input_db,

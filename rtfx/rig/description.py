@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import PresetError, UsageError, did_you_mean
+from ..errors import PresetError, UsageError, did_you_mean, quoted, same_accents
 from .parameters import Parameter
 
 
@@ -55,6 +55,11 @@ class BlockSpec:
     path: Path | None = None
     weights: Any = None
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """The folders to look in for its file before the usual places."""
+        return folders_of(self.path)
+
     def error(self, key: str, message: str) -> PresetError:
         """Return the error that says `message` of `key`, with file and line."""
         line = self.lines.get(key, self.lines.get("type"))
@@ -71,6 +76,8 @@ class Preset:
         Name to {"block.parameter": value}; a scene holds values only.
     lines : dict
         (scene, address) to line.
+    number : int
+        Its place in the set list as written, from 1; 0 if it is in none.
     """
 
     name: str
@@ -78,20 +85,26 @@ class Preset:
     scenes: dict[str, dict[str, float | str]] = field(default_factory=dict)
     lines: dict[tuple[str, str], int] = field(default_factory=dict)
     path: Path | None = None
+    number: int = 0
 
     def block(self, block_id: str) -> BlockSpec | None:
         """Return the block of this id, or None."""
         return next((block for block in self.chain if block.id == block_id), None)
 
     def check(self, block: BlockSpec, parameters: Sequence[Parameter]) -> None:
-        """Check all that this preset says of a model, scenes included, now that its knobs are known.
+        """Raise the first of `mistakes`."""
+        for mistake in self.mistakes(block, parameters):
+            raise mistake
+
+    def mistakes(self, block: BlockSpec, parameters: Sequence[Parameter]) -> Iterator[PresetError]:
+        """Find all that is wrong in what this preset says of a block, scenes included, now that its knobs are known.
 
         Parameters
         ----------
         parameters : sequence of Parameter
             All that the block has: those of its type, then its knobs.
 
-        Raises
+        Yields
         ------
         PresetError
             An unknown name or a value out of range; with line, did-you-mean and what is allowed.
@@ -101,7 +114,7 @@ class Preset:
             try:
                 check_value(table, key, value, ("type", "id", "file", "level"))
             except UsageError as error:
-                raise block.error(key, str(error)) from None
+                yield block.error(key, str(error))
         for scene, values in self.scenes.items():
             for address, value in values.items():
                 block_id, _, key = address.partition(".")
@@ -109,7 +122,7 @@ class Preset:
                     try:
                         check_scene_value(table, key, value)
                     except UsageError as error:
-                        raise self.scene_error(scene, address, str(error)) from None
+                        yield self.scene_error(scene, address, str(error))
 
     def scene_error(self, scene: str, address: str, message: str) -> PresetError:
         """Return the error that says `message` of one value of a scene, with file and line."""
@@ -136,8 +149,9 @@ class SetList:
         names = [preset.name for preset in self.presets]
         if key is None:
             return 0
-        if key in names:
-            return names.index(str(key))
+        composed = [same_accents(name) for name in names]
+        if isinstance(key, str) and same_accents(key) in composed:
+            return composed.index(same_accents(key))
         try:
             number = int(key)
         except ValueError:
@@ -145,7 +159,8 @@ class SetList:
         if 1 <= number <= len(names):
             return number - 1
         listed = ", ".join(f"{position} {name}" for position, name in enumerate(names, 1))
-        raise UsageError(f"{self.path}: no preset {key!r}{did_you_mean(str(key), names)}, expected one of: {listed}")
+        hint = did_you_mean(str(key), names)
+        raise UsageError(f"{self.path}: no preset {quoted(key)}{hint}, expected one of: {listed}")
 
     def select(self, key: str | int | None = None) -> Preset:
         """Return the preset of a name or number; see `index`."""
@@ -156,7 +171,9 @@ def check_value(table: Mapping[str, Parameter], key: str, value, other_keys: Seq
     """Return `value` as parameter `key` stores it, or raise UsageError that lists `other_keys` and parameters."""
     if key not in table:
         allowed = [*other_keys, *table]
-        raise UsageError(f"unknown key {key!r}{did_you_mean(key, allowed)}, allowed: {', '.join(allowed) or 'none'}")
+        raise UsageError(
+            f"unknown key {quoted(key)}{did_you_mean(key, allowed)}, allowed: {', '.join(allowed) or 'none'}"
+        )
     return table[key].check(value)
 
 
@@ -166,6 +183,15 @@ def check_scene_value(table: Mapping[str, Parameter], key: str, value):
     if table[key].kind == "structural":
         raise UsageError(f"{key} is structural, expected a parameter that can move while it plays")
     return result
+
+
+def folders_of(path: Path | None) -> tuple[Path, ...]:
+    """Return the folder of a set list, and that of the file itself where the set list is a link to it."""
+    return () if path is None else tuple(dict.fromkeys((path.parent, _real(path).parent)))
+
+
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
 
 
 def _where(path: Path | None, line: int | None) -> str:

@@ -1,22 +1,29 @@
-"""Set lists: read YAML, check all that can be checked without opening a model, and say on which line it is wrong."""
+"""Set lists: read YAML, check all that can be checked without opening a model, and say on which line it is wrong.
+
+A mistake is noted and the reading goes on behind it, so that one reading finds them all.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from ..errors import PresetError, RtfxError, UsageError, did_you_mean
+from ..errors import PresetError, RtfxError, UsageError, closest, did_you_mean, is_text, quoted, same_accents
+from ..find import find_beside
 from . import random_block
-from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value
+from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value, folders_of
 from .parameters import Parameter
+from .words import type_and_file
 from .yaml_marks import Marked, read_yaml
 
-__all__ = ["GLOBALS", "BlockSpec", "Preset", "SetList", "load_set_list", "split_selection"]
+__all__ = ["GLOBALS", "BlockSpec", "Preset", "SetList", "load_set_list", "read_in_spite", "split_selection"]
 
 VERSION = 1
 TOP_KEYS = ("version", "device", "global", "presets", "take")  # a take is a set list with what was played on it
 PRESET_KEYS = ("name", "chain", "scenes")
+SHOWN = 60  # characters of a wrong value
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 
 GLOBALS = (
@@ -55,95 +62,142 @@ def load_set_list(path: str | Path, blocks: Mapping[str, BlockType]) -> SetList:
     Raises
     ------
     PresetError
-        One line: "file:line: place: what was found, what was expected".
+        One line: "file:line: place: what was found, what was expected"; of several mistakes the first, and how many
+        more there are.
     """
     path = Path(path)
-    return Reader(path, blocks).set_list(read_yaml(path))
+    read = read_in_spite(path, blocks)
+    if read.mistakes:
+        first, more = read.mistakes[0], len(read.mistakes) - 1
+        raise PresetError(f"{first} (and {more} more: rtfx check {path.name} lists them)" if more else first)
+    assert read.set_list is not None
+    return read.set_list
+
+
+class Read(NamedTuple):
+    """What a set list says in spite of its mistakes.
+
+    Parameters
+    ----------
+    set_list : SetList or None
+        Its good presets; None if it has no list of presets.
+    spoiled : list of Preset
+        What is left of the presets with mistakes: their blocks of known types.
+    mistakes : list of str
+        In the order of their lines.
+    """
+
+    set_list: SetList | None
+    spoiled: list[Preset]
+    mistakes: list[str]
+
+
+def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> Read:
+    """Read a set list in spite of its mistakes."""
+    reader = Reader(path, blocks)
+    try:
+        read = reader.set_list(read_yaml(path))
+    except PresetError as error:
+        return Read(None, [], [str(error)])
+    return Read(read, reader.spoiled, [mistake for _, mistake in sorted(reader.mistakes, key=lambda one: one[0])])
 
 
 class Reader:
-    """One reading of one file."""
+    """One reading of one file; what is wrong is noted in `mistakes` as (line, message) and reads as None or nothing."""
 
     def __init__(self, path: Path, blocks: Mapping[str, BlockType]):
         self.path = path
         self.blocks = blocks
+        self.beside = folders_of(path)
+        self.mistakes: list[tuple[int, str]] = []
+        self.spoiled: list[Preset] = []
 
-    def error(self, marked: Marked, message: str) -> PresetError:
-        return PresetError(f"{self.path}:{marked.line}: {message}")
+    def wrong(self, marked: Marked, message: str) -> None:
+        """Note a mistake."""
+        self.mistakes.append((marked.line, f"{self.path}:{marked.line}: {message}"))
 
-    def mapping(self, marked: Marked, place: str, allowed: tuple[str, ...] = ()) -> dict[str, Marked]:
-        """Return the keys of a mapping; where `allowed` is given, no others."""
+    def mapping(self, marked: Marked, place: str, allowed: tuple[str, ...] = (), needed: tuple[str, ...] = ()):
+        """Return the keys of a mapping; where `allowed` is given, no others. None if it is none or lacks a `needed`."""
         if not isinstance(marked.value, dict):
-            raise self.error(marked, f"{place} is {_show(marked)}, expected keys with values")
+            self.wrong(marked, f"{place} is {_show(marked)}, expected keys with values")
+            return None
+        keys, misspelt = {}, set()
         for key, item in marked.value.items():
             if allowed and key not in allowed:
-                hint = did_you_mean(key, allowed)
-                raise self.error(item, f"{place}: unknown key {key!r}{hint}, allowed: {', '.join(allowed)}")
-        return marked.value
+                self.wrong(
+                    item,
+                    f"{place}: unknown key {quoted(key)}{did_you_mean(key, allowed)}, allowed: {', '.join(allowed)}",
+                )
+                misspelt.add(closest(key, allowed))
+            else:
+                keys[key] = item
+        for key in needed:
+            if key not in keys and key not in misspelt:
+                self.wrong(marked, f"{place}: missing key {key!r}")
+        return keys
 
-    def items(self, marked: Marked, place: str, what: str) -> list[Marked]:
+    def items(self, marked: Marked | None, place: str, what: str) -> list[Marked]:
         """Return the items of a list that is not empty."""
+        if marked is None:
+            return []
         if not isinstance(marked.value, list) or not marked.value:
-            raise self.error(marked, f"{place} is {_show(marked)}, expected a list of {what}")
+            self.wrong(marked, f"{place} is {_show(marked)}, expected a list of {what}")
+            return []
         return marked.value
 
-    def text(self, marked: Marked, place: str) -> str:
+    def text(self, marked: Marked, place: str) -> str | None:
         """Return text that is not empty and has one line."""
-        if not isinstance(marked.value, str) or not marked.value.strip() or not marked.value.isprintable():
-            quoted = isinstance(marked.value, (bool, int, float))
-            hint = ": put it in quotes" if quoted else ""
-            raise self.error(marked, f"{place} is {_show(marked)}, expected text{hint}")
+        if not isinstance(marked.value, str) or not marked.value.strip() or not is_text(marked.value):
+            is_number = isinstance(marked.value, (bool, int, float))
+            hint = ": put it in quotes" if is_number else ""
+            self.wrong(marked, f"{place} is {_show(marked)}, expected text{hint}")
+            return None
         return marked.value
 
-    def require(self, keys: dict[str, Marked], key: str, owner: Marked, place: str) -> Marked:
-        """Return the value of a key that must be there."""
-        if key not in keys:
-            raise self.error(owner, f"{place}: missing key {key!r}")
-        return keys[key]
-
-    def set_list(self, root: Marked) -> SetList:
-        keys = self.mapping(root, "the set list", TOP_KEYS)
-        version = self.require(keys, "version", root, "the set list")
-        if version.value != VERSION or isinstance(version.value, bool):
-            raise self.error(version, f"version is {_show(version)}, expected {VERSION}: is this rtfx too old?")
-        listed = self.items(self.require(keys, "presets", root, "the set list"), "presets", "presets")
-        presets: list[Preset] = []
-        for number, item in enumerate(listed):
-            preset = self.preset(item, f"presets[{number}]")
-            if any(other.name == preset.name for other in presets):
-                raise self.error(item, f"presets[{number}]: a second preset is called {preset.name!r}: rename one")
-            presets.append(preset)
-        return SetList(self.path, self.device(keys.get("device")), self.globals(keys.get("global")), tuple(presets))
+    def set_list(self, root: Marked) -> SetList | None:
+        keys = self.mapping(root, "the set list", TOP_KEYS, ("version", "presets"))
+        if keys is None:
+            return None
+        version = keys.get("version")
+        if version and (version.value != VERSION or isinstance(version.value, bool)):
+            self.wrong(version, f"version is {_show(version)}, expected {VERSION}: is this rtfx too old?")
+            return None
+        listed = self.items(keys.get("presets"), "presets", "presets")
+        names: set[str] = set()
+        presets = [self.preset(item, number, names) for number, item in enumerate(listed, 1)]
+        device, shared = self.device(keys.get("device")), self.globals(keys.get("global"))
+        return SetList(self.path, device, shared, tuple(filter(None, presets))) if listed else None
 
     def device(self, marked: Marked | None) -> dict[str, str | float]:
         table = {parameter.name: parameter for parameter in DEVICE_NUMBERS}
-        keys = self.mapping(marked, "device", (*DEVICE_NAMES, *table, "latency")) if marked else {}
-        result: dict[str, str | float] = {}
-        for key, item in keys.items():
+        keys = self.mapping(marked, "device", (*DEVICE_NAMES, *table, "latency")) if marked else None
+        result: dict[str, str | float | None] = {}
+        for key, item in (keys or {}).items():
             if key in table:
                 number = self.value(item, table, key, "device")
-                if key != "sample_rate" and number != int(number):
-                    raise self.error(item, f"device: {key} is {_show(item)}, expected a whole number")
-                result[key] = number if key == "sample_rate" else int(number)
+                if number is not None and key != "sample_rate" and number != int(number):
+                    self.wrong(item, f"device: {key} is {_show(item)}, expected a whole number")
+                    continue
+                result[key] = number if number is None or key == "sample_rate" else int(number)
             elif key == "latency" and item.value not in ("low", "high"):
                 result[key] = self.value(item, {key: Parameter(key, 0.0, 0.0, 5.0, "s, low or high")}, key, "device")
             elif isinstance(item.value, int) and not isinstance(item.value, bool):
                 result[key] = item.value
             else:
                 result[key] = self.text(item, f"device: {key}")
-        return result
+        return {key: value for key, value in result.items() if value is not None}
 
     def globals(self, marked: Marked | None) -> dict[str, float | bool]:
         table = {parameter.name: parameter for parameter in GLOBALS}
-        keys = self.mapping(marked, "global", (*table, "limiter")) if marked else {}
+        keys = self.mapping(marked, "global", (*table, "limiter")) if marked else None
         result: dict[str, float | bool] = {}
-        for key, item in keys.items():
+        for key, item in (keys or {}).items():
             if key in table:
                 result[key] = self.value(item, table, key, "global")
             elif isinstance(item.value, bool):
                 result[key] = item.value
             else:
-                raise self.error(item, f"global: {key} is {_show(item)}, expected true or false")
+                self.wrong(item, f"global: {key} is {_show(item)}, expected true or false")
         return result
 
     def value(self, item: Marked, table: Mapping[str, Parameter], key: str, place: str):
@@ -151,54 +205,89 @@ class Reader:
         try:
             return check_value(table, key, item.plain)
         except UsageError as error:
-            raise self.error(item, f"{place}: {error}") from None
+            self.wrong(item, f"{place}: {error}")
+            return None
 
-    def preset(self, marked: Marked, place: str) -> Preset:
-        keys = self.mapping(marked, place, PRESET_KEYS)
-        name = self.text(self.require(keys, "name", marked, place), f"{place}: name")
-        chain_marked = self.require(keys, "chain", marked, place)
-        listed = self.items(chain_marked, f"{place}: chain", "blocks, such as {type: gate}")
-        chain = self.chain(listed)
-        scenes, lines = self.scenes(keys.get("scenes"), chain)
-        return Preset(name, chain, scenes, lines, self.path)
+    def preset(self, marked: Marked, number: int, names: set[str]) -> Preset | None:
+        """Return a preset; None, and what is left of it in `spoiled`, if there are mistakes in it.
 
-    def chain(self, listed: list[Marked]) -> tuple[BlockSpec, ...]:
+        `names` are those of the presets before it, to which its own is added.
+        """
+        before, place = len(self.mistakes), f"presets[{number - 1}]"
+        keys = self.mapping(marked, place, PRESET_KEYS, ("name", "chain"))
+        if keys is None:
+            return None
+        name = self.text(keys["name"], f"{place}: name") if "name" in keys else None
+        if name and same_accents(name) in names:
+            self.wrong(marked, f"{place}: a second preset is called {quoted(name)}: rename one")
+        names.add(same_accents(name or ""))
+        listed = self.items(keys.get("chain"), f"{place}: chain", "blocks, such as {type: gate}")
+        chain, unknown = self.chain(listed)
+        scenes, lines = self.scenes(keys.get("scenes"), chain, unknown)
+        found = Preset(name or "", chain, scenes, lines, self.path, number)
+        if len(self.mistakes) == before:
+            return found
+        self.spoiled.append(found)
+        return None
+
+    def chain(self, listed: list[Marked]) -> tuple[tuple[BlockSpec, ...], set[str]]:
+        """Return the blocks of known types, and the ids of the others."""
         taken: dict[str, int] = {}
         for position, item in enumerate(listed):
-            given = self.mapping(item, f"chain[{position}]").get("id")
-            if given is None:
+            given = item.value.get("id") if isinstance(item.value, dict) else None
+            text = self.text(given, f"chain[{position}]: id") if given else None
+            if given is None or text is None:
                 continue
-            text = self.text(given, f"chain[{position}]: id")
             if not ID.fullmatch(text):
-                raise self.error(given, f"chain[{position}]: id is {text!r}, expected letters, digits, - and _")
-            if text in taken:
-                raise self.error(given, f"chain[{position}]: id {text!r} is that of chain[{taken[text]}]: rename one")
-            taken[text] = position
-        chain = []
+                self.wrong(given, f"chain[{position}]: id is {quoted(text)}, expected letters, digits, - and _")
+            elif text in taken:
+                first = taken[text]
+                self.wrong(given, f"chain[{position}]: id {quoted(text)} is that of chain[{first}]: rename one")
+            else:
+                taken[text] = position
+        chain, unknown = [], set()
         for position, item in enumerate(listed):
             block = self.block(item, position, taken)
-            taken[block.id] = position
-            chain.append(block)
-        return tuple(chain)
+            if isinstance(block, BlockSpec):
+                taken[block.id] = position
+                chain.append(block)
+            else:
+                unknown.add(block)
+        return tuple(chain), unknown
 
-    def block(self, marked: Marked, position: int, taken: Mapping[str, int]) -> BlockSpec:
-        """Return a block; `taken` are the ids that a block without one may not get."""
-        keys = dict(self.mapping(marked, f"chain[{position}]"))
+    def block(self, marked: Marked, position: int, taken: Mapping[str, int]) -> BlockSpec | str:
+        """Return a block, or the id of one whose type is not known; `taken` are ids that one without may not get."""
+        before, place = len(self.mistakes), f"chain[{position}]"
+        if isinstance(marked.value, str) and type_and_file(marked.value, self.blocks):
+            marked = Marked({"type": Marked(marked.value, marked.line)}, marked.line)  # a type, or a file, alone
+        found = self.mapping(marked, place, needed=("type",))
+        if found is None or "type" not in found:
+            return str(found["id"].value) if found and "id" in found else ""
+        keys = dict(found)
         lines = {key: item.line for key, item in keys.items()}
-        kind = self.require(keys, "type", marked, f"chain[{position}]")
-        name = block_type = str(kind.value)
+        kind = keys["type"]
+        name, block_type = str(kind.value), ""
         if name == random_block.TYPE and "model" in self.blocks:
             block_type = "model"
             try:
                 keys = random_block.as_model(keys, kind.line)
             except RtfxError as error:
-                raise self.error(kind, f"chain[{position}] (random): {error}") from None
-        if not isinstance(kind.value, str) or block_type not in self.blocks:
+                self.wrong(kind, f"{place} (random): {error}")
+                return str(keys["id"].value) if "id" in keys else name
+        elif meant := type_and_file(name, self.blocks) if isinstance(kind.value, str) else None:
+            block_type, named = meant
+            name = block_type if named else name.lower()
+            if named and "file" in keys:
+                self.wrong(keys["file"], f"{place}: names two files, {quoted(named)} as its type: remove one")
+            elif named:
+                keys["file"], lines["file"] = kind, kind.line
+        if not block_type:
             hint = did_you_mean(kind.value, self.blocks) if isinstance(kind.value, str) else ""
             types = ", ".join(sorted({*self.blocks, random_block.TYPE}))
-            raise self.error(kind, f"chain[{position}]: unknown type {_show(kind)}{hint}, expected one of: {types}")
+            self.wrong(kind, f"{place}: unknown type {_show(kind)}{hint}, expected one of: {types}")
+            return str(keys["id"].value) if "id" in keys else name
         del keys["type"]
-        place = f"chain[{position}] ({name})"
+        place = f"{place} ({name})"
         if "id" in keys:
             block_id = str(keys.pop("id").value)
         else:
@@ -206,54 +295,62 @@ class Reader:
             while (block_id := name if count == 1 else f"{name}_{count}") in taken:
                 count += 1
         effect = self.blocks[block_type]
-        extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
-        file = self.file(keys.pop("file"), place) if effect.file and "file" in keys else None
-        parameters = _table(effect, file)
-        allowed = ("type", "id", *extra, *parameters)
-        level = ""
+        file = self.file(keys.pop("file"), place, effect.file) if effect.file and "file" in keys else None
+        level = None
         if effect.file == "model" and "level" in keys and not _is_number(keys["level"]):  # a number is a knob
             level = self.text(keys.pop("level"), f"{place}: level")
+        values = self.values(keys, place, effect, file)
+        if effect.file and file is None and len(self.mistakes) == before:
+            self.wrong(marked, f"{place}: missing key 'file'")
+        return BlockSpec(block_type, block_id, values, file, level or "", lines, place, self.path)
+
+    def values(self, keys: Mapping[str, Marked], place: str, effect: BlockType, file: Path | str | None) -> dict:
+        """Return the values of a block's parameters and of the knobs that its file may have."""
+        parameters = _table(effect, file)
+        extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
+        allowed = ("type", "id", *extra, *parameters)
         values = {}
         for key, item in keys.items():
             if effect.file == "model" and key not in parameters and _is_number(item):
                 values[key] = item.plain
             elif key in parameters:
-                values[key] = self.value(item, parameters, key, place)
+                value = self.value(item, parameters, key, place)
+                if value is not None:
+                    values[key] = value
             else:
                 hint = did_you_mean(key, allowed)
                 if effect.file == "model" and not hint:
-                    raise self.error(item, f"{place}: {key} is {_show(item)}, expected a number: a knob of the model")
-                raise self.error(item, f"{place}: unknown key {key!r}{hint}, allowed: {', '.join(allowed)}")
-        if effect.file and file is None:
-            raise self.error(marked, f"{place}: missing key 'file'")
-        return BlockSpec(block_type, block_id, values, file, level, lines, place, self.path)
+                    self.wrong(item, f"{place}: {key} is {_show(item)}, expected a number: a knob of the model")
+                else:
+                    self.wrong(item, f"{place}: unknown key {quoted(key)}{hint}, allowed: {', '.join(allowed)}")
+        return values
 
-    def file(self, marked: Marked, place: str) -> Path | str:
+    def file(self, marked: Marked, place: str, kind: str) -> Path | str | None:
         """Return the path beside the set list where there is one, else the name."""
         name = self.text(marked, f"{place}: file")
-        try:
-            beside = self.path.parent / Path(name).expanduser()
-            return beside if beside.is_file() else name
-        except (OSError, RuntimeError):  # a name too long for the system, or ~ without a home
-            return name
+        return name and (find_beside(name, self.beside, kind) or name)
 
-    def scenes(self, marked: Marked | None, chain: tuple[BlockSpec, ...]):
-        """Return scenes and lines as `Preset` holds them."""
+    def scenes(self, marked: Marked | None, chain: tuple[BlockSpec, ...], unknown: set[str]):
+        """Return scenes and lines as `Preset` holds them; addresses of `unknown` blocks are passed over."""
         scenes: dict[str, dict[str, float | str]] = {}
         lines: dict[tuple[str, str], int] = {}
         types = {block.id: block.type for block in chain}
         tables = {block.id: _table(self.blocks[block.type], block.file) for block in chain}
         known = [f"{block.id}.{name}" for block in chain for name in (*tables[block.id], *block.values)]
-        for scene, values in (self.mapping(marked, "scenes") if marked else {}).items():
-            if not scene.strip() or not scene.isprintable():
-                raise self.error(values, f"scenes: the name {scene!r} is not text")
+        for scene, values in ((self.mapping(marked, "scenes") if marked else None) or {}).items():
+            if not scene.strip() or not is_text(scene):
+                self.wrong(values, f"scenes: the name {quoted(scene)} is not text")
+                continue
             scenes[scene] = {}
-            for address, item in self.mapping(values, f"scenes.{scene}").items():
+            for address, item in (self.mapping(values, f"scenes.{scene}") or {}).items():
                 block_id, dot, key = address.partition(".")
+                if block_id in unknown:
+                    continue
                 if not dot or not key or block_id not in types:
                     hint = did_you_mean(address, known)
                     expected = f"block.parameter with a block of: {', '.join(types)}"
-                    raise self.error(item, f"scenes.{scene}: unknown address {address!r}{hint}, expected {expected}")
+                    self.wrong(item, f"scenes.{scene}: unknown address {quoted(address)}{hint}, expected {expected}")
+                    continue
                 effect, table = self.blocks[types[block_id]], tables[block_id]
                 try:
                     if effect.file == "model" and key not in table:
@@ -263,7 +360,8 @@ class Reader:
                     else:
                         scenes[scene][address] = check_scene_value(table, key, item.plain)
                 except UsageError as error:
-                    raise self.error(item, f"scenes.{scene}: {address}: {error}") from None
+                    self.wrong(item, f"scenes.{scene}: {address}: {error}")
+                    continue
                 lines[scene, address] = item.line
         return scenes, lines
 
@@ -283,4 +381,6 @@ def _show(marked: Marked) -> str:
         return "a mapping"
     if isinstance(marked.value, list):
         return "a list" if marked.value else "an empty list"
-    return "empty" if marked.value is None else repr(marked.value)[:60]
+    if isinstance(marked.value, str):
+        return quoted(marked.value if len(marked.value) <= SHOWN else f"{marked.value[:SHOWN]}...")
+    return "empty" if marked.value is None else repr(marked.value)[:SHOWN]

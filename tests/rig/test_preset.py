@@ -1,5 +1,7 @@
 """Set lists: what they say is kept; what they say wrong is refused with file, line, key and a suggestion."""
 
+import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError, UsageError
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.preset import load_set_list, split_selection
+from rtfx.rig.preset import load_set_list, read_in_spite, split_selection
 
 GOOD = """\
 version: 1
@@ -157,7 +159,7 @@ BAD = {
     ),
     "type is a list": (CHAIN + "{type: [gate]}", 6, "unknown type a list, expected one of: cab"),
     "no type": (CHAIN + "{threshold_db: -60}", 6, "chain[1]: missing key 'type'"),
-    "block is text": (CHAIN + "gate", 6, "chain[1] is 'gate', expected keys with values"),
+    "block is text": (CHAIN + "gaet", 6, "chain[1] is 'gaet', expected keys with values"),
     "no file": (CHAIN + "{type: cab}", 6, "chain[1] (cab): missing key 'file'"),
     "file is a number": (CHAIN + "{type: cab, file: 12}", 6, "file is 12, expected text: put it in quotes"),
     "file is empty": (CHAIN + "{type: cab, file: }", 6, "file is empty, expected text"),
@@ -234,3 +236,130 @@ def test_errors(tmp_path, case):
     assert message.startswith(f"{path}:{line}: "), message
     assert words in message
     assert "\n" not in message
+
+
+SEVERAL = """\
+version: 1
+presets:
+  - name: one
+    bpm: 120
+    chain:
+      - {type: gate, bypass: true, threshold_db: 9}
+      - {type: reverb, mix: 0.3}
+      - {type: amp, file: a.json, drive: loud}
+    scenes:
+      solo: {gate.on: 1, reverb.mix: 0.5, amp.file: b.json, out_gain_db: 3}
+  - name: one
+    chain: [{type: gain}]
+  - Outro
+  - chain: []
+global: {tuner: true, out_gain_db: 99}
+midi: {pc: true}
+"""
+
+
+def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another(tmp_path):
+    path = write(tmp_path, SEVERAL)
+    read = read_in_spite(path, BLOCKS)
+    expected = [
+        (4, "unknown key 'bpm'"),
+        (6, "unknown key 'bypass'"),
+        (6, "threshold_db is 9"),
+        (7, "unknown type 'reverb'"),
+        (8, "drive is 'loud'"),
+        (10, "gate.on: unknown key 'on'"),
+        (10, "amp.file: is 'b.json'"),
+        (10, "unknown address 'out_gain_db'"),
+        (11, "a second preset is called 'one'"),
+        (13, "presets[2] is 'Outro'"),
+        (14, "presets[3]: missing key 'name'"),
+        (14, "chain is an empty list"),
+        (15, "unknown key 'tuner'"),
+        (15, "out_gain_db is 99"),
+        (16, "unknown key 'midi'"),
+    ]
+    assert len(read.mistakes) == len(expected), "\n".join(read.mistakes)
+    for (line, words), message in zip(expected, read.mistakes, strict=True):
+        assert message.startswith(f"{path}:{line}: ") and words in message
+    with pytest.raises(PresetError, match=r"set.yaml:4: .*'bpm'.* \(and 14 more: rtfx check set.yaml lists them\)"):
+        load_set_list(path, BLOCKS)
+
+
+def test_presets_keep_the_numbers_that_they_have_in_the_file(tmp_path):
+    listed = ""
+    for name, kind in (("a", "gain"), ("b", "flanger"), ("c", "gain")):
+        listed += f"  - {{name: {name}, chain: [{{type: {kind}}}]}}\n"
+    read = read_in_spite(write(tmp_path, "version: 1\npresets:\n" + listed), BLOCKS)
+    assert [(preset.number, preset.name) for preset in read.set_list.presets] == [(1, "a"), (3, "c")]
+    assert [preset.number for preset in read.spoiled] == [2]
+
+
+WORDS = {
+    "{type: ir, file: a.wav}": ("cab", "ir", "a.wav"),
+    "{type: IR, file: a.wav}": ("cab", "ir", "a.wav"),
+    "{type: nam, file: a.nam}": ("model", "nam", "a.nam"),
+    "{type: amp, file: a.json, drive: 0.5}": ("model", "amp", "a.json"),
+    "{type: ts9.json}": ("model", "model", "ts9.json"),
+    "{type: V30 SM57.wav, level_db: 1}": ("cab", "cab", "V30 SM57.wav"),
+    "ts9.NAM": ("model", "model", "ts9.NAM"),
+    "room.flac": ("cab", "cab", "room.flac"),
+    "gate": ("gate", "gate", None),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_what_people_type_for_a_block(tmp_path, words):
+    block = load_set_list(write(tmp_path, TOP + f"      - {words}\n"), BLOCKS).presets[0].chain[0]
+    assert (block.type, block.id, block.file) == WORDS[words]
+
+
+def test_a_block_that_names_two_files(tmp_path):
+    with pytest.raises(PresetError, match="names two files, 'a.wav' as its type"):
+        load_set_list(write(tmp_path, TOP + "      - {type: a.wav, file: b.wav}\n"), BLOCKS)
+
+
+NAMES = {
+    "full-width space": "マーシャル\u3000クランチ",
+    "joiner": "👨\u200d🎤 क्\u200dष",
+    "right to left": "\u200fגיטרה نظيف\u200f",
+    "no-break space": "Solo\u00a0fort",
+    "composed": "Übung",
+    "decomposed": unicodedata.normalize("NFD", "Übung"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_of_every_language(tmp_path, case):
+    name = NAMES[case]
+    write(tmp_path, "{}", f"{name}.json")
+    text = f"version: 1\npresets:\n  - name: '{name}'\n    chain:\n      - {{type: model, file: '{name}.json'}}\n"
+    text += f"    scenes: {{'{name}': {{}}}}\n"
+    found = load_set_list(write(tmp_path, text), BLOCKS)
+    assert found.presets[0].name == name and list(found.presets[0].scenes) == [name]
+    assert found.presets[0].chain[0].file == tmp_path / f"{name}.json"
+    for spelling in ("NFC", "NFD"):
+        assert found.index(unicodedata.normalize(spelling, name)) == 0
+    with pytest.raises(UsageError) as caught:
+        found.index("nothing like it")
+    assert f"1 {name}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "two\nlines", "next\x85line", "page\u2028end"])
+def test_names_that_would_steer_a_terminal_are_refused(tmp_path, name):
+    text = f"version: 1\npresets:\n  - name: {json.dumps(name)}\n    chain: [gain]\n"
+    with pytest.raises(PresetError, match="expected text") as caught:
+        load_set_list(write(tmp_path, text), BLOCKS)
+    assert name not in str(caught.value)
+
+
+def test_a_set_list_behind_a_link_finds_what_stands_beside_the_file_itself_and_beside_the_link(tmp_path):
+    real, gig = tmp_path / "real", tmp_path / "gig"
+    real.mkdir()
+    gig.mkdir()
+    write(real, TOP + "      - {type: model, file: there.json}\n      - {type: model, file: here.json}\n")
+    write(real, "{}", "there.json")
+    write(gig, "{}", "here.json")
+    (gig / "set.yaml").symlink_to(real / "set.yaml")
+    chain = load_set_list(gig / "set.yaml", BLOCKS).presets[0].chain
+    assert [block.file for block in chain] == [real / "there.json", gig / "here.json"]
+    assert chain[0].beside == (gig, real)

@@ -1,0 +1,32 @@
+"""How many frames a device asks for at a time: it is opened, silent, for as long as its first blocks take."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from ..engine.engine import Engine
+from ..errors import DeviceError
+from .again import channels
+from .choose import Choice
+from .portaudio import PortAudioHost
+
+PROBE_SECONDS = 1.0
+PROBE_BLOCKS = 4  # the first may be a part of one
+
+
+def block_frames(choice: Choice, sample_rate: float, latency: str | float = "low") -> int | None:
+    """Return the largest of a device's first blocks, in frames; None if it is the null device or does not open."""
+    if choice.is_null:
+        return None
+    inputs, outputs = channels(choice, 1)
+    engine = Engine(sample_rate, device_inputs=inputs, device_outputs=outputs, muted=True)
+    with (
+        contextlib.suppress(DeviceError),
+        contextlib.closing(PortAudioHost(engine, choice, 0, sample_rate, latency)) as host,
+    ):
+        host.start()
+        deadline = time.monotonic() + PROBE_SECONDS
+        while engine.record["blocks"] < PROBE_BLOCKS and time.monotonic() < deadline:
+            time.sleep(0.005)
+    return int(engine.record["largest_block"]) or None

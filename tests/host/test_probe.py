@@ -1,0 +1,24 @@
+"""``rtfx check`` measures with the block size that the device really asks for."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.command import COMMAND
+
+from .jack_server import PERIOD, ROOT, Server, installed
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux")
+@pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2")
+def test_the_period_of_a_jack_server(tmp_path):
+    path = tmp_path / "set.yaml"
+    path.write_text("version: 1\ndevice: {input: system, in_channel: 5}\npresets:\n  - {name: a, chain: [gain]}\n")
+    with Server() as server:
+        command = [*COMMAND, "check", str(path), "--json"]
+        done = subprocess.run(command, cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=120)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["block_frames"] == PERIOD, done.stderr
+    assert "in_channel is 5, but system has 2 inputs" in done.stderr and done.returncode == 1
