@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,15 +111,31 @@ class Model:
         What the file says.
     knobs : dict
         Values by name; read at each call that resets.
+
+    It may be used from any thread: calls take turns, so that each gets the result that it would have got alone. Pickled
+    or copied it keeps its knobs and what it has learned; the copy begins anew, and no stream plays it.
     """
 
     def __init__(self, spec: ModelSpec, **knobs: float):
-        self.spec = spec
-        self.knobs = {knob.name: knob.default for knob in spec.knobs}
-        self._rig = Rig([self])
-        self._streams: weakref.WeakKeyDictionary[Stream, list[tuple[int, str]]] = weakref.WeakKeyDictionary()
+        self._begin(spec, {knob.name: knob.default for knob in spec.knobs})
         for name, value in knobs.items():
             self.set(name, value)
+
+    def _begin(self, spec: ModelSpec, knobs: dict[str, float]) -> None:
+        """Begin as the file says; set up what no copy shares."""
+        self.spec = self._file = spec
+        self.knobs = knobs
+        self._rig = Rig([self])
+        self._lock = threading.Lock()
+        self._streams: weakref.WeakKeyDictionary[Stream, list[tuple[int, str]]] = weakref.WeakKeyDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_file", "_rig", "_lock", "_streams")
+        return {"file": self._file} | {name: value for name, value in vars(self).items() if name not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(state["file"], dict(state["knobs"]))  # a model that has learned keeps the level that its file has
+        vars(self).update({name: value for name, value in state.items() if name not in ("file", "knobs")})
 
     def set(self, name: str, value: float) -> None:
         """Set a knob; raises UsageError for an unknown name or a value out of range."""
@@ -180,10 +197,11 @@ class Model:
         UsageError
             Something else.
         """
-        self.spec = with_weights(self.spec, source)
-        for stream, places in list(self._streams.items()):
-            for preset, block in places:
-                stream.controller.update(preset, block, self.spec)
+        with self._lock:
+            self.spec = with_weights(self.spec, source)
+            for stream, places in list(self._streams.items()):
+                for preset, block in places:
+                    stream.controller.update(preset, block, self.spec)
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -192,7 +210,8 @@ class Model:
 
     def heard_in(self, stream: Stream, preset: int, block: str) -> None:
         """Have `update` reach a block of a stream for as long as the stream exists."""
-        self._streams.setdefault(stream, []).append((preset, block))
+        with self._lock:
+            self._streams.setdefault(stream, []).append((preset, block))
 
     def save(self, path: str | Path, to: str | None = None) -> Converted:
         """Write the model in a format, load what was written, and compare the two.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -31,6 +34,8 @@ from .rig.description import Preset, SetList
 from .rig.preset import load_set_list
 from .rig.words import blocks_of
 
+_rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
+
 
 class Rig:
     """A chain of blocks, or the presets of a set list.
@@ -45,6 +50,9 @@ class Rig:
         How files are read that former players read otherwise: ``nam-0.5.5`` or ``nam-linear-reversed``.
     fast_math : bool
         Coarser gates for the models that it reads from files; see `load`.
+
+    It may be used from any thread: calls take turns. Pickled or copied it keeps its models, their knobs and what they
+    have learned; the copy begins anew.
     """
 
     def __init__(
@@ -60,8 +68,21 @@ class Rig:
         self.cab = cab
         self.notes: list[str] = []
         self.digest = ""  # of the last plan: which kernels it calls
-        self._calls = Calls(self._current, self.plan, self._limits)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set up what no copy shares: the state between calls."""
+        self._turn = threading.RLock()
+        _rigs.add(self)
+        self._calls = Calls(self._current, self.plan, self._limits, self._turn)
         self._rendering: Offline | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_turn", "_calls", "_rendering")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
 
     @classmethod
     def from_yaml(
@@ -129,9 +150,10 @@ class Rig:
             Parameter values by address.
         """
         options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
-        blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
-        plan = plan_chain(blocks, sample_rate, channels)
-        self.digest = plan.digest
+        with self._turn:
+            blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
+            plan = plan_chain(blocks, sample_rate, channels)
+            self.digest = plan.digest
         return plan
 
     def _current(self) -> Preset:
@@ -299,3 +321,16 @@ class Rig:
     def __repr__(self) -> str:
         blocks = ", ".join(block.id for block in self.preset.chain)
         return f"<rtfx.Rig {self.preset.name}, {self.index + 1} of {len(self.presets)}: {blocks}>"
+
+
+def _renew() -> None:
+    """Begin anew where a thread was in the middle of a call that did not come along into a forked process."""
+    for rig in list(_rigs):
+        if rig._turn.acquire(blocking=False):
+            rig._turn.release()
+        else:
+            rig._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

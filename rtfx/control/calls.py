@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -25,10 +26,18 @@ class Calls:
         ``(sample_rate, channels, bare=)`` to the preset compiled.
     limits : callable
         ``(bare)`` to whether the output is kept within 0 dBFS.
+    turn : lock
+        Held during each call: there is one state, which a second thread at a time would overwrite.
     """
 
-    def __init__(self, preset: Callable[[], Preset], plan: Callable[..., Plan], limits: Callable[[bool], bool]):
-        self._preset, self._plan, self._limits = preset, plan, limits
+    def __init__(
+        self,
+        preset: Callable[[], Preset],
+        plan: Callable[..., Plan],
+        limits: Callable[[bool], bool],
+        turn: threading.RLock,
+    ):
+        self._preset, self._plan, self._limits, self._turn = preset, plan, limits, turn
         self._offline: Offline | None = None
         self._key: tuple = ()
         self._chain: list[tuple] = []
@@ -39,7 +48,13 @@ class Calls:
     ) -> NDArray[np.float32]:
         """Return the output for `x` at `sample_rate`, computed at `rate`; see `Rig.__call__`."""
         audio = planar(x)
-        key = (rate, audio.shape[0], bare, cold)
+        with self._turn:
+            result, outputs = self._result(audio, sample_rate, (rate, audio.shape[0], bare, cold), reset)
+        return result[0] if np.ndim(x) == 1 and outputs == 1 else result
+
+    def _result(self, audio: np.ndarray, sample_rate: float, key: tuple, reset: bool) -> tuple[np.ndarray, int]:
+        """Return (outputs, frames) and the number of outputs."""
+        rate = key[0]
         if reset or self._offline is None:
             self._prepare(key)
         elif key != self._key or rate != sample_rate:
@@ -52,12 +67,12 @@ class Calls:
         assert self._offline is not None
         out = self._offline.plan.outputs
         blocks = at_rate([audio.T], self._offline.process, sample_rate, rate, audio.shape[0], out)
-        result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
-        return result[0] if np.ndim(x) == 1 and out == 1 else result
+        return np.ascontiguousarray(np.concatenate(list(blocks)).T), out
 
     def forget(self) -> None:
         """Have the next call begin anew."""
-        self._offline = None
+        with self._turn:
+            self._offline = None
 
     def _go_on(self, key: tuple) -> None:
         """Take over weights that have changed since the last call."""

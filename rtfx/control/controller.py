@@ -10,6 +10,7 @@ from numbers import Integral
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import AudioFileError, UsageError, did_you_mean, message_of
+from ..host.patience import await_end
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
@@ -139,8 +140,7 @@ class Controller:
         with self._wake:
             self._stopped = True
             self._wake.notify()
-        if self._thread.is_alive():
-            self._thread.join(timeout=0.5)  # it may be compiling, and is left to it
+        await_end(self._thread, 0.5)  # it may be compiling, and is left to it
 
     def _run(self) -> None:
         told = ""

@@ -27,6 +27,7 @@ from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
+from .ending import collect
 from .load import Loader, load_presets
 from .loaded import LoadedPreset
 from .reload import Reloader, paths_of, signature_of
@@ -63,6 +64,7 @@ def open_stream(
     rate : float or None
         The rate the rig was made for, in Hz.
     """
+    collect()
     with compilation_listener(asked.progress):
         order_kernels()
     wanted = asked.beside(set_list)
@@ -102,9 +104,13 @@ def open_stream(
     recorder = None
     if wanted.record:
         assert engine.rings is not None
-        recorder = Recorder(
-            engine.rings, str(wanted.record), stream_rate, lambda: int(engine.record["stop_frame"]), ends
-        )
+        try:
+            recorder = Recorder(
+                engine.rings, str(wanted.record), stream_rate, lambda: int(engine.record["stop_frame"]), ends
+            )
+        except BaseException:
+            host.close()
+            raise
     if recorder and recorder.kept:
         notes.append(f"{wanted.record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()

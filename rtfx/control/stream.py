@@ -7,8 +7,10 @@ import time
 import weakref
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from ..engine.engine import Engine
+from ..errors import UsageError
 from ..host.again import Opened
 from ..host.null import NullHost
 from ..host.portaudio import PortAudioHost
@@ -18,7 +20,7 @@ from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
 from .audio import Audio, played
 from .controller import Controller
-from .ending import end
+from .ending import Ending, let_go
 from .html import stats_table
 from .interrupt import closed
 from .reseed import Reseeder
@@ -76,20 +78,29 @@ class Stream(Turns):
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
-        engine.on_free = lambda rig: unlock_memory(rig.address, rig.memory.size)
-        lock_memory(engine.address, engine.memory.size)
-        lock_memory(controller.playing.address, controller.playing.memory.size)
-        if recorder:
-            recorder.start()
-        takes.keeper.start()
-        host.start()
-        self._ask_for_realtime()
-        controller.start()
         self.opened: Opened | None = None  # how, where it can be opened again
         self.reconnects = 0
         self._hosts = [host]
-        parts = (engine, controller, self._hosts, recorder, takes, self._companions)
-        self._finalizer = weakref.finalize(self, end, *parts)
+        self._ending = Ending(engine, controller, self._hosts, recorder, takes, self._companions)
+        weakref.finalize(self, let_go, self._ending).atexit = False  # then all that are open are ended, in any case
+        try:
+            self._start()
+        except BaseException:
+            self._ending()
+            raise
+
+    def _start(self) -> None:
+        """Start every part, the device last but one."""
+        engine, controller = self.engine, self.controller
+        engine.on_free = lambda rig: unlock_memory(rig.address, rig.memory.size)
+        lock_memory(engine.address, engine.memory.size)
+        lock_memory(controller.playing.address, controller.playing.memory.size)
+        if self.recorder:
+            self.recorder.start()
+        self.takes.keeper.start()
+        self.host.start()
+        self._ask_for_realtime()
+        controller.start()
 
     def _ask_for_realtime(self) -> None:
         deadline = time.monotonic() + 0.5
@@ -103,7 +114,11 @@ class Stream(Turns):
         """One line on how to get real-time priority, empty if it was granted."""
         return self._granted.advice
 
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise UsageError("a stream is a device that plays: it cannot be copied or pickled; copy its Rig, and play that")
+
     def __enter__(self) -> Stream:
+        self._ending.certain = True
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -243,9 +258,10 @@ class Stream(Turns):
         return True
 
     def close(self) -> None:
-        """Fade out, stop the device, finish the recording. A second call does nothing."""
+        """Fade out, stop the device, finish the recording. A second call waits until the first is done."""
         with self._lock:
-            if not self._closed:
-                self._finalizer()
-                self._closed = True
-                closed(self)
+            self._closed = True  # no other host is taken any more
+        try:
+            self._ending()
+        finally:
+            closed(self)

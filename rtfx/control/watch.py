@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import message_of
+from ..host.patience import await_end
 from .reload import Reloader, Signature
 
 REST_SECONDS = 0.15  # files that have not changed for so long are no longer being written
@@ -37,7 +38,7 @@ class Watcher:
     def close(self) -> None:
         """End the thread; one that compiles ends by itself and publishes nothing any more."""
         self._stop.set()
-        self._thread.join(timeout=1.0)
+        await_end(self._thread, 1.0)
 
     def _run(self) -> None:
         from watchfiles import watch

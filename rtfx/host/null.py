@@ -11,6 +11,7 @@ from ..engine.process import CALLBACK_KERNEL, call_callback
 from ..engine.system import clock_ns, sleep_ns
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, records, store_release
+from .patience import await_end
 
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
 BLOCK_FRAMES = 64
@@ -66,11 +67,13 @@ class NullHost:
         self._control = np.zeros(1, CONTROL)
         self._control["frames"] = -1 if frames is None else frames
         self._output = np.zeros((self.block, int(engine.record["device_outputs"])), np.float32)
-        addresses = (CALLBACK_KERNEL.address, engine.address, self._output.ctypes.data, self._control.ctypes.data)
         PACE.address  # noqa: B018 - compile here, not on the audio thread
-        self._thread = threading.Thread(
-            target=PACE, args=(*addresses, self.block, self.sample_rate), name="rtfx null device", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="rtfx null device", daemon=True)
+
+    def _run(self) -> None:
+        """Play; until that ends the thread keeps this host, and with it the memory that its loop uses. [own thread]"""
+        output, control = self._output.ctypes.data, self._control.ctypes.data
+        PACE(CALLBACK_KERNEL.address, self.engine.address, output, control, self.block, self.sample_rate)
 
     def start(self) -> None:
         """Start the audio thread."""
@@ -88,5 +91,4 @@ class NullHost:
     def close(self, patient: bool = True) -> None:
         """Stop; returns when the audio thread has ended."""
         self._control["stop"] = 1
-        if self._thread.is_alive():
-            self._thread.join(timeout=3.0)
+        await_end(self._thread, 3.0)

@@ -12,6 +12,13 @@ from ..errors import DeviceError
 T = TypeVar("T")
 
 
+def await_end(thread: threading.Thread, seconds: float) -> bool:
+    """Wait for a thread, but not for the one that calls, which would wait for ever; return whether it has ended."""
+    if thread.is_alive() and thread is not threading.current_thread():
+        thread.join(seconds)
+    return not thread.is_alive()
+
+
 def within(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     """Return ``function(*arguments)``, or raise what it raised.
 

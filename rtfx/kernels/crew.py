@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
+from typing import Any
 
 from .cache import write_code
 from .helper import ANSWER
@@ -29,6 +30,7 @@ START = "import sys; sys.path[:] = {path!r}; from {package}.kernels.helper impor
 _lock = threading.Lock()
 _waiting: queue.SimpleQueue[Kernel] = queue.SimpleQueue()
 _members: set[_Member] = set()
+_unanswered: set[Kernel] = set()
 
 
 def order(kernels: Iterable[Kernel]) -> None:
@@ -41,6 +43,7 @@ def order(kernels: Iterable[Kernel]) -> None:
         for kernel in dict.fromkeys(missing):
             kernel.announce()
             kernel.ordered = Future()
+            _unanswered.add(kernel)
             _waiting.put(kernel)
         for _ in range(min(_cores(), MOST, len(_members) + _waiting.qsize()) - len(_members)):
             member = _Member()
@@ -130,6 +133,7 @@ class _Member(threading.Thread):
 
 def _answer(kernel: Kernel, code: bytes, seconds: float) -> None:
     assert kernel.ordered
+    _unanswered.discard(kernel)
     kernel.ordered.set_result((code, seconds))
 
 
@@ -138,3 +142,22 @@ def _stop_all() -> None:
     for member in list(_members):
         if member.process:
             member.process.kill()
+
+
+def _forget_all() -> None:
+    """Leave the helpers to the process that this one was forked from, and order anew what they have not answered."""
+    global _lock, _waiting
+    for member in list(_members):
+        if member.process and member.process.stdin:
+            pipe: Any = member.process.stdin
+            pipe.raw.close()  # or the helper would not see that its own process has ended
+            member.process = None
+    _lock, _waiting = threading.Lock(), queue.SimpleQueue()
+    _members.clear()
+    for kernel in list(_unanswered):
+        kernel.ordered = None
+    _unanswered.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

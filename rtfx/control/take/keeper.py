@@ -12,6 +12,7 @@ import numpy as np
 from ...engine.engine import Engine, Life
 from ...engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE, LOG_WAIT
 from ...engine.snapshot import Snapshot, snapshot
+from ...host.patience import await_end
 
 TAKE_SECONDS = 60.0
 SNAPSHOT_SECONDS = 3.0
@@ -86,8 +87,7 @@ class Keeper:
     def stop(self) -> None:
         """End."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2.0)
+        await_end(self._thread, 2.0)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):

@@ -13,6 +13,7 @@ import numpy as np
 from ...engine.engine import Engine
 from ...errors import ModelError
 from ...find import user_folder
+from ...host.patience import await_end
 from ...model import rtfx_json
 from .describe import PARTS, Described, Description
 from .keeper import TAKE_SECONDS, Keeper, Window
@@ -53,7 +54,7 @@ class Takes:
     def close(self) -> None:
         """Wait until all takes are on the disk, two seconds at most."""
         for writer in self._writers:
-            writer.join(timeout=2.0)
+            await_end(writer, 2.0)
 
     def _write(self, base: Path, window: Window, take: Description) -> None:
         import soundfile
