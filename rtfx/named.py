@@ -32,7 +32,6 @@ class RigFlags:
     resample_phase: str
     no_normalise: bool
     compat: str | None
-    fast_math: bool
     interface_dbu: float | None
 
     @property
@@ -84,9 +83,9 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if path is not None:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
-        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.fast_math)
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat)
     else:
-        rig = Rig([_model(named, flags)], compat=flags.compat, fast_math=flags.fast_math)
+        rig = Rig([_model(named, flags)], compat=flags.compat)
         label = named if named.startswith("random:") else Path(named).stem
         rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
     rig.cab = flags.cab
@@ -97,11 +96,9 @@ def _model(name: str, flags: RigFlags) -> Any:
     if flags.model_rate is None:
         return {"type": "model", "file": name}
     from .api import Model
-    from .model.coarse import coarse
     from .model.load import load
 
     spec = load(name, flags.compat)
-    spec = coarse(spec) if flags.fast_math else spec
     return Model(replace(spec, sample_rate=flags.model_rate, rate_source="user"))
 
 

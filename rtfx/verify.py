@@ -12,7 +12,6 @@ from .api import Model
 from .errors import AudioFileError
 from .host.wave import Reader
 from .model.clip import guitar_like
-from .model.coarse import is_coarse
 from .model.reference import evaluate
 from .model.self_test import BATCH_TOLERANCE, BatchTest, loudness_tolerance_db
 from .model.spec import ModelSpec
@@ -23,7 +22,6 @@ FLOAT32_FACTOR = 4.0  # other summation orders than NumPy's err by this much at 
 FRAMES = 12000
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
 SMALLEST_PEAK = 1e-9  # of a silent model's output: errors are then relative to this
-COARSE_ESR_DB = -30.0  # the bound of the ESR where coarser gates were asked for: a tenth of that of good captures
 CLIP_FRAMES = 480_000  # the trainer's loudness clip has a tenth of these
 
 
@@ -62,8 +60,7 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
 
     Returns
     -------
-    Verdict : the bound is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation), of the peak; of a model with
-        coarser gates it is -30 dB of the energy, and `method` says so.
+    Verdict : the bound is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation), of the peak.
     """
     rate = spec.sample_rate or DEFAULT_RATE
     knobs = {knob.name: knob.default for knob in spec.knobs}
@@ -82,12 +79,8 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
         "against NumPy float64"
     )
     esr = float(np.sum((compiled - exact) ** 2)) / energy
-    ok = error_db <= bound_db  # NaN is not within any bound
-    if is_coarse(spec):
-        bound_db, method = COARSE_ESR_DB, f"{method}; fast maths: the bound is the ESR's, 1e-3"
-        ok = esr <= 10.0 ** (COARSE_ESR_DB / 10.0)
     return Verdict(
-        ok=bool(ok),
+        ok=bool(error_db <= bound_db),  # NaN is not within any bound
         peak_error_db=error_db,
         esr=esr,
         bound_db=bound_db,

@@ -8,7 +8,7 @@ from ..kernels import elementwise
 from ..kernels.codes import CODES
 from ..kernels.jit import Kernel
 from ..kernels.layer import FOLDED, IDENTITY, MATRIX, ROWS
-from ..kernels.recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GRU, LSTM, QUICK, RATIONAL, TABLE
+from ..kernels.recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GRU, LSTM, RATIONAL, TABLE
 from ..plan.chain import Plan
 
 ACTIVATIONS = {code: name for name, (code, _) in CODES.items()}
@@ -26,7 +26,6 @@ MATHS = {
     EXPONENTIAL: "exponential",
     TABLE: "table",
     EXPONENTIAL_TABLE: "exponential table",
-    QUICK: "coarse",
 }
 WORDS = {
     "activation": ACTIVATIONS,

@@ -219,13 +219,13 @@ def own_rate(model: Model) -> float:
     return model.spec.sample_rate or USUAL_RATE
 
 
-def readable(names: Sequence[str], fast_math: bool = False) -> tuple[list[tuple[str, Model]], list[RtfxError]]:
+def readable(names: Sequence[str]) -> tuple[list[tuple[str, Model]], list[RtfxError]]:
     """Return the models that load, by name, and the errors of the others."""
     models: list[tuple[str, Model]] = []
     errors: list[RtfxError] = []
     for name in names:
         try:
-            models.append((name, load(name, fast_math=fast_math)))
+            models.append((name, load(name)))
         except RtfxError as error:
             errors.append(error)
     return models, errors

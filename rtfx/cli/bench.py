@@ -12,7 +12,7 @@ import click
 from ..errors import UsageError
 from .info import model_files
 from .output import json_line, status
-from .rig import Number, debug_option, deterministic_option, fast_math_option, tell_fast_math
+from .rig import Number, debug_option, deterministic_option
 
 if TYPE_CHECKING:
     from ..bench.layers import LayerRow
@@ -41,7 +41,6 @@ LAYER_BLOCKS = "1,64"
 @click.option("--plot", metavar="OUT.png", help="Draw time over block size, a curve for each candidate.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @deterministic_option
-@fast_math_option
 @debug_option
 def command(models: tuple[str, ...], layers: bool, sizes: str | None, libraries: str | None, **more: Any) -> int:
     """Time whole models through the engine: gains, meters and limiter included, on one core.
@@ -99,13 +98,11 @@ def model_rows(
     from ..find import find_model
 
     names = [file for name in models for file in model_files(name)] if models else [str(find_model(n)) for n in SHIPPED]
-    found, errors = readable(names, more["fast_math"])
+    found, errors = readable(names)
     if errors and len(names) == 1:
         raise errors[0]
     for error in errors:
         status(str(error))
-    if more["fast_math"]:
-        tell_fast_math(model.spec for _, model in found)
     rows = bench(found, blocks, more["rate"], more["seconds"] or 1.0, more["against_command"], against, more["regret"])
     return rows, len(errors)
 

@@ -17,7 +17,7 @@ from ..control.carry import Carried
 from ..errors import AudioFileError, DeviceError, UsageError
 from ..named import RigFlags, build
 from .output import json_line, status
-from .rig import Number, debug_option, parameter_values, rig_options, tell_fast_math
+from .rig import Number, debug_option, parameter_values, rig_options
 
 if TYPE_CHECKING:
     from ..control.stream import Stream
@@ -107,8 +107,6 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     values = parameter_values(flags)
     rig = build(what, flags)
-    if flags.fast_math:
-        tell_fast_math(rig.specs)
     if more["tune"]:
         from .tune import tune_once
 

@@ -14,7 +14,7 @@ from ..batch.job import STANDARD, Job, Outcome
 from ..errors import AudioFileError, UsageError
 from ..named import SET_LIST, RigFlags, build
 from .output import status
-from .rig import Number, debug_option, parameter_values, rig_options, tell_fast_math
+from .rig import Number, debug_option, parameter_values, rig_options
 from .take import is_take, render_take
 
 READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
@@ -47,8 +47,6 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
     values = parameter_values(flags)
     rig = build(what, flags)
-    if flags.fast_math:
-        tell_fast_math(rig.specs)
     common = Job(
         what=what,
         flags=flags,

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from ..errors import UsageError
 from ..named import RigFlags
-from .output import status
-
-if TYPE_CHECKING:
-    from ..model.spec import ModelSpec
 
 RATE_METHODS = ("auto", "delay", "dilate", "resample")
 PHASES = ("linear", "minimum")
@@ -53,9 +49,6 @@ def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> Non
 deterministic_option = click.option(
     "--deterministic", is_flag=True, expose_value=False, callback=_by_rule, help="Ignore what rtfx tune has measured."
 )
-fast_math_option = click.option(
-    "--fast-math", is_flag=True, help="Coarser gates in LSTM and GRU layers; says by how much."
-)
 _OPTIONS = (
     click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
     click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
@@ -78,7 +71,6 @@ _OPTIONS = (
     ),
     compat_option,
     deterministic_option,
-    fast_math_option,
 )
 
 
@@ -100,20 +92,6 @@ def rig_options(function: Callable) -> Callable:
 def debug_option(function: Callable) -> Callable:
     """Accept ``--debug`` behind the verb too; `main` looks for it among all arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")(function)
-
-
-def tell_fast_math(specs: Iterable[ModelSpec]) -> None:
-    """Say what coarser gates change in each model that has them."""
-    from ..model.coarse import is_coarse
-    from ..verify import verify
-
-    told = list({id(spec): spec for spec in specs if is_coarse(spec)}.values())
-    for spec in told:
-        found = verify(spec)
-        name = f"{spec.name}: " if spec.name else ""
-        status(f"fast maths: {name}peak error {found.peak_error_db:.1f} dB, ESR {found.esr:.1e} on the stock clip")
-    if not told:
-        status("fast maths: no LSTM or GRU layer here, every sample is the usual one")
 
 
 def parameter_values(flags: RigFlags) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 from .collection import judge_each
 from .info import model_files
 from .output import json_line, status
-from .rig import compat_option, debug_option, fast_math_option
+from .rig import compat_option, debug_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict
@@ -25,7 +25,6 @@ FAILS_ITS_OWN = "fails the test that its own file carries"
 @click.option("--realtime", is_flag=True, help="Inspect all compiled code of the audio thread instead.")
 @click.option("--jack", is_flag=True, help="The same, and hold the GIL while it plays on the running JACK server.")
 @compat_option
-@fast_math_option
 @debug_option
 def command(
     model: str,
@@ -34,7 +33,6 @@ def command(
     realtime: bool,
     jack: bool,
     compat: str | None,
-    fast_math: bool,
 ) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
@@ -44,8 +42,7 @@ def command(
     if realtime or jack:
         from .certify import certify_files
 
-        return certify_files(model_files(model), compat, fast_math, jack, as_json)
-    from ..model.coarse import coarse, is_coarse
+        return certify_files(model_files(model), compat, jack, as_json)
     from ..model.load import load
     from ..model.self_test import batch_test
     from ..verify import Verdict, read_clip, self_tested, verify
@@ -55,16 +52,13 @@ def command(
 
     def judge(name: str) -> bool:
         spec = load(name, compat)
-        played = coarse(spec) if fast_math else spec
-        # files test what they hold, not how it is played
-        verdict = self_tested(verify(played), spec, batch_test(name, spec), clip)
+        verdict = self_tested(verify(spec), spec, batch_test(name, spec), clip)
         if as_json:
             json_line({"file": name, **dataclasses.asdict(verdict)})
         else:
             word = "ok" if verdict.ok else "WRONG"
-            bound = f"bound {verdict.bound_db:.1f} dB{' of the ESR, fast maths' if is_coarse(played) else ''}"
             click.echo(
-                f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB ({bound}), "
+                f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB), "
                 f"ESR {verdict.esr:.2g}{_self_test(verdict)}"
             )
         if len(files) == 1 and not verdict.ok:

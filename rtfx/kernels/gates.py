@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .activations import exp2, exp2_minus_1, quick_tanh, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
-from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, LSTM, QUICK, TABLE
+from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
+from .recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, LSTM, TABLE
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 INPUT, CANDIDATE, FORGET, OUTPUT = range(4)  # the LSTM's gates in the order of the weights
 RESET, UPDATE, FRESH = range(3)  # the GRU's; FRESH is the recurrent part of its candidate
 TANH_FACTOR = -2.8853900817779268  # -2 log2(e)
-TANHS = {TABLE: table_tanh, QUICK: quick_tanh}  # of other maths: rational_tanh
 
 
 class Gates:
@@ -32,7 +31,7 @@ class Gates:
         self.h, self.c = cell.h[tile], cell.c[tile]
         self.is_lstm, maths = cell.shape.cell == LSTM, cell.shape.maths
         self.by_powers = maths in (EXPONENTIAL, EXPONENTIAL_TABLE)
-        self.tanh = TANHS.get(maths, rational_tanh)
+        self.tanh = table_tanh if maths == TABLE else rational_tanh
         by_table = maths == EXPONENTIAL_TABLE
         self.exp2, self.exp2_minus_1 = (table_exp2, table_exp2_minus_1) if by_table else (exp2, exp2_minus_1)
         self.found: dict[int, Any] = {}

@@ -25,8 +25,8 @@ from .state import state_dtype
 LSTM, GRU = 0, 1
 GATES = (4, 3)
 ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z n
-# numerical classes of the gates; tables need AVX-512; QUICK is coarse (7e-5), for those who ask for it
-RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE, QUICK = range(5)
+# numerical classes of the gates; tables need AVX-512
+RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)
 UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
 ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that the registers hold beside the rest
 

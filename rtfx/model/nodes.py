@@ -97,7 +97,6 @@ class Lstm(Node):
     h0: np.ndarray | None = None
     c0: np.ndarray | None = None
     delay: float = 1.0
-    coarse: bool = False  # played with coarser gates, see `coarse`; no file says so
 
     @property
     def width(self) -> int:
@@ -112,7 +111,6 @@ class Gru(Node):
     bias_hh: np.ndarray
     h0: np.ndarray | None = None
     delay: float = 1.0
-    coarse: bool = False  # as the LSTM's
 
     @property
     def width(self) -> int:

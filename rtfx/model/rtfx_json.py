@@ -75,7 +75,7 @@ KEYS = (
     "metadata", "nodes", "sizes",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
-RUN_FIELDS = ("delay", "coarse")  # how a node is run: never in a file
+RUN_FIELDS = ("delay",)  # how a node is run: never in a file
 OPS: dict[str, type[Node]] = {
     kind.__name__.lower(): kind
     for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice, Hold)

@@ -58,10 +58,7 @@ def conv_tile(shape: conv.ConvShape) -> conv.Tile:
 def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
     """Return the kernel of a recurrent layer and the dense layer fused behind it."""
     tiled, loop, shape = _cell_layers(node, dense)
-    layer = proved(tiled, loop, shape.inputs, shape.outputs or shape.hidden, 0)
-    if layer is loop and node.coarse:  # a loop is no fast maths
-        return recurrent_layer(replace(node, coarse=False), dense)
-    return layer
+    return proved(tiled, loop, shape.inputs, shape.outputs or shape.hidden, 0)
 
 
 def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer | None:
@@ -79,7 +76,6 @@ def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer |
         stack.stack_state(shape, len(nodes)),
         np.concatenate([single.weights for single, _, _ in singles]),
         {name: np.concatenate([field[name] for field in fields]) for name in ("h", "c")},
-        any(single.coarse for single, _, _ in singles),
     )
     loops = [loop for _, loop, _ in singles]
     return tiled if agrees(tiled, loops, shape.inputs, shape.outputs or shape.hidden, 0) else None
@@ -106,24 +102,19 @@ def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, r
         {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
     )
     loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
-    shape = recurrent.CellShape(
-        kind, inputs, hidden, outputs, gate_maths(hidden, node.coarse), lanes(), line_taps(node.delay)
-    )
+    shape = recurrent.CellShape(kind, inputs, hidden, outputs, gate_maths(hidden), lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
     tiled = Layer(
         recurrent.cell_kernel(shape),
         shape.state,
         recurrent.pack(shape, *tensors),
         {name: np.pad(value, padding) for name, value in start.items()},
-        node.coarse,
     )
     return _delayed(tiled, tiled.kernel, node, ("h", "c") if kind == recurrent.LSTM else ("h",)), loop, shape
 
 
-def gate_maths(hidden: int, coarse: bool = False) -> int:
+def gate_maths(hidden: int) -> int:
     """Return the form of the gates: the shortest chain for few units, the fewest operations for many."""
-    if coarse:
-        return recurrent.QUICK
     if "avx512f" in features():
         return recurrent.TABLE if hidden <= 32 else recurrent.EXPONENTIAL_TABLE
     return recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL

@@ -18,20 +18,18 @@ from ..kernels.conv import OVERHANG
 from ..kernels.jit import Kernel, cache_file
 
 TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
-COARSE_TOLERANCE = 5e-2  # the same for gates that are 7e-5 off: nets that amplify errors made 1.5e-2 of it
 BLOCKS = (64, 5, 17)
 warnings: list[str] = []
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A kernel with its weights, the fields of its state; a coarse one may be further from its plain loop."""
+    """A kernel with its weights, the fields of its state."""
 
     kernel: Kernel
     dtype: np.dtype
     weights: np.ndarray
     fields: dict
-    coarse: bool = False
 
     def state(self, in_stride: int, out_stride: int) -> np.ndarray:
         """Return the record that the kernel is called with outside a plan; strides in floats."""
@@ -97,7 +95,7 @@ def agrees(
         promises.made.append((tiled, loops, inputs, outputs, history, extras))
         return True
     error = disagreement([tiled], loops, inputs, outputs, history, extras)
-    if not error < (COARSE_TOLERANCE if tiled.coarse else TOLERANCE):
+    if not error < TOLERANCE:
         warnings.append(
             f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop"
         )

@@ -11,7 +11,6 @@ from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
 from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean
 from ..find import find_audio, find_model
-from ..model.coarse import coarse
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
@@ -60,10 +59,9 @@ class Options:
 
 @dataclass
 class Models:
-    """Reads each model file once; `compat` is that of `model.load.load`, `fast_math` gives all coarser gates."""
+    """Reads each model file once; `compat` is that of `model.load.load`."""
 
     compat: str | None = None
-    fast_math: bool = False
     specs: dict[str, ModelSpec] = field(default_factory=dict)
 
     def __getitem__(self, name: Any) -> ModelSpec:  # a path, a name, or a specification as it is
@@ -71,8 +69,7 @@ class Models:
             return name
         key = str(name)
         if key not in self.specs:
-            spec = load(key, self.compat)
-            self.specs[key] = coarse(spec) if self.fast_math else spec
+            self.specs[key] = load(key, self.compat)
         return self.specs[key]
 
 

@@ -14,7 +14,7 @@ from rtfx.kernels.conv import STATE, ConvShape, conv_kernel
 from rtfx.kernels.conv import pack as pack_conv
 from rtfx.kernels.elementwise import SOFTMAX, rows_kernel
 from rtfx.kernels.processor import lanes
-from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, QUICK, RATIONAL, CellShape, cell_kernel
+from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, cell_kernel
 from rtfx.plan.choose import conv_tile
 
 from . import oracle, test_recurrent
@@ -37,7 +37,12 @@ def main(expected: int, forbidden: list[str]) -> None:
         y = run(kernels[-1], STATE, x, 9, weights, {"dilation": 2}, 4)
         exact = oracle.ACTIVATIONS[kind](oracle.conv(x, weight, bias, 2), 1.0)
         assert np.abs(y - exact).max() < 3e-6
-    for cell, hidden, maths in ((LSTM, 16, RATIONAL), (GRU, 11, EXPONENTIAL), (LSTM, 21, EXPONENTIAL), (GRU, 9, QUICK)):
+    for cell, hidden, maths in (
+        (LSTM, 16, RATIONAL),
+        (GRU, 11, EXPONENTIAL),
+        (LSTM, 21, EXPONENTIAL),
+        (GRU, 9, RATIONAL),
+    ):
         kernels.append(cell_kernel(CellShape(cell, 1, hidden, 1, maths, lanes())))
         test_recurrent.check(cell, 1, hidden, 1, maths, lanes())
     for kernel in kernels:

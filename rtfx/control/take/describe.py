@@ -12,7 +12,6 @@ import numpy as np
 from ...engine.engine import Engine
 from ...engine.layout import LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE, LOG_WAIT
 from ...engine.snapshot import packed, part
-from ...model.coarse import is_coarse
 from ...model.spec import ModelSpec
 from ...plan.resolve import Models, Options
 from ...rig.description import BlockSpec
@@ -52,7 +51,7 @@ class Description:
     """
 
     def __init__(self, window: Window, opened: Described, engine: Engine, name: str):
-        self._window, self._name, self._fast_math = window, name, opened.models.fast_math
+        self._window, self._name = window, name
         self._faults = [window.fault] if window.fault else []
         self._presets = list(opened.loaded)
         self._files: dict[str, str] = {}
@@ -78,7 +77,7 @@ class Description:
             "inputs": int(engine.record["inputs"]),
             "outputs": int(engine.record["outputs"]),
             "opened": {"preset": opened.first, "values": _plain(opened.values), "cold": opened.cold}
-            | {name: value for name in ("compat", "fast_math") if (value := getattr(opened.models, name))},
+            | ({"compat": opened.models.compat} if opened.models.compat else {}),
             "options": {key: value for key, value in asdict(opened.options).items() if value not in (None, False)},
             "files": self._files,
             "playing": window.playing,
@@ -171,8 +170,6 @@ class Description:
         names = (f"{self._name}.{block.id}{number}.json" for number in itertools.chain([""], itertools.count(2)))
         name = next(name for name in names if self.models.get(name, read.spec) is read.spec)
         self.models[name] = read.spec
-        if is_coarse(read.spec) and not self._fast_math:
-            self._faults.append(f"{name} has coarser gates, which no file says")
         return name
 
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 
-from ..coarse import coarse, is_coarse
 from ..limits import RECEPTIVE_FIELD
 from ..nodes import Node
 from ..spec import ModelSpec
@@ -118,7 +117,7 @@ def changed_words(spec: ModelSpec, values: Mapping[str, float | str]) -> str:
 def redrawn(spec: ModelSpec, values: Mapping[str, float | str]) -> ModelSpec:
     """Return the random net whose settings are those among `values`: `spec` itself if they are its own."""
     text = changed_words(spec, values)
-    return spec if not text else coarse(_drawn(text)) if is_coarse(spec) else _drawn(text)
+    return _drawn(text) if text else spec
 
 
 @lru_cache(maxsize=2)

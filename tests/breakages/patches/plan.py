@@ -4,14 +4,6 @@ from .breakage import Breakage
 
 BREAKAGES = [
     Breakage(
-        "coarse gates in every plan",
-        "rtfx/plan/choose.py",
-        "    if coarse:\n        return recurrent.QUICK\n",
-        "    if True:\n        return recurrent.QUICK\n",
-        "tests/cli/test_fast_math.py::test_render_and_the_default",
-        same_code=True,
-    ),
-    Breakage(
         "an interpolated state that nobody checks for stability",
         "rtfx/plan/stability.py",
         "return pole <= 1.0 or ",
@@ -38,7 +30,7 @@ BREAKAGES = [
     Breakage(
         "a kernel whose self-check accepts anything",
         "rtfx/plan/prove.py",
-        "    if not error < (COARSE_TOLERANCE if tiled.coarse else TOLERANCE):",
+        "    if not error < TOLERANCE:",
         "    if error < 0.0:",
         "tests/plan/test_choose.py::test_a_wrong_tile_is_reported_and_replaced",
     ),
