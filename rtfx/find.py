@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .errors import AudioFileError, NotAModelFile, PresetError, RtfxError, closest, quoted, same_accents, same_name
+from .files import oddity
 
 MODEL_SUFFIXES = (".json", ".nam", ".aidax", ".pt2", ".onnx", ".safetensors", ".keras")
 PRESET_SUFFIXES = (".yaml", ".yml")
@@ -74,8 +75,8 @@ def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None
     """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
     if not os.path.exists(path):
         raise AudioFileError(f"{path}: no such file, expected {what}")
-    if os.path.isdir(path):
-        raise AudioFileError(f"{path} is a folder, expected {what}")
+    if found := oddity(path):
+        raise AudioFileError(f"{path} is {found}, expected {what}")
     if not os.access(path, os.R_OK):
         raise AudioFileError(f"{path}: permission denied: chmod +r makes it readable")
 

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
 # a room may import itself and those before it; __init__ exports lazily from any room
-ORDER = "errors units find model rig kernels effects plan engine host control rigs api".split()
+ORDER = "errors units files find model rig kernels effects plan engine host control rigs api".split()
 ORDER += "verify check bench tune certificate gil roundtrip train named batch cli __main__".split()
 
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")
@@ -86,7 +86,7 @@ def loaded_by(code: str) -> set[str]:
         "import rtfx.model.load, rtfx.model.random, rtfx.model.reference",
         "import rtfx.rig.preset, rtfx.rig.parameters",
         "import rtfx.effects.table",
-        "import rtfx.find, rtfx.errors, rtfx.units",
+        "import rtfx.find, rtfx.files, rtfx.errors, rtfx.units",
     ],
 )
 def test_what_describes_imports_nothing_heavy(code):

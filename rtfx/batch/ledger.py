@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import leftovers, read_file, write_file
+
 if TYPE_CHECKING:
     from ..api import Rig
     from .job import Job
@@ -28,7 +30,7 @@ class Ledger:
         self._folder, self._path, self._settings = folder, folder / NAME, settings
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError):
-            read = json.loads(self._path.read_text(encoding="utf-8"))
+            read = json.loads(read_file(self._path))
             self._entries = {k: v for k, v in read.items() if isinstance(v, dict)}
 
     def open(self, work: Sequence[Job]) -> tuple[list[Job], list[Job]]:
@@ -36,7 +38,9 @@ class Ledger:
         to_do, finished = [], []
         for job in work:
             target = Path(job.target)
-            _sweep(target)
+            for part in leftovers(target):
+                with contextlib.suppress(OSError):
+                    part.unlink()
             entry = self._entries.get(self._name(job))
             if entry and not job.overwrite and target.exists():
                 if entry == self._entry(job, target):
@@ -68,9 +72,7 @@ class Ledger:
 
     def _write(self) -> None:
         with contextlib.suppress(OSError):  # without it nothing can be skipped, all else goes on
-            part = self._path.with_name(NAME + ".part")
-            part.write_text(json.dumps(self._entries, indent=0), encoding="utf-8")
-            os.replace(part, self._path)
+            write_file(self._path, json.dumps(self._entries, indent=0))
 
 
 def settings_of(rig: Rig, job: Job, what: str | None) -> str:
@@ -91,26 +93,3 @@ def _stamp(path: Path) -> list[int]:
     except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]
-
-
-def _sweep(target: Path) -> None:
-    """Remove the ``.part`` files of processes that are no more."""
-    for part in target.parent.glob(f".{_literal(target.name)}.*.part"):
-        with contextlib.suppress(OSError, ValueError):
-            process = int(part.name.rsplit(".", 2)[1].split("-")[0])
-            if not _alive(process):
-                part.unlink()
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -11,8 +11,6 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.offline import Offline
+from ..files import read_file, write_file
 from ..find import shipped, user_cache
 from ..host.wave import Reader
 from ..model.levels import NORMAL
@@ -80,15 +79,13 @@ def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
     blocks = [_at_defaults(block) for block in blocks]
     path = user_cache() / "levels" / _name(blocks, sample_rate)
     with contextlib.suppress(OSError, ValueError):
-        known = float(path.read_text())
+        known = float(read_file(path))
         if known < math.inf:  # NaN is not
             return known
     measured = round(measure(blocks, sample_rate), 2)
     with contextlib.suppress(OSError):  # a full or read-only disk costs time at the next start, nothing else
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(str(measured))
-        os.replace(file.name, path)
+        write_file(path, str(measured))
     return measured
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..effects.table import BLOCKS
 from ..errors import PresetError
+from ..files import free_name
 from ..find import shipped, user_folder
 from ..model.random.nets import words_with
 from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
@@ -172,6 +173,5 @@ def as_saved(value: float | str) -> float | str:
 
 def _free(name: str) -> Path:
     """Return a path in the user's folder of set lists that does not exist yet."""
-    folder, wanted = user_folder() / "presets", Path(name)
-    names = [name, *(f"{wanted.stem}-{number}{wanted.suffix}" for number in range(2, 1000))]
-    return next(folder / free for free in names if not os.path.lexists(folder / free))
+    wanted = user_folder() / "presets" / name
+    return free_name(wanted) if os.path.lexists(wanted) else wanted

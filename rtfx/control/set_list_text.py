@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 
 from ..effects.table import BLOCKS
 from ..errors import PresetError
+from ..files import replacement, write_file
 from ..rig.add_scene import preset_lines
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list
@@ -28,26 +26,15 @@ def replace_set_list(path: Path, text: str, means: Callable[[SetList], bool], by
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".tmp", dir=path.parent)
-        try:
-            with open(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if not means(load_set_list(temporary, BLOCKS)):
+        with replacement(path) as part:
+            write_file(part, text, durable=True)
+            if not means(load_set_list(part, BLOCKS)):
                 raise PresetError(f"{path}: would mean something else")
-            if path.exists():
-                shutil.copymode(path, temporary)
-            else:
-                os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PresetError(f"{path}: cannot be written ({reason}): nothing was saved") from None
+    except UnicodeEncodeError:
+        raise PresetError(f"{path}: a file named in it has no name in UTF-8: rename it; nothing was saved") from None
     except PresetError:
         raise PresetError(f"{path}: could not be extended safely; add {by_hand}") from None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
+
+from ..files import read_file, write_file
 
 
 def memory_file() -> Path:
@@ -29,23 +28,17 @@ def remember_channel(device_name: str, channel: int) -> bool:
     """
     path = memory_file()
     channels = {**_read(), device_name: channel}
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-            temporary = file.name
-            json.dump({"in_channel": channels}, file, indent=1)
-        os.replace(temporary, path)
+        write_file(path, json.dumps({"in_channel": channels}, indent=1))
     except OSError:  # a read-only home: the choice then holds for this session
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         return False
     return True
 
 
 def _read() -> dict:
     try:
-        content = json.loads(memory_file().read_text(encoding="utf-8"))
+        content = json.loads(read_file(memory_file()))
     except (OSError, ValueError, RecursionError):
         return {}
     channels = content.get("in_channel") if isinstance(content, dict) else None

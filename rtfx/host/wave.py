@@ -9,7 +9,6 @@ Integers are x 2**(bits-1), rounded to nearest and clipped, so what was read fro
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import struct
 import sys
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import AudioFileError
+from ..files import oddity, part_of, put, target_of
 from ..find import check_audio
 
 STANDARD = "-"
@@ -27,7 +27,6 @@ BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}
 WAV_BYTES = 2**32 - 2**16  # a WAV header counts bytes in 32 bits; some are left for headers and chunks
 UNKNOWN_SIZE = 0xFFFFFFFF  # what streaming writers put there, and readers take as "until the end"
-_serial = itertools.count()
 
 
 class Reader:
@@ -126,9 +125,9 @@ class Writer:
             self._container = "pipe"
             self._sink = _Pipe(sys.stdout.buffer, sample_rate, channels, encoding)
             return
-        self._target = Path(target)
-        self._container = check_target(self._target, encoding, overwrite)
-        self._temporary = self._target.with_name(f".{self._target.name}.{os.getpid()}-{next(_serial)}.part")
+        self._container = check_target(Path(target), encoding, overwrite)
+        self._target = target_of(target)
+        self._temporary = part_of(self._target)
         try:
             self._sink = _File(self._temporary, sample_rate, channels, self._container, encoding)
         except BaseException:
@@ -152,18 +151,22 @@ class Writer:
 
     def commit(self) -> None:
         """Finish the file and give it its name."""
-        self._sink.close()
-        if self._temporary is None or self._target is None:
-            return
-        if self._target.exists() and not self._overwrite:
-            self.discard()
-            raise AudioFileError(f"{self.name} has come into being meanwhile: name another file, or overwrite it by -y")
         try:
-            os.replace(self._temporary, self._target)
-        except OSError as error:
+            self._sink.close()
+            if self._temporary is None or self._target is None:
+                return
+            if self._target.exists() and not self._overwrite:
+                raise AudioFileError(
+                    f"{self.name} has come into being meanwhile: name another file, or overwrite it by -y"
+                )
+            put(self._temporary, self._target)
+            self._temporary = None
+        except BrokenPipeError:
+            raise
+        except (OSError, RuntimeError) as error:
+            raise AudioFileError(f"{self.name}: cannot be written ({_reason(error)}): is the disk full?") from error
+        finally:
             self.discard()
-            raise AudioFileError(f"{self.name}: cannot be written ({_reason(error)})") from error
-        self._temporary = None
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -171,7 +174,8 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._sink.close()
         if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
             self._temporary = None
 
     def __enter__(self) -> Writer:
@@ -192,10 +196,11 @@ def check_target(target: Path, encoding: str, overwrite: bool) -> str:
         raise AudioFileError(f"{target}: no known audio format has suffix {target.suffix!r}, expected one of {known}")
     if container == "FLAC" and encoding == "FLOAT":
         raise AudioFileError(f"{target}: FLAC holds no floats: leave out --float, or name it .wav")
-    if target.is_dir():
-        raise AudioFileError(f"{target} is a folder, expected a file")
-    if not target.parent.is_dir():
-        raise AudioFileError(f"{target.parent}: no such folder: mkdir -p {target.parent}")
+    if found := oddity(target):
+        raise AudioFileError(f"{target} is {found}, expected a file")
+    folder = target_of(target).parent
+    if not folder.is_dir():
+        raise AudioFileError(f"{folder}: no such folder: mkdir -p {folder}")
     if target.exists() and not overwrite:
         raise AudioFileError(f"{target} exists already: name another file, or overwrite it by -y")
     return container

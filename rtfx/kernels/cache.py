@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import os
 import sys
-import tempfile
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+from ..files import read_file, write_file
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 COMPILED_ROOMS = ("kernels", "effects", "engine", "host")  # a change in any of their sources makes the cache stale
@@ -52,7 +53,7 @@ def read_code(kernel) -> bytes | None:
     """
     data = b""
     with contextlib.suppress(OSError):
-        data = cache_file(kernel).read_bytes()
+        data = read_file(cache_file(kernel))
     digest, code = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
     return code if digest == _digest(kernel, code) else None
 
@@ -62,9 +63,7 @@ def write_code(kernel, code: bytes) -> None:
     path = cache_file(kernel)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(_digest(kernel, code) + code)
-        os.replace(file.name, path)
+        write_file(path, _digest(kernel, code) + code)
 
 
 def _digest(kernel, code: bytes) -> bytes:

@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from ..errors import (
     UnsupportedVersion,
     did_you_mean,
 )
+from ..files import write_file
 from .limits import RECEPTIVE_FIELD, SIZES, WIDTH, at_most, check_limits
 from .nodes import (
     ROLES,
@@ -193,9 +193,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
     try:
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n" for key, value in head.items()]
         nodes = ",\n".join("  " + json.dumps(_entry(node), allow_nan=False) for node in spec.nodes)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text("{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n", encoding="utf-8")
-        os.replace(partial, path)
+        write_file(path, "{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n")
     except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not written: {error}") from error
     return path

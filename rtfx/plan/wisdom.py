@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..files import read_file, write_file
 from ..kernels.conv import OVERHANG, Tile
 from ..kernels.jit import cache_folder
 
@@ -70,8 +70,8 @@ def measured() -> dict[str, Choice]:
     try:
         changed = os.stat(path).st_mtime
         if _read[:2] != (path, changed):
-            with open(path) as file:
-                choices = {str(key): tuple(map(int, numbers)) for key, numbers in json.load(file).items()}
+            found = json.loads(read_file(path))
+            choices = {str(key): tuple(map(int, numbers)) for key, numbers in found.items()}
             _read = (path, changed, choices)
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -89,9 +89,7 @@ def remember(choices: Mapping[str, Choice]) -> None:
     path = cache_folder() / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     everything = {**measured(), **choices}
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(dict(sorted(everything.items())), file, indent=1)
-    os.replace(file.name, path)
+    write_file(path, json.dumps(dict(sorted(everything.items())), indent=1))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, UsageError
+from ..files import replacement
 from .fit import Checkpoint, Report
 
 SUFFIX = ".rtfx-train"
@@ -34,13 +34,10 @@ def save(path: Path, checkpoint: Checkpoint, about: Mapping[str, Any]) -> None:
     said = {"about": dict(about), "reports": [dataclasses.asdict(report) for report in checkpoint.reports]}
     tensors = {f"learner/{name}": value for name, value in checkpoint.learner.items()}
     tensors |= {f"best/{name}": value for name, value in checkpoint.best.items()}
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with replacement(path) as part, open(part, "xb") as file:
             np.savez(file, said=np.array(json.dumps(said)), **tensors)  # type: ignore[arg-type]
-        os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ModelError(f"{path}: the training cannot be kept: {error}") from error
 
 

@@ -132,7 +132,7 @@ def test_a_folder_that_takes_nothing(tmp_path, user, monkeypatch):
     def refuse(*arguments, **more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(set_list_text.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(set_list_text, "write_file", refuse)
     assert press(player, "s") == f"{path}: cannot be written (permission denied): nothing was saved"
     assert path.read_text() == TEXT
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...engine.engine import Engine
 from ...errors import ModelError
+from ...files import replacement, write_file
 from ...find import user_folder
 from ...host.patience import await_end
 from ...model import rtfx_json
@@ -64,9 +65,9 @@ class Takes:
         name = str(base)
         try:
             for part, frames in zip(PARTS, (window.dry, window.wet), strict=False):
-                soundfile.write(name + part + ".part", frames, rate, subtype="FLOAT", format="WAV")
-                os.replace(name + part + ".part", name + part)
-            with open(name + PARTS[2], "wb") as file:
+                with replacement(name + part) as partial:
+                    soundfile.write(os.fsencode(partial), frames, rate, subtype="FLOAT", format="WAV")
+            with replacement(name + PARTS[2]) as partial, open(partial, "xb") as file:
                 np.savez(file, **take.arrays)  # type: ignore[arg-type]
             for model, spec in take.models.items():
                 rtfx_json.save(spec, base.parent / model)
@@ -74,7 +75,7 @@ class Takes:
             text = yaml.dump(
                 take.set_list, None, dumper, sort_keys=False, width=120, default_flow_style=None, allow_unicode=True
             )
-            Path(name + PARTS[3]).write_text(text, encoding="utf-8")
+            write_file(name + PARTS[3], text)
         except (OSError, RuntimeError, ModelError) as error:
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             self.news.append(f"the take could not be written to {base}.*: {reason}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ModelError
+from ...files import replacement
 from ..load import load
 from ..parity import FRAMES, Parity, parity, settled
 from ..spec import ModelSpec
@@ -40,15 +41,12 @@ def convert(spec: ModelSpec, path: str | Path, to: str | None = None, frames: in
         As `save`; or the file that was written is not the same model.
     """
     path, to = Path(path), format_of(path, to)
-    trial = path.with_name(f".{path.stem}.trial{path.suffix}")  # the suffix and the name say something to readers
     try:
-        warnings = save(spec, trial, to)
-        found, start = _compared(spec, load(trial), frames)
-        trial.replace(path)
+        with replacement(path, f".{path.stem}.trial{path.suffix}") as trial:  # name and suffix say something to readers
+            warnings = save(spec, trial, to)
+            found, start = _compared(spec, load(trial), frames)
     except OSError as error:
         raise ModelError(f"{path}: not written: {error}") from error
-    finally:
-        trial.unlink(missing_ok=True)
     return Converted(path, to, found, tuple([*warnings, *start, *_lost(spec, to)]))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, UnsupportedArchitecture, UsageError, did_you_mean
+from ...files import write_file
 from .. import rtfx_json
 from ..spec import ModelSpec
 from . import aidax, nam, proteus, rtneural
@@ -92,9 +93,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
         ) from None
     path = Path(path)
     try:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(data, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        write_file(path, json.dumps(data, allow_nan=False) + "\n")
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not written: {error}") from error
     return list(dict.fromkeys([*warnings, *more]))
