@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..errors import PresetError
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -44,7 +47,8 @@ class Carried:
         for preset, values in zip(presets, self.values, strict=False):
             if [block.keys() for block in preset.values] == [block.keys() for block in values]:
                 preset.values[:] = [dict(block) for block in values]
-        stream.select(min(self.preset, len(presets) - 1))
+        with contextlib.suppress(PresetError):  # a file is gone meanwhile: another preset plays
+            stream.select(min(self.preset, len(presets) - 1))
         stream.mute, stream.bypass = self.mute, self.bypass
         stream.in_channel = self.in_channel
         stream.in_gain_db, stream.out_gain_db = self.in_gain_db, self.out_gain_db

@@ -9,7 +9,7 @@ from numbers import Integral
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
-from ..errors import AudioFileError, UsageError, did_you_mean, message_of
+from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of
 from ..host.patience import await_end
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
@@ -17,7 +17,8 @@ from ..plan.chain import Plan
 from ..plan.resolve import checked
 from .build import Builder, Built
 from .history import History
-from .loaded import LoadedPreset, Origin
+from .load import cannot_play
+from .loaded import LoadedPreset, Origin, Unplayable
 
 TICK_SECONDS = 0.02
 
@@ -28,8 +29,9 @@ class Controller:
     Methods may be called from any thread; they check, post and return. Values are those posted last, at once.
     """
 
-    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
-        self.engine, self.presets, self.index = engine, list(presets), first
+    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset | Unplayable], first: int = 0):
+        self.engine = engine
+        self._listed = list(presets), first  # both at once: others read them without the lock
         self._wake = threading.Condition()
         self._turned = False
         self._selected = False
@@ -46,9 +48,22 @@ class Controller:
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
 
     @property
+    def presets(self) -> list[LoadedPreset | Unplayable]:
+        """All presets, in order."""
+        return self._listed[0]
+
+    @property
+    def index(self) -> int:
+        """The place of the preset selected last, from 0."""
+        return self._listed[1]
+
+    @property
     def preset(self) -> LoadedPreset:
         """The preset selected last."""
-        return self.presets[self.index]
+        presets, index = self._listed
+        preset = presets[index]
+        assert isinstance(preset, LoadedPreset)  # no other one is ever selected
+        return preset
 
     def start(self) -> None:
         """Start the control thread."""
@@ -94,13 +109,17 @@ class Controller:
         return self.preset.values[block][name]
 
     def select(self, index: int) -> None:
-        """Crossfade to a preset by its index from 0. [any thread]"""
-        if not isinstance(index, Integral):
-            raise UsageError(f"preset is {index!r}, expected its index, 0 to {len(self.presets) - 1}")
-        if not 0 <= index < len(self.presets):
-            raise UsageError(f"preset {index + 1} does not exist, expected 1 to {len(self.presets)}")
+        """Crossfade to a preset by its index from 0, or raise PresetError if it cannot play. [any thread]"""
         with self._wake:
-            self.index = index
+            presets = self.presets
+            if not isinstance(index, Integral):
+                raise UsageError(f"preset is {index!r}, expected its index, 0 to {len(presets) - 1}")
+            if not 0 <= index < len(presets):
+                raise UsageError(f"preset {index + 1} does not exist, expected 1 to {len(presets)}")
+            wanted = presets[index]
+            if isinstance(wanted, Unplayable):
+                raise PresetError(cannot_play(index, wanted.name, wanted.reason))
+            self._listed = presets, index
             self._selected = True
             self._wake.notify()
 
@@ -119,15 +138,13 @@ class Controller:
             self._updates[preset, block] = spec
             self._wake.notify()
 
-    def replace(self, presets: Sequence[LoadedPreset]) -> None:
-        """Have other presets; the current one is that of the same name, else that of the same place. [any thread]"""
-        names = [preset.name for preset in presets]
+    def replace(self, presets: Sequence[LoadedPreset | Unplayable]) -> None:
+        """Have other presets; the current one is that of the same name, else of the same place or near. [any thread]"""
+        playable = [index for index, preset in enumerate(presets) if isinstance(preset, LoadedPreset)]
         with self._wake:
-            name = self.preset.name
-            index = names.index(name) if name in names else min(self.index, len(names) - 1)
-            self.index = min(index, self.index)  # within both lists: others read without the lock
-            self.presets = list(presets)
-            self.index = index
+            name, before = self.preset.name, self.index
+            index = min(playable, key=lambda place: (presets[place].name != name, abs(place - before)))
+            self._listed = list(presets), index
             self._replaced = True
             self._wake.notify()
 
@@ -259,7 +276,7 @@ class Controller:
         result = False
         for index, preset in enumerate(self.presets):
             specs = {block: spec for (place, block), spec in updates.items() if place == index}
-            if specs:
+            if specs and isinstance(preset, LoadedPreset):
                 preset.swap(specs)
                 result = result or preset is playing
         return result

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
+from ..errors import RtfxError, UsageError
 from ..model.update import with_weights
 from ..plan import prove as kernels
 from ..plan.block import ChainBlock
@@ -15,7 +16,7 @@ from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.description import Preset
 from .level import levelled
-from .loaded import LoadedPreset
+from .loaded import LoadedPreset, Unplayable
 from .readfile import read_files
 
 
@@ -65,6 +66,55 @@ def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any
         notes += [note for note in said if note not in notes]
     notes += [warning for warning in kernels.warnings if warning not in notes]
     return loaded, notes
+
+
+def load_playable(
+    presets: Sequence[Preset], first: int, fixed: bool, values: Mapping[str, Any], loader: Loader
+) -> tuple[list[LoadedPreset | Unplayable], int, list[str]]:
+    """Compile and prewarm every preset that can play; return all, the place of the first to play, and notes.
+
+    Parameters
+    ----------
+    fixed : bool
+        `first` must be able to play; otherwise the next one that can takes its place.
+
+    Raises
+    ------
+    RtfxError
+        `first` is fixed and cannot play, or none can.
+    UsageError
+        Of `values`, or of how models are to be played: that is no fault of a preset.
+    """
+    loaded: list[LoadedPreset | Unplayable] = []
+    notes: list[str] = []
+    faults: dict[int, RtfxError] = {}
+    for index, preset in enumerate(presets):
+        try:
+            one, said = loader.load(preset, values if index == first else {})
+        except UsageError:
+            raise
+        except RtfxError as error:
+            if fixed and index == first:
+                raise
+            faults[index] = error
+            loaded.append(Unplayable(preset.name, str(error), preset))
+            continue
+        loaded.append(one)
+        notes += [note for note in said if note not in notes]
+    if len(faults) == len(presets):
+        more = f" (nor can any of the {len(presets) - 1} other presets play)" if len(presets) > 1 else ""
+        raise type(faults[0])(f"{faults[0]}{more}") from faults[0]
+    if first in faults:
+        places = [*range(first, len(presets)), *range(first)]
+        first = next(index for index in places if index not in faults)
+        loaded[first], _ = loader.load(presets[first], values)
+    notes = [*(cannot_play(index, presets[index].name, str(error)) for index, error in faults.items()), *notes]
+    return loaded, first, notes + [warning for warning in kernels.warnings if warning not in notes]
+
+
+def cannot_play(index: int, name: str, reason: str) -> str:
+    """Return the line that says why a preset cannot play; `index` is its place, from 0."""
+    return f"preset {index + 1}, {name}, cannot play: {reason}"
 
 
 def chain(

@@ -176,6 +176,20 @@ class LoadedPreset:
         return find_parameter(self.name, self.blocks, address)
 
 
+@dataclass(frozen=True)
+class Unplayable:
+    """A preset that cannot play, in the place that it has in the set list, and why.
+
+    `values` and `scenes` are those of a preset without blocks.
+    """
+
+    name: str
+    reason: str
+    source: Preset | None = None
+    values: list[dict] = field(default_factory=list)
+    scenes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+
+
 class Origin(NamedTuple):
     """How a rig was made.
 

@@ -28,7 +28,7 @@ from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
 from .ending import collect
-from .load import Loader, load_presets
+from .load import Loader, load_playable
 from .loaded import LoadedPreset
 from .reload import Reloader, paths_of, signature_of
 from .reseed import Reseeder
@@ -50,19 +50,22 @@ def open_stream(
     cab: str | None,
     rate: float | None,
     asked: StreamSettings,
+    fixed: bool = True,
 ) -> Stream:
     """Return a running stream.
 
     Parameters
     ----------
     presets : sequence of Preset
-        All of them are compiled before the first note; `first` is the one that plays.
+        All that can play are compiled before the first note; `first` is the one that plays.
     set_list : SetList
         Says what `asked` leaves open.
     cab : str or None
         As `plan.resolve.Options`.
     rate : float or None
         The rate the rig was made for, in Hz.
+    fixed : bool
+        `first` was asked for: if it cannot play, no other one does in its place.
     """
     collect()
     with compilation_listener(asked.progress):
@@ -83,8 +86,9 @@ def open_stream(
     with compilation_listener(wanted.progress):
         options = wanted.options(cab)
         loader = Loader(stream_rate, models, options, wanted.cold, heard)
-        loaded, notes = load_presets(presets, first, wanted.values, loader)
+        every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
+    loaded = [preset for preset in every if isinstance(preset, LoadedPreset)]
     limiter = bool(set_list.globals.get("limiter", True)) and not wanted.bare
     engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
     engine.record["in_channel"] = _channel(wanted.in_channel, set_list.device.get("in_channel"), choice, engine) - 1
@@ -94,7 +98,7 @@ def open_stream(
         ends = len(source) + max(preset.plan.tail_frames + preset.plan.latency_frames for preset in loaded)
     if ends is not None:
         engine.stop_at(ends)
-    controller = Controller(engine, loaded, first)
+    controller = Controller(engine, every, first)
     block, latency = wanted.block_size, wanted.latency or "low"
     host: NullHost | PortAudioHost
     if choice.is_null:
@@ -115,7 +119,8 @@ def open_stream(
         notes.append(f"{wanted.record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *notes)
-    takes = Takes(engine, Described(loaded, first, wanted.values, options, wanted.cold, models))
+    place = next(place for place, preset in enumerate(loaded) if preset is controller.preset)
+    takes = Takes(engine, Described(loaded, place, wanted.values, options, wanted.cold, models))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)

@@ -9,18 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.table import BLOCKS
-from ..errors import RtfxError
+from ..errors import PresetError, RtfxError
 from ..model.read.state_dict import description
 from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset, SetList
 from ..rig.preset import load_set_list
 from ..units import gain_from_db
 from .controller import Controller
-from .load import Loader
-from .loaded import LoadedPreset
+from .load import Loader, cannot_play
+from .loaded import LoadedPreset, Unplayable
 from .readfile import path_of
 
 Signature = dict[Path, tuple[int, ...]]
+
+
+class NotTaken(RtfxError):
+    """Presets that could not be taken over play as they were; `lines` tell what has been taken over."""
+
+    def __init__(self, message: str, lines: list[str]):
+        super().__init__(message)
+        self.lines = lines
 
 
 @dataclass
@@ -44,6 +52,7 @@ class Reloader:
 
     def __post_init__(self):
         self._attempted = self.presets
+        self._stale: set[str] = set()  # presets that play as they were, since what they are now cannot
 
     @property
     def paths(self) -> set[Path]:
@@ -55,12 +64,16 @@ class Reloader:
         return signature_of(self.paths)
 
     def reload(self) -> list[str]:
-        """Take over what has changed; return what to tell the player. Nothing changes if anything is wrong.
+        """Take over what has changed; return what to tell the player.
+
+        A preset that could play and can no more stays as it was; one that never could is marked.
 
         Raises
         ------
+        NotTaken
+            Some presets stay as they were, all others are taken over.
         RtfxError
-            Names file, line and key; the sound goes on as it was.
+            The set list has a mistake: nothing changes.
         """
         before = self.loaded
         set_list = load_set_list(self.set_list.path, BLOCKS) if is_file(self.set_list) else self.set_list
@@ -72,26 +85,49 @@ class Reloader:
         old = {
             preset.name: (preset, loaded) for preset, loaded in zip(self.presets, self.controller.presets, strict=True)
         }
-        fresh, lines = [], []
-        for preset in presets:
+        fresh: list[LoadedPreset | Unplayable] = []
+        taken: list[Preset] = []
+        lines: list[str] = []
+        faults: dict[str, str] = {}
+        for index, preset in enumerate(presets):
             described, loaded = old.get(preset.name, (None, None))
             files = set().union(*(files_of(block) for block in preset.chain))
-            if loaded is not None and _said(preset) == _said(described) and not files & changed:
+            unchanged = _said(preset) == _said(described) and not files & changed and preset.name not in self._stale
+            if loaded is not None and unchanged:
                 fresh.append(loaded)
+                taken.append(preset)
                 continue
-            new, notes = loader.load(preset)
-            self.controller.check_outputs(new.name, new.plan)
-            if loaded is not None:
+            try:
+                new, notes = loader.load(preset)
+                self.controller.check_outputs(new.name, new.plan)
+            except RtfxError as error:
+                if isinstance(loaded, LoadedPreset) and described is not None:
+                    faults[preset.name] = str(error)
+                    fresh.append(loaded)
+                    taken.append(described)
+                    continue
+                fresh.append(Unplayable(preset.name, str(error), preset))
+                taken.append(preset)
+                if not (isinstance(loaded, Unplayable) and loaded.reason == str(error)):
+                    lines.append(cannot_play(index, preset.name, str(error)))
+                continue
+            if isinstance(loaded, LoadedPreset):
                 keep_turned(loaded, new)
             fresh.append(new)
-            how = "new" if loaded is None else _difference(loaded, new)
+            taken.append(preset)
+            how = _difference(loaded, new) if isinstance(loaded, LoadedPreset) else "new"
             lines += [f"reloaded {preset.name}: {how}", *notes]
+        if not any(isinstance(preset, LoadedPreset) for preset in fresh):
+            raise PresetError(f"{set_list.path}: no preset can play: rtfx check tells why")
         lines += self._globals(set_list)
         removed = [name for name in old if name not in {preset.name for preset in presets}]
         if removed:
             lines.append(f"reloaded: {', '.join(removed)} removed")
         self.controller.replace(fresh)
-        self.set_list, self.presets, self.loader, self.loaded = set_list, presets, loader, now
+        self.set_list, self.presets, self.loader, self.loaded = set_list, taken, loader, now
+        self._stale = set(faults)
+        if faults:
+            raise NotTaken("; ".join(faults.values()), lines)
         return lines
 
     def _models(self, changed: set[Path]) -> Models:

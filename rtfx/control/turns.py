@@ -8,6 +8,7 @@ from ..rig.description import Preset
 from ..rig.parameters import Parameter
 from .controller import Controller
 from .history import History
+from .loaded import Unplayable
 
 
 class Turns:
@@ -52,6 +53,12 @@ class Turns:
         return [preset.name for preset in self.controller.presets]
 
     @property
+    def unplayable(self) -> dict[int, str]:
+        """Why presets cannot play, by their index from 0: a file is missing or bad. `select` refuses them."""
+        presets = self.controller.presets
+        return {index: preset.reason for index, preset in enumerate(presets) if isinstance(preset, Unplayable)}
+
+    @property
     def preset(self) -> int:
         """Index of the current preset, from 0."""
         return self.controller.index
@@ -62,7 +69,7 @@ class Turns:
         return self.controller.preset.source
 
     def select(self, index: int) -> None:
-        """Crossfade to a preset by its index from 0, or raise UsageError."""
+        """Crossfade to a preset by its index from 0; UsageError if there is none, PresetError if it cannot play."""
         self.controller.select(index)
 
     def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import message_of
 from ..host.patience import await_end
-from .reload import Reloader, Signature
+from .reload import NotTaken, Reloader, Signature
 
 REST_SECONDS = 0.15  # files that have not changed for so long are no longer being written
 PATIENCE_SECONDS = 1.0  # an error is told when nothing has mended it for so long: half a file is no mistake
@@ -74,6 +74,9 @@ class Watcher:
                 self.news.extend(lines or (["mended: everything is as it plays"] if self._broken else []))
                 self._broken = False
                 return seen
+            except NotTaken as error:
+                self.news.extend(error.lines)
+                told = str(error)
             except Exception as error:  # of whatever kind: the thread must live to see the next edit
                 told = message_of(error)
             while (now := self.reloader.signature()) == seen:

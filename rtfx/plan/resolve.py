@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -74,9 +75,11 @@ class Models:
 
 
 def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
-    """Return every model that the presets play, once per use."""
-    played = [block for preset in presets for block in preset.chain]
-    found = [_model(block, models) if block.type == "model" else _net(block, models) for block in played]
+    """Return every model that the presets play, once per use; those that cannot be read are left out."""
+    found: list[ModelSpec | None] = []
+    for block in (block for preset in presets for block in preset.chain):
+        with contextlib.suppress(RtfxError):  # loading the preset says so
+            found.append(_model(block, models) if block.type == "model" else _net(block, models))
     return [model for model in found if model is not None]
 
 

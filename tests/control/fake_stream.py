@@ -44,6 +44,7 @@ class FakeStream:
         self.values = {address: parameter.default for address, parameter in KNOBS.items()}
         self.written = dict(self.values)
         self.scenes = {}
+        self.unplayable = {}
         self.sets = []
 
     @property

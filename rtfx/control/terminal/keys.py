@@ -38,11 +38,20 @@ def _number(stream: Stream, key: str) -> str:
 
 
 def _next(stream: Stream, key: str) -> str:
-    return _select(stream, (stream.preset + 1) % len(stream.presets))
+    return _step(stream, 1)
 
 
 def _previous(stream: Stream, key: str) -> str:
-    return _select(stream, (stream.preset - 1) % len(stream.presets))
+    return _step(stream, -1)
+
+
+def _step(stream: Stream, direction: int) -> str:
+    """Select the nearest preset in a direction that can play: the current one can."""
+    index, passed = stream.preset, []
+    while (index := (index + direction) % len(stream.presets)) in stream.unplayable:
+        passed.append(str(index + 1))
+    left_out = f" (passed over {', '.join(passed)}, which cannot play)" if passed else ""
+    return _select(stream, index) + left_out
 
 
 def _select(stream: Stream, index: int) -> str:

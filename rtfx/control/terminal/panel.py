@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.text import Text
 
@@ -24,6 +24,8 @@ class ViewState:
 
     Parameters
     ----------
+    unplayable : mapping
+        Why presets cannot play, by their place from 0.
     preset : int
         From 0; `scene` and `slot` are those chosen last, "" where there is none.
     flags : sequence of str
@@ -61,6 +63,7 @@ class ViewState:
     faults: int = 0
     hint: str = ""
     log: Sequence[tuple[str, float]] = ()
+    unplayable: Mapping[int, str] = field(default_factory=dict)
 
 
 def lines(s: ViewState, width: int = 80, height: int = 24) -> list[Text]:
@@ -69,7 +72,7 @@ def lines(s: ViewState, width: int = 80, height: int = 24) -> list[Text]:
         _title(s),
         Text(),
         _presets(s, width),
-        Text(),
+        _unplayable(s),
         *_meters(s, width),
         Text(),
         *_health(s),
@@ -117,13 +120,24 @@ def _presets(s: ViewState, width: int) -> Text:
     left.truncate(room, overflow="ellipsis")
     for side in (-1, 1) if count > 2 else (1,) if count == 2 else ():
         place = (s.preset + side) % count
-        name = Text(f"{place + 1} {s.presets[place]}", "dim")
+        name = Text(f"{place + 1} {s.presets[place]}", "red strike" if place in s.unplayable else "dim")
         name.truncate(18, overflow="ellipsis")
         if left.cell_len + name.cell_len + 3 > room:
             continue
         left = Text.assemble(name, "  ", left) if side < 0 else Text.assemble(left, "  ", name)
     left.pad_right(width - 1 - right.cell_len - left.cell_len)
     return Text.assemble(left, right)
+
+
+def _unplayable(s: ViewState) -> Text:
+    """Return a line that names the nearest preset that cannot play, and why; empty if all can."""
+    count = len(s.presets)
+    places = sorted(s.unplayable, key=lambda place: min((place - s.preset) % count, (s.preset - place) % count))
+    if not places:
+        return Text()
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+    nearest = places[0]
+    return Text(f" {nearest + 1} {s.presets[nearest]} cannot play{more}: {s.unplayable[nearest]}", "red")
 
 
 def _meters(s: ViewState, width: int) -> list[Text]:

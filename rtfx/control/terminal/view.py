@@ -147,6 +147,7 @@ class LiveView:
         return ViewState(
             route=route_line(stats),
             presets=stream.presets,
+            unplayable=stream.unplayable,
             preset=stream.preset,
             heard=stream.heard,
             inputs=self._levels[0],
