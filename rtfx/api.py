@@ -27,12 +27,14 @@ from .rigs import Rig
 __all__ = ["Model", "Rig", "Stream", "from_keras", "from_torch", "load"]
 
 
-def load(path: str | Path, **knobs: float) -> Model:
+def load(path: str | Path, *, inputs: str | None = None, **knobs: float) -> Model:
     """Return a model by path, by name or as ``random:KIND?key=value``.
 
     Parameters
     ----------
     path : str or Path
+    inputs : str, optional
+        "channels" or "knobs": what the inputs of a net are that has several, whatever its file says or is guessed.
     **knobs : float
         Values of the model's knobs, 0 to 1.
 
@@ -41,7 +43,7 @@ def load(path: str | Path, **knobs: float) -> Model:
     RtfxError
         One line: what was found, what was expected, what to do.
     """
-    return Model(load_spec(path), **knobs)
+    return Model(load_spec(path, inputs=inputs), **knobs)
 
 
 def from_torch(

@@ -101,7 +101,7 @@ class Report:
         return [finding for finding in self.findings if finding.severity == ERROR]
 
 
-def check(path: str | Path, compat: str | None = None, block: int | None = None) -> Report:
+def check(path: str | Path, compat: str | None = None, block: int | None = None, inputs: str | None = None) -> Report:
     """Read, load, play and measure a set list.
 
     Parameters
@@ -118,7 +118,7 @@ def check(path: str | Path, compat: str | None = None, block: int | None = None)
     read = read_in_spite(path, BLOCKS)
     report = Report(path, DEFAULT_RATE, block or BLOCK_FRAMES)
     report.findings += [Finding(ERROR, "set list", line) for line in read.mistakes]
-    models = Models(compat)
+    models = Models(compat, inputs)
     for preset in read.spoiled:
         _readable(preset, models, report)
     set_list = read.set_list
@@ -292,7 +292,7 @@ def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
 def _kernels(models: Models, report: Report) -> None:
     """Compare every model with the float64 reference on this processor."""
     report.findings += [Finding(WARNING, "kernels", warning) for warning in kernels.warnings]
-    for name, spec in models.specs.items():
+    for (name, _), spec in models.specs.items():
         with np.errstate(all="ignore"):  # a model that overflows is found by its output
             verdict = verify(spec, VERIFIED_FRAMES)
         report.verified += verdict.ok

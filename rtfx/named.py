@@ -32,6 +32,7 @@ class RigFlags:
     resample_phase: str
     no_normalise: bool
     compat: str | None
+    inputs: str | None
     interface_dbu: float | None
 
     @property
@@ -83,9 +84,9 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if path is not None:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
-        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat)
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.inputs)
     else:
-        rig = Rig([_model(named, flags)], compat=flags.compat)
+        rig = Rig([_model(named, flags)], compat=flags.compat, inputs=flags.inputs)
         label = named if named.startswith("random:") else Path(named).stem
         rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
     rig.cab = flags.cab
@@ -98,7 +99,7 @@ def _model(name: str, flags: RigFlags) -> Any:
     from .api import Model
     from .model.load import load
 
-    spec = load(name, flags.compat)
+    spec = load(name, flags.compat, flags.inputs)
     return Model(replace(spec, sample_rate=flags.model_rate, rate_source="user"))
 
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import PresetError
 from .output import json_line, status
-from .rig import compat_option, debug_option
+from .rig import compat_option, debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..check import Report
@@ -28,8 +28,9 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: findings, presets, then the summary.")
 @compat_option
+@inputs_option
 @debug_option
-def command(rig: str, block: int | None, as_json: bool, compat: str | None) -> None:
+def command(rig: str, block: int | None, as_json: bool, compat: str | None, inputs: str | None) -> None:
     """Find what could go wrong with a set list on stage, before the stage.
 
     Files, keys and ranges with their lines, devices, rates, the load of each preset and of the worst change between
@@ -38,7 +39,7 @@ def command(rig: str, block: int | None, as_json: bool, compat: str | None) -> N
     """
     from ..check import check
 
-    report = check(rig, compat, block)
+    report = check(rig, compat, block, inputs)
     if as_json:
         _print_json(report)
     else:

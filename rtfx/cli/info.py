@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from ..errors import NotAModelFile, UsageError
 from .output import json_line
-from .rig import compat_option, debug_option
+from .rig import compat_option, debug_option, inputs_option
 
 DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
 
@@ -19,8 +20,9 @@ DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model
 @click.option("--blocks", is_flag=True, help="List the blocks of a chain and their parameters.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @compat_option
+@inputs_option
 @debug_option
-def command(model: str | None, blocks: bool, as_json: bool, compat: str | None) -> int:
+def command(model: str | None, blocks: bool, as_json: bool, compat: str | None, inputs: str | None) -> int:
     """Tell what a model file holds, or every model of a folder."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
@@ -31,8 +33,8 @@ def command(model: str | None, blocks: bool, as_json: bool, compat: str | None) 
     if Path(model).is_dir():
         from .collection import show_folder
 
-        return show_folder(model, model_files(model), read_facts, compat, as_json)
-    facts = read_facts(model, compat)
+        return show_folder(model, model_files(model), partial(read_facts, inputs=inputs), compat, as_json)
+    facts = read_facts(model, compat, inputs)
     if as_json:
         json_line(facts)
     else:
@@ -70,7 +72,7 @@ def model_files(name: str) -> list[str]:
     return sorted(files)
 
 
-def read_facts(name: str, compat: str | None) -> dict[str, Any]:
+def read_facts(name: str, compat: str | None, inputs: str | None = None) -> dict[str, Any]:
     """Return the facts about one model, or raise RtfxError."""
     from ..find import find_model
     from ..model.describe import describe
@@ -79,7 +81,7 @@ def read_facts(name: str, compat: str | None) -> dict[str, Any]:
     if name.startswith("random:"):
         return describe(load(name, compat), name)
     path = find_model(name)
-    return describe(load(path, compat), path)
+    return describe(load(path, compat, inputs), path)
 
 
 def _text(facts: dict[str, Any]) -> str:
@@ -124,6 +126,7 @@ def _print_blocks(as_json: bool) -> None:
         if block.file == "model":
             words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
             click.echo(f"  level: {words}, or a player that rtfx info MODEL names")
+            click.echo("  inputs: channels or knobs, whatever the file of a model with several inputs says")
         for parameter in block.parameters:
             click.echo(f"  {_line(parameter)}")
     _print_random(as_json)

@@ -49,6 +49,11 @@ def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> Non
 deterministic_option = click.option(
     "--deterministic", is_flag=True, expose_value=False, callback=_by_rule, help="Ignore what rtfx tune has measured."
 )
+inputs_option = click.option(
+    "--inputs",
+    type=click.Choice(["channels", "knobs"]),
+    help="What the inputs of a model with several are, whatever its file says.",
+)
 _OPTIONS = (
     click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
     click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
@@ -70,6 +75,7 @@ _OPTIONS = (
         "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
     ),
     compat_option,
+    inputs_option,
     deterministic_option,
 )
 

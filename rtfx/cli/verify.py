@@ -10,7 +10,7 @@ import click
 from .collection import judge_each
 from .info import model_files
 from .output import json_line, status
-from .rig import compat_option, debug_option
+from .rig import compat_option, debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict
@@ -25,6 +25,7 @@ FAILS_ITS_OWN = "fails the test that its own file carries"
 @click.option("--realtime", is_flag=True, help="Inspect all compiled code of the audio thread instead.")
 @click.option("--jack", is_flag=True, help="The same, and hold the GIL while it plays on the running JACK server.")
 @compat_option
+@inputs_option
 @debug_option
 def command(
     model: str,
@@ -33,6 +34,7 @@ def command(
     realtime: bool,
     jack: bool,
     compat: str | None,
+    inputs: str | None,
 ) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
@@ -51,7 +53,7 @@ def command(
     files = model_files(model)
 
     def judge(name: str) -> bool:
-        spec = load(name, compat)
+        spec = load(name, compat, inputs)
         verdict = self_tested(verify(spec), spec, batch_test(name, spec), clip)
         if as_json:
             json_line({"file": name, **dataclasses.asdict(verdict)})

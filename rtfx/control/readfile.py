@@ -40,7 +40,7 @@ class ReadFile:
 def read_files(chain: tuple[BlockSpec, ...], models: Models) -> dict[str, ReadFile]:
     """Return what the blocks of a chain have read, by block."""
     return {
-        block.id: ReadFile(*identity(block), models[block.file] if _plays(block) == "model" else None)
+        block.id: ReadFile(*identity(block), models.of(block) if _plays(block) == "model" else None)
         for block in chain
         if block.file is not None
     }

@@ -134,7 +134,9 @@ class Reloader:
         """Return what has been read of the files that have not changed."""
         known = self.loader.models
         kept = {
-            key: spec for key, spec in known.specs.items() if not files_of(BlockSpec("model", "", file=key)) & changed
+            key: spec
+            for key, spec in known.specs.items()
+            if not files_of(BlockSpec("model", "", file=key[0])) & changed
         }
         return replace(known, specs=kept)
 
@@ -202,7 +204,7 @@ def _said(preset: Preset | None) -> Any:
     """Return all that a preset says, without the lines that it says it on."""
     if preset is None:
         return None
-    return [(b.type, b.id, b.values, str(b.file), b.level) for b in preset.chain], preset.scenes
+    return [(b.type, b.id, b.values, str(b.file), b.level, b.inputs) for b in preset.chain], preset.scenes
 
 
 def _difference(old: LoadedPreset, new: LoadedPreset) -> str:

@@ -49,7 +49,7 @@ def content(set_list: SetList) -> tuple:
     """Return what a set list says, without where it says it."""
     presets = {
         preset.name: (
-            [(block.type, block.id, block.values, block.file, block.level) for block in preset.chain],
+            [(block.type, block.id, block.values, block.file, block.level, block.inputs) for block in preset.chain],
             {scene: dict(values) for scene, values in preset.scenes.items()},
         )
         for preset in set_list.presets
@@ -59,7 +59,7 @@ def content(set_list: SetList) -> tuple:
 
 def chain_of(preset: Preset) -> list[tuple]:
     """Return what a preset plays, files as paths where they are known to be some."""
-    return [(b.type, b.id, b.values, _file(b), b.level) for b in preset.chain]
+    return [(b.type, b.id, b.values, _file(b), b.level, b.inputs) for b in preset.chain]
 
 
 def new_set_list(preset: Preset) -> str:
@@ -90,6 +90,8 @@ def document(preset: Preset, folder: Path | None = None) -> dict[str, Any]:
             keys["file"] = os.path.relpath(str(place), folder) if inside else str(place)
         if block.level:
             keys["level"] = block.level
+        if block.inputs:
+            keys["inputs"] = block.inputs
         chain.append(keys | block.values)
     return {"name": preset.name, "chain": chain, "scenes": preset.scenes}
 

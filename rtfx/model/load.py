@@ -24,6 +24,7 @@ from . import rtfx_json
 from .limits import FILE_BYTES, check_limits
 from .read import agam, aidax, foreign, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
 from .read.binary import read_binary
+from .read.inputs import check_inputs
 from .spec import ModelSpec
 from .values import mapping, shown
 
@@ -42,13 +43,14 @@ STATE_DICT_KEY = re.compile(
 class Family(NamedTuple):
     """How a family is told: the first whose `test` holds reads the file.
 
-    `compat` are the values of `load`'s parameter that its reader takes.
+    `compat` are the values of `load`'s parameter that its reader takes; `inputs`: whether it takes that of this name.
     """
 
     name: str
     test: Callable[[dict[str, Any], Path], bool]
     read: Reader
     compat: tuple[str, ...] = ()
+    inputs: bool = True
 
 
 def _has(*keys: str) -> Callable[[dict[str, Any], Path], bool]:
@@ -74,14 +76,14 @@ def _is_partial_nam(data: dict[str, Any], path: Path) -> bool:
 
 
 FAMILIES = (
-    Family("rtfx JSON", lambda data, path: data.get("format") == "rtfx", rtfx_json.read),
+    Family("rtfx JSON", lambda data, path: data.get("format") == "rtfx", rtfx_json.read, inputs=False),
     Family("NAM", _has("architecture", "config", "weights"), nam.read, nam.COMPAT),
     Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config"), nam_legacy.read, nam.COMPAT),
     Family("Automated-GuitarAmpModelling", lambda data, path: isinstance(data.get("model_data"), dict), agam.read),
     Family("AIDA-X", _is_aidax, aidax.read),
     Family("RTNeural", _is_keras, rtneural.read),
     Family("WaveNetVA", _has("dilations", "residual_channels", "variables"), wavenetva.read),
-    Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense"), smartamppro.read),
+    Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense"), smartamppro.read, inputs=False),
     Family("legacy CoreAudioML", _has("unit_type", "in_size"), agam.read_legacy),
     Family("PyTorch state_dict", _is_state_dict, state_dict.read),
     # one of the two keys alone: RTNeural's reader names the other
@@ -92,7 +94,7 @@ FAMILIES = (
 COMPAT = tuple(dict.fromkeys(choice for family in FAMILIES for choice in family.compat))
 
 
-def load(name: str | Path, compat: str | None = None) -> ModelSpec:
+def load(name: str | Path, compat: str | None = None, inputs: str | None = None) -> ModelSpec:
     """Return the model called `name`.
 
     Parameters
@@ -102,6 +104,8 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     compat : str, optional
         A former reading of a family's files, for comparison with what was rendered then: one of `COMPAT`. Files of
         other families load as always.
+    inputs : str, optional
+        "channels" or "knobs": what the inputs of a net are that has several, whatever its file says or is guessed.
 
     Raises
     ------
@@ -109,6 +113,7 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
         One line that names the file, what was found and what was expected. Nothing else is ever raised.
     """
     check_compat(compat)
+    check_inputs(inputs)
     if not isinstance(name, str | os.PathLike):
         raise UsageError(f"model is {name!r}, expected a path, a name, or random:KIND?key=value&...")
     if str(name).startswith(RANDOM):
@@ -119,11 +124,13 @@ def load(name: str | Path, compat: str | None = None) -> ModelSpec:
     if (path / nam_legacy.CONFIG).is_file():
         path = path / nam_legacy.CONFIG
     try:
-        if path.is_file() and (spec := read_binary(path)) is not None:
+        if path.is_file() and (spec := read_binary(path, inputs)) is not None:
             return check_limits(spec)
         data = parse(path)
         family = _family(data, path)
         options = {"compat": compat} if compat in family.compat else {}
+        if family.inputs and inputs is not None:
+            options["inputs"] = inputs
         return check_limits(family.read(data, path, **options))
     except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
         message = "".join(c if is_text(c) else "?" for c in one_line(error))

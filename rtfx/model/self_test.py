@@ -45,7 +45,7 @@ def batch_test(name: str | Path, spec: ModelSpec) -> BatchTest | None:
     ModelError
         Batches that are no numbers, or of different lengths.
     """
-    if spec.family != "aidax":
+    if spec.family != "aidax" or spec.inputs > 1:  # the batches are of one channel
         return None
     path = find_model(name)
     data: dict[str, Any] = parse(path)

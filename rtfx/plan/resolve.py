@@ -60,17 +60,29 @@ class Options:
 
 @dataclass
 class Models:
-    """Reads each model file once; `compat` is that of `model.load.load`."""
+    """Reads each model file once for each of the ways in which its inputs are taken.
+
+    `compat` and `inputs` are those of `model.load.load`; `inputs` counts before what a block says.
+    """
 
     compat: str | None = None
-    specs: dict[str, ModelSpec] = field(default_factory=dict)
+    inputs: str | None = None
+    specs: dict[tuple[str, str], ModelSpec] = field(default_factory=dict)
 
     def __getitem__(self, name: Any) -> ModelSpec:  # a path, a name, or a specification as it is
+        return self.read(name)
+
+    def of(self, block: BlockSpec) -> ModelSpec:
+        """Return the model of a block."""
+        return self.read(block.file, block.inputs)
+
+    def read(self, name: Any, inputs: str = "") -> ModelSpec:
+        """Return a model whose inputs are "channels", "knobs" or what its file says."""
         if isinstance(name, ModelSpec):
             return name
-        key = str(name)
+        key = str(name), self.inputs or inputs
         if key not in self.specs:
-            self.specs[key] = load(key, self.compat)
+            self.specs[key] = load(key[0], self.compat, key[1] or None)
         return self.specs[key]
 
 
@@ -93,11 +105,12 @@ def _model(block: BlockSpec, models: Models) -> ModelSpec:
     """Return a block's model; an error names the place in the set list."""
     try:
         try:
-            return models[block.file]
+            return models.of(block)
         except NotAModelFile:
             if block.path is None or not isinstance(block.file, str):
                 raise
-            return models[find_model(block.file, block.beside)]  # its error names the set list's folder too
+            found = find_model(block.file, block.beside)  # its error names the set list's folder too
+            return models.read(found, block.inputs)
     except RtfxError as error:
         if block.path is None:
             raise

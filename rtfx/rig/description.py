@@ -35,6 +35,8 @@ class BlockSpec:
         A path if the file stands beside the set list, else the name as written, to be looked for in the usual places.
     level : str
         The named level of a model, "" for the usual one.
+    inputs : str
+        What the inputs of a model are that has several: "channels" or "knobs", "" for what its file says.
     lines : dict
         Line of each key; empty if the block does not come from a file.
     place : str
@@ -50,6 +52,7 @@ class BlockSpec:
     values: dict[str, float | str] = field(default_factory=dict)
     file: Path | str | None = None
     level: str = ""
+    inputs: str = ""
     lines: dict[str, int] = field(default_factory=dict)
     place: str = ""
     path: Path | None = None
@@ -112,7 +115,7 @@ class Preset:
         table = {parameter.name: parameter for parameter in parameters}
         for key, value in block.values.items():
             try:
-                check_value(table, key, value, ("type", "id", "file", "level"))
+                check_value(table, key, value, ("type", "id", "file", "level", "inputs"))
             except UsageError as error:
                 yield block.error(key, str(error))
         for scene, values in self.scenes.items():

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..errors import PresetError, RtfxError, UsageError, closest, did_you_mean, is_text, quoted, same_accents
 from ..find import find_beside
+from ..model.read.inputs import CHOICES
 from . import random_block
 from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value, folders_of
 from .parameters import Parameter
@@ -299,15 +300,22 @@ class Reader:
         level = None
         if effect.file == "model" and "level" in keys and not _is_number(keys["level"]):  # a number is a knob
             level = self.text(keys.pop("level"), f"{place}: level")
+        inputs = None
+        if effect.file == "model" and "inputs" in keys and not _is_number(keys["inputs"]):
+            word = keys.pop("inputs")
+            inputs = self.text(word, f"{place}: inputs")
+            if inputs and inputs not in CHOICES:
+                hint = did_you_mean(inputs, CHOICES)
+                self.wrong(word, f"{place}: inputs is {_show(word)}{hint}, expected one of: {', '.join(CHOICES)}")
         values = self.values(keys, place, effect, file)
         if effect.file and file is None and len(self.mistakes) == before:
             self.wrong(marked, f"{place}: missing key 'file'")
-        return BlockSpec(block_type, block_id, values, file, level or "", lines, place, self.path)
+        return BlockSpec(block_type, block_id, values, file, level or "", inputs or "", lines, place, self.path)
 
     def values(self, keys: Mapping[str, Marked], place: str, effect: BlockType, file: Path | str | None) -> dict:
         """Return the values of a block's parameters and of the knobs that its file may have."""
         parameters = _table(effect, file)
-        extra = {"": (), "model": ("file", "level")}.get(effect.file, ("file",))
+        extra = {"": (), "model": ("file", "level", "inputs")}.get(effect.file, ("file",))
         allowed = ("type", "id", *extra, *parameters)
         values = {}
         for key, item in keys.items():

@@ -59,7 +59,7 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
     for item in items:
         if isinstance(item, Mapping) and item.get("type") == random_block.TYPE and "model" in types:
             item = random_block.model_of(item)
-        level, title = "", ""
+        level, inputs, title = "", "", ""
         if isinstance(item, HasKnobs):
             kind, file, values = "model", item.spec, {}
         elif isinstance(item, Mapping):
@@ -69,6 +69,8 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
             title = values.pop("id", None) or title
             if kind == "model" and isinstance(values.get("level"), str):  # a number is a knob
                 level = values.pop("level")
+            if kind == "model" and isinstance(values.get("inputs"), str):
+                inputs = values.pop("inputs")
         elif not isinstance(item, str | PathLike):
             raise UsageError(f"block is {item!r}, expected a model, a path, or a mapping such as {{'type': 'gate'}}")
         else:
@@ -79,7 +81,7 @@ def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
         name, number = title, 2
         while name in used:
             name, number = f"{title}_{number}", number + 1
-        blocks.append(BlockSpec(kind, name, values, file, level))
+        blocks.append(BlockSpec(kind, name, values, file, level, inputs))
     return blocks
 
 

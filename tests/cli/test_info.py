@@ -96,7 +96,7 @@ def test_a_folder_without_models(capsys, tmp_path, verb):
     (tmp_path / "notes.txt").write_text("none here")
     code, out, err = rtfx(capsys, verb, tmp_path)
     assert (code, out) == (1, "")
-    kinds = ".json, .nam, .aidax, .pt2, .safetensors, .keras or a Keras .h5"
+    kinds = ".json, .nam, .aidax, .pt2, .onnx, .safetensors, .keras or a Keras .h5"
     assert err == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected {kinds}\n"
 
 

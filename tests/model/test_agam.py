@@ -24,7 +24,7 @@ RNG = np.random.default_rng(6)
 @pytest.mark.parametrize("name", FILES)
 def test_both_oracles_agree(tmp_path, name, cold):
     path = write(tmp_path, FILES[name])
-    spec = load(path)
+    spec = load(path, inputs="knobs")
     assert spec.family == "agam"
     knobs = {knob.name: 0.2 + 0.6 * i for i, knob in enumerate(spec.knobs)}
     expected = evaluate_more(path, X, knobs, cold)

@@ -35,7 +35,7 @@ def agree(spec, model, size=1.0, **options):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_feature(tmp_path, name):
-    spec = load(write(tmp_path, FILES[name], "net.nam"))
+    spec = load(write(tmp_path, FILES[name], "net.nam"), inputs="channels")
     for size in [1.0, *(0.999 * limit for limit, _ in spec.sizes), *(limit for limit, _ in spec.sizes)]:
         agree(spec, FILES[name], size)
 

@@ -77,7 +77,7 @@ class Description:
             "inputs": int(engine.record["inputs"]),
             "outputs": int(engine.record["outputs"]),
             "opened": {"preset": opened.first, "values": _plain(opened.values), "cold": opened.cold}
-            | ({"compat": opened.models.compat} if opened.models.compat else {}),
+            | {name: value for name in ("compat", "inputs") if (value := getattr(opened.models, name))},
             "options": {key: value for key, value in asdict(opened.options).items() if value not in (None, False)},
             "files": self._files,
             "playing": window.playing,
@@ -150,7 +150,11 @@ class Description:
                 item: dict[str, Any] = {"type": block.type, "id": block.id}
                 if block.file is not None:
                     item["file"] = self._file(block, preset)
-                chain.append(item | ({"level": block.level} if block.level else {}) | _plain(block.values))
+                chain.append(
+                    item
+                    | {name: word for name in ("level", "inputs") if (word := getattr(block, name))}
+                    | _plain(block.values)
+                )
             scenes = {title: _plain(values) for title, values in preset.source.scenes.items()}
             used = {one["name"] for one in told}
             names = itertools.chain([preset.name], (f"{preset.name} {number}" for number in itertools.count(2)))

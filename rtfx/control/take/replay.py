@@ -63,7 +63,7 @@ class Replay:
         self._check_files()
         self._arrays = self._read()
         options = Options(**self._take["options"])
-        models = Models(opened.get("compat"))
+        models = Models(opened.get("compat"), opened.get("inputs"))
         loader = Loader(self._rate, models, options, opened["cold"], self._take["inputs"])
         self._loaded, _ = load_presets(set_list.presets, opened["preset"], opened["values"], loader)
         self._limiter = bool(set_list.globals.get("limiter", True))

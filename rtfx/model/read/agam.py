@@ -24,13 +24,12 @@ from ..nodes import Add, Dense, Input, Node, Slice
 from ..spec import Knob, ModelSpec
 from ..values import integer, mapping, one_of, required, shown
 from .guitar import at_levels, guitar_rate
+from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .read_json import read_json
 from .residual_stack import Layer, append_stack
-from .rtneural import inputs
 from .torch_layers import GATES, State, add, linear, recurrent
 
 MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
-KNOBS = ("drive", "tone")
 LEGACY_WEIGHTS = "modelBest.json"
 
 # what each plugin multiplies its input by at half of its knob, by the nets it accepts: unit, hidden size, inputs
@@ -46,8 +45,8 @@ PLUGINS = {
 }
 
 
-def read(data: dict[str, Any], path: Path) -> ModelSpec:
-    """Return the model in an Automated-GuitarAmpModelling file.
+def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
+    """Return the model in an Automated-GuitarAmpModelling file; `inputs` is as `sort_inputs` has it.
 
     Raises
     ------
@@ -60,25 +59,26 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         raise MissingKey("the file has no key 'state_dict', thus no weights: its training ended before it saved any")
     state = State(data["state_dict"])
     if kind == "GatedConvNet":
-        return _spec(data, path, _gated(model, state), state, 1)
+        return _spec(data, path, _gated(model, state), state, (), [])
     if kind == "RecNet":
         blocks = _blocks(data)
-        width = _inputs(blocks[0], "blocks['0']")
-        nodes = inputs(width, list(KNOBS[: width - 1]))
+        width, knobs, warnings = _inputs(blocks[0], "blocks['0']", data, inputs, blocks[-1])
+        nodes = input_nodes(width, [knob.name for knob in knobs])
         entrance, source, outputs = len(nodes) - 1, len(nodes) - 1, width
         for i, block in enumerate(blocks):
             source, outputs = _block(nodes, source, outputs, block, f"blocks['{i}']", state, f"layers.block_{i + 1}.")
         _append_skip(nodes, entrance, width, _skip(model, "model_data", 0), outputs)
-        return _spec(data, path, nodes, state, width)
-    width = _inputs(model, "model_data")
-    nodes = inputs(width, list(KNOBS[: width - 1]))
+        return _spec(data, path, nodes, state, knobs, warnings)
+    width, knobs, warnings = _inputs(model, "model_data", data, inputs)
+    nodes = input_nodes(width, [knob.name for knob in knobs])
     _block(nodes, len(nodes) - 1, width, model, "model_data", state, "")
     one_layer = _layers(model, "model_data") == 1
-    plugin = PLUGINS.get((model["unit_type"], integer(model["hidden_size"], ""), width)) if one_layer else None
-    return _spec(data, path, nodes, state, width, plugin)
+    known = (model["unit_type"], integer(model["hidden_size"], ""), 1 + len(knobs))
+    plugin = PLUGINS.get(known) if one_layer and known[2] == width else None
+    return _spec(data, path, nodes, state, knobs, warnings, plugin)
 
 
-def read_legacy(data: dict[str, Any], path: Path) -> ModelSpec:
+def read_legacy(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
     """Return the model of a legacy CoreAudioML description, if its weights are to be had as JSON."""
     beside = path.with_name(LEGACY_WEIGHTS)
     if "state_dict" in data:
@@ -91,10 +91,10 @@ def read_legacy(data: dict[str, Any], path: Path) -> ModelSpec:
             f"dump its state_dict as {LEGACY_WEIGHTS} beside it"
         )
     model = {"output_size": 1} | data | {"input_size": required(data, "in_size"), "skip": 1}
-    width = _inputs(model, "the file")
-    nodes = inputs(width, list(KNOBS[: width - 1]))
+    width, knobs, warnings = _inputs(model, "the file", data, inputs)
+    nodes = input_nodes(width, [knob.name for knob in knobs])
     _block(nodes, len(nodes) - 1, width, model, "the file", state, "layers.0.")
-    return _spec(data, path, nodes, state, width)
+    return _spec(data, path, nodes, state, knobs, warnings)
 
 
 def _spec(
@@ -102,12 +102,12 @@ def _spec(
     path: Path,
     nodes: list[Node],
     state: State,
-    width: int,
+    knobs: tuple[Knob, ...],
+    warnings: list[str],
     plugin: tuple[str, float] | None = None,
 ) -> ModelSpec:
     """Return the finished model, if every tensor was used."""
     state.finish()
-    warnings: list[str] = []
     rate, rate_source = guitar_rate(data, path, warnings)
     levels = at_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else at_levels({}, None)
     return ModelSpec(
@@ -116,19 +116,31 @@ def _spec(
         name=path.stem,
         sample_rate=rate,
         rate_source=rate_source,
-        knobs=tuple(Knob(name) for name in KNOBS[: width - 1]),
+        knobs=knobs,
         kind="pedal" if plugin and plugin[0] == "TS-M1N3" else "unknown",
         warnings=tuple(warnings),
         **levels,
     )
 
 
-def _inputs(model: dict[str, Any], where: str) -> int:
-    """Return the number of inputs: audio and at most two knobs."""
-    width = integer(required(model, "input_size", where), f"{where}.input_size")
-    if width > 1 + len(KNOBS):
-        raise UnsupportedInput(f"{where}.input_size is {width}, expected at most 3: audio, drive, tone")
-    return width
+def _inputs(
+    model: dict[str, Any], where: str, data: dict[str, Any], asked: str | None, last: dict[str, Any] | None = None
+) -> tuple[int, tuple[Knob, ...], list[str]]:
+    """Return the number of inputs, the knobs among them, at most two, and what is to be told of a guess.
+
+    `last` is the block that gives the output, if it is not that of the inputs.
+    """
+    width = at_most(integer(required(model, "input_size", where), f"{where}.input_size"), WIDTH, "input_size")
+    outputs = integer((last or model).get("output_size", 1), f"{where}.output_size")
+    warnings: list[str] = []
+    stated = stated_knobs(data.get("metadata"), data)
+    knobs = sort_inputs(width, outputs, warnings, asked, stated, GUITAR, format_says=True)
+    if len(knobs) > len(GUITAR) and not stated and asked is None:
+        raise UnsupportedInput(
+            f"{where}.input_size is {width}, expected at most 3: audio, drive, tone; --inputs {CHANNELS} or "
+            f"--inputs {KNOBS} takes them all"
+        )
+    return width, knobs, warnings
 
 
 def _layers(model: dict[str, Any], where: str) -> int:
@@ -181,7 +193,7 @@ def _append_skip(nodes: list[Node], source: int, width: int, skip: int, outputs:
         raise UnsupportedInput(f"skip adds {kept} inputs to {outputs} outputs, expected 1 or as many as there are")
     if kept < width:
         entrance = nodes[nodes[source].sources[0]] if nodes[source].sources else None
-        audio = kept == 1 and isinstance(entrance, Input)  # the first input is a node of its own
+        audio = isinstance(entrance, Input) and entrance.channels == kept  # the audio is a node of its own
         source = nodes[source].sources[0] if audio else add(nodes, Slice((source,), 0, kept))
     if kept < outputs:
         source = add(nodes, Dense((source,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))

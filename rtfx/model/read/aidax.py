@@ -14,42 +14,55 @@ import numpy as np
 
 from ...errors import UnsupportedInput
 from ...units import gain_from_db
-from ..nodes import Add, Affine, Concat, Input, Node
-from ..spec import Knob, ModelSpec
+from ..nodes import Add, Affine, Concat, Dense, Input, Node
+from ..spec import ModelSpec
 from ..values import required, shown
+from .inputs import sort_inputs, stated_knobs
 from .rates import find_rate
+from .rtneural import outputs_of
 from .rtneural_layers import append_layers, width_of
 
 KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
+PARAMETERS, PARAMETER = ("param1", "param2"), 0.0  # what AIDA-X calls its knobs, and where they stand
 KINDS = ("amp", "pedal", "amp+cab")
 DEFAULT_RATE = 48000.0
 SILENT_DB = -90.0  # AIDA-X: a gain at or below this is zero
 LOUDEST_DB = 200.0  # keeps the gain finite in float32
 
 
-def read(data: dict[str, Any], path: Path) -> ModelSpec:
-    """Return the model in an AIDA-X file.
+def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
+    """Return the model in an AIDA-X file; `inputs` is as `sort_inputs` has it.
 
     Raises
     ------
     ModelError
-        As for RTNeural JSON; UnsupportedInput for more than three inputs or `in_skip` above 1.
+        As for RTNeural JSON; UnsupportedInput for more than two knobs or `in_skip` above 1.
     """
     width = width_of(required(data, "in_shape"), "in_shape")
-    if width > 3:
+    layers = required(data, "layers")
+    warnings: list[str] = []
+    stated = stated_knobs(data.get("metadata"), data)
+    knobs = sort_inputs(
+        width, outputs_of(layers), warnings, inputs, stated, PARAMETERS, format_says=True, default=PARAMETER
+    )
+    if len(knobs) > len(PARAMETERS) and not stated and inputs is None:
         raise UnsupportedInput(f"in_shape has {width} inputs, expected at most 3: audio, param1, param2")
     skip = _number(data.get("in_skip"), 0.0)
     if skip not in (0.0, 1.0):
         raise UnsupportedInput(f"in_skip is {shown(data['in_skip'])}, expected 0 or 1")
-    names = ["param1", "param2"][: width - 1]
-    nodes: list[Node] = [Input(sources=())]
-    audio = _append_gain(nodes, 1, data.get("in_gain"))
-    nodes += [Input(sources=(), role="knob", name=name) for name in names]
-    if names:
-        nodes.append(Concat(sources=(audio, *range(audio + 1, audio + width))))
-    warnings, outputs = append_layers(nodes, required(data, "layers"), width)
+    channels = width - len(knobs)
+    nodes: list[Node] = [Input(sources=(), channels=channels)]
+    audio = _append_gain(nodes, channels, data.get("in_gain"))
+    nodes += [Input(sources=(), role="knob", name=knob.name) for knob in knobs]
+    if knobs:
+        nodes.append(Concat(sources=(audio, *range(audio + 1, len(nodes)))))
+    ignored, outputs = append_layers(nodes, layers, width)
     if skip:
-        nodes.append(Add(sources=(audio, len(nodes) - 1)))
+        net = len(nodes) - 1
+        if channels == 1 < outputs:
+            nodes.append(Dense((audio,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
+            audio = len(nodes) - 1
+        nodes.append(Add(sources=(audio, net)))
     _append_gain(nodes, outputs, data.get("out_gain"))
     metadata = _metadata(data)
     rate, rate_source = find_rate(data, path, warnings, DEFAULT_RATE, "as AIDA-X does", own=(data.get("metadata"),))
@@ -60,10 +73,10 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         name=str(metadata.get("name") or path.stem),
         sample_rate=rate,
         rate_source=rate_source,
-        knobs=tuple(Knob(name, default=0.0) for name in names),
+        knobs=knobs,
         kind=kind if kind in KINDS else "unknown",
         metadata=metadata,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *ignored),
     )
 
 

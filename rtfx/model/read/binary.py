@@ -26,8 +26,8 @@ DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", 
 SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
 
 
-def read_binary(path: Path) -> ModelSpec | None:
-    """Return the model in a file, None if it is none of these formats.
+def read_binary(path: Path, inputs: str | None = None) -> ModelSpec | None:
+    """Return the model in a file, None if it is none of these formats; `inputs` is as `sort_inputs` has it.
 
     Raises
     ------
@@ -42,24 +42,24 @@ def read_binary(path: Path) -> ModelSpec | None:
     if start.startswith(HDF5):
         from .keras_file import read_h5
 
-        return _described(read_h5(path, side := _beside(path)), side, path)
+        return _described(read_h5(path, side := _beside(path), inputs), side, path)
     archive, tensors = start.startswith(b"PK"), start[8:9] == b"{" and start[5:8] == b"\0\0\0"
     named = path.suffix.lower() == ".onnx" and size > 0 and what_is(start) is None
     graph = named or start[:3] in ONNX
     if (archive or tensors or graph) and size > FILE_BYTES:
         raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
     if archive:
-        return _archive(path)
+        return _archive(path, inputs)
     if graph:
         from .onnx.read import read
 
         side = _beside(path)
-        spec = read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
+        spec = read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
         return _described(spec, side, path)
-    return state_dict.read(safetensors(path.read_bytes()), path) if tensors else None
+    return state_dict.read(safetensors(path.read_bytes()), path, inputs) if tensors else None
 
 
-def _archive(path: Path) -> ModelSpec:
+def _archive(path: Path, inputs: str | None) -> ModelSpec:
     from . import keras_file
     from .pt2 import archive, read
 
@@ -71,7 +71,7 @@ def _archive(path: Path) -> ModelSpec:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): fetch or export it again") from error
     if program:
         side = _beside(path)
-        spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"))
+        spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
         return _described(spec, side, path)
     if any("/code/" in name and name.endswith(".py") for name in names):
         raise NotAModelFile(TORCHSCRIPT)
@@ -79,7 +79,8 @@ def _archive(path: Path) -> ModelSpec:
         raise NotAModelFile(PICKLE)
     if keras_file.WEIGHTS in names:
         with zipfile.ZipFile(path) as opened:
-            return _described(keras_file.read_archive(opened, path.stem, side := _beside(path)), side, path)
+            side = _beside(path)
+            return _described(keras_file.read_archive(opened, path.stem, side, inputs), side, path)
     raise NotAModelFile(
         f"a zip archive that holds {shown(names[0] if names else 'nothing')}, expected a model: {EXPORT}"
     )

@@ -28,26 +28,26 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 PARTS = ("/vars", "/cell/vars", "/layer/vars")  # where a layer keeps its own tensors
 
 
-def read_archive(opened: zipfile.ZipFile, name: str, side: dict[str, Any]) -> ModelSpec:
-    """Return the model in a .keras archive; `side` is what the description beside it says."""
+def read_archive(opened: zipfile.ZipFile, name: str, side: dict[str, Any], inputs: str | None = None) -> ModelSpec:
+    """Return the model in an archive; `side` is what the description beside it says; `inputs` as `sort_inputs`."""
     config = _json(_member(opened, CONFIG), CONFIG)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / WEIGHTS
         path.write_bytes(_member(opened, WEIGHTS))
         stored = read_hdf5(path)
-    return _spec(config, lambda inner: _of_archive(stored, inner, ""), name, side)
+    return _spec(config, lambda inner: _of_archive(stored, inner, ""), name, side, inputs)
 
 
-def read_h5(path: Path, side: dict[str, Any]) -> ModelSpec:
+def read_h5(path: Path, side: dict[str, Any], inputs: str | None = None) -> ModelSpec:
     """Return the model in a .h5 file that holds its config too."""
     stored = read_hdf5(path)
     text = stored.attributes.get("", {}).get("model_config")
     if not isinstance(text, str):
         raise NotAModelFile("an HDF5 file without Keras' model_config, expected a saved model: save it as .keras")
-    return _spec(_json(text, "model_config"), lambda inner: _of_h5(stored, inner), path.stem, side)
+    return _spec(_json(text, "model_config"), lambda inner: _of_h5(stored, inner), path.stem, side, inputs)
 
 
-def _spec(config: Any, weights: Any, name: str, side: dict[str, Any]) -> ModelSpec:
+def _spec(config: Any, weights: Any, name: str, side: dict[str, Any], inputs: str | None) -> ModelSpec:
     """Return the model of a whole config; `weights` gives the tensors for the inner one."""
     kind = mapping(config, CONFIG).get("class_name")
     inner = mapping(required(config, "config", CONFIG), "config")
@@ -62,7 +62,7 @@ def _spec(config: Any, weights: Any, name: str, side: dict[str, Any]) -> ModelSp
         window = _smartamppro(inner, found)
     if window is not None:
         return smartamppro.read(window, Path(name))
-    return spec_from_config(inner, found, _width(inner), side.get("knobs"), side.get("sample_rate"), name)
+    return spec_from_config(inner, found, _width(inner), side.get("knobs"), side.get("sample_rate"), name, inputs)
 
 
 def _width(config: dict[str, Any]) -> int:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ModelError, ResourceLimit, UnsupportedArchitecture
-from ..limits import NODES, at_most, check_limits
+from ...errors import ModelError, ResourceLimit, UnsupportedArchitecture, UsageError
+from ..limits import NODES, WIDTH, at_most, check_limits
 from ..nodes import Add, Affine, Concat, Mul, Node
 from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from .inputs import input_nodes, sort_inputs, with_knobs
 from .keras_layers import layer_nodes
-from .rtneural import guitar_knobs, inputs
+from .rtneural import entrance
 from .torch_layers import add
 
 JOINS: dict[str, type[Node]] = {"Add": Add, "Multiply": Mul, "Concatenate": Concat, "Subtract": Add}
@@ -44,8 +45,9 @@ def spec_from_config(
     knobs: Sequence[str] | None,
     sample_rate: float | None,
     name: str,
+    asked: str | None = None,
 ) -> ModelSpec:
-    """Return the model that a config of `width` input features describes.
+    """Return the model that a config of `width` input features describes; `asked` is as `sort_inputs` has it.
 
     Raises
     ------
@@ -54,19 +56,29 @@ def spec_from_config(
     """
     with understood():
         kinds = [{"type": str(entry["class_name"]).lower()} for entry in config["layers"]]
-        named = list(knobs) if knobs is not None else guitar_knobs(kinds, width)
-        nodes = inputs(width, named)
+        nodes = input_nodes(at_most(width, WIDTH, "features of the input"), ())
         last = _model(nodes, len(nodes) - 1, config, weights)
         if last != len(nodes) - 1:
             raise UnsupportedArchitecture("the output is not the last layer: layers behind it reach nothing")
+    warnings: list[str] = []
+    if knobs is not None and asked is None:
+        if not len(set(knobs)) == len(knobs) < width:
+            raise UsageError(
+                f"{len(knobs)} knobs are named: {', '.join(knobs)}; expected at most {width - 1}, each with a name of "
+                "its own"
+            )
+        sorted_out = tuple(Knob(knob) for knob in knobs)
+    else:
+        stated = tuple(Knob(knob) for knob in knobs or ())
+        sorted_out = sort_inputs(width, width_of(nodes), warnings, asked, stated, **entrance(kinds, width))
     spec = ModelSpec(
         family="keras",
-        nodes=tuple(nodes),
+        nodes=with_knobs(nodes, sorted_out),
         name=name,
         sample_rate=sample_rate,
         rate_source="user" if sample_rate else "unknown",
-        knobs=tuple(Knob(knob) for knob in named),
-        warnings=() if sample_rate else (UNKNOWN_RATE,),
+        knobs=sorted_out,
+        warnings=tuple(warnings if sample_rate else [*warnings, UNKNOWN_RATE]),
     )
     return check_limits(spec)
 
@@ -172,12 +184,17 @@ def _joined(nodes: list[Node], sources: list[Any], kind: str, config: dict[str, 
 
 def _scaled(nodes: list[Node], source: int, scale: float, shift: float) -> int:
     """Append a gain and an offset, the same for all features."""
+    ones = np.ones(at_most(width_of(nodes[: source + 1]), NODES, "features"))
+    return add(nodes, Affine((source,), scale=scale * ones, shift=shift * ones))
+
+
+def width_of(nodes: Sequence[Node]) -> int:
+    """Return the features of the last node."""
     widths: list[int] = []
     for node in nodes:
         joined = isinstance(node, Concat)
         widths.append(sum(widths[s] for s in node.sources) if joined else node.width or widths[node.sources[0]])
-    ones = np.ones(at_most(widths[source], NODES, "features"))
-    return add(nodes, Affine((source,), scale=scale * ones, shift=shift * ones))
+    return widths[-1]
 
 
 def _arguments(value: Any) -> Iterator[Value | float]:

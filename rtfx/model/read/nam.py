@@ -15,6 +15,7 @@ from ...errors import ResourceLimit, ShapeMismatch, UnsupportedVersion
 from ..limits import SIZES, check_limits
 from ..spec import SIZE, Knob, ModelSpec
 from ..values import mapping, number, one_of, required, shown, string, tensor
+from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
 from .nam_container import read_container, read_sequential
 from .nam_graph import Graph, Job, Part, Weights
 from .nam_simple import DEFAULT_RATE, FORMER_LINEAR, read_convnet, read_linear, read_lstm
@@ -46,7 +47,7 @@ KINDS = {
 }  # "studio" is none of these
 
 
-def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSpec:
+def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: str | None = None) -> ModelSpec:
     """Return the model in a NAM file.
 
     Parameters
@@ -58,6 +59,8 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
     compat : str, optional
         One of `COMPAT`: "nam-0.5.5" skips layer1x1_post_film unless blended, "nam-linear-reversed" reads a Linear
         whose first weight is the oldest sample. By default both are as NAM's current player has them.
+    inputs : str, optional
+        What the inputs are, as `sort_inputs` has it; ``metadata.controls`` names knobs.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
         Also for a part that is not played at full size.
     """
     guess: list[str] = []
-    file = _File(data, path, compat, {}, find_rate(data, path, guess, DEFAULT_RATE, "NAM's own"), guess)
+    file = _File(data, path, compat, inputs, {}, find_rate(data, path, guess, DEFAULT_RATE, "NAM's own"), guess)
     graph, spec = _at_size(file, 1.0)
     whole, breakpoints = replace(spec, parameters=graph.parameters), sorted(graph.breakpoints)
     if not breakpoints:
@@ -91,7 +94,7 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
                 f"a smaller size is of {spec.sample_rate:g} Hz, expected {whole.sample_rate:g} Hz, as the full size"
             )
         check_limits(spec)
-    return replace(whole, knobs=(Knob(SIZE, default=1.0),), sizes=(*sizes, (1.0, whole)))
+    return replace(whole, knobs=(*whole.knobs, Knob(SIZE, default=1.0)), sizes=(*sizes, (1.0, whole)))
 
 
 class _File(NamedTuple):
@@ -104,6 +107,7 @@ class _File(NamedTuple):
     data: dict[str, Any]
     path: Path
     compat: str | None
+    inputs: str | None
     numbers: dict[int, np.ndarray]
     rate: tuple[float | None, str]
     guess: list[str]
@@ -119,13 +123,19 @@ def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
     if rate is None:
         rate, source = file.rate
         graph.warnings += file.guess
+    nodes = graph.pruned(part.output)
+    guesses: list[str] = []
+    stated = stated_knobs(metadata, file.data, file.data.get("config"))
+    asked = said_choice(file.inputs, metadata)
+    knobs = sort_inputs(graph.widths[0], graph.widths[part.output], guesses, asked, stated)
     gear, name = metadata.get("gear_type"), metadata.get("name")
     spec = ModelSpec(
         family="nam",
-        nodes=graph.pruned(part.output),
+        nodes=with_knobs(nodes, knobs),
         name=name if isinstance(name, str) and name else file.path.stem,
         sample_rate=rate,
         rate_source=source,
+        knobs=knobs,
         kind=KINDS.get(gear, "unknown") if isinstance(gear, str) else "unknown",
         prewarm=part.prewarm,
         level_db=0.0 if loudness is None else NORMAL_LOUDNESS - loudness,
@@ -133,7 +143,7 @@ def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
         input_level_dbu=_level(metadata, "input_level_dbu"),
         output_level_dbu=_level(metadata, "output_level_dbu"),
         metadata=metadata,
-        warnings=tuple(dict.fromkeys(graph.warnings)),
+        warnings=tuple(dict.fromkeys([*guesses, *graph.warnings])),
     )
     return graph, spec
 

@@ -15,7 +15,7 @@ from . import nam
 CONFIG, WEIGHTS = "config.json", "weights.npy"
 
 
-def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSpec:
+def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: str | None = None) -> ModelSpec:
     """Return the model of a config whose weights are in a file beside it.
 
     Parameters
@@ -36,7 +36,7 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None) -> ModelSp
         raise MissingKey(f"the file has no key 'weights', and there is no {WEIGHTS} beside it: re-export the model")
     whole = data | {"weights": _weights(beside)}
     name = prefix.strip("_-. ") or path.absolute().parent.name
-    return nam.read(whole, Path(name + ".nam"), compat)
+    return nam.read(whole, Path(name + ".nam"), compat, inputs)
 
 
 def _weights(path: Path) -> np.ndarray:

@@ -1,20 +1,22 @@
 """Reads RTNeural JSON (a Keras network: ``in_shape``, ``layers``), the KlonCentaur files among it.
 
 What the file does not say is inferred as follows. A recurrent net of two inputs takes audio and a knob `drive`, of
-three audio, `drive` and `tone`; KlonCentaur's three are audio, a knob `gain` and the sample period in seconds. Any
-other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's one-input nets (their
-training data); its three-input nets are right at every rate. KlonCentaur files have no activation key anywhere.
-With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
+three audio, `drive` and `tone`, unless as many come out; KlonCentaur's three are audio, a knob `gain` and the sample
+period in seconds. Any other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's
+one-input nets (their training data); its three-input nets are right at every rate. KlonCentaur files have no activation
+key anywhere. With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
-from ..nodes import Concat, Input, Node
+from ...errors import ModelError
 from ..spec import Knob, ModelSpec
 from ..values import required
+from .inputs import CHANNELS, GUITAR, input_nodes, said_choice, sort_inputs, stated_knobs
 from .rates import find_rate
 from .rtneural_layers import append_layers, one_shape, width_of
 
@@ -22,7 +24,7 @@ KLON_RATE = 44100.0
 KLON_VOLTS_DB = -22.3  # the circuit's output clips at 13.1 V (KlonCentaur's output buffer): 13.1 V is full scale
 
 
-def read(data: dict[str, Any], path: Path) -> ModelSpec:
+def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
     """Return the model in an RTNeural file.
 
     Parameters
@@ -31,6 +33,8 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         The parsed file.
     path : Path
         Its stem is the model's name.
+    inputs : str, optional
+        What the inputs are, as `sort_inputs` has it.
 
     Raises
     ------
@@ -40,9 +44,13 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     width = width_of(required(data, "in_shape"), "in_shape")
     layers = required(data, "layers")
     klon = klon_inputs(layers, width)
-    knob_names = ["gain"] if klon == 3 else guitar_knobs(layers, width)
-    nodes = inputs(width, knob_names, sample_period=klon == 3)
-    warnings, _ = append_layers(nodes, layers, width)
+    warnings: list[str] = []
+    knobs: tuple[Knob, ...] = (Knob("gain"),)
+    if klon != 3:
+        asked, stated = said_choice(inputs, data), stated_knobs(data)
+        knobs = sort_inputs(width, outputs_of(layers), warnings, asked, stated, **entrance(layers, width))
+    nodes = input_nodes(width, [knob.name for knob in knobs], sample_period=klon == 3)
+    ignored, _ = append_layers(nodes, layers, width)
     facts: dict[str, Any] = {"family": "rtneural"}
     rate: float | None = None
     source = "any"
@@ -50,13 +58,13 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         facts = {"family": "klon", "kind": "pedal", "level_db": KLON_VOLTS_DB}
     if klon < 3:
         rate, source = find_rate(data, path, warnings, KLON_RATE if klon else None, "as all KlonCentaur nets")
-    warnings += frame_warnings(data["in_shape"], layers)
+    warnings += [*frame_warnings(data["in_shape"], layers), *ignored]
     return ModelSpec(
         nodes=tuple(nodes),
         name=path.stem,
         sample_rate=rate,
         rate_source=source,
-        knobs=tuple(Knob(name) for name in knob_names),
+        knobs=knobs,
         warnings=tuple(warnings),
         **facts,
     )
@@ -87,19 +95,22 @@ def klon_inputs(layers: Any, width: int) -> int:
     return width if bare and layouts.get(width) == types else 0
 
 
-def guitar_knobs(layers: Any, width: int) -> list[str]:
-    """Return the knobs that the inputs after the first are, by the habit of guitar RNNs."""
-    types = [layer.get("type") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
-    return ["drive", "tone"][: width - 1] if width <= 3 and ("gru" in types or "lstm" in types) else []
+def recurrent(layers: Any) -> bool:
+    """Tell whether a net has a recurrent layer, as captures with knobs have."""
+    kinds = [layer.get("type") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+    return any(re.search("lstm|gru", str(kind), re.IGNORECASE) for kind in kinds)
 
 
-def inputs(width: int, knobs: list[str], sample_period: bool = False) -> list[Node]:
-    """Return the input nodes, the last of them `width` features wide: audio, then knobs, then the sample period."""
-    channels = width - len(knobs) - sample_period
-    nodes: list[Node] = [Input(sources=(), channels=channels)]
-    nodes += [Input(sources=(), role="knob", name=name) for name in knobs]
-    if sample_period:
-        nodes.append(Input(sources=(), role="sample_period", name="sample_period"))
-    if len(nodes) > 1:
-        nodes.append(Concat(sources=tuple(range(len(nodes)))))
-    return nodes
+def entrance(layers: Any, width: int) -> dict[str, Any]:
+    """Return what is usual for the inputs of a net that does not say it, as arguments of `sort_inputs`."""
+    guitar = recurrent(layers) and width <= 1 + len(GUITAR)
+    return {"usual": GUITAR if guitar else (), "unnamed": CHANNELS}
+
+
+def outputs_of(layers: Any) -> int:
+    """Return the outputs that the last layer declares, 0 where it does not."""
+    last = layers[-1] if isinstance(layers, list) and layers else None
+    try:
+        return width_of(last.get("shape"), "shape") if isinstance(last, dict) else 0
+    except ModelError:
+        return 0

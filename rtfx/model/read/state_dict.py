@@ -45,9 +45,9 @@ from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import ACTIVATIONS, Activation, Add, Concat, Conv1d, Hold, Mul, Node, Slice
 from ..spec import Knob, ModelSpec
 from ..values import integer, listed, mapping, number, one_of, required, shown, string
+from .inputs import CHANNELS, KNOBS, input_nodes
 from .rates import find_rate, stated_rate
 from .read_json import read_json
-from .rtneural import inputs
 from .torch_layers import GATES, State, add, batchnorm, linear, prelu, recurrent
 
 KEYS = ("inputs", "knobs", "sample_rate", "name", "kind", "layers")
@@ -72,8 +72,8 @@ def description(path: Path) -> Path | None:
     return next((found for found in beside if found.is_file()), None)
 
 
-def read(data: dict[str, Any], path: Path) -> ModelSpec:
-    """Return the model in a state_dict file.
+def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
+    """Return the model in a state_dict file; `inputs` is as `sort_inputs` has it.
 
     Raises
     ------
@@ -92,7 +92,11 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
             raise NotAModelFile(f"{beside.name} has an unknown key {shown(key)}{did_you_mean(key[:60], KEYS)}")
     knobs = [string(name, "knobs") for name in listed(arch.get("knobs", []), "knobs")]
     width = at_most(integer(arch.get("inputs", 1), "inputs") + len(knobs), WIDTH, "inputs")
-    nodes = inputs(width, knobs)
+    if inputs == CHANNELS:
+        knobs = []
+    elif inputs == KNOBS:
+        knobs = [f"input{i + 2}" for i in range(width - 1 - len(knobs))] + knobs
+    nodes = input_nodes(width, knobs)
     state = State(data)
     builder = Builder(nodes, state)
     builder.chain(Signal(len(nodes) - 1, width), required(arch, "layers", beside.name), "layers")

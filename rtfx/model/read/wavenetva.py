@@ -20,11 +20,11 @@ import numpy as np
 from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
 from ..limits import WIDTH, at_most
 from ..nodes import Dense
-from ..spec import Knob, ModelSpec
+from ..spec import ModelSpec
 from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
 from .guitar import at_levels, guitar_rate
+from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .residual_stack import GATED, PLAIN, Layer, append_stack
-from .rtneural import inputs
 from .torch_layers import add
 
 ACTIVATIONS = (*PLAIN, "linear", *GATED)
@@ -32,8 +32,8 @@ AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive
 LOUDEST_ADJUST = 1000.0
 
 
-def read(data: dict[str, Any], path: Path) -> ModelSpec:
-    """Return the model in a WaveNetVA file.
+def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
+    """Return the model in a WaveNetVA file; `inputs` is as `sort_inputs` has it.
 
     Raises
     ------
@@ -49,10 +49,15 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         for key in ("input_channels", "output_channels", "residual_channels", "filter_width")
     )
     activation = one_of(required(data, "activation"), ACTIVATIONS, "activation")
-    if width > 2:
-        raise UnsupportedInput(f"input_channels is {width}, expected 1 or 2: audio, drive")
-    knobs = ["drive"] if width == 2 else []
-    nodes = inputs(width, knobs)
+    warnings: list[str] = []
+    stated = stated_knobs(data.get("metadata"), data)
+    knobs = sort_inputs(width, outputs, warnings, inputs, stated, GUITAR[:1], format_says=True)
+    if len(knobs) > 1 and not stated and inputs is None:
+        raise UnsupportedInput(
+            f"input_channels is {width}, expected 1 or 2: audio, drive; --inputs {CHANNELS} or --inputs {KNOBS} takes "
+            "them all"
+        )
+    nodes = input_nodes(width, [knob.name for knob in knobs])
     weight, bias = variables.matrix(-1, "W", width, channels), variables.vector(-1, "b", channels)
     source = add(nodes, Dense((len(nodes) - 1,), weight=weight, bias=bias))
     doubled = 2 * channels if activation in GATED else channels
@@ -66,7 +71,6 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     head = variables.matrix(count, "W", channels * count, outputs)
     append_stack(nodes, source, layers, activation, head, variables.vector(count, "b", outputs))
     variables.finish()
-    warnings: list[str] = []
     rate, rate_source = guitar_rate(data, path, warnings)
     return ModelSpec(
         family="wavenetva",
@@ -74,16 +78,16 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         name=path.stem,
         sample_rate=rate,
         rate_source=rate_source,
-        knobs=tuple(Knob(name) for name in knobs),
+        knobs=knobs,
         kind="pedal" if knobs else "unknown",
         warnings=tuple(warnings),
-        **_levels(_number(data.get("level_adjust")), width, variables.strings),
+        **_levels(_number(data.get("level_adjust")), variables.strings, bool(knobs)),
     )
 
 
-def _levels(adjust: Any, width: int, exported: bool) -> dict[str, Any]:
+def _levels(adjust: Any, exported: bool, conditioned: bool) -> dict[str, Any]:
     """Return the gains of the plugins that take this file; `exported`: PedalNetRT wrote it."""
-    if width == 2:
+    if conditioned:
         return at_levels({"SmartGuitarPedal": (CONDITIONED_GAIN, 1.0)}, "SmartGuitarPedal")
     real = isinstance(adjust, (int, float)) and 0.0 < abs(adjust) <= LOUDEST_ADJUST
     if not exported and not real:

@@ -1,6 +1,7 @@
 """Writes NAM files: the envelope, and the one of NAM's architectures that the model is.
 
-A file holds its weights in single precision, as NAM does. Knobs have no place in it.
+A file holds its weights in single precision, as NAM does. Knobs are written for those NAM files alone that have them:
+NAM's own player has none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import RECURRENT, Activation, Affine, Conv1d, Dense, Hold, Input, Lstm
+from ..read.inputs import choice_of, without_knobs
 from ..read.nam import KINDS
 from ..read.nam_simple import DEFAULT_RATE
 from ..spec import ModelSpec
@@ -36,6 +38,10 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
         Names a node that stands in the way of the architecture that the model comes nearest to.
     """
     warnings = []
+    if spec.family == "nam":
+        plain = without_knobs(spec)
+        if plain is not spec:
+            return _with_choice(*document(plain), spec)
     if spec.sample_rate is None:
         warnings.append(f"the model does not state a sample rate: the file says {DEFAULT_RATE:g} Hz, NAM's own")
     _refuse(Graph(spec))
@@ -46,7 +52,13 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
         data = _nested(Graph(spec))
         if "Sequential" in json.dumps(_architectures(data)):
             warnings.append("the file is a Sequential of several nets, which NAM's player has known since August 2026")
-    return data | {"metadata": _metadata(spec)}, warnings
+    return _with_choice(data | {"metadata": _metadata(spec)}, warnings, spec)
+
+
+def _with_choice(data: dict[str, Any], warnings: list[str], spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
+    """Return a document that says what its inputs are, where a reader would not find it out."""
+    metadata = {key: value for key, value in data["metadata"].items() if key != "inputs"}
+    return data | {"metadata": metadata | choice_of(spec)}, warnings
 
 
 def _refuse(graph: Graph) -> None:

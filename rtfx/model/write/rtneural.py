@@ -1,7 +1,8 @@
 """Writes RTNeural JSON: layers one after the other, tensors in Keras' order.
 
 A gain or shift is a batch normalisation of mean 0, variance 1 and epsilon 0, a leaky ReLU a PReLU: both exact. Of the
-inputs after the audio RTNeural knows only the number; its host says what they are. The sample rate stands in the key
+inputs after the audio RTNeural knows only the number; its host says what they are. Channels are named in the key
+``inputs``. The sample rate stands in the key
 ``sample_rate``, which RTNeural passes over.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
+from ..read.inputs import choice_of
 from ..read.rtneural_layers import ACTIVATIONS
 from ..spec import ModelSpec
 from .graph import Entrance, Graph, numbers
@@ -36,7 +38,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
             del layer["activation"]
     elif spec.sample_rate is not None:
         data["sample_rate"] = spec.sample_rate
-    return data, dropped_state(spec)
+    return data | choice_of(spec), dropped_state(spec)
 
 
 def layers_of(graph: Graph) -> tuple[Entrance, Layers]:

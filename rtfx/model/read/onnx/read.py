@@ -32,7 +32,13 @@ STATE_READERS = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 MOVERS = ("Slice", "Squeeze", "Unsqueeze", "Split", "Reshape", "Transpose", "Identity", "Gather", "Cast", "Expand")
 
 
-def read(path: Path, name: str, knobs: list[str] | None = None, sample_rate: float | None = None) -> ModelSpec:
+def read(
+    path: Path,
+    name: str,
+    knobs: list[str] | None = None,
+    sample_rate: float | None = None,
+    asked: str | None = None,
+) -> ModelSpec:
     """Return the model in an ONNX file.
 
     Parameters
@@ -41,6 +47,8 @@ def read(path: Path, name: str, knobs: list[str] | None = None, sample_rate: flo
         Names of the knobs: the last features of the audio input, then the other inputs.
     sample_rate : float, optional
         Hz.
+    asked : str, optional
+        What the features of the audio input are, as `sort_inputs` has it.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def read(path: Path, name: str, knobs: list[str] | None = None, sample_rate: flo
     failed: ModelError | UsageError | None = None
     for axis in _time_axes(program):
         try:
-            return _model(program, axis, name, knobs, sample_rate)
+            return _model(program, axis, name, knobs, sample_rate, asked)
         except UnsupportedArchitecture as error:
             failed = failed or error
         except UNLIKE as error:
@@ -125,7 +133,9 @@ def _fixed(sizes: tuple[int | str | None, ...], time: int | None, frames: int) -
     return tuple(frames if i == time else size if isinstance(size, int) else 1 for i, size in enumerate(sizes))
 
 
-def _model(program: Program, time: int, name: str, knobs: list[str] | None, sample_rate: float | None) -> ModelSpec:
+def _model(
+    program: Program, time: int, name: str, knobs: list[str] | None, sample_rate: float | None, asked: str | None
+) -> ModelSpec:
     """Return the model, its frames running along an axis of the audio input."""
     graph, audio, states = Graph(), _audio(program), _states(program)
     stated = program.inputs[audio][time]
@@ -145,7 +155,7 @@ def _model(program: Program, time: int, name: str, knobs: list[str] | None, samp
     if width > CHANNELS:
         raise UnsupportedArchitecture(f"the input has {width} numbers a frame: it {SINGLE}")
     recurrent = any(operator.kind in RECURRENT for operator in program.operators)
-    names = enter(graph, sizes, frames, recurrent, values, knobs, time)
+    entered = enter(graph, sizes, frames, recurrent, values, knobs, time)
     for operator in program.operators:
         _run(graph, program, values, lengths, operator)
     output = _output(program, values)
@@ -153,7 +163,7 @@ def _model(program: Program, time: int, name: str, knobs: list[str] | None, samp
     if frames > 1 and lengths.get(output) == 1 and recurrent:
         graph.fail(SINGLE)
     value = values[output]
-    spec = model_of(graph, value, lengths.get(output, 0) >= frames, names, name, sample_rate, "onnx")
+    spec = model_of(graph, value, lengths.get(output, 0) >= frames, entered, name, sample_rate, "onnx", asked)
     if any(isinstance(node, GeluPart) for node in spec.nodes):
         graph.fail("uses erf otherwise than GELU does, expected x (1 + erf(x / sqrt 2)) / 2")
     return replace(spec, metadata=program.metadata | spec.metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,10 +11,17 @@ from ....errors import ShapeMismatch, UnsupportedArchitecture, UsageError
 from ...limits import WIDTH, at_most
 from ...nodes import Concat, Input
 from ...spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..inputs import CHANNELS, GUITAR, sort_inputs, with_knobs
 from ..nam_graph import Graph as Prunable
 from .signals import FEATURE, ONE, TIME, Graph, Signal, Value
 
-GUITAR = ("drive", "tone")
+
+class Entered(NamedTuple):
+    """The names of the knobs so far, and the features of the audio input that may be knobs too, with usual names."""
+
+    knobs: list[str]
+    features: int
+    usual: tuple[str, ...]
 
 
 def enter(
@@ -24,8 +32,8 @@ def enter(
     values: dict[str, Value],
     knobs: Sequence[str] | None,
     time_axis: int | None = None,
-) -> list[str]:
-    """Append the inputs to the graph and to `values`; return the names of the knobs.
+) -> Entered:
+    """Append the inputs to the graph and to `values`.
 
     Parameters
     ----------
@@ -34,7 +42,7 @@ def enter(
     frames : int
         Length of the audio's time axis, which is its last of that size unless `time_axis` names it.
     recurrent : bool
-        The features of the audio after the first are knobs, as in guitar captures.
+        The features of the audio after the first are knobs, as in guitar captures, unless as many come out.
     knobs : sequence of str or None
         Names of the knobs: the last features of the audio input, then the other inputs.
     """
@@ -44,8 +52,8 @@ def enter(
     for name in others:
         count = int(np.prod([size for size in sizes[name] if size != frames]))
         beside += [name] if count == 1 else [f"{name}_{i + 1}" for i in range(at_most(count, WIDTH, "knobs"))]
-    if knobs is None:
-        knobs = [*(GUITAR[: width - 1] if recurrent and width <= 1 + len(GUITAR) else ()), *beside]
+    named = knobs is not None
+    knobs = list(knobs) if knobs is not None else beside
     within = len(knobs) - len(beside)
     if not 0 <= within < width or len(set(knobs)) < len(knobs):
         raise UsageError(
@@ -63,7 +71,8 @@ def enter(
         place += count
         node = graph.add(Concat(group)) if count > 1 else group[0]
         values[name] = Signal(node, count, own, steady=True)
-    return list(knobs)
+    usual = GUITAR if recurrent and width <= 1 + len(GUITAR) else ()
+    return Entered(knobs, 0 if named else width, usual)
 
 
 def _axes(sizes: tuple[int, ...], name: str, frames: int, time_axis: int | None = None) -> tuple[tuple[str, ...], int]:
@@ -81,10 +90,11 @@ def model_of(
     graph: Graph,
     output: Value,
     whole: bool,
-    names: Sequence[str],
+    entered: Entered,
     name: str,
     sample_rate: float | None,
     family: str = "pytorch",
+    asked: str | None = None,
 ) -> ModelSpec:
     """Return the model whose output is a value of the graph.
 
@@ -92,11 +102,14 @@ def model_of(
     ----------
     whole : bool
         The output has at least as many frames as the input; of a shorter one the first frames are missing.
-    names : sequence of str
-        The knobs that `enter` returned.
+    entered : Entered
+        What `enter` returned.
+    asked : str, optional
+        What the features of the audio input are, as `sort_inputs` has it.
     """
     if not isinstance(output, Signal) or TIME not in output.axes:
         raise UnsupportedArchitecture("the output is no signal, expected one that has the frames of the input")
+    guesses: list[str] = []
     warnings = [] if sample_rate else [UNKNOWN_RATE]
     if output.shift < 0:
         output = graph.delayed(output, 0)
@@ -104,6 +117,13 @@ def model_of(
         ahead = output.shift
         warnings.append(f"the module looks {ahead} frames ahead: here its output comes {ahead} frames later")
     pruned = Prunable(nodes=graph.nodes).pruned(output.node)
+    names = list(entered.knobs)
+    if entered.features:
+        knobs = sort_inputs(
+            entered.features, output.width, guesses, asked, usual=entered.usual, unnamed=CHANNELS, taken=names
+        )
+        pruned = with_knobs(pruned, knobs)
+        names = [*(knob.name for knob in knobs), *names]
     driven = [node.name for node in pruned if isinstance(node, Input) and node.role == "knob"]
     return ModelSpec(
         family=family,
@@ -113,5 +133,5 @@ def model_of(
         rate_source="user" if sample_rate else "unknown",
         knobs=tuple(Knob(knob) for knob in names if knob in driven),
         metadata={"first_frame": output.shift},
-        warnings=tuple(warnings),
+        warnings=(*guesses, *warnings),
     )

@@ -29,7 +29,11 @@ SILENT = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_
 
 
 def read(
-    source: Path | BytesIO, name: str, knobs: Sequence[str] | None = None, sample_rate: float | None = None
+    source: Path | BytesIO,
+    name: str,
+    knobs: Sequence[str] | None = None,
+    sample_rate: float | None = None,
+    asked: str | None = None,
 ) -> ModelSpec:
     """Return the model in a PyTorch export.
 
@@ -39,6 +43,8 @@ def read(
         Names of the knobs: the last features of the audio input, then the other inputs.
     sample_rate : float, optional
         Hz.
+    asked : str, optional
+        What the features of the audio input are, as `sort_inputs` has it.
 
     Raises
     ------
@@ -46,13 +52,15 @@ def read(
         UnsupportedArchitecture names the operation that is no layer of rtfx.
     """
     try:
-        return _model(read_program(source), name, knobs, sample_rate)
+        return _model(read_program(source), name, knobs, sample_rate, asked)
     except UNLIKE as error:
         what = f"{type(error).__name__}: {str(error)[:60]}"
         raise NotAModelFile(f"the program is not as PyTorch writes it ({what}): export it again") from error
 
 
-def _model(program: Program, name: str, knobs: Sequence[str] | None, sample_rate: float | None) -> ModelSpec:
+def _model(
+    program: Program, name: str, knobs: Sequence[str] | None, sample_rate: float | None, asked: str | None
+) -> ModelSpec:
     """Return the model of a program."""
     graph = Graph()
     values: dict[str, Value] = dict(program.tensors)
@@ -60,11 +68,11 @@ def _model(program: Program, name: str, knobs: Sequence[str] | None, sample_rate
     first = program.inputs[0]
     frames = max(program.sizes[first])
     sizes = {each: program.sizes[each] for each in program.inputs}
-    names = enter(graph, sizes, frames, recurrent, values, knobs)
+    entered = enter(graph, sizes, frames, recurrent, values, knobs)
     for entry in program.nodes:
         _run(graph, program, values, entry)
     longer = max(program.sizes[program.output]) >= frames
-    return model_of(graph, values.get(program.output), longer, names, name, sample_rate)
+    return model_of(graph, values.get(program.output), longer, entered, name, sample_rate, asked=asked)
 
 
 def _operation(entry: dict[str, Any]) -> str:
