@@ -66,6 +66,9 @@ def command(
             except KeyboardInterrupt:
                 return  # nothing has sounded yet
             signals.playing = True
+            if stream.recorder:
+                stream.recorder.say = status
+            stream.takes.say = status
             with stream:
                 if carried:
                     carried.into(stream)
@@ -78,6 +81,8 @@ def command(
                     break
                 carried = Carried.of(stream)
             signals.playing = False
+    for line in stream.news():
+        status(line)
     stats = stream.stats
     if as_json:
         json_line(dataclasses.asdict(stats))
@@ -86,8 +91,8 @@ def command(
     recorder = stream.recorder
     if recorder and recorder.error:
         raise AudioFileError(recorder.error)
-    if recorder and stats.lost_frames:
-        raise AudioFileError(f"{recorder.path} lacks {stats.lost_frames} frames: the disk was too slow")
+    if stream.takes.error:
+        raise AudioFileError(stream.takes.error)
     if ending == "ended" and trouble:
         raise DeviceError(f"{trouble}: start again when it is back, or let play wait for it, without --no-reconnect")
 
@@ -194,6 +199,8 @@ def _greet(stream: Stream) -> None:
 def _check_record(source: str | None, record: str | None) -> None:
     if source and record and os.path.exists(source) and os.path.exists(record) and os.path.samefile(source, record):
         raise UsageError(f"--record {record} is what --input reads: name another file")
+    if record is not None and not record.strip():
+        raise UsageError(f"--record is {record!r}, expected the name of a file, such as take.wav")
     if record and os.path.isdir(record):
         raise UsageError(f"--record {record} is a folder, expected a file, such as {os.path.join(record, 'take.wav')}")
 

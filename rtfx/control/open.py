@@ -17,6 +17,7 @@ from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
 from ..host.convert import planar
 from ..host.devices import sample_rates
+from ..host.growing import check_growing
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.portaudio import PortAudioHost
 from ..host.recorder import Recorder
@@ -68,6 +69,8 @@ def open_stream(
         `first` was asked for: if it cannot play, no other one does in its place.
     """
     collect()
+    if asked.record is not None:
+        check_growing(asked.record)
     with compilation_listener(asked.progress):
         order_kernels()
     wanted = asked.beside(set_list)
@@ -106,7 +109,7 @@ def open_stream(
     else:
         host = PortAudioHost(engine, choice, block, stream_rate, latency)
     recorder = None
-    if wanted.record:
+    if wanted.record is not None:
         assert engine.rings is not None
         try:
             recorder = Recorder(

@@ -87,6 +87,8 @@ class StreamSettings:
         for name in LIMITS:
             if getattr(self, name) is not None:
                 within(name, getattr(self, name))
+        if self.record is not None and not str(self.record).strip():
+            raise UsageError(f"record is {str(self.record)!r}, expected the name of a file, such as take.wav")
 
     @classmethod
     def of(cls, **settings: Any) -> StreamSettings:

@@ -1,15 +1,19 @@
-"""Calls into sound systems that may never return: on a thread of their own, so that nobody else hangs with them."""
+"""Waiting for what may never return: sound systems, and threads that write to a disk."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..errors import DeviceError
 
 T = TypeVar("T")
+STALLED_SECONDS = 30.0  # without a byte: a disk that spins up, or a network's short absence, is over by then
+QUIET_SECONDS = 1.0  # of waiting that nobody need be told of
+TOLD_SECONDS = 5.0  # between two lines that tell of it
 
 
 def await_end(thread: threading.Thread, seconds: float) -> bool:
@@ -17,6 +21,30 @@ def await_end(thread: threading.Thread, seconds: float) -> bool:
     if thread.is_alive() and thread is not threading.current_thread():
         thread.join(seconds)
     return not thread.is_alive()
+
+
+def await_writing(thread: threading.Thread, progress: Callable[[], Any], tell: Callable[[], object]) -> bool:
+    """Wait for a thread that writes, for as long as it gets on; return whether it has ended.
+
+    Parameters
+    ----------
+    progress : callable
+        Returns something else whenever a part of the work is done; without a change for `STALLED_SECONDS` it is over.
+    tell : callable
+        Called now and then if it takes long.
+    """
+    seen, since = progress(), time.monotonic()
+    told = since + QUIET_SECONDS
+    while not await_end(thread, 0.1) and thread is not threading.current_thread():
+        now, done = time.monotonic(), progress()
+        if done != seen:
+            seen, since = done, now
+        elif now - since > STALLED_SECONDS:
+            return False
+        if now > told:
+            told = now + TOLD_SECONDS
+            tell()
+    return True
 
 
 def within(seconds: float, function: Callable[..., T], *arguments: Any) -> T:

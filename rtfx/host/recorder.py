@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import shutil
-import tempfile
+import stat
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..engine.rings import Rings
-from ..errors import AudioFileError
-from ..find import user_folder
-from .growing import GrowingOther, GrowingWave, grow
+from ..errors import AudioFileError, message_of
+from ..files import free_name, target_of
+from .growing import GrowingOther, GrowingWave, check_growing, grow
+from .patience import STALLED_SECONDS, await_writing
+from .places import places
 
 DRAIN_SECONDS = 0.05
 LOOK_SECONDS = 1.0  # between looks whether the file is still there, and between attempts to write elsewhere
-WRITE_SECONDS = 1.0  # at most so much in one write
+WRITE_SECONDS = 4.0  # at most so much in one write: a disk that takes a second for each still keeps up
 FREE_SECONDS = 60.0  # a folder must have room for as much
 MOST_PARTS = 100
+MOST_GAPS = 5  # that are named; of more the number
 FAULTS = (OSError, RuntimeError)
 
 
@@ -43,12 +45,14 @@ class Recorder:
     ----------
     news : deque of str
         What the player should know at once.
+    say : callable
+        Is told at once, while `close` waits for the disk.
     error : str
-        What the file lacks, empty if nothing.
+        What is wrong with the file, empty if nothing.
     frames : int
         Written so far, in all parts.
-    lost : int
-        Frames that the disk was too slow for; silence stands in their place.
+    gaps : list of (int, int)
+        First frame and end of what the disk was too slow for: silence stands in its place, or the file ends before it.
 
     Raises
     ------
@@ -63,15 +67,21 @@ class Recorder:
         self.path = str(path)
         self.news: deque[str] = deque()
         self.error = ""
-        self.frames = self.lost = 0
+        self.say: Callable[[str], object] = self.news.append
+        self.frames = 0
+        self.gaps: list[tuple[int, int]] = []
         self._rings, self._stop_frame, self._limit, self._rate = rings, stop, frames, round(sample_rate)
         self._next = 0
         self._looked = 0.0
         self._waiting = False
         self._parts = 1
+        check_growing(self.path)
         try:
-            self.kept = _keep(Path(self.path))
-            self._file: GrowingWave | GrowingOther = self._open(Path(self.path))
+            target = target_of(self.path)
+            self.kept, mode = _keep(target)
+            self._file: GrowingWave | GrowingOther = self._open(target)
+            if mode is not None:
+                target.chmod(mode)
         except (*FAULTS, TypeError, ValueError) as error:
             raise AudioFileError(
                 f"{path}: cannot be recorded to ({_reason(error)}): use a .wav name in a folder you may write"
@@ -80,30 +90,61 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="rtfx recorder", daemon=True)
 
     def _open(self, path: Path) -> GrowingWave | GrowingOther:
-        return grow(path, self._rate, self._rings.wet.shape[1])
+        return grow(path, self._rate, self._rings.wet.shape[1], Path(self.path).suffix)
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
+    @property
+    def lost(self) -> int:
+        """Frames that the recording lacks: the sum of `gaps`."""
+        return sum(end - first for first, end in self.gaps)
+
+    @property
+    def _end(self) -> int:
+        """The frame behind the last one that is there to be written."""
+        return min(end for end in (self._rings.head, self._stop_frame(), self._limit) if end is not None and end >= 0)
+
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS if self._waiting else DRAIN_SECONDS):
-            self._look()
+        """Write until the end. [own thread] The file is closed here, so that no write finds it closed."""
+        try:
+            while not self._stop.wait(LOOK_SECONDS if self._waiting else DRAIN_SECONDS):
+                self._look()
+                self._drain()
             self._drain()
-        self._drain()
+        except Exception as error:  # of whatever kind: the player must learn that nothing more is written
+            self.error = f"{self.path}: recording ended after {self.frames} frames ({message_of(error)})"
+            self.news.append(self.error)
+        finally:
+            self._file.close()
 
     def _drain(self) -> None:
         """Write all that the engine has kept since the last time."""
-        ends = [end for end in (self._rings.head, self._stop_frame(), self._limit) if end is not None and end >= 0]
-        while self._next < min(ends):
-            last = min(min(ends), self._next + round(WRITE_SECONDS * self._rate))
+        while self._next < (end := self._end):
+            last = min(end, self._next + round(WRITE_SECONDS * self._rate))
             first, frames = self._rings.read(self._rings.wet, self._next, last)
             missing = first - self._next
+            place = self._next
             if missing > 0:
                 frames = np.zeros((min(missing, last - self._next), frames.shape[1]), np.float32)
-            if not self._write(frames):
+            written = self._write(frames)
+            if missing > 0:
+                self._lack(place, self._next)
+            if not written:
                 return
-            self.lost += len(frames) if missing > 0 else 0
+
+    def _lack(self, first: int, end: int) -> None:
+        """Note frames that the recording lacks; say so the first time."""
+        if first >= end:
+            return
+        if not self.gaps and not self._stop.is_set():
+            self.news.append(
+                f"{self._file.path}: the disk is too slow, audio is lost from {first / self._rate:.2f} s on"
+            )
+        if self.gaps and self.gaps[-1][1] == first:
+            first = self.gaps.pop()[0]
+        self.gaps.append((first, end))
 
     def _write(self, frames: np.ndarray) -> bool:
         """Write, in another place if need be; return whether all of it is on the disk."""
@@ -172,39 +213,56 @@ class Recorder:
     def _places(self, path: Path):
         """Yield names for a further part: in the same folder, the working one, the user's and the temporary one."""
         need = FREE_SECONDS * self._rate * self._rings.wet.shape[1] * 4
-        folders = (path.parent, Path.cwd(), user_folder() / "takes", Path(tempfile.gettempdir()))
-        for folder in dict.fromkeys(folders) if self._parts < MOST_PARTS else ():
-            with contextlib.suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-                if shutil.disk_usage(folder).free >= need and os.access(folder, os.W_OK):
-                    yield _free_name(folder / Path(self.path).name, "-part", 2)
+        for folder in places(path.parent, need) if self._parts < MOST_PARTS else ():
+            yield free_name(folder / Path(self.path).name, "-part", 2)
 
     def close(self) -> None:
-        """Write what is left and close the file; call it after the audio has ended."""
+        """Write what is left and close the file, however long a disk takes that gets on; call it after the audio's end.
+
+        Where the disk does not get on, the file is left to its thread, and `error` says what it lacks.
+        """
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2.0)
-        self._file.close()
+        if self._thread.ident is None:  # never started
+            self._file.close()
+            return
+        ended = False
+        try:
+            ended = await_writing(self._thread, lambda: (self.frames, self._file.moved), self._tell)
+        finally:
+            self._judge(ended)
+
+    def _tell(self) -> None:
+        left = (self._end - self._next) / self._rate
+        self.say(f"writing {self._file.path}: the disk is slow, {left:.1f} s of the recording are left")
+
+    def _judge(self, ended: bool) -> None:
+        """Say what the recording lacks now that nothing more is awaited."""
+        silent = self.lost
+        self._lack(self._next, self._end)
+        if not self.gaps:
+            return
+        named = [f"{a} to {b} ({a / self._rate:.2f} to {b / self._rate:.2f} s)" for a, b in self.gaps[:MOST_GAPS]]
+        more = f" and {len(self.gaps) - MOST_GAPS} further gaps" if len(self.gaps) > MOST_GAPS else ""
+        reasons = [self.error] if self.error else []
+        if not ended:
+            reasons.append(f"the disk has taken nothing for {STALLED_SECONDS:g} s")
+        elif silent and not self.error:
+            reasons.append("the disk was too slow, silence stands in their place")
+        reason = f": {'; '.join(reasons)}" if reasons else ""
+        self.error = f"{self.path} lacks {self.lost} frames, {', '.join(named)}{more}{reason}"
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
-def _free_name(path: Path, mark: str, first: int) -> Path:
-    """Return the path with a mark and the first number that no file has."""
-    for number in itertools.count(first):
-        other = path.with_name(f"{path.stem}{mark}{number}{path.suffix}")
-        if not other.exists():
-            return other
-    raise AssertionError
-
-
-def _keep(path: Path) -> Path | None:
-    """Rename an earlier take out of the way; return its new name, None if there was none."""
+def _keep(path: Path) -> tuple[Path | None, int | None]:
+    """Rename an earlier take out of the way; return its new name and its permissions, None if there was none."""
     if not path.is_file():
-        return None
-    if not path.stat().st_size:
+        return None, None
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if not found.st_size:
         path.unlink()
-        return None
-    return path.rename(_free_name(path, "-", 1))
+        return None, mode
+    return path.rename(free_name(path, "-", 1)), mode

@@ -1,18 +1,21 @@
 """play on the null device: JSON, recording, parameters, signals."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 import soundfile
 
+import rtfx as library
 from rtfx.cli import play
-from rtfx.errors import UsageError
+from rtfx.errors import RtfxError, UsageError
 
-from .command import MODEL, RATE, rtfx, start
+from .command import ENVIRONMENT, MODEL, RATE, rtfx, start
 
 KEYS = (
     "device input_device output_device sample_rate block_frames blocks frames xruns_in xruns_out load_mean load_p99 "
@@ -106,3 +109,42 @@ def test_latency(text, expected):
 def test_bad_latency(text):
     with pytest.raises(UsageError, match="expected low, high or seconds"):
         play.latency_wanted(text)
+
+
+SLOW = """
+import sys, threading, time
+from rtfx.host import growing, patience
+put, gone = growing.GrowingWave._put, threading.Event()
+def slow(wave, place, data):
+    if len(data) > 1000:
+        time.sleep({seconds}) if {seconds} else gone.wait()
+    return put(wave, place, data)
+growing.GrowingWave._put = slow
+patience.STALLED_SECONDS, patience.QUIET_SECONDS = 3.0, 0.3
+from rtfx.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.0])
+def test_a_recording_on_a_slow_disk_is_whole_or_ends_in_an_error_that_says_what_is_missing(tmp_path, seconds):
+    command = [sys.executable, "-c", SLOW.format(seconds=seconds), "play", "--model", "klon.json", "--device", "null"]
+    command += ["--seconds", "2", "--headless", "--record", tmp_path / "take.wav"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    frames = soundfile.info(tmp_path / "take.wav").frames
+    if seconds:
+        assert (done.returncode, frames) == (0, 2 * RATE), done.stderr
+        assert "the disk is slow" in done.stderr
+    else:
+        assert (done.returncode, frames) == (1, 0), done.stderr
+        assert "take.wav lacks 96000 frames, 0 to 96000 (0.00 to 2.00 s): the disk has taken nothing" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "code"), [("", 2), (" ", 2), ("take.raw", 1), ("-", 1), ("none/take.wav", 1)])
+def test_a_recording_that_cannot_be_is_refused_before_anything_plays(capsys, tmp_path, monkeypatch, name, code):
+    monkeypatch.chdir(tmp_path)
+    found, _, err = rtfx(capsys, "play", MODEL, "--device", "null", "--seconds", 60, "--record", name)
+    assert found == code and err.count("\n") == 1 and ("expected" in err or "no such folder" in err)
+    with pytest.raises(RtfxError) as caught:
+        library.Rig(["klon.json"]).play(device="null", seconds=60, record=name)
+    assert caught.value.exit_code == code and os.listdir(tmp_path) == []

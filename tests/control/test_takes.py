@@ -21,6 +21,8 @@ from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.find import find_model
+from rtfx.host import patience, places
+from rtfx.host.growing import GrowingWave
 from rtfx.plan.resolve import Models, Options
 from rtfx.rig.preset import load_set_list
 from tests.cli.command import rtfx as command
@@ -358,3 +360,87 @@ def test_what_cannot_be_exact_says_so(set_list, tmp_path):
     assert not np.array_equal(wet, again)
     assert any("cab.wav has changed" in line for line in warnings)
     assert any("take.state.npz is missing" in line for line in warnings)
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    monkeypatch.setattr(places, "user_folder", lambda: tmp_path / "user")
+    return tmp_path / "user"
+
+
+def saved_in(set_list, folder=None) -> tuple[Path, list[str]]:
+    """Return where a take went that was to go into a folder, and what was said."""
+    band = Band(set_list)
+    try:
+        band.engine.drive(noise(5000), 64)
+        take = band.takes.save(folder)
+    finally:
+        band.close()
+    return take, [*band.takes.news, *([f"error: {band.takes.error}"] if band.takes.error else [])]
+
+
+def test_a_folder_that_takes_nothing_is_replaced_as_for_recordings(set_list, tmp_path, user, monkeypatch):
+    take, news = saved_in(set_list, "/proc")  # where no file can be made, whoever asks
+    assert take == tmp_path / "take.yaml" and any("/proc cannot be written to" in line for line in news)
+    monkeypatch.setattr(places.os, "access", lambda path, mode: Path(path) != tmp_path)
+    take, news = saved_in(set_list)
+    assert take == user / "takes" / "take.yaml"
+    wet, again, warnings = rendered(take, tmp_path)
+    assert np.array_equal(wet, again) and not warnings
+
+
+def test_a_disk_that_fills_up_leaves_nothing_there_and_the_take_goes_elsewhere(set_list, tmp_path, user, monkeypatch):
+    full, write = tmp_path / "full", GrowingWave.write
+
+    def put(wave, block):
+        if wave.path.parent == full and "wet" in wave.path.name:
+            raise OSError(28, "No space left on device")
+        write(wave, block)
+
+    monkeypatch.setattr(GrowingWave, "write", put)
+    _, news = saved_in(set_list, full)
+    assert list(full.iterdir()) == [] and (tmp_path / "take.yaml").is_file()
+    assert any("No space left" in line and f"goes to {tmp_path}" in line for line in news)
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert np.array_equal(wet, again) and not warnings
+    monkeypatch.setattr("rtfx.control.take.takes.places", lambda wanted, size: iter([full]))
+    _, news = saved_in(set_list, full)
+    assert list(full.iterdir()) == [] and "error: the take could not be written" in news[-1]
+
+
+def test_a_take_on_a_slow_disk_is_waited_for(set_list, tmp_path, monkeypatch):
+    write = GrowingWave.write
+
+    def slow(wave, block):
+        time.sleep(0.5)
+        write(wave, block)
+
+    monkeypatch.setattr(GrowingWave, "write", slow)
+    monkeypatch.setattr("rtfx.control.take.takes.PIECE", 1000)
+    monkeypatch.setattr(patience, "STALLED_SECONDS", 2.0)  # of a piece, not of all ten
+    monkeypatch.setattr(patience, "QUIET_SECONDS", 0.1)
+    take, news = saved_in(set_list)
+    assert "the disk is slow" in news[0] and "saved as take" in news[-1]
+    assert soundfile.info(tmp_path / "take.wet.wav").frames == 5000 and take_in(take)
+
+
+def test_a_take_of_which_the_disk_takes_nothing_more_is_an_error(set_list, tmp_path, monkeypatch):
+    go_on, write = threading.Event(), GrowingWave.write
+    monkeypatch.setattr(GrowingWave, "write", lambda wave, block: go_on.wait() and write(wave, block))
+    monkeypatch.setattr(patience, "STALLED_SECONDS", 0.3)
+    _, news = saved_in(set_list)
+    go_on.set()
+    assert "error: a take is not whole" in news[-1]
+
+
+@pytest.mark.parametrize("stem", ["\udcff", "a\tb", "a\nb", "\u2028", "ü\u3000", "a: b #c", "'\"", "null"])
+def test_a_take_of_files_of_any_name_can_be_played_again(set_list, tmp_path, stem):
+    model, cab = tmp_path / f"{stem}.json", tmp_path / f"{stem}.wav"
+    shutil.copy(find_model("klon.json"), model)
+    shutil.copy(tmp_path / "cab.wav", cab)
+    rig = rtfx.Rig([{"type": "model", "file": str(model)}, {"type": "cab", "file": str(cab)}])
+    with rig.play(device="null", input=noise(3000)[:, 0], sample_rate=RATE) as stream:
+        stream.wait()
+        take = stream.takes.save(tmp_path / "takes")
+    wet, again, warnings = rendered(take, tmp_path)
+    assert np.array_equal(wet, again) and not warnings, warnings

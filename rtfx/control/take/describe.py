@@ -12,6 +12,7 @@ import numpy as np
 from ...engine.engine import Engine
 from ...engine.layout import LOG_BLOCK, LOG_GLIDE, LOG_RIG, LOG_TABLE, LOG_WAIT
 from ...engine.snapshot import packed, part
+from ...errors import is_text
 from ...model.spec import ModelSpec
 from ...plan.resolve import Models, Options
 from ...rig.description import BlockSpec
@@ -46,6 +47,8 @@ class Description:
         What stands in the state file.
     models : dict
         File name to model, of those that can be read from nowhere else.
+    copies : dict
+        File name to path, of files whose own names a set list cannot hold.
     fault : str
         Why it cannot be rendered again exactly, empty if it can.
     """
@@ -57,6 +60,7 @@ class Description:
         self._files: dict[str, str] = {}
         self.arrays = _packed(window)
         self.models: dict[str, ModelSpec] = {}
+        self.copies: dict[str, str] = {}
         if window.state and part(window.state.engine, "limit")[0] != engine.record["limit"]:
             self._faults.append("the limiter was switched in it")
         rigs, events = self._rigs(), []
@@ -157,7 +161,8 @@ class Description:
                 )
             scenes = {title: _plain(values) for title, values in preset.source.scenes.items()}
             used = {one["name"] for one in told}
-            names = itertools.chain([preset.name], (f"{preset.name} {number}" for number in itertools.count(2)))
+            own = "".join(character if is_text(character) else "?" for character in preset.name)
+            names = itertools.chain([own], (f"{own} {number}" for number in itertools.count(2)))
             name = next(name for name in names if name not in used)
             told.append({"name": name, "chain": chain} | ({"scenes": scenes} if scenes else {}))
         return told
@@ -165,9 +170,14 @@ class Description:
     def _file(self, block: BlockSpec, preset: LoadedPreset) -> str:
         """Return what a block's file is to be called; a model that is in no file, or no more, gets one."""
         read = preset.files[block.id]
-        if read.kept:
+        if read.kept and is_text(read.name):
             self._files |= {read.name: read.digest} if read.digest else {}
             return read.name
+        if read.spec is None and read.kept:
+            names = (f"{self._name}.{block.id}{number}.wav" for number in itertools.chain([""], itertools.count(2)))
+            name = next(name for name in names if self.copies.get(name, read.name) == read.name)
+            self.copies[name] = read.name
+            return name
         if read.spec is None:
             self._faults.append(f"{read.name} has changed since it was read")
             return read.name
