@@ -21,6 +21,7 @@ from ..limits import FILE_BYTES
 from ..spec import ModelSpec
 from ..values import integer, listed, mapping, required
 from . import smartamppro
+from .cudnn import PLAIN, plain_tensors
 from .hdf5 import Stored, read_hdf5
 from .keras_graph import MODELS, spec_from_config, understood
 
@@ -135,13 +136,15 @@ def snake(name: str) -> str:
 def _smartamppro(config: dict[str, Any], weights: dict[str, Any]) -> dict[str, Any] | None:
     """Return a network of SmartAmpPro's kind as its JSON form, None for any other."""
     entries = [entry for entry in config["layers"] if entry["class_name"] not in ("InputLayer", "Dropout")]
-    if [entry["class_name"] for entry in entries] != ["Conv1D", "Conv1D", "LSTM", "Dense"]:
+    kinds = [entry["class_name"] for entry in entries]
+    if [PLAIN.get(kind, kind) for kind in kinds] != ["Conv1D", "Conv1D", "LSTM", "Dense"]:
         return None
     convolutions, lstm, dense = entries[:2], entries[2]["config"], entries[3]["config"]
+    cudnn = kinds[2] in PLAIN
     if lstm.get("return_sequences") or any(each["config"].get("padding") != "same" for each in convolutions):
         return None
     plain = [*(each["config"].get("activation") for each in convolutions), dense.get("activation")]
-    usual = lstm.get("activation"), lstm.get("recurrent_activation")
+    usual = ("tanh", "sigmoid") if cudnn else (lstm.get("activation"), lstm.get("recurrent_activation"))
     if any(name not in (None, "linear") for name in plain) or usual != ("tanh", "sigmoid"):
         raise UnsupportedArchitecture(f"activations {plain}, {usual}, expected none but the LSTM's own")
     shape = _shape(config)
@@ -151,6 +154,8 @@ def _smartamppro(config: dict[str, Any], weights: dict[str, Any]) -> dict[str, A
     for name, entry in zip(("conv1d", "conv1d_1", "lstm", "dense"), entries, strict=True):
         keys = ("kernel:0", "recurrent_kernel:0", "bias:0") if name == "lstm" else ("kernel:0", "bias:0")
         tensors = weights[entry["config"]["name"]]
+        if name == "lstm" and cudnn:
+            tensors = plain_tensors(kinds[2], tensors, "layer lstm")
         if len(tensors) != len(keys):
             raise UnsupportedArchitecture(f"layer {name} holds {len(tensors)} tensors, expected {len(keys)}")
         data[name] = dict(zip(keys, tensors, strict=True))

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import NonFiniteWeights, UnsupportedArchitecture
 from ..nodes import ACTIVATIONS, Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu, Rnn
 from ..values import number
+from .cudnn import PLAIN, plain_tensors
 from .rtneural_layers import _reset_first
 
 SILENT = (
@@ -22,7 +23,7 @@ NAMES = {
 }  # fmt: skip
 CONSTANTS = {"leaky_relu": {"slope": 0.2}, "relu6": {"low": 0.0, "high": 6.0}}  # Keras' own; its slope is not PyTorch's
 OPERATIONS = ("Tanh", "Relu", "Sigmoid", "Silu", "Selu", "Softplus", "Softsign")  # keras.ops, called on a signal
-CELLS = ("LSTM", "GRU", "SimpleRNN")
+CELLS = ("LSTM", "GRU", "SimpleRNN", *PLAIN)
 FRAMEWISE = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", *SILENT)
 
 
@@ -117,6 +118,9 @@ def _normalisation(source: int, config: dict[str, Any], w: list[np.ndarray], whe
 
 def _cell(source: int, kind: str, config: dict[str, Any], w: list[np.ndarray], where: str) -> Node:
     """Return a recurrent layer."""
+    if kind in PLAIN:  # its config has no gates to choose
+        w, kind = plain_tensors(kind, w, where), PLAIN[kind]
+        config = config | {"activation": "tanh", "reset_after": True}
     gates = config.get("recurrent_activation", "sigmoid")
     if config["activation"] != "tanh" or gates != "sigmoid" or config["go_backwards"] or not config["return_sequences"]:
         raise UnsupportedArchitecture(f"{where}: expected tanh, sigmoid gates and return_sequences=True")

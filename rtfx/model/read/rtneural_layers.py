@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ...errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedAr
 from ..limits import WIDTH, at_most
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from .cudnn import GATES, cudnn_kind, plain_tensors
 from .rtneural_2d import batchnorm2d, conv2d
 
 Chain = list[tuple[type[Node], dict[str, Any]]]
@@ -33,7 +35,7 @@ class Layer:
         self.data = mapping(data, where) | ({"activation": ""} if data.get("activation", "") is None else {})
         self.where = where
         self.inputs = inputs
-        self.type = string(required(self.data, "type", where), f"{where}.type")
+        self.type = kind_of(data, where)
         self.outputs = width_of(required(self.data, "shape", where), f"{where}.shape")
         self.weights = listed(self.data.get("weights", []), f"{where}.weights")
 
@@ -80,12 +82,23 @@ class Layer:
         scale = gamma / np.sqrt(variance + epsilon)
         return scale, beta - mean * scale
 
+    def two_biases_in_a_row(self, gates: int) -> bool:
+        """Tell whether the last tensor is both biases of a cuDNN layer, which only such a layer has in one vector."""
+        bias = self.weights[2]
+        return isinstance(bias, list) and len(bias) == 2 * gates * self.outputs and not isinstance(bias[0], list)
+
     def single(self, key: str) -> int:
         """Return an integer that Keras may have wrapped in a list of one."""
         value = required(self.data, key, self.where)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         return integer(value, f"{self.where}.{key}")
+
+
+def kind_of(data: Any, where: str) -> str:
+    """Return the type of a layer as `READERS` spells it."""
+    kind = string(required(mapping(data, where), "type", where), f"{where}.type")
+    return cudnn_kind(kind) or kind
 
 
 def is_input(data: Any, width: int) -> bool:
@@ -145,6 +158,8 @@ def _conv1d(layer: Layer) -> Chain:
 def _gru(layer: Layer) -> Chain:
     layer.expect(3)
     h = layer.outputs
+    if layer.two_biases_in_a_row(3):
+        return _cudnn(layer, "CuDNNGRU")
     if not any(isinstance(row, list) for row in listed(layer.weights[2], f"{layer.where}.weights[2]")):
         raise UnsupportedArchitecture(f"{layer.where} has one bias row, expected two: export with reset_after=True")
     bias = layer.tensor(2, 2, 3 * h)
@@ -170,8 +185,22 @@ def _reset_first(blocks: np.ndarray) -> np.ndarray:
 def _lstm(layer: Layer) -> Chain:
     layer.expect(3)
     h = layer.outputs
+    if layer.two_biases_in_a_row(4):
+        return _cudnn(layer, "CuDNNLSTM")
     weight_ih, weight_hh = layer.tensor(0, layer.inputs, 4 * h).T, layer.tensor(1, h, 4 * h).T
     return [(Lstm, {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": layer.tensor(2, 4 * h)})]
+
+
+def _cudnn(layer: Layer, kind: str) -> Chain:
+    """Return a layer in cuDNN's layout as a plain one."""
+    layer.expect(3)
+    wide = GATES[kind] * layer.outputs
+    tensors = layer.tensor(0, layer.inputs, wide), layer.tensor(1, layer.outputs, wide), layer.tensor(2, 2 * wide)
+    kernel, recurrent, bias = plain_tensors(kind, tensors, layer.where)
+    if kind == "CuDNNLSTM":
+        return [(Lstm, {"weight_ih": kernel.T, "weight_hh": recurrent.T, "bias": bias})]
+    weights = {"weight_ih": _reset_first(kernel.T), "weight_hh": _reset_first(recurrent.T)}
+    return [(Gru, weights | {"bias_ih": _reset_first(bias[0]), "bias_hh": _reset_first(bias[1])})]
 
 
 def _prelu(layer: Layer) -> Chain:
@@ -205,6 +234,8 @@ READERS: dict[str, Callable[[Layer], Chain]] = {
     "conv2d": conv2d,
     "gru": _gru,
     "lstm": _lstm,
+    "CuDNNGRU": partial(_cudnn, kind="CuDNNGRU"),
+    "CuDNNLSTM": partial(_cudnn, kind="CuDNNLSTM"),
     "prelu": _prelu,
     "batchnorm": _batchnorm,
     "batchnorm2d": batchnorm2d,
@@ -223,7 +254,7 @@ EXTRA_KEYS = {
 
 def _check_type(data: Any, where: str) -> None:
     """Raise unless a layer is of a type that has a reader."""
-    kind = string(required(mapping(data, where), "type", where), f"{where}.type")
+    kind = kind_of(data, where)
     known = f"expected one that rtfx knows: {', '.join(READERS)}"
     if kind == "unknown":
         raise UnsupportedArchitecture(f"{where} is one that its exporter did not know, and left empty; {known}")
