@@ -177,7 +177,7 @@ def _asked_for(set_list: SetList) -> int | None:
             return None
         stated = device.get("sample_rate")
         rate = float(stated) if stated in sample_rates(choice.output) else choice.output.sample_rate
-        return block_frames(choice, rate, device.get("latency") or "low")
+        return block_frames(choice, rate, device.get("latency"))
     except DeviceError:
         return None
 

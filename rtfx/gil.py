@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from .api import Model, Rig
 from .errors import DeviceError
-from .host.devices import Device, devices
-from .host.route import JACK, sounddevice
+from .host.choose import Choice
+from .host.device import Device
+from .host.jack_devices import jack_devices
+from .host.jack_host import JackHost
 from .model.spec import ModelSpec
 
 HELD_SECONDS = 3.0
@@ -41,16 +43,17 @@ def gil_test(spec: ModelSpec, seconds: float = HELD_SECONDS) -> GilTest:
     DeviceError
         No JACK server runs.
     """
-    found = [d for d in devices() if d.host_api == JACK and d.output_channels]
+    found = [d for d in jack_devices() if d.default_output]
     if not found:
         raise DeviceError("no JACK server runs here: start one, or PipeWire, and run this again")
-    with Rig([Model(spec)]).play(device=found[0].label, muted=True) as stream:
+    with Rig([Model(spec)]).play(output_device=found[0].index, muted=True) as stream:
         record = stream.engine.record
         _wait(lambda: int(record["blocks"]) > 0, found[0])
         xruns = int(record["xruns_in"] + record["xruns_out"])
         compiled, passed = _held(lambda: int(record["blocks"]), seconds)
         xruns = int(record["xruns_in"] + record["xruns_out"]) - xruns
         stats = stream.stats
+    assert stats.block_frames  # it has played
     expected = passed * stats.sample_rate / stats.block_frames
     python = _by_python(found[0], seconds)
     return GilTest(
@@ -75,18 +78,34 @@ def _held(count: Callable[[], int], seconds: float) -> tuple[int, float]:
     return count() - before, time.monotonic() - begin
 
 
+class _PythonCallback:
+    """What a host plays in place of an engine: a callback that needs the GIL and leaves silence."""
+
+    address = 0
+
+    def __init__(self) -> None:
+        self.clock = 0
+        self.blocks = 0
+        self.record = {"device_inputs": 0, "device_outputs": 2}
+        numbers = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p)
+        self._foreign = ctypes.CFUNCTYPE(ctypes.c_int, *numbers)(self._call)
+        self.callback = ctypes.cast(self._foreign, ctypes.c_void_p).value
+
+    def _call(self, heard, played, frames, times, flags, user) -> int:
+        self.blocks += 1
+        self.clock += frames
+        return 0
+
+
 def _by_python(device: Device, seconds: float) -> int:
-    blocks = 0
-
-    def callback(indata, outdata, frames, times, status):
-        nonlocal blocks
-        blocks += 1
-        outdata[:] = 0.0
-
-    shape = {"device": device.index, "blocksize": 0, "dtype": "float32", "latency": "low"}
-    with sounddevice().Stream(callback=callback, samplerate=device.sample_rate, **shape):
-        _wait(lambda: blocks > 0, device)
-        return _held(lambda: blocks, seconds)[0]
+    counter = _PythonCallback()
+    host = JackHost(counter, Choice(None, device, ""), 0, device.sample_rate)
+    host.start()
+    try:
+        _wait(lambda: counter.blocks > 0, device)
+        return _held(lambda: counter.blocks, seconds)[0]
+    finally:
+        host.close()
 
 
 def _wait(begun: Callable[[], bool], device: Device) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .errors import DeviceError
 from .host.choose import Wanted, choose
-from .host.devices import explain
-from .host.route import JACK, quiet, sounddevice
+from .host.hosts import open_host
+from .host.jack_devices import JACK
+from .host.jack_host import JackHost
+from .kernels.jit import kernel
+from .kernels.memory import floats, records
 
 LEVEL = 0.1  # -20 dBFS: loud enough for a cable, soft enough for loudspeakers that are on
 BURST_SECONDS, PAUSE_SECONDS, BURSTS = 0.1, 0.4, 6
@@ -31,14 +30,77 @@ class RoundTrip:
     block_frames: int
     measured_frames: int
     measured_ms: float
-    reported_ms: float
-    reported_in_ms: float
-    reported_block_ms: float
-    reported_out_ms: float
-    difference_ms: float
+    reported_ms: float | None
+    reported_in_ms: float | None
+    reported_block_ms: float | None
+    reported_out_ms: float | None
+    difference_ms: float | None
     bursts: int
     bursts_found: int
     xruns: int
+
+
+TAPE = np.dtype(
+    [(name, np.int64) for name in ("score", "came", "size", "position", "xruns", "inputs", "outputs", "ear", "mouth")]
+)
+
+
+def play_tape(source, target, frames, time_info, flags, tape):
+    """Play the next frames of the score on one channel and keep what one channel hears; a PortAudio callback."""
+    t = records(tape, 1, TAPE)[0]
+    total = np.int64(frames)
+    heard, played = floats(source, total * t.inputs), floats(target, total * t.outputs)
+    score, came = floats(t.score, t.size), floats(t.came, t.size)
+    for n in range(total * t.outputs):
+        played[n] = np.float32(0.0)
+    for n in range(total):
+        place = t.position + n
+        if place < t.size:
+            came[place] = heard[n * t.inputs + t.ear]
+            played[n * t.outputs + t.mouth] = score[place]
+    if np.int64(flags) != 0 and t.position > 0:
+        t.xruns += 1
+    t.position += total
+    return 0
+
+
+PLAY_TAPE = kernel(play_tape, "intc(int64, int64, ulong, int64, ulong, int64)")
+
+
+class Tape:
+    """What a host plays in place of an engine: a score, and the recording of what comes back.
+
+    Parameters
+    ----------
+    score : (frames,) float32
+    in_channel, out_channel : int
+        From 1.
+    """
+
+    def __init__(self, score: np.ndarray, in_channel: int, out_channel: int):
+        self.score, self.came = score, np.zeros_like(score)
+        self.record = {"device_inputs": in_channel, "device_outputs": out_channel, "largest_block": 0}
+        self._memory = np.zeros(1, TAPE)
+        places = (score.ctypes.data, self.came.ctypes.data, len(score), 0, 0)
+        self._memory[0] = (*places, in_channel, out_channel, in_channel - 1, out_channel - 1)
+        self.address, self.callback = self._memory.ctypes.data, PLAY_TAPE.address
+
+    @property
+    def position(self) -> int:
+        return int(self._memory["position"][0])
+
+    @property
+    def clock(self) -> int:
+        """Frames so far; hosts watch it."""
+        return self.position
+
+    @property
+    def xruns(self) -> int:
+        return int(self._memory["xruns"][0])
+
+    def begin(self) -> None:
+        """Play from the start: what was played before the connection was made is played again."""
+        self._memory["position"] = 0
 
 
 def burst(sample_rate: float) -> np.ndarray:
@@ -81,7 +143,7 @@ def measure(
     out_channel: int = 1,
     sample_rate: float | None = None,
     block: int = 0,
-    latency: str | float = "low",
+    latency: str | float | None = None,
     jack_loop: bool = False,
 ) -> RoundTrip:
     """Play bursts and measure when they come back, through a cable or a JACK connection.
@@ -107,43 +169,28 @@ def measure(
             f"{source.input_channels} in and {target.name} {target.output_channels} out"
         )
     rate = float(sample_rate or target.sample_rate)
-    sent, module = burst(rate), sounddevice()
+    sent = burst(rate)
     period = round((BURST_SECONDS + PAUSE_SECONDS) * rate)
     score = np.zeros(period * BURSTS + period, np.float32)
     starts = [period * n + period // 4 for n in range(BURSTS)]
     for start in starts:
         score[start : start + len(sent)] = sent
-    came, state = np.zeros_like(score), {"position": 0, "xruns": 0, "block": 0}
-
-    def callback(indata, outdata, frames, times, status):
-        first = state["position"]
-        count = max(min(frames, len(score) - first), 0)
-        came[first : first + count] = indata[:count, in_channel - 1]
-        outdata[:] = 0.0
-        outdata[:count, out_channel - 1] = score[first : first + count]
-        state["position"] += frames
-        state["block"] = max(state["block"], frames)
-        state["xruns"] += bool(status) and first > 0
-
+    tape = Tape(score, in_channel, out_channel)
+    host = open_host(tape, choice, block, rate, latency)
     try:
-        with quiet():
-            stream = module.Stream(
-                samplerate=rate,
-                blocksize=block,
-                device=(source.index, target.index),
-                channels=(in_channel, out_channel),
-                dtype="float32",
-                latency=latency,
-                callback=callback,
-            )
-        with stream, jack_connection(module) if jack_loop else contextlib.nullcontext():
-            state["position"] = 0  # what played before the connection was made is played again
-            deadline = time.monotonic() + 4.0 * len(score) / rate + 5.0
-            while state["position"] < len(score) and stream.active and time.monotonic() < deadline:
-                time.sleep(0.02)
-            reported = (0.0, 0.0) if jack_loop else stream.latency  # inside JACK the card is not passed
-    except module.PortAudioError as error:
-        raise explain(error, target, rate) from error
+        host.start()
+        if jack_loop:
+            if not isinstance(host, JackHost) or not host.connect_loop(out_channel, in_channel):
+                raise DeviceError("JACK refuses to connect output and input: use a cable")
+        tape.begin()
+        deadline = time.monotonic() + 4.0 * len(score) / rate + 5.0
+        while tape.position < len(score) and host.active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        reported = (0.0, 0.0) if jack_loop else (host.input_latency, host.output_latency)  # no card in the loop
+        block_frames = host.block_frames or 0
+    finally:
+        host.close()
+    came = tape.came
     found = delays(sent, came, starts, period - len(sent))
     if 2 * len(found) <= BURSTS:
         how = ": with --jack-loop, or" if target.host_api == JACK else ":"
@@ -152,50 +199,22 @@ def measure(
             f"{how} connect output {out_channel} to input {in_channel} by a cable, input gain at the middle"
         )
     measured = int(np.median(found))
-    parts = [1000.0 * seconds for seconds in (reported[0], state["block"] / rate, reported[1])]
+    seconds = (reported[0], block_frames / rate, reported[1])
+    parts = [None if part is None else 1000.0 * part for part in seconds]
+    total = None if None in parts else sum(part for part in parts if part is not None)
     return RoundTrip(
         device=source.name if source.index == target.index else f"{source.name} > {target.name}",
         route=choice.route,
         sample_rate=rate,
-        block_frames=state["block"],
+        block_frames=block_frames,
         measured_frames=measured,
         measured_ms=1000.0 * measured / rate,
-        reported_ms=sum(parts),
+        reported_ms=total,
         reported_in_ms=parts[0],
         reported_block_ms=parts[1],
         reported_out_ms=parts[2],
-        difference_ms=1000.0 * measured / rate - sum(parts),
+        difference_ms=None if total is None else 1000.0 * measured / rate - total,
         bursts=BURSTS,
         bursts_found=sum(delay == measured for delay in found),
-        xruns=state["xruns"],
+        xruns=tape.xruns,
     )
-
-
-@contextlib.contextmanager
-def jack_connection(module: Any) -> Iterator[None]:
-    """Connect the first output of this process's PortAudio client to its first input, inside JACK."""
-    try:
-        jack = ctypes.CDLL("libjack.so.0")
-        name = ctypes.c_char_p()
-        ctypes.CDLL(module._libname).PaJack_GetClientName(ctypes.byref(name))
-    except (OSError, AttributeError) as error:
-        raise DeviceError(f"JACK cannot be asked for a connection ({error}): use a cable") from error
-    for function in ("jack_client_open", "jack_get_ports"):
-        getattr(jack, function).restype = ctypes.c_void_p
-    jack.jack_get_ports.restype = ctypes.POINTER(ctypes.c_char_p)
-    client = ctypes.c_void_p(jack.jack_client_open(b"rtfx-latency", 1, None))  # 1: start no server
-    if not client.value:
-        raise DeviceError("JACK lets no further client in: use a cable")
-    try:
-        own = name.value or b"PortAudio"
-        ports = []
-        for side, flag in ((b":out_", 2), (b":in_", 1)):  # JackPortIsOutput, JackPortIsInput
-            found = jack.jack_get_ports(client, own + side, None, ctypes.c_ulong(flag))
-            if not found or not found[0]:
-                raise DeviceError(f"JACK knows no port {(own + side).decode()}: use a cable")
-            ports.append(found[0])
-        if jack.jack_connect(client, ports[0], ports[1]):
-            raise DeviceError("JACK refuses to connect output and input: use a cable")
-        yield
-    finally:
-        jack.jack_client_close(client)

@@ -37,11 +37,11 @@ def command(as_json: bool) -> None:
 
 def _line(device, route: str, rates: list[int], width: int) -> str:
     mark = MARKS[device.default_input, device.default_output]
-    low = 1000.0 * (device.input_latency_low * bool(device.input_channels) + device.output_latency_low)
-    high = 1000.0 * (device.input_latency_high * bool(device.input_channels) + device.output_latency_high)
     listed = ", ".join(f"{rate / 1000:g}" for rate in rates) + " kHz" if rates else "busy, or none of the usual rates"
     channels = f"{device.input_channels} in, {device.output_channels} out"
-    return (
-        f"{mark} {device.index:{width}d} {device.name}, {route} ({channels}; {listed}; "
-        f"default {device.sample_rate / 1000:g} kHz; latency {low:.1f} to {high:.1f} ms)"
-    )
+    head = f"{mark} {device.index:{width}d} {device.name}, {route} ({channels}; {listed}; "
+    if device.portaudio < 0:
+        return f"{head}{device.block_frames} frames now)"
+    low = 1000.0 * (device.input_latency_low * bool(device.input_channels) + device.output_latency_low)
+    high = 1000.0 * (device.input_latency_high * bool(device.input_channels) + device.output_latency_high)
+    return f"{head}default {device.sample_rate / 1000:g} kHz; latency {low:.1f} to {high:.1f} ms)"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UsageError
 from .output import json_line, status
-from .play import latency_wanted
 from .rig import Number, debug_option
+
+if TYPE_CHECKING:
+    from ..control.stats import Stats
+
+COMFORTABLE_MS = 12.0  # above it a guitar feels late
 
 
 @click.command("latency")
@@ -41,7 +47,7 @@ def command(
     """
     from ..roundtrip import BURST_SECONDS, BURSTS, PAUSE_SECONDS, measure
 
-    wanted = latency_wanted(latency) or "low"
+    wanted = latency_wanted(latency)
     status(f"playing bursts for {(BURSTS + 1) * (BURST_SECONDS + PAUSE_SECONDS):.1f} s")
     found = measure(
         device, input_device, output_device, in_channel, out_channel, rate, block, wanted, jack_loop=jack_loop
@@ -53,15 +59,73 @@ def command(
         f"{found.device} ({found.route}) at {found.sample_rate:g} Hz, {found.block_frames} frames a block\n"
         f"measured: {found.measured_ms:.2f} ms ({found.measured_frames} frames), the same for {found.bursts_found} of "
         f"{found.bursts} bursts\n"
-        f"reported: {found.reported_ms:.2f} ms: device in {found.reported_in_ms:.2f}, block "
-        f"{found.reported_block_ms:.2f}, device out {found.reported_out_ms:.2f}\n"
+        f"reported: {_ms(found.reported_ms)}: device in {_ms(found.reported_in_ms)}, block "
+        f"{_ms(found.reported_block_ms)}, device out {_ms(found.reported_out_ms)}\n"
         f"{_difference(found.difference_ms)}"
     )
 
 
-def _difference(ms: float) -> str:
+def _ms(ms: float | None) -> str:
+    return "unknown" if ms is None else f"{ms:.2f} ms"
+
+
+def _difference(ms: float | None) -> str:
+    if ms is None:
+        return "difference: unknown: the driver does not say what it adds"
     if abs(ms) < 0.5:
         return f"difference: {ms:+.2f} ms: the driver reports what is heard"
     if ms > 0.0:
         return f"difference: {ms:+.2f} ms, of which the driver does not know: converters, USB"
     return f"difference: {ms:+.2f} ms: the driver reports more than there is"
+
+
+def latency_wanted(text: str | None) -> str | float | None:
+    """Return what ``--latency`` asks for: low, high or seconds."""
+    if text is None or text in ("low", "high"):
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds <= 10.0:
+        raise UsageError(f"--latency is {text!r}, expected low, high or seconds, such as 0.01")
+    return seconds
+
+
+def latency_line(stats: Stats) -> str:
+    """Return the latency of a running stream and its parts."""
+    parts = {
+        "device in": stats.latency_in_ms,
+        "block": stats.latency_block_ms,
+        "model": stats.latency_model_ms,
+        "device out": stats.latency_out_ms,
+    }
+    listed = ", ".join(f"{name} {'unknown' if ms is None else f'{ms:.1f}'}" for name, ms in parts.items())
+    if stats.latency_ms is None:
+        return f"latency unknown, at least {stats.latency_known_ms:.1f} ms: {listed}"
+    return f"latency {stats.latency_ms:.1f} ms: {listed}"
+
+
+def latency_advice(stats: Stats, asked_frames: int) -> list[str]:
+    """Return what to say of a block that is not the one asked for, and of a latency that is felt."""
+    said = []
+    runs = stats.block_frames
+    if asked_frames and runs and runs != asked_frames:
+        said.append(f"{asked_frames} frames were asked for, {runs} run: {_why(stats, runs < asked_frames)}")
+    if stats.latency_known_ms > COMFORTABLE_MS:
+        said.append(f"a latency above {COMFORTABLE_MS:g} ms is felt while playing: {_lower(stats)}")
+    return said
+
+
+def _why(stats: Stats, lower: bool) -> str:
+    if "PipeWire" in stats.route:
+        return "another program asks for less" if lower else "the card or PipeWire's settings allow no less"
+    return "this is what the device can do"
+
+
+def _lower(stats: Stats) -> str:
+    if (stats.latency_model_ms or 0.0) > (stats.latency_block_ms or 0.0):
+        return "most of it is the model's own, made for another sample rate: -r with that rate does without it"
+    if "PipeWire" in stats.route or stats.route == "JACK":
+        return "-b 64 asks for a shorter block, for all programs that play"
+    return "-b 64 or --latency low asks for less; JACK or PipeWire with pipewire-jack may get there"

@@ -15,7 +15,9 @@ import click
 
 from ..control.carry import Carried
 from ..errors import AudioFileError, DeviceError, UsageError
+from ..host.jack import NAME
 from ..named import RigFlags, build
+from .latency import latency_advice, latency_line, latency_wanted
 from .output import json_line, status
 from .rig import Number, debug_option, parameter_values, rig_options
 
@@ -34,8 +36,9 @@ RETRY_SECONDS = 1.0
 @click.option("--device", metavar="D", help="Both; null is the built-in device without hardware.")
 @click.option("--in-channel", type=click.IntRange(1), metavar="N", help="Input channel of the guitar, from 1.")
 @click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device.")
-@click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="0: the device's own.")
+@click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames a block.")
 @click.option("--latency", metavar="low|high|SECONDS", help="What to ask of the device (default low).")
+@click.option("--name", default=NAME, metavar="CLIENT", help="Name in JACK and PipeWire (default rtfx, then rtfx-2).")
 @click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input, all its channels.")
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
 @click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
@@ -73,8 +76,7 @@ def command(
                 if carried:
                     carried.into(stream)
                 _greet(stream)
-                if more["in_channel"] and stream.stats.input_device not in ("null", "none"):
-                    _remember(stream)
+                _remember(stream, more)
                 ending = _session(stream, headless, signals, not no_reconnect)
                 trouble = stream.trouble()
                 if ending != "moved":
@@ -132,6 +134,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         sample_rate=more["rate"],
         block_size=more["block"],
         latency=latency_wanted(more["latency"]),
+        name=more["name"],
         record=more["record"],
         seconds=more["seconds"],
         muted=more["mute"],
@@ -145,19 +148,6 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         progress=compiling,
         say=None,  # the greeting says so
     )
-
-
-def latency_wanted(text: str | None) -> str | float | None:
-    """Return what ``--latency`` asks for: low, high or seconds."""
-    if text is None or text in ("low", "high"):
-        return text
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 < seconds <= 10.0:
-        raise UsageError(f"--latency is {text!r}, expected low, high or seconds, such as 0.01")
-    return seconds
 
 
 def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool) -> str:
@@ -186,11 +176,8 @@ def _greet(stream: Stream) -> None:
 
     stats = stream.stats
     status(f"playing {route_line(stats)}, real-time priority: {stats.realtime}")
-    status(
-        f"latency {stats.latency_ms:.1f} ms: device in {stats.latency_in_ms:.1f}, block {stats.latency_block_ms:.1f}, "
-        f"model {stats.latency_model_ms:.1f}, device out {stats.latency_out_ms:.1f}"
-    )
-    for note in stream.notes:
+    status(latency_line(stats))
+    for note in (*stream.notes, *latency_advice(stats, stream.host.asked_frames)):
         status(note)
     if stream.realtime_advice:
         status(stream.realtime_advice)
@@ -205,10 +192,20 @@ def _check_record(source: str | None, record: str | None) -> None:
         raise UsageError(f"--record {record} is a folder, expected a file, such as {os.path.join(record, 'take.wav')}")
 
 
-def _remember(stream: Stream) -> None:
-    from ..host.remember import remember_channel
+def _remember(stream: Stream, asked: dict[str, Any]) -> None:
+    """Keep what was named of devices for the next start; a monitor is for once only."""
+    from ..host.remember import remember_channel, remember_devices
 
-    remember_channel(stream.stats.input_device, stream.in_channel)
+    if stream.opened is None:
+        return
+    source, target = stream.opened.choice.input, stream.opened.choice.output
+    sides = {"input": source, "output": target}
+    keys = {side: device.key for side, device in sides.items() if device and not device.monitor}
+    keys = {side: key for side, key in keys.items() if asked["device"] or asked[f"{side}_device"]}
+    if keys:
+        remember_devices(keys)
+    if asked["in_channel"] and source:
+        remember_channel(source.name, stream.in_channel)
 
 
 def _summary(stats: Any) -> str:

@@ -23,8 +23,7 @@ from ..host.patience import await_end
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from ..host.null import NullHost
-    from ..host.portaudio import PortAudioHost
+    from ..host.hosts import Host
     from ..host.recorder import Recorder
     from .controller import Controller
     from .take.takes import Takes
@@ -63,7 +62,7 @@ class Ending:
         self,
         engine: Engine,
         controller: Controller,
-        hosts: list[NullHost | PortAudioHost],
+        hosts: list[Host],
         recorder: Recorder | None,
         takes: Takes,
         companions: list[Watcher],

@@ -18,8 +18,9 @@ from ..host.choose import Choice, choose
 from ..host.convert import planar
 from ..host.devices import sample_rates
 from ..host.growing import check_growing
+from ..host.hosts import Host, open_host
+from ..host.hosts import order_kernels as order_host_kernels
 from ..host.null import BLOCK_FRAMES, NullHost
-from ..host.portaudio import PortAudioHost
 from ..host.recorder import Recorder
 from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
@@ -81,6 +82,8 @@ def open_stream(
         need_input=wanted.input is None,
         allow_feedback=wanted.allow_feedback,
     )
+    with compilation_listener(wanted.progress):
+        order_host_kernels(choice)
     stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
     source, loops = _source(wanted.input, choice, stream_rate)
     # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
@@ -102,12 +105,12 @@ def open_stream(
     if ends is not None:
         engine.stop_at(ends)
     controller = Controller(engine, every, first)
-    block, latency = wanted.block_size, wanted.latency or "low"
-    host: NullHost | PortAudioHost
+    block, latency = wanted.block_size, wanted.latency
+    host: Host
     if choice.is_null:
         host = NullHost(engine, block or BLOCK_FRAMES, round(stream_rate), ends)
     else:
-        host = PortAudioHost(engine, choice, block, stream_rate, latency)
+        host = open_host(engine, choice, block, stream_rate, latency, wanted.name)
     recorder = None
     if wanted.record is not None:
         assert engine.rings is not None
@@ -132,7 +135,7 @@ def open_stream(
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:
-        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate))
+        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate), wanted.name)
     return stream
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
 from ..host.again import Missing, OtherRate, presence
-from ..host.portaudio import MOVED, PLAYING, PortAudioHost
+from ..host.null import NullHost
+from ..host.stall import MOVED, PLAYING
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -67,7 +68,7 @@ class Reconnection:
     def _bring_back(self) -> None:
         """Return when the stream plays again, has to be opened anew, or nobody waits any more. [own thread]"""
         lost = self._stream.host
-        assert isinstance(lost, PortAudioHost)
+        assert not isinstance(lost, NullHost)
         if lost.state() == MOVED:
             with self._stream.engine.muted():
                 time.sleep(FADE_SECONDS)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError, did_you_mean
+from ..host.jack import NAME
 from ..plan.resolve import Options
 from ..rig.description import SetList
 
@@ -40,7 +41,9 @@ class StreamSettings:
     Parameters
     ----------
     latency : str or float, optional
-        "low", "high" or seconds, of the device; by default the set list's, else "low".
+        "low", "high" or seconds, of the device; by default the set list's, else low where that is nobody else's matter.
+    name : str
+        Of the client that JACK and PipeWire show; a second one is numbered.
     bare, level, rate_method, resample_phase, interface_dbu
         How models are played: as `plan.resolve.Options`.
     cold : bool
@@ -67,6 +70,7 @@ class StreamSettings:
     sample_rate: float | None = None
     block_size: int = 0
     latency: str | float | None = None
+    name: str = NAME
     record: str | Path | None = None
     seconds: float | None = None
     bare: bool = False

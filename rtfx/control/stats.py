@@ -12,8 +12,7 @@ from ..units import db_from_gain
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from ..host.null import NullHost
-    from ..host.portaudio import PortAudioHost
+    from ..host.hosts import Host
     from ..host.realtime import Granted
     from ..host.recorder import Recorder
 
@@ -24,14 +23,15 @@ class Stats:
 
     Parameters
     ----------
-    block_frames : int
-        The largest block the device asked for.
+    block_frames : int or None
+        The block that runs, as it was measured; None before the first one.
     xruns_in, xruns_out : int
         Blocks lost on the way in and out.
     load_mean, load_p99, load_max : float
         Processing time over the block's deadline.
-    latency_ms : float
-        The sum of its parts: device in and out as the driver reports them, one block, the rig's own.
+    latency_ms : float or None
+        The sum of its parts: device in and out as the driver reports them, one block, the rig's own. None where a part
+        is unknown.
     reconnects : int
         How often the device was lost and came back.
     non_finite_blocks : int
@@ -45,7 +45,7 @@ class Stats:
     output_device: str
     route: str
     sample_rate: float
-    block_frames: int
+    block_frames: int | None
     blocks: int
     frames: int
     xruns_in: int
@@ -55,23 +55,23 @@ class Stats:
     load_max: float
     peak_in_dbfs: float
     peak_out_dbfs: float
-    latency_ms: float
+    latency_ms: float | None
     non_finite_blocks: int
     preset: str
     realtime: str
     recorded_frames: int
     lost_frames: int
-    latency_in_ms: float = 0.0
-    latency_block_ms: float = 0.0
+    latency_in_ms: float | None = 0.0
+    latency_block_ms: float | None = 0.0
     latency_model_ms: float = 0.0
-    latency_out_ms: float = 0.0
+    latency_out_ms: float | None = 0.0
     reconnects: int = 0
 
     @classmethod
     def of(
         cls,
         engine: Engine,
-        host: NullHost | PortAudioHost,
+        host: Host,
         preset: str,
         recorder: Recorder | None,
         latency_frames: int,
@@ -81,14 +81,15 @@ class Stats:
         """Return what is counted now."""
         e = engine.record
         own = latency_frames / float(e["sample_rate"])
-        block = float(e["largest_block"] / e["sample_rate"])
+        block = None if host.block_frames is None else host.block_frames / float(e["sample_rate"])
+        parts = (host.input_latency, block, own, host.output_latency)
         return cls(
             device=host.name,
             input_device=host.input_name,
             output_device=host.output_name,
             route=host.route,
             sample_rate=float(e["sample_rate"]),
-            block_frames=int(e["largest_block"]),
+            block_frames=host.block_frames,
             blocks=int(e["blocks"]),
             frames=int(e["clock"]),
             xruns_in=int(e["xruns_in"]),
@@ -98,11 +99,11 @@ class Stats:
             load_max=engine.load_max,
             peak_in_dbfs=db_from_gain(float(e["in_peak_max"])),
             peak_out_dbfs=db_from_gain(float(e["out_peak_max"])),
-            latency_ms=1000.0 * (host.input_latency + block + own + host.output_latency),
-            latency_in_ms=1000.0 * host.input_latency,
-            latency_block_ms=1000.0 * block,
+            latency_ms=None if None in parts else 1000.0 * sum(part for part in parts if part is not None),
+            latency_in_ms=_ms(host.input_latency),
+            latency_block_ms=_ms(block),
             latency_model_ms=1000.0 * own,
-            latency_out_ms=1000.0 * host.output_latency,
+            latency_out_ms=_ms(host.output_latency),
             non_finite_blocks=int(e["non_finite"]),
             preset=preset,
             realtime=granted.how if granted.granted else "none",
@@ -111,10 +112,20 @@ class Stats:
             reconnects=reconnects,
         )
 
+    @property
+    def latency_known_ms(self) -> float:
+        """The sum of the parts that are known: it is at least so much."""
+        parts = (self.latency_in_ms, self.latency_block_ms, self.latency_model_ms, self.latency_out_ms)
+        return sum(part for part in parts if part is not None)
+
     def _repr_html_(self) -> str:
         from .html import stats_table
 
         return stats_table(self)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000.0 * seconds
 
 
 @dataclass(frozen=True)

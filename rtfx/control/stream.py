@@ -12,8 +12,7 @@ from typing import Any
 from ..engine.engine import Engine
 from ..errors import UsageError
 from ..host.again import Opened
-from ..host.null import NullHost
-from ..host.portaudio import PortAudioHost
+from ..host.hosts import DeviceHost, Host
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
 from ..rig.description import SetList
@@ -56,7 +55,7 @@ class Stream(Turns):
         self,
         engine: Engine,
         controller: Controller,
-        host: NullHost | PortAudioHost,
+        host: Host,
         recorder: Recorder | None,
         takes: Takes,
         frames: int | None,
@@ -238,7 +237,7 @@ class Stream(Turns):
         """Return why the device gives no sound, "" if it does or is no longer wanted."""
         return "" if self._closed or self._complete else self.host.trouble()
 
-    def revive(self, host: PortAudioHost) -> bool:
+    def revive(self, host: DeviceHost) -> bool:
         """Go on on another host, already started; False if the stream has been closed meanwhile."""
         with self._lock:
             if self._closed:

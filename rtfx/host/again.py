@@ -10,8 +10,10 @@ from ..engine.engine import Engine
 from ..errors import DeviceError
 from ..plan.layout import MAX_CHANNELS
 from .choose import Choice
-from .devices import Device, devices, runs_at
-from .portaudio import PortAudioHost
+from .device import Device
+from .devices import devices, runs_at
+from .hosts import DeviceHost, open_host
+from .jack_devices import JACK, jack_devices
 from .renew import renew
 from .servers import running
 
@@ -32,21 +34,23 @@ class OtherRate(DeviceError):
 
 @dataclass(frozen=True)
 class Opened:
-    """How a stream was opened: devices, frames per block, latency asked for, whether the user named the rate."""
+    """How a stream was opened: devices, what was asked of them, whether the user named the rate, the client's name."""
 
     choice: Choice
     block: int
-    latency: str | float
-    fixed_rate: bool = False
+    latency: str | float | None
+    fixed_rate: bool
+    name: str
 
-    def again(self, engine: Engine) -> PortAudioHost:
+    def again(self, engine: Engine) -> DeviceHost:
         """Return a host on the same devices as they are now, not yet started.
 
         Raises
         ------
         Missing, OtherRate, DeviceError
         """
-        renew()
+        if self.choice.output is not None and self.choice.output.host_api != JACK:
+            renew()
         choice = choose_again(self.choice)
         rate = float(engine.record["sample_rate"])
         target = choice.output
@@ -54,7 +58,7 @@ class Opened:
         if not runs_at(target, rate):
             raise OtherRate(f"{target.name} runs at {target.sample_rate:g} Hz now, not at {rate:g}", target.sample_rate)
         engine.prepare_for(*channels(choice, int(engine.record["outputs"])))
-        return PortAudioHost(engine, choice, self.block, rate, self.latency)
+        return open_host(engine, choice, self.block, rate, self.latency, self.name)
 
 
 def channels(choice: Choice, outputs: int) -> tuple[int, int]:
@@ -68,7 +72,8 @@ def channels(choice: Choice, outputs: int) -> tuple[int, int]:
 
 def choose_again(before: Choice) -> Choice:
     """Return the devices of the same names and host APIs, or raise `Missing`."""
-    known = devices()
+    behind_jack = before.output is not None and before.output.host_api == JACK
+    known = jack_devices() if behind_jack else devices()
     return replace(
         before, input=_same(before.input, "input", known), output=_same(before.output, "output", known), notes=()
     )
@@ -78,7 +83,7 @@ def _same(device: Device | None, side: str, known: list[Device]) -> Device | Non
     if device is None:
         return None
     usable = [d for d in known if d.host_api == device.host_api and getattr(d, f"{side}_channels")]
-    exact = [d for d in usable if d.name == device.name]
+    exact = [d for d in usable if d.key == device.key]
     alike = [d for d in usable if ALSA_CARD.sub("", d.name) == ALSA_CARD.sub("", device.name)]
     if not exact and len(alike) != 1:
         raise Missing(f"no {side} device is called {device.label!r}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .devices import Device
-from .route import ALSA, JACK
+from .device import Device
+from .jack_devices import JACK
+from .route import ALSA
 
 BUILTIN_INPUT = re.compile(
     r"built-?in|internal mic|macbook.*microphone|imac.*microphone|microphone array|\bdmic\b|digital mic", re.I

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import DeviceError, did_you_mean
+from .device import Device
+from .jack_devices import JACK, jack_devices
 from .renew import renew_if_servers_changed
-from .route import JACK, jack_runs, preferred_apis, prepare, quiet, sounddevice
+from .route import preferred_apis, quiet, sounddevice
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about
 
 
-@dataclass(frozen=True)
-class Device:
-    """One device of one host API; latencies in seconds, `sample_rate` in Hz is its default."""
-
-    index: int
-    name: str
-    host_api: str
-    input_channels: int
-    output_channels: int
-    sample_rate: float
-    input_latency_low: float = 0.0
-    input_latency_high: float = 0.0
-    output_latency_low: float = 0.0
-    output_latency_high: float = 0.0
-    default_input: bool = False
-    default_output: bool = False
-
-    @property
-    def label(self) -> str:
-        return f"{self.name}, {self.host_api}"
-
-
 def devices() -> list[Device]:
-    """Return all devices, in PortAudio's order; `default_input` marks what `choose` would take."""
+    """Return all devices, those of JACK or PipeWire first; the defaults of each side are marked, of the best route.
+
+    Raises
+    ------
+    DeviceError
+        PortAudio is missing or unusable, and there is no device without it.
+    """
+    behind_jack = jack_devices()
+    try:
+        found = _by_portaudio(len(behind_jack))
+    except DeviceError:
+        if not behind_jack:
+            raise
+        found = []
+    if any(device.default_output for device in behind_jack):
+        found = [replace(device, default_input=False, default_output=False) for device in found]
+    return behind_jack + found
+
+
+def _by_portaudio(first: int) -> list[Device]:
+    """Return PortAudio's devices, numbered from `first`."""
     module = sounddevice()
     renew_if_servers_changed()
     apis = list(module.query_hostapis())
     found = [
         Device(
-            index=index,
+            index=first + number,
             name=str(entry["name"]),
             host_api=str(apis[entry["hostapi"]]["name"]),
             input_channels=int(entry["max_input_channels"]),
@@ -51,33 +51,41 @@ def devices() -> list[Device]:
             input_latency_high=float(entry["default_high_input_latency"]),
             output_latency_low=float(entry["default_low_output_latency"]),
             output_latency_high=float(entry["default_high_output_latency"]),
+            key=str(entry["name"]),
+            portaudio=number,
         )
-        for index, entry in enumerate(module.query_devices())
+        for number, entry in enumerate(module.query_devices())
     ]
     default_in, default_out = (_default(apis, found, side) for side in ("input", "output"))
-    return [replace(d, default_input=d.index == default_in, default_output=d.index == default_out) for d in found]
+    return [
+        replace(d, default_input=d.portaudio == default_in, default_output=d.portaudio == default_out) for d in found
+    ]
 
 
 def _default(apis: list, found: list[Device], side: str) -> int:
-    """Return the index of the default device of the best host API that has one, else -1."""
+    """Return PortAudio's number of the default device of the best host API that has one, else -1."""
     order = {name: rank for rank, name in enumerate(preferred_apis())}
     for api in sorted(apis, key=lambda api: order.get(api["name"], len(order))):
-        index = api[f"default_{side}_device"]
-        if index >= 0:
-            return int(index)
-        usable = [d.index for d in found if d.host_api == api["name"] and getattr(d, f"{side}_channels")]
+        number = api[f"default_{side}_device"]
+        if number >= 0:
+            return int(number)
+        usable = [d.portaudio for d in found if d.host_api == api["name"] and getattr(d, f"{side}_channels")]
         if usable:
             return usable[0]
     return -1
 
 
 def sample_rates(device: Device) -> list[int]:
-    """Return those of `RATES` at which the device opens; empty where it is busy."""
+    """Return those of `RATES` at which the device opens; behind JACK the server's own; empty where it is busy."""
+    if device.host_api == JACK:
+        return [round(device.sample_rate)]
     return [rate for rate in RATES if runs_at(device, rate)]
 
 
 def runs_at(device: Device, rate: float) -> bool:
     """Tell whether the device opens at a rate in Hz."""
+    if device.host_api == JACK:
+        return device.sample_rate == rate
     module = sounddevice()
     try:
         with quiet():
@@ -89,7 +97,7 @@ def runs_at(device: Device, rate: float) -> bool:
 
 def _check(module: Any, device: Device, rate: float) -> None:
     side = "output" if device.output_channels else "input"
-    getattr(module, f"check_{side}_settings")(device=device.index, samplerate=rate, dtype="float32")
+    getattr(module, f"check_{side}_settings")(device=device.portaudio, samplerate=rate, dtype="float32")
 
 
 def find(name: str | int, side: str, known: list[Device] | None = None) -> Device:
@@ -98,7 +106,7 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     Parameters
     ----------
     name : str or int
-        Index or part of a name, any case; an exact name wins, then the best route.
+        Index or part of a name, any case; an exact name wins, then a device before a monitor, then the best route.
     side : str
         "input" or "output": devices without channels on that side are passed over.
 
@@ -119,8 +127,9 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
         if by_index[0] not in usable:
             raise DeviceError(f"device {text} ({by_index[0].label}) has no {side} channels: see rtfx devices")
         return by_index[0]
-    exact = [d for d in usable if text.lower() in (d.name.lower(), d.label.lower())]
+    exact = [d for d in usable if text.lower() in (d.name.lower(), d.label.lower(), d.key.lower())]
     hits = exact or [d for d in usable if _has_words(d.label.lower(), text.lower().split())]
+    hits = [d for d in hits if not d.monitor] or hits
     if len(hits) > 1:
         best = [d for d in hits if d.host_api == next((a for a in preferred_apis() if _any_of(hits, a)), None)]
         hits = best or hits
@@ -129,7 +138,8 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
         remedy = "see rtfx devices" if known else "there are none: plug one in, or try --device null"
         raise DeviceError(f"no {side} device matches {text!r}{hint}: {remedy}")
     if len(hits) > 1:
-        listed = "; ".join(f"{d.index}: {d.label}" for d in hits)
+        same = len({d.label for d in hits}) == 1  # then what stays from start to start tells them apart
+        listed = "; ".join(f"{d.index}: {d.key if same else d.label}" for d in hits)
         raise DeviceError(f"several {side} devices match {text!r}: {listed}: give the number or more of the name")
     return hits[0]
 
@@ -155,8 +165,6 @@ def explain(error: Exception, device: Device | None, sample_rate: float | None =
     code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
     text = " ".join(str(part) for part in error.args).replace("\n", " ")
     lower = text.lower()
-    if device and device.host_api == JACK and prepare() == "jack" and not jack_runs():
-        return DeviceError(f"{name} is gone: its JACK server has ended: start it again, or start without it")
     if "permission" in lower or "not permitted" in lower:
         remedy = "sudo usermod -aG audio $USER, then log in again"
         return DeviceError(f"no permission to open {name}: {remedy}")

@@ -63,6 +63,7 @@ class NullHost:
 
     def __init__(self, engine: Engine, block: int, sample_rate: int, frames: int | None = None):
         self.engine, self.block, self.sample_rate = engine, block or BLOCK_FRAMES, sample_rate
+        self.block_frames = self.asked_frames = self.block
         self.input_latency = self.output_latency = 0.0
         self._control = np.zeros(1, CONTROL)
         self._control["frames"] = -1 if frames is None else frames

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import DeviceError
+from . import stall
 from .choose import Choice
-from .devices import Device, explain
+from .device import Device
+from .devices import explain
 from .patience import within
 from .realtime import enable_alsa
 from .renew import OPEN
-from .route import JACK, jack_runs, left_behind, prepare, quiet, sounddevice
+from .route import ALSA, left_behind, quiet, sounddevice
+from .stall import GONE, MOVED, PLAYING, STALLED, Watch
 
 OPEN_SECONDS = 5.0
 CLOSE_SECONDS = 1.5
-STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # without a block; Bluetooth takes its time to begin
-ENDING_TRIES, ENDING_SECONDS = 4, 0.1
-UNWATCHED_SECONDS = 0.5  # nobody looked: the process was suspended, and so was its sound
-PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"
+LOW_FRAMES = 64  # a period of the card that latency "low" asks for
+ALSA_PERIODS = 3  # PortAudio makes ALSA's buffer of four, of which three wait to be played
 
 
 class PortAudioHost:
@@ -29,9 +29,9 @@ class PortAudioHost:
     Parameters
     ----------
     block : int
-        Frames per callback; 0 lets the device choose, which is the lowest latency: any other value adds a block.
-    latency : str or float
-        "low", "high" or seconds.
+        Frames per callback to ask for; 0: by `latency`.
+    latency : str, float or None
+        "low", "high" or seconds; None: low.
 
     Raises
     ------
@@ -39,7 +39,9 @@ class PortAudioHost:
         The device is busy, does not run at the rate, or may not be used.
     """
 
-    def __init__(self, engine: Engine, choice: Choice, block: int, sample_rate: float, latency: str | float = "low"):
+    def __init__(
+        self, engine: Engine, choice: Choice, block: int, sample_rate: float, latency: str | float | None = None
+    ):
         module = sounddevice()
         self.engine, self.route, self._module = engine, choice.route, module
         source, target = choice.input, choice.output
@@ -51,18 +53,24 @@ class PortAudioHost:
         channels = (int(engine.record["device_inputs"]), int(engine.record["device_outputs"]))
         duplex = source is not None and channels[0] > 0
         ffi = module._ffi
+        self.asked_frames = block
+        latency = latency or "low"
+        if target.host_api == ALSA and (block or latency == "low"):
+            # A block of its own is cut out of the card's periods and hides them: the card is asked for its period.
+            self.asked_frames = block or LOW_FRAMES
+            block, latency = 0, ALSA_PERIODS * self.asked_frames / sample_rate
 
         def build():
             return module._StreamBase(
                 "duplex" if duplex else "output",
                 samplerate=sample_rate,
                 blocksize=block,
-                device=(source.index, target.index) if duplex and source else target.index,
+                device=(source.portaudio, target.portaudio) if duplex and source else target.portaudio,
                 channels=channels if duplex else channels[1],
                 dtype=("float32", "float32") if duplex else "float32",
                 latency=latency,
                 extra_settings=None,
-                callback=ffi.cast("PaStreamCallback *", CALLBACK_KERNEL.address),
+                callback=ffi.cast("PaStreamCallback *", getattr(engine, "callback", None) or CALLBACK_KERNEL.address),
                 finished_callback=None,
                 clip_off=True,
                 dither_off=True,
@@ -84,12 +92,9 @@ class PortAudioHost:
         reported = self._stream.latency
         both = reported if isinstance(reported, tuple) else (0.0, reported)
         self.input_latency, self.output_latency = (float(seconds) for seconds in both)
-        self.block = block
         self.sample_rate = float(self._stream.samplerate)
-        self._target, self._device = target, _blamed(source, target)
-        self._closed = False
-        self._first = engine.clock
-        self._seen = (self._first, time.monotonic(), time.monotonic())  # clock, when it moved, when it was looked at
+        self._device, self._closed = _blamed(source, target), False
+        self._watch = Watch(lambda: engine.clock)
 
     def start(self) -> None:
         """Start the stream."""
@@ -113,15 +118,15 @@ class PortAudioHost:
             return GONE
         if self._rate_now() != self.sample_rate:
             return MOVED
-        clock, moved, looked = self._seen
-        now, clock_now = time.monotonic(), self.engine.clock
-        if clock_now != clock or now - looked > UNWATCHED_SECONDS:
-            moved = now
-        self._seen = (clock_now, moved, now)
-        return STALLED if now - moved > (STALL_SECONDS if clock_now > self._first else FIRST_BLOCK_SECONDS) else PLAYING
+        return STALLED if self._watch.stalled else PLAYING
+
+    @property
+    def block_frames(self) -> int | None:
+        """The most frames that the device has asked for at once; None before the first."""
+        return int(self.engine.record["largest_block"]) or None
 
     def _rate_now(self) -> float:
-        """Return the stream's rate as it is; a JACK server may change it, and PipeWire does."""
+        """Return the stream's rate as it is; some sound systems change it."""
         info = self._module._lib.Pa_GetStreamInfo(self._stream._ptr)
         return float(info.sampleRate) if info else self.sample_rate
 
@@ -133,34 +138,21 @@ class PortAudioHost:
         if state == MOVED:
             return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate_now():g} Hz"
         if state == STALLED:
-            return f"{self.name} has not asked for sound for {STALL_SECONDS:g} s"
-        if self._target.host_api != JACK:
-            return f"{self.name} has stopped: is it still plugged in?"
-        for _ in range(ENDING_TRIES if prepare() == "jack" else 0):  # its clients hear of its end before it has ended
-            if not jack_runs():
-                return f"{self.name} has stopped: the JACK server has ended"
-            time.sleep(ENDING_SECONDS)
-        return f"{self.name} has stopped: {self.route} has closed the connection"
+            return f"{self.name} has not asked for sound for {stall.STALL_SECONDS:g} s"
+        return f"{self.name} has stopped: is it still plugged in?"
 
     def release(self) -> bool:
         """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
-        if self._target.host_api == JACK and self.state() == STALLED:
-            return False
-        dead = self._target.host_api == JACK and self.state() == GONE
-        return self.close() or dead
+        return self.close()
 
     def close(self, patient: bool = True) -> bool:
         """Close the stream; return whether that worked. Not `patient`: the device is known not to answer.
 
-        One that hangs is left behind with the memory it may still use, and one whose JACK server has died is not even
-        tried: PortAudio would wait for ten minutes and then abort the process.
+        One that hangs is left behind with the memory it may still use.
         """
         if self._closed:
             return id(self) not in left_behind
-        dead, self._closed = self._target.host_api == JACK and self.state() in (GONE, STALLED), True
-        if dead:
-            left_behind.add(id(self))
-            return False
+        self._closed = True
 
         def close():
             try:

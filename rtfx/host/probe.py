@@ -9,24 +9,25 @@ from ..engine.engine import Engine
 from ..errors import DeviceError
 from .again import channels
 from .choose import Choice
-from .portaudio import PortAudioHost
+from .hosts import open_host
 
 PROBE_SECONDS = 1.0
 PROBE_BLOCKS = 4  # the first may be a part of one
 
 
-def block_frames(choice: Choice, sample_rate: float, latency: str | float = "low") -> int | None:
-    """Return the largest of a device's first blocks, in frames; None if it is the null device or does not open."""
+def block_frames(choice: Choice, sample_rate: float, latency: str | float | None = None) -> int | None:
+    """Return the block that a device runs, in frames; None if it is the null device or does not open."""
     if choice.is_null:
         return None
     inputs, outputs = channels(choice, 1)
     engine = Engine(sample_rate, device_inputs=inputs, device_outputs=outputs, muted=True)
     with (
         contextlib.suppress(DeviceError),
-        contextlib.closing(PortAudioHost(engine, choice, 0, sample_rate, latency)) as host,
+        contextlib.closing(open_host(engine, choice, 0, sample_rate, latency, "rtfx-check")) as host,
     ):
         host.start()
         deadline = time.monotonic() + PROBE_SECONDS
         while engine.record["blocks"] < PROBE_BLOCKS and time.monotonic() < deadline:
             time.sleep(0.005)
-    return int(engine.record["largest_block"]) or None
+        return host.block_frames
+    return None

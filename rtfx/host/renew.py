@@ -1,8 +1,7 @@
-"""PortAudio begun anew, so that it sees the devices there are now, even after its sound server has died.
+"""PortAudio begun anew, so that it sees the devices there are now, even where a stream could not be closed.
 
-PortAudio looks for devices when it starts. Where its JACK server has died it cannot be ended: that aborts the process,
-and closing a stream waits for ten minutes and then aborts it. Then a second copy of the library takes its place, and
-the first one is left alone for ever, with its memory (some 100 kB).
+PortAudio looks for devices when it starts. Where one of its streams hangs it cannot be ended. Then a second copy of the
+library takes its place, and the first one is left alone for ever, with its memory (some 100 kB).
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from typing import Any
 
 from ..errors import DeviceError
 from . import route
+from .jack import environment
 from .patience import within
 from .servers import running
 
 START_SECONDS = 5.0
 OPEN: dict[int, tuple] = {}  # streams by their host's id, with the memory they use, until they are closed
-_left_alone: list[Any] = []  # a library that were unloaded would take JACK's callbacks with it
+_left_alone: list[Any] = []  # a library that were unloaded would take a stream's thread with it
 
 
 def renew_if_servers_changed() -> None:
@@ -39,13 +39,14 @@ def renew() -> None:
     """
     module = route.sounddevice()
     with route.quiet():
-        if route.servers_live() and not route.left_behind:
+        if not route.left_behind:
             within(START_SECONDS, module._terminate)
         else:
             _take_a_copy(module)
         route.begun_with(running())
         try:
-            within(START_SECONDS, module._initialize)
+            with environment(route.WITHOUT_JACK):
+                within(START_SECONDS, module._initialize)
         except module.PortAudioError as error:
             raise DeviceError(f"PortAudio does not start again ({error}): restart rtfx") from error
 
@@ -53,7 +54,7 @@ def renew() -> None:
 def _take_a_copy(module: Any) -> None:
     path = _library_file()
     if path is None:
-        raise DeviceError("the sound server has ended, and PortAudio's library is not found again: restart rtfx")
+        raise DeviceError("a stream does not close, and PortAudio's library is not found again: restart rtfx")
     with tempfile.TemporaryDirectory() as folder:  # loaded, a file may be removed
         copy = shutil.copy(path, Path(folder) / f"libportaudio-{len(_left_alone)}.so")
         library = module._ffi.dlopen(str(copy))

@@ -1,15 +1,14 @@
-"""The way to the sound card: which host API is used, and how PortAudio is loaded so that it finds it.
+"""The way to the sound card: which host API is used, and how PortAudio is loaded.
 
-On Linux a running JACK is taken first, then PipeWire through its own libjack, then ALSA. The choice must be made before
-PortAudio is initialised, which importing sounddevice does: so sounddevice is imported here and nowhere else.
+On Linux a running JACK is taken first, then PipeWire through its own libjack, both without PortAudio; then ALSA.
+Importing sounddevice initialises PortAudio, which must not become a client of JACK beside ours: so it is imported here
+and nowhere else.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
-import glob
 import os
 import sys
 import threading
@@ -18,18 +17,17 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DeviceError
+from . import jack
+from .jack_devices import JACK
 from .patience import within
-from .servers import jack_runs, pipewire_runs, running
+from .servers import running
 
-PIPEWIRE_LIBRARIES = (
-    "/usr/lib/*/pipewire-0.3/jack/libjack.so.0",  # Debian, Ubuntu
-    "/usr/lib64/pipewire-0.3/jack/libjack.so.0",  # Fedora
-    "/usr/lib/pipewire-0.3/jack/libjack.so.0",  # Arch
-)
 START_SECONDS, END_SECONDS = 10.0, 0.5
 left_behind: set[int] = set()  # ids of hosts whose stream could not be closed
 _servers: frozenset = frozenset()
-JACK, ALSA = "JACK Audio Connection Kit", "ALSA"
+ALSA = "ALSA"
+# PortAudio's own JACK part finds no server: PipeWire's library then lets no client in, JACK's looks for another name.
+WITHOUT_JACK = {"PIPEWIRE_NOJACK": "1", "JACK_DEFAULT_SERVER": "none-for-portaudio", "JACK_NO_START_SERVER": "1"}
 PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
 # Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
 # lacks one is named here and not deep inside a callback.
@@ -56,10 +54,10 @@ def sounddevice() -> Any:
     DeviceError
         PortAudio or sounddevice is missing or unusable; the message holds the remedy.
     """
-    prepare()
     begun_with(running())
     try:
-        module = within(START_SECONDS, _imported)
+        with jack.environment(WITHOUT_JACK):
+            module = within(START_SECONDS, _imported)
     except ImportError as error:
         raise DeviceError(f"sounddevice cannot be imported ({error}): pip install 'sounddevice>=0.5,<0.6'") from error
     except OSError as error:
@@ -85,40 +83,10 @@ def _imported() -> Any:
     return sounddevice
 
 
-def prepare() -> str:
-    """Set the environment that PortAudio's JACK part reads, and return the route: "jack", "pipewire", "alsa" or ""."""
-    if not sys.platform.startswith("linux"):
-        return ""
-    # Without this libjack would start a server of its own, on whatever card comes first.
-    os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    return _prepare_linux()
-
-
-@lru_cache(maxsize=1)
-def _prepare_linux() -> str:
-    if jack_runs():
-        return "jack"
-    if pipewire_runs():
-        for pattern in PIPEWIRE_LIBRARIES:
-            for path in sorted(glob.glob(pattern)):
-                try:
-                    # The loader hands out a library once loaded under this soname, so PortAudio will get this one.
-                    ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
-                except OSError:
-                    continue
-                return "pipewire"
-    return "alsa"
-
-
 def begun_with(servers: frozenset) -> None:
     """Note which sound servers ran when PortAudio was started."""
     global _servers
     _servers = servers
-
-
-def servers_live() -> bool:
-    """Tell whether all sound servers that PortAudio started with live: else ending it would abort the process."""
-    return _servers <= running()
 
 
 def servers_changed() -> bool:
@@ -127,7 +95,7 @@ def servers_changed() -> bool:
 
 
 class _Ending:
-    """Ends PortAudio at exit, unless its sound server has died; a server that does not answer is not waited for."""
+    """Ends PortAudio at exit, unless a stream could not be closed; a card that does not answer is not waited for."""
 
     def __init__(self, module: Any):
         self._module = module
@@ -141,7 +109,7 @@ class _Ending:
         self._module._exit_handler()
 
     def __call__(self) -> None:
-        if servers_live() and not left_behind:
+        if not left_behind:
             self._begin.set()
             self._thread.join(END_SECONDS)
 
@@ -188,7 +156,7 @@ def own_standard_error() -> Iterator[None]:
 def route_name(host_api: str) -> str:
     """Return the name under which a host API is shown: PipeWire is named when it stands in for JACK."""
     if host_api == JACK:
-        return "PipeWire's JACK" if prepare() == "pipewire" else "JACK"
+        return "PipeWire's JACK" if jack.route() == jack.PIPEWIRE_ROUTE else "JACK"
     return host_api
 
 

@@ -51,7 +51,7 @@ def test_a_callback_that_waits_for_python_fails(capsys, monkeypatch, found):
 
 
 def test_without_a_server_it_says_so(monkeypatch):
-    monkeypatch.setattr("rtfx.gil.devices", list)
+    monkeypatch.setattr("rtfx.gil.jack_devices", list)
     with pytest.raises(RtfxError, match="no JACK server runs"):
         from rtfx.gil import gil_test
 

@@ -1,99 +1,26 @@
 """play on a JACK server that is killed, frozen, started again, at another rate: it says so, waits, goes on, ends."""
 
-import json
 import os
-import queue
 import signal
-import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from tests.host.jack_server import Server, installed
 
-from .command import COMMAND, ENVIRONMENT, hear_interrupts
+from .live import PATIENCE, Play, exit_seconds
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
     pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2"),
 ]
-PATIENCE = 200.0  # a busy machine takes its time to compile
-EXIT_SECONDS = 3.0  # on a machine with nothing else to do
 SET_LIST = """\
 version: 1
 presets:
   - {name: first, chain: [{type: gain}]}
   - {name: second, chain: [{type: gain}, {type: gain}]}
 """
-
-
-def exit_seconds() -> float:
-    """Return how long leaving may take on this machine now: longer by what it needs too long for ``rtfx --help``."""
-    begin = time.monotonic()
-    subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, check=True)
-    return EXIT_SECONDS + 10.0 * (time.monotonic() - begin)
-
-
-class Play:
-    """``rtfx play`` on a server; its standard error is read line by line."""
-
-    running: list = []
-
-    def __init__(self, server, *arguments):
-        self.process = subprocess.Popen(
-            [*COMMAND, "play", "--headless", "--json", *map(str, arguments)],
-            env=ENVIRONMENT | server.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            preexec_fn=hear_interrupts,
-        )
-        self.running.append(self)
-        self.said = []
-        self._lines = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def says(self, *words) -> str:
-        """Wait for a line with these words and return it."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
-            except queue.Empty:
-                line = None
-            assert line is not None, f"never said {words}: {self.said}"
-            self.said.append(line)
-            if all(word in line for word in words):
-                return line
-
-    def ends(self, number=None) -> tuple[int, dict, float]:
-        """Return exit code, JSON and the seconds it took, after a signal."""
-        begin = time.monotonic()
-        if number:
-            self.process.send_signal(number)
-        try:
-            out = self.process.stdout.read()  # the command's own end; JACK's threads need no more than that
-            code = self.process.wait(PATIENCE)
-        finally:
-            self.close()
-        self.said += [line for line in iter(self._lines.get, None)]
-        return code, json.loads(out), time.monotonic() - begin
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(PATIENCE)
-        self.process.stdout.close()
-        self.process.stderr.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import rtfx
 from rtfx.control import reconnect
 from rtfx.control.carry import Carried
 from rtfx.control.terminal import session
-from rtfx.host import devices, portaudio, renew, route
+from rtfx.host import choose, devices, jack, portaudio, renew, route, stall
 from rtfx.host.route import ALSA
 from tests.host.fake_card import LATENCY, FakeCards
 
@@ -26,7 +26,9 @@ PATIENCE = 30.0  # s: generous, and what a breakage that is noticed by waiting c
 def cards(monkeypatch):
     module = FakeCards(CARD, OTHER)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(route, "_prepare_linux", lambda: "alsa")
+    monkeypatch.setattr(jack, "route", lambda: "")
+    for room in (devices, choose):
+        monkeypatch.setattr(room, "jack_devices", list)
     for room in (route, devices, portaudio):
         monkeypatch.setattr(room, "sounddevice", lambda: module)
     monkeypatch.setattr(route, "_servers", frozenset())
@@ -140,7 +142,7 @@ def test_a_named_rate_is_waited_for(cards):
 
 
 def test_a_card_that_goes_silent(cards, stream, monkeypatch):
-    monkeypatch.setattr(portaudio, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(stall, "STALL_SECONDS", 0.3)
     cards.streams[0].calls.clear()
     attempt = Attempt(stream)
     attempt.until(lambda: stream.stats.reconnects == 1)
@@ -149,7 +151,7 @@ def test_a_card_that_goes_silent(cards, stream, monkeypatch):
 
 
 def test_a_process_that_was_suspended_has_lost_nothing(cards, stream, monkeypatch):
-    monkeypatch.setattr(portaudio, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(stall, "STALL_SECONDS", 0.3)
     assert stream.active
     cards.streams[0].calls.clear()
     time.sleep(0.8)  # nobody looks

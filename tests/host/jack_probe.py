@@ -72,11 +72,15 @@ class Probe:
             setter(self.client, ctypes.c_void_p(compiled.address), ctypes.c_void_p(self.record.ctypes.data))
         assert jack.jack_activate(self.client) == 0
 
-    def connect(self) -> bool:
-        """Route the noise into the stream's first input, and its first output back; True if both worked."""
-        there = self.jack.jack_connect(self.client, b"probe:send", b"PortAudio:in_0")
-        back = self.jack.jack_connect(self.client, b"PortAudio:out_0", b"probe:receive")
-        return there == 0 and back == 0
+    def connect(self, there: str = "rtfx:in_1", back: str = "rtfx:out_1") -> bool:
+        """Route the noise into a port, by default the stream's first input, and a port back; True if both worked."""
+        sent = self.jack.jack_connect(self.client, b"probe:send", there.encode())
+        received = self.jack.jack_connect(self.client, back.encode(), b"probe:receive")
+        return sent == 0 and received == 0
+
+    def period(self) -> int:
+        """Return the frames of a period, as this client sees it."""
+        return int(self.jack.jack_get_buffer_size(self.client))
 
     def mark(self) -> list[int]:
         """Return [frames so far, xruns so far]."""
@@ -101,5 +105,5 @@ class Probe:
 
 if __name__ == "__main__":
     probe = Probe()
-    answers({name: getattr(probe, name) for name in ("connect", "mark", "delay", "compare")})
+    answers({name: getattr(probe, name) for name in ("connect", "period", "mark", "delay", "compare")})
     probe.jack.jack_client_close(probe.client)

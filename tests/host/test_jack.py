@@ -1,4 +1,4 @@
-"""The real PortAudio path on a JACK server without hardware: sample-exact, whatever the stream's interpreter does."""
+"""The real path to a JACK server without hardware: sample-exact, whatever the stream's interpreter does."""
 
 import sys
 import time
@@ -28,7 +28,7 @@ class Bench:
     def _connect(self, server, kind):
         self.player = Talker(server, "jack_player", kind)
         self.probe = Talker(server, "jack_probe")
-        assert self.probe.ask("connect"), "the stream's ports are not PortAudio:in_0 and out_0"
+        assert self.probe.ask("connect"), "the stream's ports are not rtfx:in_1 and out_1"
         time.sleep(0.6)  # past the start fade
         for _ in range(TRIES):
             start = self.probe.ask("mark")[0]

@@ -52,7 +52,7 @@ class ViewState:
     load_max: float
     xruns: int
     last_xrun: str
-    latency_ms: float
+    latency_ms: float | None
     realtime: str
     knobs: Sequence[Knob]
     chosen: Knob
@@ -169,7 +169,8 @@ def _health(s: ViewState) -> list[Text]:
     if s.xruns and s.last_xrun:
         state.append(f", last {s.last_xrun}", "red")
     granted = s.realtime != "none"
-    state.append(f"   latency {s.latency_ms:.1f} ms   real-time: ")
+    latency = "unknown" if s.latency_ms is None else f"{s.latency_ms:.1f} ms"
+    state.append(f"   latency {latency}   real-time: ")
     state.append(s.realtime if granted else "not granted", "green" if granted else "bold yellow")
     return [load, state]
 

@@ -1,0 +1,330 @@
+"""A stream on JACK or PipeWire: a client of our own, whose ports are exactly those that were chosen.
+
+The server calls the engine once per period, so a period is a block: what runs is what is counted here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from ..engine.process import CALLBACK_KERNEL, call_callback
+from ..errors import DeviceError
+from ..kernels.jit import kernel
+from ..kernels.memory import call_process, records
+from ..kernels.rows import gather_row, scatter_row
+from ..plan.layout import MAX_CHANNELS
+from . import stall
+from .choose import Choice
+from .jack import AUDIO, CAPTURE, IS_INPUT, IS_OUTPUT, JACK_ROUTE, NAME, PLAYBACK, Client
+from .patience import within
+from .servers import jack_runs, pipewire_runs
+from .stall import GONE, MOVED, PLAYING, STALLED, Watch
+
+LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
+SMALLEST, LARGEST = 16, 8192  # frames of a period
+ROOM = LARGEST  # frames interleaved at a time
+OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
+SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # for the period that was asked for; it has not changed for so long
+ENDING_TRIES, ENDING_SECONDS = 4, 0.1
+LOOK_SECONDS = 0.2  # between two looks whether the device's ports are there
+XRUN_FLAGS = 2 | 4  # PortAudio's: input overflow, output underflow
+OPEN: dict[int, Any] = {}  # hosts by their id until the server has let go of their memory
+
+SHARED = np.dtype(
+    [
+        # set before the client is activated
+        ("get_buffer", np.int64),  # jack_port_get_buffer
+        ("callback", np.int64),
+        ("engine", np.int64),
+        ("heard", np.int64),  # interleaved frames for the callback, and from it
+        ("played", np.int64),
+        ("inputs", np.int64),
+        ("outputs", np.int64),
+        ("in_ports", np.int64, MAX_CHANNELS),
+        ("out_ports", np.int64, MAX_CHANNELS),
+        # process thread
+        ("period", np.int64),  # frames of the last call
+        ("told_xruns", np.int64),
+        # the server's other threads
+        ("xruns", np.int64),
+        ("ended", np.int64),
+    ],
+    align=True,
+)
+
+
+def process(frames, shared):
+    """Give one period to the callback, interleaved; JACK's process callback. [audio thread]"""
+    s = records(shared, 1, SHARED)[0]
+    total = np.int64(frames)
+    s.period = total
+    flags = np.int64(0)
+    if s.xruns != s.told_xruns:
+        s.told_xruns = s.xruns
+        flags = np.int64(XRUN_FLAGS)
+    first = np.int64(0)
+    while first < total:
+        count = min(total - first, ROOM)
+        for channel in range(s.inputs):
+            row = call_process(s.get_buffer, s.in_ports[channel], total, 0, 0) + 4 * first
+            scatter_row(s.heard + 4 * channel, row, s.inputs, count)
+        call_callback(s.callback, s.heard if s.inputs > 0 else np.int64(0), s.played, count, flags, s.engine)
+        for channel in range(s.outputs):
+            row = call_process(s.get_buffer, s.out_ports[channel], total, 0, 0) + 4 * first
+            gather_row(row, s.played + 4 * channel, s.outputs, count)
+        flags = np.int64(0)
+        first += count
+    return 0
+
+
+def count_xrun(shared):
+    """Note a lost period; JACK's xrun callback."""
+    records(shared, 1, SHARED)[0].xruns += 1
+    return 0
+
+
+def note_end(shared):
+    """Note that the server has ended or has closed the connection; JACK's shutdown callback."""
+    records(shared, 1, SHARED)[0].ended = 1
+    return 0
+
+
+PROCESS = kernel(process, "intc(uint32, int64)")
+COUNT_XRUN = kernel(count_xrun, "intc(int64)")
+NOTE_END = kernel(note_end, "intc(int64)")
+KERNELS = (PROCESS, COUNT_XRUN, NOTE_END)
+
+
+def frames_for(latency: str | float | None, sample_rate: float) -> int:
+    """Return the period that a latency stands for: both ways take a period each; 0 where nothing was asked for."""
+    if latency is None:
+        return 0
+    if isinstance(latency, str):
+        return HIGH_FRAMES if latency == "high" else LOW_FRAMES
+    frames = int(latency * sample_rate / 2.0)
+    return min(max(1 << max(frames.bit_length() - 1, 0), SMALLEST), LARGEST)
+
+
+class JackHost:
+    """A client of JACK or PipeWire, connected to the ports of the chosen devices. All methods: control thread.
+
+    Parameters
+    ----------
+    block : int
+        The period to ask for, in frames; 0: by `latency`.
+    latency : str, float or None
+        "low", "high", or the seconds that both ways may take together. None: low on PipeWire, where each client asks
+        for itself; what runs on JACK, where whoever started the server has chosen.
+    name : str
+        The client's name; a second one is numbered.
+
+    Raises
+    ------
+    DeviceError
+        The server is gone, or does not run at the rate.
+    """
+
+    def __init__(
+        self,
+        engine: Any,
+        choice: Choice,
+        block: int,
+        sample_rate: float,
+        latency: str | float | None = None,
+        name: str = NAME,
+    ):
+        source, target = choice.input, choice.output
+        assert target is not None
+        self.engine, self.route, self.sample_rate, self._closed = engine, choice.route, sample_rate, False
+        self._source, self._target = source, target
+        self.input_name, self.output_name = source.name if source else "none", target.name
+        one = source is None or source.name == target.name
+        self.name = self.output_name if one else f"{self.input_name} > {self.output_name}"
+        asked = block or frames_for(latency, sample_rate)
+        wish = {"PIPEWIRE_LATENCY": f"{asked or LOW_FRAMES}/{round(sample_rate)}"}
+        self.client = Client(name, wish if asked or "PIPEWIRE_LATENCY" not in os.environ else {})
+        self._by_jack = self.client.route == JACK_ROUTE
+        self.asked_frames = asked or (0 if self._by_jack else LOW_FRAMES)
+        try:
+            if self.client.sample_rate != sample_rate:
+                runs = f"{self.client.sample_rate:g}"
+                raise DeviceError(
+                    f"{target.label} does not run at {sample_rate:g} Hz, it does: {runs}: choose another with --rate"
+                )
+            self._share()
+        except BaseException:
+            self.client.close()
+            raise
+        # On JACK the period is everybody's; on PipeWire --latency is a wish beside those of others, -b an order.
+        self._period_before = self.client.block
+        if asked and asked != self._period_before and (block or self._by_jack):
+            within(OPEN_SECONDS, self.client.ask_for_block, asked)
+        self._watch = Watch(lambda: engine.clock)
+        self._missing, self._rate, self._looked = "", sample_rate, 0.0
+        self._latencies: tuple[int | None, int | None] = (None, None)
+        self._asking = threading.Lock()  # held while the library is asked: the client is not closed meanwhile
+        OPEN[id(self)] = self
+
+    def _share(self) -> None:
+        """Register the ports and give the callbacks what they need."""
+        engine, library, client = self.engine, self.client.library, self.client.handle
+        inputs = int(engine.record["device_inputs"]) if self._source else 0
+        outputs = int(engine.record["device_outputs"])
+        self._heard = np.zeros((ROOM, max(inputs, 1)), np.float32)
+        self._played = np.zeros((ROOM, outputs), np.float32)
+        self._memory = np.zeros(1, SHARED)
+        shared = self._shared = self._memory[0]
+        shared["get_buffer"] = ctypes.cast(library.jack_port_get_buffer, ctypes.c_void_p).value
+        shared["callback"] = getattr(engine, "callback", None) or CALLBACK_KERNEL.address
+        shared["engine"] = engine.address
+        shared["heard"], shared["played"] = self._heard.ctypes.data, self._played.ctypes.data
+        shared["inputs"], shared["outputs"] = inputs, outputs
+        for side, flag, count in (("in", IS_INPUT, inputs), ("out", IS_OUTPUT, outputs)):
+            for channel in range(count):
+                port = library.jack_port_register(client, f"{side}_{channel + 1}".encode(), AUDIO, flag, 0)
+                if not port:
+                    raise DeviceError(f"{self.route} has no room for {inputs + outputs} more ports: close a program")
+                shared[f"{side}_ports"][channel] = port
+        place = self._memory.ctypes.data
+        library.jack_set_process_callback(client, PROCESS.address, place)
+        library.jack_set_xrun_callback(client, COUNT_XRUN.address, place)
+        library.jack_on_shutdown(client, NOTE_END.address, place)
+        self._heard_ports = self._source.input_ports[:inputs] if self._source else ()
+        self._played_ports = self._target.output_ports[:outputs]
+
+    def start(self) -> None:
+        """Start the client, connect it, and wait until its period is the one that was asked for, or stays."""
+        try:
+            within(OPEN_SECONDS, self._connect)
+        except DeviceError:
+            self.close(patient=False)
+            raise
+        self._settle()
+
+    def _connect(self) -> None:
+        library, name = self.client.library, self.client.name
+        if library.jack_activate(self.client.handle):
+            raise DeviceError(f"{self.route} does not let {name} play: restart it")
+        pairs = [(there, f"{name}:in_{n + 1}") for n, there in enumerate(self._heard_ports)]
+        pairs += [(f"{name}:out_{n + 1}", there) for n, there in enumerate(self._played_ports)]
+        for output, into in pairs:
+            if not self.client.connect(output, into):
+                raise DeviceError(f"{self.route} does not connect {output} to {into}: is the device still there?")
+
+    def connect_loop(self, out_channel: int, in_channel: int) -> bool:
+        """Connect an output to an input of this client, channels from 1; return whether that worked."""
+        name = self.client.name
+        return self.client.connect(f"{name}:out_{out_channel}", f"{name}:in_{in_channel}")
+
+    def _settle(self) -> None:
+        deadline, steady, period = time.monotonic() + SETTLE_SECONDS, time.monotonic(), 0
+        while time.monotonic() < deadline:
+            if self.block_frames != period:
+                period, steady = self.block_frames or 0, time.monotonic()
+            if period and (period == self.asked_frames or time.monotonic() - steady > STEADY_SECONDS):
+                return
+            time.sleep(0.005)
+
+    @property
+    def block_frames(self) -> int | None:
+        """The frames of the server's last period; None before the first."""
+        return int(self._shared["period"]) or None
+
+    @property
+    def input_latency(self) -> float | None:
+        """Seconds from the jack to the period that holds it, as the server's driver says; None: unknown."""
+        if not self._heard_ports:
+            return 0.0
+        frames = self._reported()[0]
+        # the driver counts the period that it collects, which is the block that is told beside it
+        return None if frames is None else max(frames - (self.block_frames or 0), 0) / self.sample_rate
+
+    @property
+    def output_latency(self) -> float | None:
+        """Seconds from a period to the jack, as the server's driver says; None: unknown."""
+        frames = self._reported()[1]
+        return None if frames is None else frames / self.sample_rate
+
+    def _reported(self) -> tuple[int | None, int | None]:
+        """Return the driver's frames on the way in and out; once it is closed, what they were."""
+        with self._asking:
+            if not self._closed and not self._shared["ended"]:
+                heard = self.client.latency(self._heard_ports[0], CAPTURE) if self._heard_ports else 0
+                self._latencies = (heard, self.client.latency(self._played_ports[0], PLAYBACK))
+        return self._latencies
+
+    @property
+    def active(self) -> bool:
+        """False when the device has gone, has another rate, or has asked for nothing for seconds."""
+        return self.state() == PLAYING
+
+    def state(self) -> str:
+        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
+        with self._asking:
+            if self._closed or self._shared["ended"]:
+                return GONE
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                ports = (*self._heard_ports, *self._played_ports)
+                self._missing = next((port for port in ports if not self.client.has(port)), "")
+                self._looked, self._rate = time.monotonic(), self.client.sample_rate
+        if self._missing:
+            return GONE
+        if self._rate != self.sample_rate:
+            return MOVED
+        return STALLED if self._watch.stalled else PLAYING
+
+    def trouble(self) -> str:
+        """Return in a line why there is no sound, "" while there is."""
+        state = self.state()
+        if state == PLAYING:
+            return ""
+        if state == MOVED:
+            return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate:g} Hz"
+        if state == STALLED:
+            return f"{self.name} has not asked for sound for {stall.STALL_SECONDS:g} s"
+        if self._missing:
+            return f"{self.name} has stopped: {self._missing} is not there any more: is it still plugged in?"
+        runs, server = (jack_runs, "the JACK server") if self._by_jack else (pipewire_runs, "PipeWire")
+        for _ in range(ENDING_TRIES):  # its clients hear of its end before it has ended
+            if not runs():
+                return f"{self.name} has stopped: {server} has ended"
+            time.sleep(ENDING_SECONDS)
+        return f"{self.name} has stopped: {self.route} has closed the connection"
+
+    def release(self) -> bool:
+        """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
+        state = self.state()
+        if state == STALLED and self._by_jack:  # the whole server is frozen, and may thaw
+            return False
+        return self.close() or bool(self._shared["ended"])
+
+    def close(self, patient: bool = True) -> bool:
+        """Close the client; return whether that worked. Not `patient`: the server is known not to answer.
+
+        Where the server does not answer, it is left behind with the memory that its callbacks use.
+        """
+        if not self._closed:
+            self._reported()
+            with self._asking:
+                self._closed = True
+            threading.Thread(target=self._close, name="rtfx close", daemon=True).start()
+            deadline = time.monotonic() + (CLOSE_SECONDS if patient else 0.1)
+            while id(self) in OPEN and time.monotonic() < deadline:
+                time.sleep(0.002)
+        return id(self) not in OPEN
+
+    def _close(self) -> None:
+        try:
+            if not self._shared["ended"]:
+                self.client.library.jack_deactivate(self.client.handle)
+                if self._by_jack and self.client.block == self.asked_frames != self._period_before:
+                    self.client.ask_for_block(self._period_before)  # as it was for the others
+            self.client.close()
+        finally:
+            OPEN.pop(id(self), None)

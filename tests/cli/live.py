@@ -1,0 +1,81 @@
+"""``rtfx play`` as a process on a sound server of the tests: what it says, line by line, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import threading
+import time
+
+from .command import COMMAND, ENVIRONMENT, hear_interrupts
+
+PATIENCE = 200.0  # a busy machine takes its time to compile
+EXIT_SECONDS = 3.0  # on a machine with nothing else to do
+
+
+def exit_seconds() -> float:
+    """Return how long leaving may take on this machine now: longer by what it needs too long for ``rtfx --help``."""
+    begin = time.monotonic()
+    subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, check=True)
+    return EXIT_SECONDS + 10.0 * (time.monotonic() - begin)
+
+
+class Play:
+    """``rtfx play`` on a server; its standard error is read line by line."""
+
+    running: list = []
+
+    def __init__(self, server, *arguments):
+        self.process = subprocess.Popen(
+            [*COMMAND, "play", "--headless", "--json", *map(str, arguments)],
+            env=ENVIRONMENT | server.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=hear_interrupts,
+        )
+        self.running.append(self)
+        self.said = []
+        self._lines = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def says(self, *words) -> str:
+        """Wait for a line with these words and return it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                line = None
+            assert line is not None, f"never said {words}: {self.said}"
+            self.said.append(line)
+            if all(word in line for word in words):
+                return line
+
+    def ends(self, number=None) -> tuple[int, dict, float]:
+        """Return exit code, JSON and the seconds it took, after a signal."""
+        begin = time.monotonic()
+        if number:
+            self.process.send_signal(number)
+        try:
+            out = self.process.stdout.read()  # the command's own end; JACK's threads need no more than that
+            code = self.process.wait(PATIENCE)
+        finally:
+            self.close()
+        self.said += [line for line in iter(self._lines.get, None)]
+        return code, json.loads(out), time.monotonic() - begin
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(PATIENCE)
+        self.process.stdout.close()
+        self.process.stderr.close()
