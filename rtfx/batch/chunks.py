@@ -107,7 +107,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
     Raises
     ------
     Uncuttable
-        A model's output is not finite.
+        A model's output is not finite, or a block starts from what the one before it has come to.
     RtfxError
         Words of whatever was wrong. No half file is left in either case.
     """
@@ -166,10 +166,13 @@ def _offline(
 
 
 def _means(plan: Plan, cold: bool) -> list[float]:
-    """Return the offset at which each DC blocker of a plan starts: that of its prewarmed model."""
+    """Return the offset at which each DC blocker of a plan starts: that of its model at rest."""
     from ..engine.rig import EngineRig
 
-    return [state["mean"].item() for state in _dc_states(EngineRig(plan, cold))]
+    rig = EngineRig(plan, cold)
+    if any(constant.any() for constant in rig.rested.inputs):
+        raise Uncuttable("a block rests on an offset of the one before it, which a stage by itself does not know")
+    return [state["mean"].item() for state in _dc_states(rig)]
 
 
 def _dc_states(rig: Any) -> list[Any]:

@@ -42,5 +42,10 @@ def process(state, source, target, frames):
     return 0
 
 
+def rest(state, constant: float, cells) -> None:
+    """Set the state to the one that a constant input leads to."""
+    state["mean"] = constant
+
+
 KERNEL = kernel(process)
 DCBLOCK = Block("dcblock", (), cells, KERNEL, DCBLOCK_STATE, summary="removes a DC offset")

@@ -87,6 +87,14 @@ def process_output(state, source, target, frames):
     return 0
 
 
+def rest_output(state, constant: float, cells) -> None:
+    """Set the output's state to the one that a constant input leads to: no current through C14 and C15."""
+    tone = float(cells[1])
+    bright, dark = 1.0 / (BRIGHT + (1.0 - tone) * TONE_POT), 1.0 / (DARK + tone * TONE_POT)
+    inverted = -constant * G1 / G4
+    state["e"] = (bright * constant + dark * inverted) / (bright + dark), -inverted
+
+
 INPUT = kernel(process_input)
 OUTPUT = kernel(process_output)
 KLON = Block("klon", PARAMETERS, cells, OUTPUT, STATE, net=NET, summary="a whole overdrive pedal, neural or circuit")

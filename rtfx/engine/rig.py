@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..effects import dcblock
 from ..kernels.jit import kernel
 from ..kernels.memory import exchange
 from ..plan.chain import Plan
-from ..plan.layout import BUFFER, CELL, FRESH, MAX_BLOCK, RIG, STEP, TABLE_SHIFT, allocate
-from .run import MAILBOX, RUN_PART
+from ..plan.layout import CELL, FRESH, RIG, TABLE_SHIFT, allocate
+from .rest import Rested, settle
+from .run import MAILBOX
 
 
 def _exchange(address, value):
@@ -43,9 +43,13 @@ class EngineRig:
         Set by who knows how to make the same rig again.
     published : deque
         The last tables of values and their numbers.
+    rested : Rested
+        How it came to rest.
     """
 
     origin: Any = None
+    image: np.ndarray
+    rested: Rested
 
     def __init__(self, plan: Plan, cold: bool = False, template: EngineRig | None = None):
         self.plan = plan
@@ -61,11 +65,10 @@ class EngineRig:
             self.weights = allocate(plan.weights.nbytes).view(np.float32)
             self.weights[:] = plan.weights
             self.record["weights"] = self.weights.ctypes.data
-            self._prewarm()
-            self.image = self.memory[self.record["image_offset"] :].copy()
+            self._settle()
         else:
             self.memory[:] = plan.arena
-            self.weights, self.image = template.weights, template.image
+            self.weights, self.image, self.rested = template.weights, template.image, template.rested
             if plan is not template.plan:
                 self.weights = allocate(plan.weights.nbytes).view(np.float32)
                 self.weights[:] = plan.weights
@@ -88,7 +91,7 @@ class EngineRig:
         return self.table(self.record["cells"], self.record["cell_count"], CELL)
 
     def start_at(self, values: Sequence[Mapping]) -> None:
-        """Set parameter values before the rig is published: no glide; models are prewarmed at them.
+        """Set parameter values before the rig is published: no glide; the rig rests at them.
 
         Parameters
         ----------
@@ -98,8 +101,8 @@ class EngineRig:
         cells = self.cells
         turned = any(
             (cells["goal"] != numbers)[block.first_cell : block.first_cell + len(block.source.parameters)].any()
-            for block in self.plan.blocks
-            if block.prewarm_frames
+            for block, run in zip(self.plan.blocks, self.rested.run, strict=True)
+            if run
         )
         cells["value"] = cells["goal"] = numbers
         cells["left"] = 0
@@ -107,9 +110,13 @@ class EngineRig:
         if turned:
             first = int(self.record["image_offset"])
             self.memory[first:] = self.plan.arena[first:]
-            self._prewarm()
-            self.image = self.memory[first:].copy()
-            self.record["image"] = self.image.ctypes.data
+            self._settle()
+
+    def _settle(self) -> None:
+        """Bring the rig to rest at the current parameter values; that is what it starts from again after a fault."""
+        self.rested = settle(self)
+        self.image = self.memory[int(self.record["image_offset"]) :].copy()
+        self.record["image"] = self.image.ctypes.data
 
     def glide_to(self, values: Sequence[Mapping]) -> None:
         """Publish a whole table of parameter values; the rig glides there. Latest wins. [control thread]"""
@@ -127,31 +134,3 @@ class EngineRig:
             cells = block.source.cells(block_values, self.plan.sample_rate)
             numbers[block.first_cell : block.first_cell + len(cells)] = cells
         return numbers
-
-    def _prewarm(self) -> None:
-        """Run each model's own number of zeros through it, at the current parameter values; cold only where it must."""
-        buffers = self.table(self.record["buffers"], self.record["buffer_count"], BUFFER)
-        for block in self.plan.blocks:
-            if self.cold and not (block.source.spec and block.source.spec.quiet_past):
-                continue
-            entrance = buffers[block.input.buffer]
-            rows = self.table(int(entrance["cursor"]), int(entrance["stride"] * entrance["rows"]), np.dtype(np.float32))
-            rows[:] = 0.0
-            left = block.prewarm_frames
-            while left > 0:
-                frames = min(left, MAX_BLOCK)
-                parts = (block.steps, block.buffers, block.domains)
-                RUN_PART(self.address, *(edge for part in parts for edge in (part.start, part.stop)), frames)
-                left -= frames
-                if left == 0:
-                    self._settle(block.steps, frames)
-
-    def _settle(self, steps: slice, frames: int) -> None:
-        """Start each DC blocker at the offset that its model has come to: getting there from zero is a thump."""
-        record, floats = self.record, self.memory[: self.memory.size // 4 * 4].view(np.float32)
-        buffers = self.table(record["buffers"], record["buffer_count"], BUFFER)
-        for step in self.table(record["steps"], record["step_count"], STEP)[steps]:
-            if step["kernel"] == dcblock.KERNEL.address:
-                source = buffers[step["source"]]
-                last = int(source["cursor"]) // 4 + int(source["stride"]) * int(step["source_row"]) + frames - 1
-                self.table(step["state"], 1, dcblock.DCBLOCK_STATE)["mean"] = floats[last]

@@ -1,0 +1,172 @@
+"""Brings a rig to rest before it is heard, so that silence at its input is silence at its output from the first frame.
+
+The blocks are run one after another, each on the constant that the one before it has come to. A model first gets the
+prewarm of its own definition (interface: so many zeros); a bare one gets nothing else. In any other rig a block then
+runs on in units of `UNIT` frames until its output rests:
+
+- filters whose state follows from a constant input (DC blockers, the output of `klon`) are not waited for: after each
+  unit they are set to the state that the mean of their input leads to;
+- a unit whose output spans at most `STILL` is at rest;
+- so is one of a net that hisses or oscillates by itself: nothing but what repeats is left. That is told from a drift
+  by the two halves of each unit, whose means differ by a drift and not by a hiss, and from what rings down by its
+  height, which does not fall any more;
+- no block is waited for longer than `LONGEST_SECONDS`.
+
+A block of effects alone, which starts at zero, rests there if its input is silent: it is not run. So the cost is that
+of the models that are not at rest, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..effects import dcblock, klon
+from ..plan.block import ChainBlock
+from ..plan.chain import PlannedBlock
+from ..plan.layout import BUFFER, MAX_BLOCK, STEP
+from .run import RUN_PART
+
+if TYPE_CHECKING:
+    from .rig import EngineRig
+
+UNIT = MAX_BLOCK  # frames
+STILL = 3e-6  # -110 dBFS: what follows may be an amp that raises it by 40 dB
+LONGEST_SECONDS = 2.0
+HISS_UNITS = 8  # as many are looked at before a block is said to hiss
+LOUD_HISS = 1e-3  # above -60 dBFS nothing is taken for hiss before the time is up
+DRIFT = 0.125  # of a unit's span: a larger difference between the means of its halves is a drift
+FALL = 0.7  # of the span at half of the time: one that is smaller now is still ringing down
+FILTERS = {
+    dcblock.KERNEL: (dcblock.DCBLOCK_STATE, dcblock.rest),
+    klon.OUTPUT: (klon.STATE, klon.rest_output),
+}
+
+
+class Rested(NamedTuple):
+    """How a rig came to rest.
+
+    Parameters
+    ----------
+    inputs : tuple of (width,) float32
+        The constant that each block rests on.
+    run : tuple of bool
+        Which blocks were run: what these rest at depends on their parameters.
+    frames : int
+        Run in all, the models' own prewarm included.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    run: tuple[bool, ...]
+    frames: int
+
+
+def settle(rig: EngineRig) -> Rested:
+    """Run every block of a rig that nobody hears yet to rest, at the current parameter values. [control thread]"""
+    runner, blocks = _Runner(rig), rig.plan.blocks
+    inputs, run = [], []
+    constant = np.zeros(rig.plan.inputs, np.float32)
+    for place, block in enumerate(blocks):
+        inputs.append(constant)
+        run.append(runner.runs(block.source) or bool(constant.any()))
+        after = blocks[place + 1].input if place + 1 < len(blocks) else None
+        width = after.width if after else rig.plan.outputs
+        target = after.buffer if after else int(rig.record["output_buffer"])
+        found = runner.settle(block, constant, target, width) if run[-1] else np.zeros(width)
+        constant = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
+    return Rested(tuple(inputs), tuple(run), runner.frames)
+
+
+class _Runner:
+    """Runs blocks of a rig by themselves and looks at what comes out."""
+
+    def __init__(self, rig: EngineRig):
+        self._rig, self._plan = rig, rig.plan
+        self.frames = 0
+        self._floats = rig.memory[: rig.memory.size // 4 * 4].view(np.float32)
+        self._buffers = rig.table(rig.record["buffers"], rig.record["buffer_count"], BUFFER)
+        self._steps = rig.table(rig.record["steps"], rig.record["step_count"], STEP)
+
+    def runs(self, source: ChainBlock) -> bool:
+        """Return whether a block has a rest of its own to find, even if nothing comes in."""
+        if self._rig.cold:
+            return bool(source.spec and source.spec.quiet_past)
+        return source.playing is not None
+
+    def settle(self, block: PlannedBlock, constant: np.ndarray, target: int, width: int) -> np.ndarray:
+        """Run a block on a constant until its output, `width` rows of buffer `target`, rests; return each row's mean.
+
+        A cold or a bare block is not waited for: 0 is returned.
+        """
+        source = block.source
+        self._feed(block, constant)
+        impulse = source.impulse
+        frames = block.prewarm_frames if impulse is None else impulse.shape[1] - 1
+        for done in range(0, frames, UNIT):
+            self._call(block, min(frames - done, UNIT))
+        if frames:
+            self._set_filters(block, (frames - 1) % UNIT + 1)
+        if self._rig.cold or source.bare:
+            return np.zeros(width)
+        mean, units = self._until_still(block, target, width)
+        period = source.playing.period if source.playing else 1
+        if period > 1:  # strides begin anew where they would behind the model's own prewarm
+            for done in range(0, rest := -units * UNIT % period, UNIT):
+                self._call(block, min(rest - done, UNIT))
+        return mean
+
+    def _feed(self, block: PlannedBlock, constant: np.ndarray) -> None:
+        """Write a constant to a whole unit of the block's input."""
+        entrance = self._buffers[block.input.buffer]
+        for row, value in enumerate(constant):
+            first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (block.input.row + row)
+            self._floats[first : first + UNIT] = value
+
+    def _until_still(self, block: PlannedBlock, target: int, width: int) -> tuple[np.ndarray, int]:
+        """Run units until the block's output rests; return the mean of each row of it, and how many units it took."""
+        spans: list[float] = []
+        drifts: list[float] = []
+        limit = int(LONGEST_SECONDS * self._plan.sample_rate) // UNIT
+        while True:
+            self._call(block, UNIT)
+            y = self._rows(target, width, UNIT).astype(np.float64)
+            halves = y.reshape(width, 2, -1).mean(axis=2)
+            spans.append(float(np.ptp(y, axis=1).max()))
+            drifts.append(float(np.abs(halves[:, 1] - halves[:, 0]).max()))
+            self._set_filters(block, UNIT)
+            if spans[-1] <= STILL or hisses(spans, drifts) or len(spans) >= limit:
+                return halves.mean(axis=1), len(spans)
+
+    def _set_filters(self, block: PlannedBlock, frames: int) -> None:
+        """Set filters to the state that the mean of their last input leads to: getting there would be a thump."""
+        cells = self._rig.cells["value"]
+        for place in range(block.steps.start, block.steps.stop):
+            filters = FILTERS.get(self._plan.calls[place])
+            if filters:
+                kind, rest = filters
+                step = self._steps[place]
+                source = self._rows(int(step["source"]), int(step["source_row"]) + 1, frames)[-1]
+                state = self._rig.table(int(step["state"]), 1, kind)[0]
+                rest(state, float(source.mean(dtype=np.float64)), cells[int(state["first_parameter"]) :])
+
+    def _rows(self, buffer: int, rows: int, frames: int) -> np.ndarray:
+        """Return the block that was last written to a buffer of the stream's rate, (rows, frames)."""
+        b = self._buffers[buffer]
+        first = int(b["cursor"]) // 4 - int(b["slides"]) * frames
+        stride = int(b["stride"])
+        return np.stack([self._floats[first + stride * row :][:frames] for row in range(rows)])
+
+    def _call(self, block: PlannedBlock, frames: int) -> None:
+        parts = (block.steps, block.buffers, block.domains)
+        RUN_PART(self._rig.address, *(edge for part in parts for edge in (part.start, part.stop)), frames)
+        self.frames += frames
+
+
+def hisses(spans: list[float], drifts: list[float]) -> bool:
+    """Return whether units of these spans, each with the difference between its halves, hold only what repeats."""
+    if len(spans) < HISS_UNITS or spans[-1] > LOUD_HISS:
+        return False
+    half, late = len(spans) // 2, slice(-(len(spans) // 4), None)
+    steady = max(spans[late]) >= FALL * max(spans[half:])
+    return steady and all(drift <= DRIFT * span for drift, span in zip(drifts[half:], spans[half:], strict=True))
