@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ..files import read_file, write_file
+from .processor import features
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 COMPILED_ROOMS = ("kernels", "effects", "engine", "host")  # a change in any of their sources makes the cache stale
@@ -35,8 +36,7 @@ def cache_folder() -> Path:
 
     root = os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx")
     processor = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
-    features = os.environ.get("NUMBA_CPU_FEATURES", "host")
-    tag = hashlib.sha256(features.encode()).hexdigest()[:6]
+    tag = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]  # a name does not tell what is hidden
     versions = f"numba{version('numba')}-python{sys.version_info.major}.{sys.version_info.minor}"
     return Path(root) / "kernels" / f"{processor}-{tag}-{versions}-{sources_hash()}"
 

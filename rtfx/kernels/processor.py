@@ -5,6 +5,21 @@ from __future__ import annotations
 import os
 from functools import cache
 
+# name, what it needs; the first one that is there is used
+SETS = (
+    ("AVX-512", {"avx512f"}),
+    ("AVX2 with FMA", {"avx2", "fma"}),
+    ("AVX", {"avx"}),
+    ("SSE2", {"sse2"}),
+    ("NEON", {"neon"}),
+)
+WITHOUT_AVX = (
+    "corei7-avx",
+    "core-avx-i",
+    "sandybridge",
+    "ivybridge",
+)  # where Numba leaves AVX out, as LLVM is slow there
+
 
 @cache
 def features() -> frozenset[str]:
@@ -14,9 +29,16 @@ def features() -> frozenset[str]:
         return frozenset(f[1:] for f in forced.split(",") if f.startswith("+"))
     import llvmlite.binding as llvm
 
-    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+    found = frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+    with_avx = os.environ.get("NUMBA_ENABLE_AVX", str(int(llvm.get_host_cpu_name() not in WITHOUT_AVX))) != "0"
+    return found if with_avx else frozenset(name for name in found if not name.startswith("avx"))
 
 
 def lanes() -> int:
     """Return how many float32 a register holds: 16 (AVX-512), 8 (AVX) or 4 (SSE, NEON)."""
     return 16 if "avx512f" in features() else 8 if features() & {"avx", "avx2"} else 4
+
+
+def instruction_set() -> str:
+    """Return the name of the instruction set that kernels are compiled for."""
+    return next((name for name, needs in SETS if needs <= features()), "no vectors")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -36,10 +38,12 @@ def environment(tree: Path, cache: Path, optimise: bool = False) -> dict[str, st
     return {name: value for name, value in os.environ.items() if name != "CI"} | own
 
 
-def run(tree: Path, cache: Path, tests: list[str], optimise: bool = False) -> subprocess.CompletedProcess:
-    """Run tests in a copy of the tree."""
+def run(
+    tree: Path, cache: Path, tests: list[str], optimise: bool = False, stop: tuple[str, ...] = ("-x",)
+) -> subprocess.CompletedProcess:
+    """Run tests in a copy of the tree, up to the first failure."""
     warnings = "ignore:Cannot cache compiled function"  # Numba's of loops that it has not optimised
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-W", warnings, *tests]
+    command = [sys.executable, "-m", "pytest", *stop, "-q", "-rpfE", "-p", "no:cacheprovider", "-W", warnings, *tests]
     settings = {"cwd": tree, "env": environment(tree, cache, optimise), "capture_output": True, "text": True}
     return subprocess.run(command, timeout=900, **settings)
 
@@ -79,9 +83,21 @@ def test_every_line_that_is_broken_stands_once_in_the_room_that_breaks_it():
             assert room.__name__.rpartition(".")[2] == expected, f"{breakage.name} belongs to {expected}.py"
 
 
+class Control(NamedTuple):
+    """The named tests without a breakage: the caches that they have filled, and what was printed."""
+
+    caches: Path
+    said: str
+
+    def passed(self, test: str) -> bool:
+        """Return whether a test has passed, in every case of it."""
+        told = re.findall(rf"^(PASSED|FAILED|ERROR) {re.escape(test)}(?=\[| - |$)", self.said, re.MULTILINE)
+        return set(told) == {"PASSED"}
+
+
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """The control: without a breakage all the named tests pass. Returns the caches that they have filled."""
+def control(tmp_path_factory):
+    """Run all the named tests without a breakage; those that fail there prove nothing, and spoil nothing else."""
     folder = tmp_path_factory.mktemp("sound")
     tree = copy_of_the_tree(folder / "tree")
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -90,25 +106,32 @@ def compiled(tmp_path_factory):
             tests = sorted({breakage.test for breakage in BREAKAGES if breakage.optimise == optimise})
             size = -(-len(tests) // WORKERS)  # neighbours share kernels
             for part in (tests[start : start + size] for start in range(0, len(tests), size)):
-                runs.append(pool.submit(run, tree, folder / str(optimise), part, optimise))
-    for done in (each.result() for each in runs):
-        assert done.returncode == 0, done.stdout[-3000:]
-    return folder
+                runs.append(pool.submit(run, tree, folder / str(optimise), part, optimise, ()))
+    return Control(folder, "\n".join(each.result().stdout for each in runs))
 
 
 @pytest.fixture(scope="module")
-def outcomes(compiled, tmp_path_factory, request):
+def outcomes(control, tmp_path_factory, request):
     """Break and run all that were selected, two at a time; each test waits for its own."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     selected = {each["breakage"].name for each in parameters if "breakage" in each}
     with ThreadPoolExecutor(WORKERS) as pool:
         work = [(each, tmp_path_factory.mktemp("broken")) for each in BREAKAGES if each.name in selected]
-        yield {breakage.name: pool.submit(broken, breakage, folder, compiled) for breakage, folder in work}
+        yield {breakage.name: pool.submit(broken, breakage, folder, control.caches) for breakage, folder in work}
+
+
+def test_only_what_passes_in_every_case_is_a_control():
+    said = (
+        "PASSED a.py::one\nPASSED a.py::two[x]\nFAILED a.py::two[y] - no\nPASSED a.py::ones\nERROR a.py::three - no\n"
+    )
+    control = Control(Path(), said)
+    assert [control.passed(f"a.py::{name}") for name in ("one", "two[x]", "two", "three", "four")] == [1, 1, 0, 0, 0]
 
 
 @pytest.mark.timeout(1800)  # s: the first one waits for the control, which compiles
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
-def test_breakage_is_noticed(breakage, outcomes):
+def test_breakage_is_noticed(breakage, control, outcomes):
+    assert control.passed(breakage.test), f"{breakage.test} fails without the breakage:\n{control.said[-3000:]}"
     done = outcomes[breakage.name].result()
     said = f"{breakage.test}:\n{done.stdout[-1500:]}{done.stderr[-500:]}"
     crashed = done.returncode < 0

@@ -5,7 +5,6 @@ import pytest
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
 from rtfx.kernels import conv, jit, plain, recurrent, series
-from rtfx.kernels.processor import lanes
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import Activation, Conv1d, Dense, Input, ModelSpec
 from rtfx.plan import prove
@@ -90,8 +89,13 @@ def stack(dilations=(2, 5, 9), features=4):
     return ModelSpec("t", (*nodes, Dense((len(nodes) - 1,), np.ones((1, features)), np.zeros(1))), sample_rate=48000.0)
 
 
-@pytest.mark.skipif(lanes() != 16, reason="made for AVX-512")
-def test_narrow_layers_in_series_share_a_kernel_that_is_proved(fresh_cache, monkeypatch):
+@pytest.fixture
+def wide(monkeypatch):
+    """Plan layers in series as for AVX-512: vectors of 16 lanes, in several registers where those are narrower."""
+    monkeypatch.setattr("rtfx.plan.series.lanes", lambda: 16)
+
+
+def test_narrow_layers_in_series_share_a_kernel_that_is_proved(wide, fresh_cache, monkeypatch):
     spec = stack()
     exact = evaluate(spec, X.T.astype(np.float64))[0]
     for right in (True, False):
@@ -104,8 +108,7 @@ def test_narrow_layers_in_series_share_a_kernel_that_is_proved(fresh_cache, monk
         monkeypatch.setattr(series, "pack", swapped(series.pack))
 
 
-@pytest.mark.skipif(lanes() != 16, reason="made for AVX-512")
-def test_the_state_of_other_dilations_is_another_state():
+def test_the_state_of_other_dilations_is_another_state(wide):
     plans = [rig([model(stack(dilations), bare=True)]).plan for dilations in ((2, 5, 9), (3, 4, 9), (2, 5, 9))]
     layouts = [int(plan.arena[: RIG.itemsize].view(RIG)[0]["layout"]) for plan in plans]
     assert layouts[0] == layouts[2] != layouts[1]
