@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import NotAModelFile, PresetError, UsageError
+from .errors import NotAModelFile, PresetError, UsageError, quoted
 
 if TYPE_CHECKING:
     from .api import Rig
@@ -19,7 +21,7 @@ SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECAS
 class RigFlags:
     """What the shared flags say; gains in dB, rates in Hz."""
 
-    model: str | None
+    model: tuple[str, ...]
     cab: str | None
     parameters: tuple[str, ...]
     in_gain: float | None
@@ -60,7 +62,8 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     Parameters
     ----------
     what : str or None
-        ``RIG.yaml[:preset]``, or a model; at most one of `what` and ``--model`` may be given.
+        ``RIG.yaml[:preset]``, or a model; at most one of `what` and ``--model`` may be given. Each of several models
+        is a preset.
 
     Raises
     ------
@@ -69,28 +72,46 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     RtfxError
         A file that is not found or not understood.
     """
-    if what is not None and flags.model is not None:
-        raise UsageError(f"{what!r} and --model {flags.model!r} were given, expected one of them")
-    named = what if what is not None else flags.model
-    if named is None and flags.cab in (None, "none"):
+    if what is not None and flags.model:
+        raise UsageError(f"{quoted(what)} and --model {quoted(flags.model[0])} were given, expected one of them")
+    names = flags.model if what is None else (what,)
+    if not names and flags.cab in (None, "none"):
         raise UsageError("nothing to play through: name a model or a set list, such as --model klon.json")
     from .api import Rig
 
-    if named is None:
+    if not names:
         return Rig([], cab=flags.cab)
-    set_list = SET_LIST.match(named)
-    path = set_list["path"] if set_list else _bare_set_list(named)
+    set_list = SET_LIST.match(names[0])
+    path = set_list["path"] if set_list else _bare_set_list(names[0])
 
-    if path is not None:
+    if path is not None and len(names) == 1:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
         rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.inputs)
     else:
-        rig = Rig([_model(named, flags)], compat=flags.compat, inputs=flags.inputs)
-        label = named if named.startswith("random:") else Path(named).stem
-        rig.set_list = replace(rig.set_list, presets=tuple(replace(p, name=label) for p in rig.presets))
+        rigs = [Rig(_default_chain(name, flags), compat=flags.compat, inputs=flags.inputs) for name in names]
+        presets = [replace(one.preset, name=label) for one, label in zip(rigs, labels(names), strict=True)]
+        rig = rigs[0]
+        rig.set_list = replace(rig.set_list, presets=tuple(presets))
     rig.cab = flags.cab
     return rig
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """Return what models are called as presets: by their files, numbered where two are called alike."""
+    result: list[str] = []
+    for name in names:
+        label = name if name.startswith("random:") else Path(name).stem
+        numbers = (f"{label} {number}" for number in itertools.count(2))
+        result.append(label if label not in result else next(text for text in numbers if text not in result))
+    return result
+
+
+def _default_chain(name: str, flags: RigFlags) -> list[Any]:
+    """Return what a model alone is played through: a gate that is off and a flat equaliser, to be turned on and up."""
+    from .effects.gate import OFF_DB
+
+    return [{"type": "gate", "threshold_db": OFF_DB}, _model(name, flags), {"type": "eq"}]
 
 
 def _model(name: str, flags: RigFlags) -> Any:

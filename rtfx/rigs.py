@@ -161,7 +161,8 @@ class Rig:
         options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
         with self._turn:
             blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
-            plan = plan_chain(blocks, sample_rate, channels)
+            turned = [block for block in blocks if not block.block.idle(block.values)]
+            plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
         return plan
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..control.carry import Carried
-from ..errors import AudioFileError, DeviceError, UsageError
+from ..errors import AudioFileError, DeviceError, UsageError, quoted
+from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
 from ..named import RigFlags, build
 from .latency import latency_advice, latency_line, latency_wanted
@@ -30,6 +31,7 @@ RETRY_SECONDS = 1.0
 
 @click.command("play")
 @click.argument("what", metavar="[RIG.yaml[:preset] | MODEL]", required=False)
+@click.argument("ir", metavar="[IR.wav]", required=False)
 @rig_options
 @click.option("-i", "--input-device", metavar="D", help="Input device: index or part of its name.")
 @click.option("-o", "--output-device", metavar="D", help="Output device.")
@@ -51,13 +53,21 @@ RETRY_SECONDS = 1.0
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
 def command(
-    what: str | None, flags: RigFlags, as_json: bool, headless: bool, watch: bool, no_reconnect: bool, **more: Any
+    what: str | None,
+    ir: str | None,
+    flags: RigFlags,
+    as_json: bool,
+    headless: bool,
+    watch: bool,
+    no_reconnect: bool,
+    **more: Any,
 ) -> None:
     """Play through a model or a set list, live.
 
     Ctrl-C or q ends it; ? shows the keys.
     """
-    if what is None and flags.model is None:
+    what, flags = _with_ir(what, ir, flags)
+    if what is None and not flags.model:
         what = DEFAULT
         status(f"nothing named: playing {DEFAULT}")
     _check_record(more["input_file"], more["record"])
@@ -97,6 +107,20 @@ def command(
         raise AudioFileError(stream.takes.error)
     if ending == "ended" and trouble:
         raise DeviceError(f"{trouble}: start again when it is back, or let play wait for it, without --no-reconnect")
+
+
+def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | None, RigFlags]:
+    """Return the words and flags with the impulse response that stands behind the model as their cabinet."""
+    if ir is None and flags.model and what is not None and what.lower().endswith(AUDIO_SUFFIXES):
+        what, ir = None, what
+    if ir is None:
+        return what, flags
+    if not ir.lower().endswith(AUDIO_SUFFIXES):
+        expected = f"an impulse response behind the model ({', '.join(AUDIO_SUFFIXES)})"
+        raise UsageError(f"unexpected extra argument {quoted(ir)}, expected {expected}")
+    if flags.cab is not None:
+        raise UsageError(f"{quoted(ir)} and --cab {quoted(flags.cab)} were given, expected one of them")
+    return what, dataclasses.replace(flags, cab=ir)
 
 
 def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[str, Any]) -> Stream:

@@ -55,8 +55,15 @@ inputs_option = click.option(
     help="What the inputs of a model with several are, whatever its file says.",
 )
 _OPTIONS = (
-    click.option("--model", metavar="M", help="A model: a path, a name, or random:KIND?key=value&..."),
-    click.option("--cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain; none: no cabinet."),
+    click.option(
+        "--model",
+        multiple=True,
+        metavar="M",
+        help="A model: a path, a name, or random:KIND?key=value&...; several, too.",
+    ),
+    click.option(
+        "--cab", "--ir", "cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain, or none."
+    ),
     click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="Turn a parameter: -p gain=0.7."),
     click.option("--in-gain", type=Number(-120, 120), metavar="DB", help="Gain before the chain, in dB."),
     click.option("--out-gain", type=Number(-120, 120), metavar="DB", help="Gain after the chain, in dB."),

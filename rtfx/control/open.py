@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.engine import Engine, order_kernels
 from ..engine.process import CALLBACK_KERNEL
-from ..errors import AudioFileError, UsageError
+from ..errors import AudioFileError, DeviceError, UsageError
 from ..find import check_audio, find_audio
 from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
@@ -149,6 +149,11 @@ def _channel(asked: int | None, said: Any, choice: Choice, engine: Engine) -> in
         return int(asked)
     if record["source"] or choice.input is None:
         return 1
+    if said and said > count:
+        has = f"{choice.input.name} has {count} input channel{'s' if count > 1 else ''}"
+        raise DeviceError(
+            f"the set list's in_channel is {said}, but {has}: write 1 to {count} there, or start with --in-channel 1"
+        )
     return min(int(said or remembered_channel(choice.input.name) or 1), count)
 
 

@@ -34,6 +34,9 @@ class Block:
         ``tail(values, sample_rate) -> int``, frames that ring on after the input ends.
     file : str
         The kind of file that the block plays: "" (none), "model" (which brings knobs of its own) or "audio".
+    idle : callable
+        ``idle(values) -> bool``: at these values the output is the input, bit by bit. An offline plan, in which nothing
+        is turned, leaves such a block out.
     net : str
         A shipped model that plays a part of the block where its `mode` is "neural".
     """
@@ -47,6 +50,7 @@ class Block:
     file: str = ""
     net: str = ""
     summary: str = ""
+    idle: Callable[[Mapping], bool] = lambda values: False
 
     def complete(self, values: Mapping) -> dict:
         """Return `values` with the default of every parameter that is not among them."""

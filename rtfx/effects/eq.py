@@ -6,10 +6,10 @@ bilinear transform with the frequency prewarped. Each section is a state-variabl
 
     m0 x + m1 band + m2 low        cells: g, k, m0, m1, m2        g: tangent of the frequency, k: damping
 
-so that a flat section (all m 0) is bit by bit a wire. Its states are the integrators' outputs and not products with
-coefficients: a glide keeps their energy. A biquad in transposed direct form II has the same response at rest, but
-letting its low cut glide from 1 kHz to off turned a sine of 0.1 into a thump of 0.84 (here 0.1). Every g and k above 0
-is stable, so is each value of a glide.
+so that a flat section (all m 0) is bit by bit a wire: it rests at 0 and costs next to nothing. Its states are the
+integrators' outputs and not products with coefficients: a glide keeps their energy. A biquad in transposed direct form
+II has the same response at rest, but letting its low cut glide from 1 kHz to off turned a sine of 0.1 into a thump of
+0.84 (here 0.1). Every g and k above 0 is stable, so is each value of a glide.
 """
 
 from __future__ import annotations
@@ -120,6 +120,13 @@ def tail(values, sample_rate: float) -> int:
     return math.ceil(max(seconds) * sample_rate)
 
 
+def idle(values) -> bool:
+    """Return whether every section is flat."""
+    bands = ("low_shelf_db", "bell1_db", "bell2_db", "high_shelf_db")
+    cuts = values["low_cut_hz"] > 0.0 or values["high_cut_hz"] < HIGH_CUT_OFF_HZ
+    return not cuts and not any(values[name] for name in bands)
+
+
 def process(state, source, target, frames):
     s = records(state, 1, EQ_STATE)[0]
     x = floats(source, frames)
@@ -132,9 +139,20 @@ def process(state, source, target, frames):
         m0_row = row(s.parameters, s.parameter_stride, CELLS * section + 2, frames)
         m1_row = row(s.parameters, s.parameter_stride, CELLS * section + 3, frames)
         m2_row = row(s.parameters, s.parameter_stride, CELLS * section + 4, frames)
+        turned = False
+        for n in range(frames):
+            turned |= m0_row[n] != 0.0 or m1_row[n] != 0.0 or m2_row[n] != 0.0
+        if not turned:
+            s.band[section] = 0.0
+            s.low[section] = 0.0
+            continue
         band_state = s.band[section]
         low_state = s.low[section]
         for n in range(frames):
+            if m0_row[n] == 0.0 and m1_row[n] == 0.0 and m2_row[n] == 0.0:  # as a whole flat block, whatever its size
+                band_state = 0.0
+                low_state = 0.0
+                continue
             g = np.float64(g_row[n])
             a1 = 1.0 / (1.0 + g * (g + np.float64(k_row[n])))
             a2 = g * a1
@@ -155,4 +173,6 @@ def process(state, source, target, frames):
 
 
 KERNEL = kernel(process)
-EQ = Block("eq", PARAMETERS, cells, KERNEL, EQ_STATE, tail, summary="low and high cut, two shelves, two bells")
+EQ = Block(
+    "eq", PARAMETERS, cells, KERNEL, EQ_STATE, tail, summary="low and high cut, two shelves, two bells", idle=idle
+)

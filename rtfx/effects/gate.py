@@ -3,7 +3,8 @@
 A peak follower with an instant rise and a 10 ms fall is compared with two thresholds. Above `threshold_db` the gate
 opens; it stays open until the follower has been below `threshold_db` - `hysteresis_db` for longer than `hold_ms`. The
 gain walks from the floor to 1 in `attack_ms` and from 1 back to the floor, `range_db` lower, in `release_ms`; it starts
-from wherever it is, so it never jumps. An open gate is bit-transparent.
+from wherever it is, so it never jumps. An open gate is bit-transparent; so is one that is off, at a threshold of
+-90 dB: its floor is 1.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from .block import Block
 # Between the peaks of a low E (82 Hz, one each 6.1 ms) the follower falls by 5.3 dB: less than the default hysteresis.
 FOLLOWER_MS = 10.0
 
+OFF_DB = -90.0
+
 PARAMETERS = (
-    Parameter("threshold_db", -60.0, -90.0, 0.0, "dB", summary="level that opens the gate"),
+    Parameter("threshold_db", -60.0, OFF_DB, 0.0, "dB", summary="level that opens the gate; -90 is off"),
     Parameter("hysteresis_db", 6.0, 0.0, 24.0, "dB", summary="how far below the threshold it closes"),
     Parameter("attack_ms", 1.0, 0.1, 50.0, "ms", summary="time to open"),
     Parameter("hold_ms", 50.0, 0.0, 1000.0, "ms", summary="time it stays open after the last loud sample"),
@@ -41,7 +44,7 @@ ONE = np.float32(1.0)
 def cells(values, sample_rate: float) -> list[float]:
     """Return [open, close (linear levels), follower's fall, attack step, hold frames, release factor, floor gain]."""
     frames_per_ms = sample_rate / 1000.0
-    floor = gain_from_db(-values["range_db"])
+    floor = 1.0 if idle(values) else gain_from_db(-values["range_db"])
     return [
         gain_from_db(values["threshold_db"]),
         gain_from_db(values["threshold_db"] - values["hysteresis_db"]),
@@ -51,6 +54,11 @@ def cells(values, sample_rate: float) -> list[float]:
         floor ** (1.0 / max(values["release_ms"] * frames_per_ms, 1.0)),
         floor,
     ]
+
+
+def idle(values) -> bool:
+    """Return whether the gate is off."""
+    return values["threshold_db"] <= OFF_DB
 
 
 def process(state, source, target, frames):
@@ -93,4 +101,4 @@ def process(state, source, target, frames):
 
 
 KERNEL = kernel(process)
-GATE = Block("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold")
+GATE = Block("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold", idle=idle)

@@ -162,7 +162,18 @@ def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: 
             "(--cab IR.wav chooses, --cab none leaves it out)"
         )
         return [*blocks, _cab(DEFAULT_CAB)]
+    unknown = [b.id for b in blocks if b.type == "model" and _says_no_gear(_model(b, models))]
+    if unknown and not has_cab:
+        notes.append(
+            f"{unknown[-1]}: the file does not say what gear it is, so no cabinet is added "
+            f"(if it is an amp without one, --cab {DEFAULT_CAB} adds one)"
+        )
     return blocks
+
+
+def _says_no_gear(spec: ModelSpec) -> bool:
+    """Tell whether a file of a family that names the gear does not: others never say it."""
+    return spec.family == "nam" and spec.kind == "unknown"
 
 
 def _cab(name: str) -> BlockSpec:
