@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -139,7 +139,7 @@ class Client:
     name : str
         A second client of this name gets ``name-2``, and so on.
     settings : dict
-        Environment variables that the library reads while it opens the client.
+        Environment variables that the library reads while it opens the client; None: not set.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class Client:
         No server runs, or it does not answer.
     """
 
-    def __init__(self, name: str, settings: dict[str, str] | None = None):
+    def __init__(self, name: str, settings: Mapping[str, str | None] | None = None):
         self.route, path = _found()
         if not path:
             raise DeviceError("no JACK server runs here: start one, or PipeWire, and run this again")
@@ -240,15 +240,19 @@ class Client:
 
 
 @contextlib.contextmanager
-def environment(settings: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for a C library that reads them at one moment."""
+def environment(settings: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables, or remove them by None, for a C library that reads them at one moment."""
     before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
+    _set(settings)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(settings: Mapping[str, str | None]) -> None:
+    for name, value in settings.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -12,6 +12,8 @@ from .pipewire import Graph, graph
 
 JACK = "JACK Audio Connection Kit"  # the host API of all of them, by PortAudio's name
 LISTING = "rtfx-devices"  # the client that asks; it has no ports
+# PipeWire's library takes the rate of a wish for the graph's until it runs
+WITHOUT_WISHES = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
 NEVER, MONITOR, REAL, CHOSEN = range(4)  # how well a device fits as the default: real ones before monitors
 
 
@@ -28,6 +30,30 @@ class Group:
     fits_output: int = NEVER
 
 
+class RateSeen:
+    """What the graph was seen to run at: a PipeWire that may switch tells a client that does not play its default.
+
+    It holds as long as that default stays.
+    """
+
+    def __init__(self) -> None:
+        self._runs, self._told = 0.0, 0.0
+
+    def note(self, runs: float) -> None:
+        """Keep the rate, in Hz, that a client that plays has seen."""
+        self._runs, self._told = runs, 0.0
+
+    def behind(self, told: float) -> float:
+        """Return the rate behind the one that a client that does not play was told."""
+        self._told = self._told or told
+        if told != self._told:
+            self._runs = 0.0
+        return self._runs or told
+
+
+RATE = RateSeen()
+
+
 def jack_devices() -> list[Device]:
     """Return the devices of the running server, numbered from 0; none if no server runs or it does not answer."""
     found = route()
@@ -35,12 +61,12 @@ def jack_devices() -> list[Device]:
         return []
     nodes = graph() if found == PIPEWIRE_ROUTE else None
     try:
-        client = Client(LISTING)
+        client = Client(LISTING, WITHOUT_WISHES)
     except DeviceError:
         return []
     try:
         groups = by_node(nodes, client.port_of) if nodes else by_client(client.ports())
-        rate, block = client.sample_rate, client.block
+        rate, block = RATE.behind(client.sample_rate), client.block
     finally:
         client.close()
     default_input, default_output = (

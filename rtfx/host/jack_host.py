@@ -22,6 +22,7 @@ from ..plan.layout import MAX_CHANNELS
 from . import stall
 from .choose import Choice
 from .jack import AUDIO, CAPTURE, IS_INPUT, IS_OUTPUT, JACK_ROUTE, NAME, PLAYBACK, Client
+from .jack_devices import RATE
 from .patience import within
 from .servers import jack_runs, pipewire_runs
 from .stall import GONE, MOVED, PLAYING, STALLED, Watch
@@ -143,20 +144,19 @@ class JackHost:
         assert target is not None
         self.engine, self.route, self.sample_rate, self._closed = engine, choice.route, sample_rate, False
         self._source, self._target = source, target
+        if target.sample_rate != sample_rate:
+            other = f"it does: {target.sample_rate:g}: choose another with --rate"
+            raise DeviceError(f"{target.name} does not run at {sample_rate:g} Hz, {other}")
         self.input_name, self.output_name = source.name if source else "none", target.name
         one = source is None or source.name == target.name
         self.name = self.output_name if one else f"{self.input_name} > {self.output_name}"
         asked = block or frames_for(latency, sample_rate)
-        wish = {"PIPEWIRE_LATENCY": f"{asked or LOW_FRAMES}/{round(sample_rate)}"}
-        self.client = Client(name, wish if asked or "PIPEWIRE_LATENCY" not in os.environ else {})
+        of_the_user = not asked and any(name in os.environ for name in ("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM"))
+        wish = {} if of_the_user else {"PIPEWIRE_LATENCY": f"{asked or LOW_FRAMES}/{round(sample_rate)}"}
+        self.client = Client(name, wish)
         self._by_jack = self.client.route == JACK_ROUTE
-        self.asked_frames = asked or (0 if self._by_jack else LOW_FRAMES)
+        self.asked_frames = asked or (0 if self._by_jack or of_the_user else LOW_FRAMES)
         try:
-            if self.client.sample_rate != sample_rate:
-                runs = f"{self.client.sample_rate:g}"
-                raise DeviceError(
-                    f"{target.label} does not run at {sample_rate:g} Hz, it does: {runs}: choose another with --rate"
-                )
             self._share()
         except BaseException:
             self.client.close()
@@ -176,8 +176,8 @@ class JackHost:
         engine, library, client = self.engine, self.client.library, self.client.handle
         inputs = int(engine.record["device_inputs"]) if self._source else 0
         outputs = int(engine.record["device_outputs"])
-        self._heard = np.zeros((ROOM, max(inputs, 1)), np.float32)
-        self._played = np.zeros((ROOM, outputs), np.float32)
+        self._heard, self._played = (np.zeros((ROOM, max(n, 1)), np.float32) for n in (inputs, outputs))
+        self._heard[:] = self._played[:] = 0.0  # touched here: no page is missing on the audio thread
         self._memory = np.zeros(1, SHARED)
         shared = self._shared = self._memory[0]
         shared["get_buffer"] = ctypes.cast(library.jack_port_get_buffer, ctypes.c_void_p).value
@@ -276,6 +276,7 @@ class JackHost:
         if self._missing:
             return GONE
         if self._rate != self.sample_rate:
+            RATE.note(self._rate)
             return MOVED
         return STALLED if self._watch.stalled else PLAYING
 

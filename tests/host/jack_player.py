@@ -1,6 +1,6 @@
 """Run as a process of its own: a stream on JACK, and ways to keep this process's interpreter from working.
 
-Argument: ``compiled`` (rtfx) or ``python`` (an ordinary callback that copies its input).
+Argument: ``compiled`` (rtfx), ``klon`` (with a net), or ``python`` (an ordinary callback that copies its input).
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ def compiled_stream():
     import rtfx
 
     return rtfx.Rig([{"type": "gain"}]).play()
+
+
+def klon_stream():
+    import rtfx
+
+    return rtfx.Rig([rtfx.load("klon.json")]).play()
 
 
 class PythonStream:
@@ -53,7 +59,7 @@ class PythonStream:
 
 class Player:
     def __init__(self, kind: str):
-        self.stream = {"compiled": compiled_stream, "python": PythonStream}[kind]()
+        self.stream = {"compiled": compiled_stream, "klon": klon_stream, "python": PythonStream}[kind]()
         self.heap: list = []
 
     def idle(self) -> bool:

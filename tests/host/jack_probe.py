@@ -95,6 +95,12 @@ class Probe:
                 return delay
         return -1
 
+    def save(self, path: str) -> bool:
+        """Write what was sent and what came back so far, (2, frames)."""
+        count = self.mark()[0]
+        np.save(path, np.stack([self.source[:count], self.target[:count]]))
+        return True
+
     def compare(self, start: str, stop: str, delay: str) -> dict:
         """Return what was wrong between two frames."""
         first, last, late = int(start), int(stop), int(delay)
@@ -105,5 +111,5 @@ class Probe:
 
 if __name__ == "__main__":
     probe = Probe()
-    answers({name: getattr(probe, name) for name in ("connect", "period", "mark", "delay", "compare")})
+    answers({name: getattr(probe, name) for name in ("connect", "period", "mark", "delay", "save", "compare")})
     probe.jack.jack_client_close(probe.client)

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 from rtfx.host.jack import PIPEWIRE_LIBRARIES
 
-PROGRAMS = ("pipewire", "wireplumber", "dbus-run-session", "pw-cli", "pw-dump", "pw-link", "pw-metadata")
+PROGRAMS = ("pipewire", "wireplumber", "dbus-run-session", "pw-cat", "pw-cli", "pw-dump", "pw-link", "pw-metadata")
 DEADLINE = 30.0  # s: a busy machine takes its time
 KINDS = {"sink": "Audio/Sink", "source": "Audio/Source/Virtual"}
 
@@ -37,18 +37,21 @@ class PipeWire:
     ----------
     rate : int
         Sample rate of the graph, Hz.
+    others : tuple of int
+        Rates that it may switch to.
     """
 
-    def __init__(self, rate: int = 48000):
+    def __init__(self, rate: int = 48000, others: tuple[int, ...] = ()):
         self.rate = rate
-        self._folder = tempfile.TemporaryDirectory(prefix="rtfx-pw-")
-        folder = Path(self._folder.name)
+        self._temporary = tempfile.TemporaryDirectory(prefix="rtfx-pw-")
+        folder = self._folder = Path(self._temporary.name)
         for name in ("run", "config", "state", "data"):
             (folder / name).mkdir(mode=0o700)
         settings = folder / "config" / "pipewire" / "pipewire.conf.d"
         settings.mkdir(parents=True)
         # in a virtual machine PipeWire's own settings allow no period below 1024 frames
-        clock = f"default.clock.rate = {rate} default.clock.min-quantum = 16"
+        allowed = f"default.clock.allowed-rates = [ {rate} {' '.join(map(str, others))} ]"
+        clock = f"default.clock.rate = {rate} {allowed} default.clock.min-quantum = 16"
         (settings / "clock.conf").write_text(f"context.properties = {{ {clock} vm.overrides = {{ {clock} }} }}\n")
         self.environment = os.environ | {
             "XDG_RUNTIME_DIR": str(folder / "run"),
@@ -59,8 +62,6 @@ class PipeWire:
         }
         for name in ("PIPEWIRE_RUNTIME_DIR", "PIPEWIRE_REMOTE", "PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "DISPLAY"):
             self.environment.pop(name, None)
-        self._processes: list[subprocess.Popen] = []
-        self._log = open(folder / "log", "w+b")  # noqa: SIM115 - lives as long as the server
 
     @property
     def for_jack(self) -> SimpleNamespace:
@@ -68,11 +69,10 @@ class PipeWire:
         return SimpleNamespace(environment=self.environment | {"LD_LIBRARY_PATH": jack_folder()})
 
     def __enter__(self) -> PipeWire:
-        script = "pipewire & sleep 0.3; exec wireplumber"
-        command = ["dbus-run-session", "--", "sh", "-c", script]
-        self.process = subprocess.Popen(
-            command, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True
-        )
+        self._log = open(self._folder / "log", "w+b")  # noqa: SIM115 - lives as long as the server
+        command = ["dbus-run-session", "--", "sh", "-c", "pipewire & sleep 0.3; exec wireplumber"]
+        settings = {"stdout": self._log, "stderr": self._log, "start_new_session": True}
+        self.process = subprocess.Popen(command, env=self.environment, **settings)
         try:
             # the session manager is there once it has made the default metadata
             self.wait(lambda: "default" in self.run("pw-metadata", "-n", "default", "0", check=False))
@@ -83,6 +83,15 @@ class PipeWire:
 
     def __exit__(self, *exception) -> None:
         self.end()
+        self._temporary.cleanup()
+
+    def kill(self) -> None:
+        """Kill both, as a crash would; `begin_again` starts them anew, without devices."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._log.close()
+
+    begin_again = __enter__
 
     def end(self) -> None:
         """Stop both by their session's process group."""
@@ -94,7 +103,6 @@ class PipeWire:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self._log.close()
-        self._folder.cleanup()
 
     def run(self, *command: str, check: bool = True) -> str:
         """Return what one of PipeWire's own tools prints."""
