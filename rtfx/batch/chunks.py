@@ -128,7 +128,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
             for number, stage in enumerate(stages_of(plan) or []):
                 gain = in_gain if number == 0 else 0.0
                 if stage.history is None:
-                    serial = _offline(stage, plan.sample_rate, width, block, gain, means)
+                    serial = _offline(stage, plan.sample_rate, width, block, gain, means, first=number == 0)
                     stream, width = _through(serial, stream), serial.plan.outputs
                 else:
                     key = (job, number, plan.sample_rate, width, channels, gain)
@@ -154,12 +154,19 @@ def _offline(
     limiter: bool = False,
     out: float = 0.0,
     cold: bool = False,
+    first: bool = False,
 ) -> Any:
-    """Return a stage ready to run; takes the first of `means` for each of its DC blockers."""
+    """Return a stage ready to run; takes the first of `means` for each of its DC blockers.
+
+    Only the `first` one hears what comes from outside, of which samples that are no sound are silenced.
+    """
+    from ..effects.limiter import LARGEST
+    from ..engine.layout import LOUDEST_SAMPLE
     from ..engine.offline import Offline
     from ..plan.chain import plan_chain
 
-    offline = Offline(plan_chain(stage.blocks, rate, channels), cold, limiter, block, gain, out)
+    loudest = LOUDEST_SAMPLE if first else float(LARGEST)
+    offline = Offline(plan_chain(stage.blocks, rate, channels), cold, limiter, block, gain, out, loudest)
     for state in _dc_states(offline.rig):
         state["mean"] = means.pop(0)
     return offline
@@ -257,7 +264,7 @@ def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray |
         if number not in _worker:
             rig = build(job.what, job.flags)
             stage = (stages_of(job.plan(rig, rate, channels)) or [])[number]
-            _worker[number] = _offline(stage, rate, width, block, gain, [], cold=job.flags.cold)
+            _worker[number] = _offline(stage, rate, width, block, gain, [], cold=job.flags.cold, first=number == 0)
         offline = _worker[number]
         offline.reset()
         y = offline.process(x)[dropped:]

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..effects.limiter import LARGEST
 from ..engine.engine import Engine, order_kernels
+from ..engine.layout import LOUDEST_SAMPLE
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, DeviceError, UsageError
 from ..find import check_audio, find_audio
 from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
-from ..host.convert import planar
+from ..host.convert import planar, sound
 from ..host.devices import sample_rates
 from ..host.growing import check_growing
 from ..host.hosts import Host, open_host
@@ -191,7 +193,7 @@ def _read(path: Path, stream_rate: float) -> np.ndarray:
     if file_rate != stream_rate:
         import soxr
 
-        audio = soxr.resample(audio, file_rate, stream_rate, quality="VHQ")
+        audio = soxr.resample(sound(audio), file_rate, stream_rate, quality="VHQ")
     return np.ascontiguousarray(audio, np.float32)
 
 
@@ -219,4 +221,5 @@ def _engine(
         in_gain=gain_from_db(wanted.in_gain_db or 0.0),
         out_gain=gain_from_db(wanted.out_gain_db or 0.0),
         muted=wanted.muted or bool(choice.mute_reason),
+        loudest=float(LARGEST) if wanted.bare else LOUDEST_SAMPLE,
     )

@@ -3,7 +3,8 @@
 Each frame, with peak_now the largest |x| of all channels:
     peak = max(peak_now, peak of the frame before * release)
     gain = 1 / max(peak, 1)
-The gain falls at once and recovers exponentially. |x| <= peak, so x * gain rounds to at most 1: the exact product of x
+The gain falls at once and recovers exponentially; of a peak above `REMEMBERED` only that is remembered, so that nothing
+holds the gain down for longer than 0.3 s. |x| <= peak, so x * gain rounds to at most 1: the exact product of x
 and the rounded 1 / peak is at most 1 + 2**-24, and that ties to the even neighbour, 1.
 """
 
@@ -17,7 +18,8 @@ from ..kernels.jit import inline
 
 RELEASE_SECONDS = 0.05
 THRESHOLD = np.float32(1.0)  # 0 dBFS; the bound above holds for this value only
-LARGEST = np.float32(3.4028235e38)  # the largest finite float32: an infinite peak must not hold the gain at 0 for ever
+LARGEST = np.float32(3.4028235e38)  # the largest finite float32
+REMEMBERED = np.float32(256.0)  # +48 dBFS
 
 
 def release_factor(sample_rate: float) -> float:
@@ -36,4 +38,6 @@ def limit_frame(peak_now, peak, release):
     gain = THRESHOLD
     if peak > THRESHOLD:
         gain = THRESHOLD / peak
+    if peak > REMEMBERED:
+        peak = REMEMBERED
     return gain, peak

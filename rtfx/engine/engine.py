@@ -15,7 +15,7 @@ from ..kernels.crew import order
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, store_release
 from ..plan.layout import CONTINUES, allocate
-from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, OFFSET, RETIRE_RING
+from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig
 from .rings import Rings
@@ -75,6 +75,8 @@ class Engine:
         How much of the input and output is kept; 0: nothing.
     live : bool
         Fade in over 300 ms at the start.
+    loudest : float
+        A sample of the input beyond it is silenced.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Engine:
         in_gain: float = 1.0,
         out_gain: float = 1.0,
         muted: bool = False,
+        loudest: float = LOUDEST_SAMPLE,
     ):
         self.memory = allocate(ENGINE.itemsize)
         self.address = self.memory.ctypes.data
@@ -99,6 +102,7 @@ class Engine:
         e = self.record
         e["run_rig"] = RUN_RIG.address
         e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
+        e["loudest"] = loudest
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
         self.rings = Rings(e, ring_frames) if ring_frames else None
         self.source = None

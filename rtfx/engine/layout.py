@@ -10,6 +10,7 @@ RETIRE_RING = 16  # a power of two, more than all slots and the mailbox can hold
 LOAD_BINS = 160  # 8 bins an octave from 2**-14 of the deadline
 LOAD_BIN_SHIFT = 20  # float32 bits to eighths of an octave
 LOAD_BIN_OFFSET = (127 - 14) << 3
+LOUDEST_SAMPLE = 256.0  # +48 dBFS: an input beyond it is a fault of a file or a driver, and silence, as NaN is
 ROW = MAX_BLOCK + 80  # floats between rows of the engine's own buffers: an odd number of 64-byte lines
 
 FREE, PLAYING, LEAVING, RINGING, CLOSING, PRIMING = range(6)
@@ -60,6 +61,7 @@ ENGINE = np.dtype(
         # set before the stream starts
         ("run_rig", np.int64),  # address of run.RUN_RIG
         ("sample_rate", np.float64),
+        ("loudest", np.float32),  # input beyond it is silenced
         ("inputs", np.int64),  # rows fed to rigs
         ("outputs", np.int64),  # rows mixed
         ("device_inputs", np.int64),

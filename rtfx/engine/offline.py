@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..effects.limiter import LARGEST
 from ..errors import UsageError
 from ..plan.chain import Plan
 from ..units import gain_from_db
 from .engine import Engine
+from .layout import LOUDEST_SAMPLE
 from .rig import EngineRig
 
 BLOCK_FRAMES = 512
@@ -27,6 +29,8 @@ class Offline:
         Keep the output within 0 dBFS, as live.
     block : int
         Frames per callback.
+    loudest : float
+        A sample of the input beyond it is silenced; a bare plan takes every finite one.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Offline:
         block: int = BLOCK_FRAMES,
         in_gain_db: float = 0.0,
         out_gain_db: float = 0.0,
+        loudest: float = LOUDEST_SAMPLE,
     ):
         self.plan, self.block = plan, block
         self._settings: dict[str, Any] = {
@@ -47,6 +52,7 @@ class Offline:
             "device_outputs": plan.outputs,
             "live": False,
             "limiter": limiter,
+            "loudest": LARGEST if plan.bare else loudest,
             "in_gain": gain_from_db(in_gain_db),
             "out_gain": gain_from_db(out_gain_db),
         }

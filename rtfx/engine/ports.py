@@ -7,7 +7,7 @@ import numpy as np
 from ..effects.limiter import limit_frame
 from ..kernels.jit import inline
 from ..kernels.memory import floats, records
-from ..kernels.rows import fill_row, gather_row, measure_row, number_of_bits, scale_row, scatter_row
+from ..kernels.rows import fill_row, hear_row, measure_row, number_of_bits, scale_row, scatter_row
 from ..plan.layout import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
@@ -38,7 +38,7 @@ def idle(address):
 
 @inline
 def read_input(engine, device, first, frames):
-    """Fill the dry rows from device or file, silence what is not finite, meter, apply the input gain. [audio thread]"""
+    """Fill the dry rows from device or file, silence what is no sound, meter, apply the input gain. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = np.int64(0)
@@ -50,7 +50,8 @@ def read_input(engine, device, first, frames):
             read_source(engine, dry, channel, frames)
             bits = measure_row(dry, frames)
         elif e.source == 0 and device != 0 and channel < e.device_inputs:
-            bits = gather_row(dry, device + 4 * (first * e.device_inputs + channel), e.device_inputs, frames)
+            place = device + 4 * (first * e.device_inputs + channel)
+            bits = hear_row(dry, place, e.device_inputs, e.loudest, frames)
         else:
             fill_row(dry, ZERO, frames)
         window = min(channel, MAX_CHANNELS - 1)
@@ -63,8 +64,9 @@ def read_input(engine, device, first, frames):
         for channel in range(min(e.device_inputs, MAX_CHANNELS)):
             if e.in_channel <= channel < e.in_channel + e.inputs:
                 continue  # measured above
-            place = engine + MUTED  # free until the slots play
-            bits = gather_row(place, device + 4 * (first * e.device_inputs + channel), e.device_inputs, frames)
+            place = device + 4 * (first * e.device_inputs + channel)
+            # the muted rows are free until the slots play
+            bits = hear_row(engine + MUTED, place, e.device_inputs, e.loudest, frames)
             peaks[channel] = max(peaks[channel], number_of_bits(bits))
     if idle(engine + IN_GAIN):
         gain = records(engine + IN_GAIN, 1, GLIDE)[0].value
@@ -80,7 +82,7 @@ def read_input(engine, device, first, frames):
 
 @inline
 def read_source(engine, target, channel, frames):
-    """Fill a row from the file that replaces the device, silence at its end and where it is not finite. [audio]"""
+    """Fill a row from the file that replaces the device, silence at its end and where it is no sound. [audio]"""
     e = records(engine, 1, ENGINE)[0]
     row = floats(target, frames)
     for n in range(frames):
@@ -90,7 +92,7 @@ def read_source(engine, target, channel, frames):
         value = ZERO
         if place < e.source_frames:
             value = floats(e.source + 4 * (place * e.source_channels + channel), 1)[0]
-        row[n] = value if value * ZERO == ZERO else ZERO
+        row[n] = value if abs(value) <= e.loudest else ZERO
 
 
 @inline

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.layout import LOUDEST_SAMPLE
 from ..errors import UnsupportedInput, UsageError
 from ..plan.layout import MAX_CHANNELS
 
@@ -66,7 +67,7 @@ def at_rate(
 
     for block in blocks:
         fed += len(block)
-        x = block if before is None else _resampled(before, block, False, channels_in)
+        x = block if before is None else _resampled(before, sound(block), False, channels_in)
         y = through(x, False)
         y = y[: max(fed - given, 0)] if tail == 0 and skip == 0 else y
         given += len(y)
@@ -82,6 +83,11 @@ def at_rate(
     yield y
     if given < wanted:
         yield np.zeros((wanted - given, channels_out), np.float32)
+
+
+def sound(x: np.ndarray) -> np.ndarray:
+    """Return samples with 0 in place of what is no sound: a filter would make a burst of it."""
+    return np.where(np.abs(x) <= LOUDEST_SAMPLE, x, np.float32(0.0))
 
 
 def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:

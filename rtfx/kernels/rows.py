@@ -12,11 +12,12 @@ from .jit import inline, intrinsic
 from .memory import floats
 
 SCALE, ADD, FILL, MEASURE = range(4)
+LARGEST = np.float32(3.4028235e38)  # the largest finite float32
 INFINITE_BITS = 0x7F800000  # of an infinite float32; those of NaN lie above
 
 
 @intrinsic
-def row_pass(context, target, source, gain, frames, operation):
+def row_pass(context, target, source, gain, loudest, frames, operation):
     """Emit one pass; see the functions below for the operations."""
     from numba.core import types
 
@@ -25,12 +26,12 @@ def row_pass(context, target, source, gain, frames, operation):
     (chosen,) = literals(operation)
 
     def codegen(context, builder, signature, arguments):
-        return _emit(builder, chosen, *arguments[:4])
+        return _emit(builder, chosen, *arguments[:5])
 
-    return types.int64(types.int64, types.int64, types.float32, types.int64, operation), codegen
+    return types.int64(types.int64, types.int64, types.float32, types.float32, types.int64, operation), codegen
 
 
-def _emit(b, operation: int, target, source, gain, frames):
+def _emit(b, operation: int, target, source, gain, loudest, frames):
     from llvmlite import ir
     from numba.core import cgutils
 
@@ -45,6 +46,7 @@ def _emit(b, operation: int, target, source, gain, frames):
     overall = cgutils.alloca_once_value(b, ir.Constant(bits, 0))
     for lanes_now, first, last in ((width, e.index(0), whole), (1, whole, frames)):
         factor = e.splat(gain, lanes_now)
+        bound = e.bits(e.splat(loudest, lanes_now))
         kind = ir.VectorType(bits, lanes_now)
         largest = cgutils.alloca_once_value(b, ir.Constant(kind, [0] * lanes_now))
         with e.loop(last, lanes_now, first) as n:
@@ -53,8 +55,12 @@ def _emit(b, operation: int, target, source, gain, frames):
             else:
                 value = e.load(x, n, lanes_now)
             if operation == SCALE:
-                value = _finite(e, e.mul(value, factor))
+                value = e.mul(value, factor)
             magnitude = b.and_(e.bits(value), e.integers(0x7FFFFFFF, lanes_now))
+            if operation == SCALE:
+                sound = b.icmp_signed("<=", magnitude, bound)
+                value = b.select(sound, value, e.const(0.0, lanes_now))
+                magnitude = b.select(sound, magnitude, e.integers(0, lanes_now))
             known = b.load(largest)
             b.store(b.select(b.icmp_signed(">", magnitude, known), magnitude, known), largest)
             if operation == ADD:
@@ -72,12 +78,6 @@ def _emit(b, operation: int, target, source, gain, frames):
     return b.zext(b.load(overall), simd.I64)
 
 
-def _finite(e, value):
-    """Return `value` with 0 in place of what is not finite."""
-    zero = e.const(0.0, value.type.count)
-    return e.b.select(e.b.fcmp_ordered("==", e.mul(value, zero), zero), value, zero)
-
-
 @intrinsic
 def number_of_bits(context, bits):
     """Return the float32 of these bits."""
@@ -93,36 +93,42 @@ def number_of_bits(context, bits):
 @inline
 def scale_row(target, source, gain, frames):
     """Write ``source * gain``, 0 where that is not finite; return its peak's bits. [audio thread]"""
-    return row_pass(target, source, gain, frames, SCALE)
+    return row_pass(target, source, gain, LARGEST, frames, SCALE)
 
 
 @inline
 def add_row(target, source, frames):
     """Add `source` to `target`; return the bits of the source's peak. [audio thread]"""
-    return row_pass(target, source, np.float32(1.0), frames, ADD)
+    return row_pass(target, source, np.float32(1.0), LARGEST, frames, ADD)
 
 
 @inline
 def fill_row(target, value, frames):
     """Write one value to every frame. [audio thread]"""
-    row_pass(target, target, value, frames, FILL)
+    row_pass(target, target, value, LARGEST, frames, FILL)
 
 
 @inline
 def measure_row(source, frames):
     """Return the bits of the peak, at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
-    return row_pass(source, source, np.float32(1.0), frames, MEASURE)
+    return row_pass(source, source, np.float32(1.0), LARGEST, frames, MEASURE)
+
+
+@inline
+def hear_row(target, source, stride, loudest, frames):
+    """Copy every `stride`-th float of `source`, 0 where it is beyond `loudest`; return the peak's bits. [audio]"""
+    if stride == 1:
+        return row_pass(target, source, np.float32(1.0), loudest, frames, SCALE)
+    x, y = floats(source, frames * stride), floats(target, frames)
+    for n in range(frames):
+        y[n] = x[n * stride]
+    return row_pass(target, target, np.float32(1.0), loudest, frames, SCALE)
 
 
 @inline
 def gather_row(target, source, stride, frames):
     """Copy every `stride`-th float of `source`, 0 where it is not finite; return the peak's bits. [audio thread]"""
-    if stride == 1:
-        return scale_row(target, source, np.float32(1.0), frames)
-    x, y = floats(source, frames * stride), floats(target, frames)
-    for n in range(frames):
-        y[n] = x[n * stride]
-    return scale_row(target, target, np.float32(1.0), frames)
+    return hear_row(target, source, stride, LARGEST, frames)
 
 
 @inline

@@ -58,6 +58,11 @@ class Plan:
     calls: tuple[Kernel, ...]
 
     @property
+    def bare(self) -> bool:
+        """Whether it is the models' own function and nothing else."""
+        return bool(self.blocks) and all(block.source.bare for block in self.blocks)
+
+    @property
     def layout(self) -> int:
         """Equal for two plans if the state of one means the same in the other."""
         return int(self.arena[: RIG.itemsize].view(RIG)[0]["layout"])

@@ -6,9 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rtfx.effects.klon import KLON
+from rtfx.engine.offline import Offline
+from rtfx.host.convert import at_rate
 from rtfx.model.spec import Conv1d, Input, ModelSpec
+from rtfx.plan.block import ChainBlock
+from rtfx.plan.chain import plan_chain
 
-from .rigs import RATE, cut, drive, effect, engine, exploding, gain, gru, model, noise, tcn
+from .rigs import RATE, cab, cut, drive, effect, engine, exploding, gain, gru, model, noise, response, tcn
 
 DENORMAL = np.float32(1e-39)
 
@@ -67,8 +72,9 @@ def test_every_bad_block_counts():
     assert int(e.record["non_finite"]) == 5
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, -1e10, 300.0])
 def test_bad_input_is_silence(bad):
+    """What is not finite, and what is beyond +48 dBFS."""
     x = noise(2000)
     x[[0, 700, 1999]] = 0.0
     clean = drive(engine([model(gru()), effect("eq")]), x)
@@ -76,6 +82,66 @@ def test_bad_input_is_silence(bad):
     e = engine([model(gru()), effect("eq")])
     assert np.array_equal(drive(e, x), clean)
     assert int(e.record["non_finite"]) == 0
+
+
+WILD = {
+    "linear": [gain(0.0)],
+    "loud": [gain(24.0)],
+    "gate and eq": [effect("gate"), effect("eq", low_cut_hz=80.0, bell1_db=12.0, bell1_q=10.0)],
+    "net": [model(gru()), cab(response(8000))],
+    "klon": [ChainBlock("klon", KLON, KLON.complete({"mode": "circuit"}))],
+}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("name", WILD)
+def test_one_wild_sample_is_over_at_once(name, channels):
+    """A single sample of 1e30 kept the limiter of a linear chain, and the states of any other, for seconds."""
+    x = noise(24000, level=0.05, channels=channels)
+    x[9600] = 0.0
+    clean = drive(engine(WILD[name], channels), x)
+    x[9600, -1] = 1e30
+    for e in (engine(WILD[name], channels), engine(WILD[name], channels, source=x)):
+        assert np.array_equal(drive(e, x), clean)
+        assert e.record["in_peak_max"] < 1.0, "the meters do not show it"
+
+
+def test_a_bare_model_hears_every_number():
+    spec = ModelSpec("test", (Input(()), Conv1d((0,), weight=np.ones((1, 1, 1)), bias=np.zeros(1))), name="test")
+    x = np.array([[1e6], [-3e20]], np.float32)
+    assert np.array_equal(Offline(plan_chain([model(spec, bare=True)], RATE), limiter=False).process(x), x)
+
+
+def test_hot_recordings_are_heard():
+    """Files of floats may be 40 dB too loud: they are limited, not silenced, and can be turned down."""
+    x = noise(4800, level=30.0)
+    player = Offline(plan_chain([gain(0.0)], RATE), limiter=False, in_gain_db=-40.0)
+    assert np.abs(player.process(x) - 0.01 * x).max() < 1e-5 and np.abs(x).max() > 100.0
+
+
+def test_a_wild_sample_of_a_file_of_another_rate_is_over_within_50_ms():
+    """A filter that changes the rate would smear it over all that it remembers."""
+
+    def converted(x):
+        return np.concatenate(list(at_rate([x], lambda x: x, 44100, 48000, 1, 1)))
+
+    x = noise(44100, level=0.05)
+    clean = converted(x)
+    x[9600] = 1e30
+    y = converted(x)
+    assert np.array_equal(y[9600 + 2205 :], clean[9600 + 2205 :]) and np.abs(y).max() < 1.0
+
+
+@pytest.mark.parametrize("peak", [1e5, 1e30])
+def test_the_limiter_lets_go_of_any_peak(peak):
+    """What a chain makes of a sound by itself is forgotten within 0.3 s, where 1e30 took 3.4."""
+    x = noise(24000, level=0.05)
+    clean = drive(engine([gain(0.0)]), x)
+    x[100] = peak
+    e = engine([gain(0.0)], loudest=3e38)
+    y = drive(e, x)
+    assert np.abs(y).max() == 1.0
+    assert np.array_equal(y[100 + 14400 :], clean[100 + 14400 :])
 
 
 def test_denormals_are_flushed_where_kernels_run_and_only_there():
@@ -97,7 +163,7 @@ def test_denormals_inside_a_network_are_flushed():
 
 
 def test_nothing_exceeds_full_scale():
-    for x in (noise(5000, level=3.0), np.full((5000, 1), 1e20, np.float32), noise(5000, level=1e30)):
+    for x in (noise(5000, level=3.0), np.full((5000, 1), 200.0, np.float32), noise(5000, level=50.0)):
         e = engine([gain(24.0)])
         y = drive(e, x)
         assert np.abs(y).max() <= 1.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...effects.limiter import LARGEST
 from ...effects.table import BLOCKS
 from ...engine.engine import Engine
 from ...engine.layout import GLIDES
@@ -88,7 +89,13 @@ class Replay:
             raise AudioFileError(f"the recording has {sample_rate} Hz, expected the take's {self._rate:g} Hz")
         outputs = int(self._take["outputs"])
         engine = Engine(
-            self._rate, channels, outputs, device_inputs=channels, device_outputs=outputs, limiter=self._limiter
+            self._rate,
+            channels,
+            outputs,
+            device_inputs=channels,
+            device_outputs=outputs,
+            limiter=self._limiter,
+            loudest=float(LARGEST),  # what was kept had been looked at
         )
         state = self._state
         rigs: dict[int, EngineRig] = {}
