@@ -53,6 +53,31 @@ def test_stored_exports(name):
     assert ("looks 3 frames ahead" in " ".join(spec.warnings)) == (name == "looks-ahead")
 
 
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*-*.pt2")) if path.stem not in ANSWERS])
+def test_decomposed_programs_and_such_of_any_length(name):
+    """The answers are those of the plain exports."""
+    base = name.rsplit("-", 1)[0]
+    agree(base, load(FOLDER / f"{name}.pt2"), np.random.default_rng(1).normal(0, 0.4, (1, 301)), ANSWERS[base])
+
+
+def test_only_the_length_of_the_audio_may_be_open(tmp_path):
+    def open_too(data):
+        values = data["graph_module"]["graph"]["tensor_values"]
+        values["x"]["sizes"][0] = {"as_expr": {"expr_str": "Symbol('s9', positive=True)", "hint": {"as_int": 1}}}
+
+    with pytest.raises(errors.UnsupportedArchitecture, match=r"the sizes s\w+, s9 are open, expected the length"):
+        load(changed(tmp_path, "gated-open", open_too))
+
+
+def test_recurrent_layers_that_were_taken_apart_are_told(tmp_path):
+    def apart(data):
+        node = next(n for n in data["graph_module"]["graph"]["nodes"] if "addmm" in n["target"])
+        node["metadata"]["nn_module_stack"] += ";L__self__rec,rec,torch.nn.modules.rnn.LSTM"
+
+    with pytest.raises(errors.UnsupportedArchitecture, match=r"addmm in rec: is part of a recurrent layer taken apart"):
+        load(changed(tmp_path, "linear-decomposed", apart))
+
+
 def test_an_output_longer_than_the_input_is_late_too(tmp_path):
     def lengthen(data):
         graph = data["graph_module"]["graph"]

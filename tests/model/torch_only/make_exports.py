@@ -22,6 +22,8 @@ from .modules import FRAMES, answer, modules
 
 FOLDER = Path(__file__).parents[1] / "exports"
 KNOBS = [0.3, 0.7]
+DECOMPOSED = ("linear", "micro-tcn", "film", "strided", "weight-norm")  # stored as run_decompositions() leaves them too
+OPEN = ("film", "gated", "strided", "valid")  # with an open length of the audio too
 
 
 def example_of(module):
@@ -36,10 +38,17 @@ def example_of(module):
     raise AssertionError("no example fits")
 
 
-def stored(module, example):
+def open_length(module, example):
+    """Return a program whose audio is of any length."""
+    length = torch.export.Dim("frames", min=16, max=1 << 20)
+    shapes = [{each.shape.index(FRAMES): length} if FRAMES in each.shape else None for each in example]
+    return torch.export.export(module, example, dynamic_shapes=tuple(shapes))
+
+
+def stored(program):
     """Return the bytes of an archive."""
     whole, small = BytesIO(), BytesIO()
-    torch.export.save(torch.export.export(module, example), whole)
+    torch.export.save(program, whole)
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             content = old.read(name)
@@ -71,7 +80,12 @@ def main():
     answers = {}
     for name, (module, example) in modules().items():
         example = example if isinstance(example, tuple) else (example,) if example is not None else example_of(module)
-        (FOLDER / f"{name}.pt2").write_bytes(stored(module, example))
+        (FOLDER / f"{name}.pt2").write_bytes(stored(torch.export.export(module, example)))
+        if name in DECOMPOSED:
+            program = torch.export.export(module, example).run_decompositions()
+            (FOLDER / f"{name}-decomposed.pt2").write_bytes(stored(program))
+        if name in OPEN:
+            (FOLDER / f"{name}-open.pt2").write_bytes(stored(open_length(module, example)))
         if name != "activations":  # softshrink has no operator of its own there
             store_onnx(name, module, example, dynamo=False, opset_version=17)
         answers[name] = answer(name, module, x, KNOBS[: {"lstm-knobs": 2, "film": 2}.get(name, 0)])

@@ -7,6 +7,7 @@ import torch.nn as nn
 
 import rtfx
 from rtfx import errors
+from rtfx.model.load import load
 from rtfx.model.read.from_torch import spec_from_torch
 from rtfx.model.reference import evaluate
 
@@ -131,3 +132,38 @@ def test_names_of_knobs():
     with pytest.raises(errors.UsageError, match="1 knobs are named: bite; expected 2"):
         spec_from_torch(module, example, knobs=["bite"])
     assert evaluate(spec, np.zeros(10), {"bite": 1.0}).shape == (1, 10)
+
+
+@pytest.mark.parametrize("name", ["gated", "micro-tcn", "valid", "weight-norm", "activations"])
+def test_files_of_an_open_length_whatever_the_example_was(tmp_path, name):
+    """The example is shorter than the net is wide; what is read must not take features for frames."""
+    module = MODULES[name][0].float()
+    frames = 20 if name == "valid" else 3
+    length = torch.export.Dim("frames", min=frames, max=1 << 20)
+    program = torch.export.export(module, (torch.zeros(1, 1, frames),), dynamic_shapes=({2: length},))
+    torch.export.save(program, tmp_path / "net.pt2")
+    x = np.random.default_rng(1).normal(0, 0.4, (1, 301))
+    agree(name, load(tmp_path / "net.pt2"), x, answer(name, module, x, []))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PyTorch's, of its own future
+@pytest.mark.parametrize("name", ["elu", "selu", "prelu", "softplus", "leaky_relu", "conv_transpose"])
+def test_what_decompositions_leave(tmp_path, name):
+    last = {
+        "elu": nn.ELU(0.7),
+        "selu": nn.SELU(),
+        "prelu": nn.PReLU(4),
+        "softplus": nn.Softplus(),
+        "leaky_relu": nn.LeakyReLU(0.3),
+        "conv_transpose": nn.ConvTranspose1d(4, 4, 3),
+    }[name]
+    module = nn.Sequential(nn.Conv1d(1, 4, 3), last, nn.Conv1d(4, 1, 1)).eval()
+    program = torch.export.export(module, (torch.zeros(1, 1, 99),)).run_decompositions()
+    torch.export.save(program, tmp_path / "net.pt2")
+    x = np.random.default_rng(1).normal(0, 2, (1, 99))
+    spec = load(tmp_path / "net.pt2")
+    found = evaluate(spec, x, cold=True)[:, spec.metadata["first_frame"] :]
+    with torch.no_grad():
+        expected = module.double()(torch.tensor(x)[None])[0].numpy()[:, : found.shape[1]]
+    error = np.abs(found - expected)[:, 2 * (name == "conv_transpose") :]  # whose first frames had zeros before them
+    assert error.max() < 1e-12

@@ -7,6 +7,7 @@ schema of version 8.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,17 +24,24 @@ from ..zipped import DAMAGED
 HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
 DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType
 SCHEMA = 8
+SYMBOL = re.compile(r"Symbol\('(\w+)'")
 
 
 @dataclass(frozen=True)
 class Program:
-    """The graph's nodes as in the file, its tensors by the graph's names, the sizes of every value, and its ends."""
+    """The graph's nodes as in the file, its tensors by the graph's names, the sizes of every value, and its ends.
+
+    Where the export leaves the length of the audio open, sizes are those of the example that it was made with;
+    `lengths` are those that the program computes, `time_axis` is the axis of the audio that is open.
+    """
 
     nodes: list[dict[str, Any]]
     tensors: dict[str, np.ndarray]
     sizes: dict[str, tuple[int, ...]]
     inputs: list[str]
     output: str
+    lengths: dict[str, int]
+    time_axis: int | None
 
 
 def is_program(archive: zipfile.ZipFile) -> bool:
@@ -128,7 +136,12 @@ class _Reader:
         nodes = [mapping(node, "nodes") for node in listed(required(graph, "nodes", "graph"), "nodes")]
         values = mapping(required(graph, "tensor_values", "graph"), "tensor_values")
         sizes = {name: _sizes(mapping(value, name)) for name, value in values.items()}
-        return Program(nodes, tensors, sizes, inputs, outputs[0])
+        lengths = {
+            name: _number(value, -(1 << 62))
+            for name, value in mapping(graph.get("sym_int_values") or {}, "sym_int_values").items()
+        }
+        time = _open_axis(inputs, values)
+        return Program(nodes, tensors, sizes, inputs, outputs[0], lengths, time)
 
     def stored(self, folder: str) -> dict[str, np.ndarray]:
         """Return the tensors in ``data/weights`` or ``data/constants``."""
@@ -180,10 +193,30 @@ def _name(entry: Any) -> str:
     return name
 
 
-def _number(entry: Any) -> int:
+def _number(entry: Any, minimum: int = 0) -> int:
+    """Return a size, of one that is open that of the example."""
+    if isinstance(entry, dict) and isinstance(entry.get("as_expr"), dict):
+        entry = entry["as_expr"].get("hint")
     if not isinstance(entry, dict) or "as_int" not in entry:
         raise UnsupportedArchitecture("a size is not a number: export without dynamic_shapes")
-    return integer(entry["as_int"], "a size", minimum=0)
+    return integer(entry["as_int"], "a size", minimum)
+
+
+def _open_axis(inputs: list[str], values: dict[str, Any]) -> int | None:
+    """Return the axis of the audio whose length is open, None if all sizes are fixed."""
+    symbols: set[str] = set()
+    axes = []
+    for name in inputs:
+        for axis, entry in enumerate(listed(mapping(values.get(name), name).get("sizes"), name)):
+            found = SYMBOL.findall(str(entry["as_expr"].get("expr_str"))) if "as_expr" in entry else []
+            symbols.update(found)
+            axes += [axis] if found and name == inputs[0] else []
+    if len(symbols) > 1 or len(axes) > 1 or (symbols and not axes):
+        raise UnsupportedArchitecture(
+            f"the sizes {', '.join(sorted(symbols)[:4])} are open, expected the length of the audio alone: export with "
+            "a batch of 1 and one dynamic size"
+        )
+    return axes[0] if axes else None
 
 
 def _sizes(meta: dict[str, Any]) -> tuple[int, ...]:

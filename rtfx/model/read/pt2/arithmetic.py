@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...nodes import Activation, Add, Affine, Dense, Mul
+from ...nodes import Activation, Add, Affine, Dense, Mul, PRelu
 from .shapes import Arguments, Operation, part, position
-from .signals import FEATURE, ONE, Graph, Signal, Value
+from .signals import FEATURE, ONE, Graph, Signal, Unfinished, Value
 
 
 def binary(graph: Graph, a: Arguments, kind: type[Add] | type[Mul], other: Value) -> Value:
@@ -31,6 +31,8 @@ def binary(graph: Graph, a: Arguments, kind: type[Add] | type[Mul], other: Value
 
 def with_constant(graph: Graph, x: Signal, values: np.ndarray, kind: type[Add] | type[Mul]) -> Signal:
     """Add constants to a signal or multiply it by them, feature by feature."""
+    if values.ndim == 0 and values == (0.0 if kind is Add else 1.0):
+        return x
     large = [i for i, size in enumerate(values.shape) if size > 1]
     rank = max(values.ndim, len(x.axes))
     axes = (ONE,) * (rank - len(x.axes)) + x.axes
@@ -55,7 +57,7 @@ def folded(function: Callable[..., Any]) -> Callable[[Operation], Operation]:
     def decorate(operation: Operation) -> Operation:
         def run(graph: Graph, a: Arguments) -> Value:
             values = [a["self"], *([a["other"]] if "other" in a else [])]
-            if not any(isinstance(value, Signal) for value in values):
+            if not any(isinstance(value, (Signal, Unfinished)) for value in values):
                 values[1:] = [value * a.get("alpha", 1) for value in values[1:]]
                 with np.errstate(all="ignore"):
                     return function(*values)
@@ -88,6 +90,8 @@ def times(graph: Graph, a: Arguments) -> Value:
 @folded(operator.truediv)
 def over(graph: Graph, a: Arguments) -> Value:
     x, other = a["self"], a["other"]
+    if isinstance(x, Unfinished) and not isinstance(other, (Signal, Unfinished)) and np.all(np.equal(other, 1)):
+        return x  # softplus with a beta of 1
     if not isinstance(other, Signal):
         return binary(graph, a, Mul, 1.0 / np.asarray(other, np.float64))
     below = graph.nodes[other.node]
@@ -168,9 +172,10 @@ def softplus(graph: Graph, a: Arguments) -> Value:
 
 
 def elu(graph: Graph, a: Arguments) -> Value:
-    if a.get("scale", 1) != 1 or a.get("input_scale", 1) != 1:
-        graph.fail("has scales, expected alpha alone")
-    return activation("elu", slope="alpha")(graph, a)
+    if a.get("input_scale", 1) != 1:
+        graph.fail("scales its input, expected alpha and a scale of the output alone")
+    y = activation("elu", slope="alpha")(graph, a)
+    return times_number(graph, y, a.get("scale", 1))  # SELU is one
 
 
 def rrelu(graph: Graph, a: Arguments) -> Value:
@@ -194,6 +199,51 @@ def glu(graph: Graph, a: Arguments) -> Value:
     first, second = part(graph, x, 0, x.width // 2), part(graph, x, x.width // 2, x.width)
     gate = graph.follow(second, Activation((second.node,), "sigmoid"))
     return graph.follow(first, Mul((first.node, gate.node)))
+
+
+def exponential(graph: Graph, a: Arguments) -> Value:
+    x = a["self"]
+    return np.exp(x) if isinstance(x, np.ndarray) else Unfinished("exp", graph.signal(x))
+
+
+def log1p(graph: Graph, a: Arguments) -> Value:
+    x = a["self"]
+    if isinstance(x, np.ndarray):
+        return np.log1p(x)
+    if not isinstance(x, Unfinished) or x.kind != "exp":
+        graph.fail("is taken of a signal, which only softplus may: log(1 + e^x)")
+    return Unfinished("softplus", x.signal)
+
+
+def greater(graph: Graph, a: Arguments) -> Value:
+    x = a["self"]
+    return x > a["other"] if isinstance(x, np.ndarray) else Unfinished("gt", graph.signal(x), float(a["other"]))
+
+
+def where(graph: Graph, a: Arguments) -> Value:
+    """A choice between two branches, as PyTorch's decompositions leave slopes and softplus."""
+    asked, above, below = a["condition"], a["self"], a["other"]
+    if all(isinstance(each, np.ndarray) for each in (asked, above, below)):
+        return np.where(asked, above, below)
+    if isinstance(asked, Unfinished) and asked.kind == "gt" and isinstance(above, Signal):
+        x = asked.signal
+        if above.node == x.node and isinstance(below, Unfinished) and below.kind == "softplus":
+            if below.signal.node == x.node and asked.limit == 20.0:
+                return graph.follow(x, Activation((x.node,), "softplus"))
+        if above.node == x.node and isinstance(below, Signal) and asked.limit == 0.0:
+            node = graph.nodes[below.node]
+            if isinstance(node, Affine) and node.sources == (x.node,) and not node.shift.any():
+                return graph.follow(x, PRelu((x.node,), node.scale))
+    graph.fail("chooses between signals, which only a slope below zero and softplus may")
+
+
+def norm(graph: Graph, a: Arguments) -> Value:
+    """The length of a fixed tensor, of which weight normalisation is made."""
+    x, dims = graph.constant(a["self"], "its input"), a.get("dim")
+    if a.get("ord", 2) != 2:
+        graph.fail(f"is of order {a['ord']}, expected 2")
+    squares = (x * x).sum(axis=None if dims is None else tuple(dims), keepdims=a.get("keepdim", False))
+    return np.sqrt(squares)
 
 
 def total(graph: Graph, a: Arguments) -> Value:
@@ -254,4 +304,9 @@ OPERATIONS: dict[str, Operation] = {
     "leaky_relu_": activation("leaky_relu", slope="negative_slope"),
     "softshrink": activation("softshrink", slope="lambd"),
     "sin": activation("sine"),
+    "exp": exponential,
+    "log1p": log1p,
+    "gt": greater,
+    "where": where,
+    "linalg_vector_norm": norm,
 }

@@ -49,6 +49,17 @@ def convolution(graph: Graph, a: Arguments) -> Value:
     return y if stride == 1 else _held(graph, y, stride)
 
 
+def any_convolution(graph: Graph, a: Arguments) -> Value:
+    """A convolution of either direction, as PyTorch's decompositions leave it."""
+    if graph.constant(a["weight"], "its weight").ndim != 3:
+        graph.fail("is over another number of axes than one, expected a conv1d")
+    if a.get("transposed"):
+        if any(a.get("output_padding") or ()):
+            graph.fail("has output padding, expected none")
+        return transposed_convolution(graph, a)
+    return convolution(graph, a)
+
+
 def _held(graph: Graph, x: Signal, stride: int) -> Signal:
     """Return every stride-th frame of a signal, held until the next."""
     period = at_most(x.period * stride, RECEPTIVE_FIELD, "frames that a stride holds")
@@ -84,6 +95,24 @@ def matmul(graph: Graph, a: Arguments) -> Value:
         return a["self"] @ a["other"]
     weight = graph.constant(a["other"], "its right-hand side")
     return linear(graph, {"input": a["self"], "weight": weight.T})
+
+
+def addmm(graph: Graph, a: Arguments) -> Value:
+    """A bias and a product, scaled: a linear layer as PyTorch's decompositions leave it."""
+    if "rnn." in graph.module:
+        graph.fail("is part of a recurrent layer taken apart frame by frame: export without run_decompositions()")
+    weight = graph.constant(a["mat2"], "its right-hand side") * a.get("alpha", 1)
+    bias = graph.constant(a["self"], "its bias") * a.get("beta", 1) if "self" in a else None
+    if not isinstance(a["mat1"], Signal):
+        product = graph.constant(a["mat1"], "its left-hand side") @ weight
+        return product if bias is None else product + bias
+    if bias is not None:
+        bias = np.broadcast_to(bias, (1, weight.shape[1])).ravel()
+    return linear(graph, {"input": a["mat1"], "weight": weight.T, "bias": bias})
+
+
+def mm(graph: Graph, a: Arguments) -> Value:
+    return addmm(graph, {"mat1": a["self"], "mat2": a["mat2"]})
 
 
 def recurrent(graph: Graph, a: Arguments, kind: type[Lstm] | type[Gru] | type[Rnn], start: list[Value]) -> Value:
@@ -170,7 +199,10 @@ def filled(value: float | None) -> Operation:
 OPERATIONS: dict[str, Operation] = {
     "conv1d": convolution,
     "conv_transpose1d": transposed_convolution,
+    "convolution": any_convolution,
     "linear": linear,
+    "addmm": addmm,
+    "mm": mm,
     "matmul": matmul,
     "lstm": lstm,
     "gru": gru,

@@ -19,7 +19,7 @@ from ...values import listed, mapping, required, shown
 from . import arithmetic, layers, shapes
 from .archive import Program, read_program
 from .inputs_outputs import enter, model_of
-from .signals import Graph, Value
+from .signals import TIME, Graph, Signal, Value
 
 OPERATIONS = shapes.OPERATIONS | arithmetic.OPERATIONS | layers.OPERATIONS
 RECURRENT = ("lstm", "gru", "rnn_tanh")
@@ -66,13 +66,15 @@ def _model(
     values: dict[str, Value] = dict(program.tensors)
     recurrent = any(_operation(entry) in RECURRENT for entry in program.nodes)
     first = program.inputs[0]
-    frames = max(program.sizes[first])
+    time = program.time_axis
+    frames = max(program.sizes[first]) if time is None else program.sizes[first][time]
     sizes = {each: program.sizes[each] for each in program.inputs}
-    entered = enter(graph, sizes, frames, recurrent, values, knobs)
+    entered = enter(graph, sizes, frames, recurrent, values, knobs, time)
     for entry in program.nodes:
         _run(graph, program, values, entry)
-    longer = max(program.sizes[program.output]) >= frames
-    return model_of(graph, values.get(program.output), longer, entered, name, sample_rate, asked=asked)
+    output = values.get(program.output)
+    length = dict(zip(output.axes, program.sizes[program.output], strict=True)) if isinstance(output, Signal) else {}
+    return model_of(graph, output, length.get(TIME, 0) >= frames, entered, name, sample_rate, asked=asked)
 
 
 def _operation(entry: dict[str, Any]) -> str:
@@ -86,7 +88,8 @@ def _run(graph: Graph, program: Program, values: dict[str, Value], entry: dict[s
     operation = _operation(entry)
     outputs = [_named(output) for output in listed(required(entry, "outputs"), "outputs")]
     flat = [name for group in outputs for name in group]
-    graph.place = f"{operation or shown(entry.get('target'))}{_module(entry)}"
+    module, graph.module = _module(entry)
+    graph.place = f"{operation or shown(entry.get('target'))}{module}"
     if operation in SILENT or not flat:
         return
     if operation not in OPERATIONS:
@@ -97,7 +100,7 @@ def _run(graph: Graph, program: Program, values: dict[str, Value], entry: dict[s
     for given in listed(entry.get("inputs", []), "inputs"):
         given = mapping(given, "inputs")
         argument = mapping(required(given, "arg", graph.place), "arg")
-        arguments[str(given.get("name"))] = _argument(graph, values, argument)
+        arguments[str(given.get("name"))] = _argument(graph, program, values, argument)
         if given.get("name") in ("self", "input") and "as_tensor" in argument:
             sizes["self"] = program.sizes.get(argument["as_tensor"]["name"], ())
     try:
@@ -109,12 +112,13 @@ def _run(graph: Graph, program: Program, values: dict[str, Value], entry: dict[s
         values[name] = value
 
 
-def _module(entry: dict[str, Any]) -> str:
-    """Return which module a node comes from, if the export says."""
+def _module(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return which module a node comes from, in words for a message, and its class, if the export says."""
     metadata = entry.get("metadata")
     stack = metadata.get("nn_module_stack") if isinstance(metadata, dict) else None
-    place = stack.split(";")[-1].split(",")[1:2] if isinstance(stack, str) else []
-    return f" in {place[0]}" if place and place[0] else ""
+    parts = stack.split(";")[-1].split(",") if isinstance(stack, str) else []
+    place, kind = [*parts[1:3], "", ""][:2]
+    return f" in {place}" if place else "", kind
 
 
 def _named(output: Any) -> list[str]:
@@ -127,7 +131,7 @@ def _named(output: Any) -> list[str]:
     return []
 
 
-def _argument(graph: Graph, values: dict[str, Value], argument: dict[str, Any]) -> Any:
+def _argument(graph: Graph, program: Program, values: dict[str, Value], argument: dict[str, Any]) -> Any:
     """Return an argument as a value."""
     (kind, value), *rest = argument.items()
     if kind == "as_tensor":
@@ -135,11 +139,15 @@ def _argument(graph: Graph, values: dict[str, Value], argument: dict[str, Any]) 
             graph.fail("reads the state that a recurrent layer ends in, or what was not computed: expected its output")
         return values[value["name"]]
     if kind == "as_tensors":
-        return [_argument(graph, values, {"as_tensor": each}) for each in value]
+        return [_argument(graph, program, values, {"as_tensor": each}) for each in value]
     if kind in ("as_none", "as_device", "as_layout", "as_memory_format", "as_scalar_type"):
         return None
     if kind in ("as_int", "as_float", "as_bool", "as_string", "as_ints", "as_floats", "as_bools"):
         return value
-    if kind == "as_sym_int" and "as_int" in value:
-        return value["as_int"]
+    if kind == "as_sym_ints":
+        return [_argument(graph, program, values, {"as_sym_int": each}) for each in value]
+    if kind == "as_sym_int":
+        size = value["as_int"] if "as_int" in value else program.lengths.get(value.get("as_name"))
+        if size is not None:
+            return size
     graph.fail(f"has an argument of the kind {kind}: export with fixed sizes, without dynamic_shapes")

@@ -32,6 +32,15 @@ class Signal:
     steady: bool = False
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """Part of an activation that PyTorch's decompositions take apart: there is a layer for the whole alone."""
+
+    kind: str
+    signal: Signal
+    limit: float = 0.0
+
+
 Value = Any  # Signal, numpy.ndarray of constants, a list of these, or None
 
 
@@ -42,6 +51,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.absolute: dict[int, int] = {}  # nodes that are |x|, and x
         self.place = ""  # of the operation being read, for messages
+        self.module = ""  # the class of the module that it comes from
 
     def fail(self, why: str) -> NoReturn:
         raise UnsupportedArchitecture(f"{self.place}: {why}")
@@ -56,6 +66,8 @@ class Graph:
 
     def signal(self, value: Value, what: str = "its input") -> Signal:
         """Return a value that must depend on the input."""
+        if isinstance(value, Unfinished):
+            self.fail(f"uses {value.kind}, which rtfx knows as part of an activation only")
         if not isinstance(value, Signal):
             self.fail(f"{what} does not depend on the audio, expected a signal")
         return value
