@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import NotAModelFile, PresetError, UsageError, quoted
+from .errors import NotAModelFile, PresetError, UsageError, quoted, same_name
 
 if TYPE_CHECKING:
     from .api import Rig
@@ -90,21 +90,22 @@ def build(what: str | None, flags: RigFlags) -> Rig:
         rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.inputs)
     else:
         rigs = [Rig(_default_chain(name, flags), compat=flags.compat, inputs=flags.inputs) for name in names]
-        presets = [replace(one.preset, name=label) for one, label in zip(rigs, labels(names), strict=True)]
+        titles = numbered(name if name.startswith("random:") else Path(name).stem for name in names)
+        presets = [replace(one.preset, name=title) for one, title in zip(rigs, titles, strict=True)]
         rig = rigs[0]
         rig.set_list = replace(rig.set_list, presets=tuple(presets))
     rig.cab = flags.cab
     return rig
 
 
-def labels(names: Sequence[str]) -> list[str]:
-    """Return what models are called as presets: by their files, numbered where two are called alike."""
-    result: list[str] = []
+def numbered(names: Iterable[str]) -> list[str]:
+    """Return names, those with a number behind them that there have been before, in any case."""
+    result: dict[str, str] = {}
     for name in names:
-        label = name if name.startswith("random:") else Path(name).stem
-        numbers = (f"{label} {number}" for number in itertools.count(2))
-        result.append(label if label not in result else next(text for text in numbers if text not in result))
-    return result
+        spellings = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+        free = next(text for text in spellings if same_name(text) not in result)
+        result[same_name(free)] = free
+    return list(result.values())
 
 
 def _default_chain(name: str, flags: RigFlags) -> list[Any]:

@@ -69,7 +69,7 @@ class Rig:
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
         self._owned = Owned(self.presets[0].chain, items)
         self.index = 0
-        self._fixed = False  # no other preset may play in place of this one
+        self.asked = False  # for this preset, by name or number
         self.cab = cab
         self.notes: list[str] = []
         self.digest = ""  # of the last plan: which kernels it calls
@@ -107,7 +107,7 @@ class Rig:
         rig = cls(compat=compat, inputs=inputs)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
         rig._owned = Owned()
-        rig.index, rig._fixed = rig.set_list.index(preset), preset is not None
+        rig.index, rig.asked = rig.set_list.index(preset), preset is not None
         return rig
 
     @property
@@ -318,7 +318,7 @@ class Rig:
             **more,
         )
         presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
-        rate, fixed = self.sample_rate, self._fixed or len(presets) == 1
+        rate, fixed = self.sample_rate, self.asked or len(presets) == 1
         stream = open_stream(presets, self.index, self._models, self.set_list, self.cab, rate, asked, fixed)
         self._owned.heard_in(stream, self.index)
         end_when_interrupted(stream)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioFileError, RtfxError
-from ..named import build
 from .job import STANDARD, Job
 from .workers import pool
 
@@ -262,7 +261,7 @@ def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray |
     job, number, rate, width, channels, gain = key
     try:
         if number not in _worker:
-            rig = build(job.what, job.flags)
+            rig = job.build()
             stage = (stages_of(job.plan(rig, rate, channels)) or [])[number]
             _worker[number] = _offline(stage, rate, width, block, gain, [], cold=job.flags.cold, first=number == 0)
         offline = _worker[number]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
-from ..named import RigFlags
+from ..named import RigFlags, build
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -19,7 +19,10 @@ STANDARD = "-"  # a pipe: standard input or output
 
 @dataclass(frozen=True)
 class Job:
-    """One file to render, and how: all that a worker process needs."""
+    """One file to render, and how: all that a worker process needs.
+
+    `preset` is the place, from 0, in the rig that `what` and `flags` name; `label` is its name where there are several.
+    """
 
     what: str | None
     flags: RigFlags
@@ -32,6 +35,19 @@ class Job:
     overwrite: bool
     block: int
     rate: float | None
+    preset: int = 0
+    label: str = ""
+
+    @property
+    def words(self) -> tuple[str | None, RigFlags]:
+        """What names the rig."""
+        return self.what, self.flags
+
+    def build(self) -> Rig:
+        """Return the rig, at the preset, built anew."""
+        rig = build(*self.words)
+        rig.index = self.preset
+        return rig
 
     def info(self) -> Any:
         """Return what libsndfile knows of the source; None for a pipe and for no audio, as its reader will say."""
@@ -104,7 +120,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
             **flags.models,
         )
         for note in rig.notes:
-            tell(note)
+            tell(f"{job.label}: {note}" if job.label else note)
         tell(f"plan {rig.digest}")
         return outputs
 

@@ -6,16 +6,17 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RtfxError
 from ..files import leftovers, read_file, write_file
 
 if TYPE_CHECKING:
-    from ..api import Rig
     from .job import Job
+    from .run import Rigs
 
 NAME = ".rtfx-render.json"
 
@@ -26,7 +27,7 @@ class Ledger:
     An output that is listed and not finished is one that a former run has left, and may be replaced.
     """
 
-    def __init__(self, folder: Path, settings: str):
+    def __init__(self, folder: Path, settings: Callable[[Job], str]):
         self._folder, self._path, self._settings = folder, folder / NAME, settings
         self._entries: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(OSError, ValueError):
@@ -65,7 +66,7 @@ class Ledger:
 
     def _entry(self, job: Job, target: Path | None) -> dict[str, Any]:
         return {
-            "settings": self._settings,
+            "settings": self._settings(job),
             "source": [os.path.abspath(job.source), *_stamp(Path(job.source))],
             "output": _stamp(target) if target else [],
         }
@@ -75,15 +76,31 @@ class Ledger:
             write_file(self._path, json.dumps(self._entries, indent=0))
 
 
-def settings_of(rig: Rig, job: Job, what: str | None) -> str:
-    """Return a digest of all that the sound of an output depends on, but for its source."""
-    from .. import __version__
-    from ..control.readfile import identity
+class Settings:
+    """A digest, for each job, of all that the sound of its output depends on but for its source; each found once."""
 
-    files = [identity(block) for block in rig.preset.chain if block.file is not None]
-    common = replace(job, source="", target="", overwrite=False)
-    facts = (__version__, what, common, files, rig.preset.chain, rig.set_list.globals)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    def __init__(self, rigs: Rigs):
+        self._rigs = rigs
+        self._known: dict[tuple, str] = {}
+
+    def __call__(self, job: Job) -> str:
+        key = (*job.words, job.preset)
+        if key not in self._known:
+            self._known[key] = self._digest(job)
+        return self._known[key]
+
+    def _digest(self, job: Job) -> str:
+        from .. import __version__
+        from ..control.readfile import identity
+
+        rig = self._rigs.of(job)
+        try:
+            files = [identity(block) for block in rig.preset.chain if block.file is not None]
+        except RtfxError:
+            return ""  # nothing will be rendered
+        common = replace(job, source="", target="", overwrite=False)
+        facts = (__version__, job.what, common, files, rig.preset.chain, rig.set_list.globals)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def _stamp(path: Path) -> list[int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
-from ..named import build
 from .job import STANDARD, Job, Outcome, render_one
 
 if TYPE_CHECKING:
@@ -17,15 +16,30 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 Progress = Callable[[float | None], AbstractContextManager[Callable[[float], None]]]
-_shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rig
+_shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rigs
 
 
 class Cancelled(Exception):
     """The user has interrupted; raised in a worker so that it leaves no half file."""
 
 
+class Rigs:
+    """The rigs of jobs: those that are given, or the one of the last job."""
+
+    def __init__(self, given: Iterable[tuple[tuple, Rig]] = ()):
+        self._built = dict(given)
+
+    def of(self, job: Job) -> Rig:
+        """Return the rig of a job, at its preset."""
+        if job.words not in self._built:
+            self._built = {job.words: job.build()}
+        rig = self._built[job.words]
+        rig.index = job.preset
+        return rig
+
+
 def render_all(
-    rig: Rig,
+    rigs: Rigs,
     work: Sequence[Job],
     jobs: int,
     progress: Progress,
@@ -46,14 +60,14 @@ def render_all(
         Called for each job that succeeds.
     """
     if len(work) == 1 and jobs > 1:
-        outcome = _in_pieces(rig, work[0], jobs, progress, tell)
+        outcome = _in_pieces(rigs.of(work[0]), work[0], jobs, progress, tell)
         if outcome:
             if not outcome.error:
                 done(work[0])
             return [outcome]
     if min(jobs, len(work)) <= 1:
-        return _here(rig, work, progress, tell, done)
-    return _in_workers(rig, work, min(jobs, len(work)), progress, tell, done)
+        return _here(rigs, work, progress, tell, done)
+    return _in_workers(rigs, work, min(jobs, len(work)), progress, tell, done)
 
 
 def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable[[str], None]) -> Outcome | None:
@@ -77,7 +91,7 @@ def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable
 
 
 def _here(
-    rig: Rig, work: Sequence[Job], progress: Progress, tell: Callable[[str], None], done: Callable[[Job], None]
+    rigs: Rigs, work: Sequence[Job], progress: Progress, tell: Callable[[str], None], done: Callable[[Job], None]
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     seconds_before = 0.0
@@ -89,7 +103,7 @@ def _here(
                 show(before + read / rate)
 
             try:
-                rendered = render_one(rig, job, report, tell)
+                rendered = render_one(rigs.of(job), job, report, tell)
             except RtfxError as error:
                 outcomes.append(Outcome(job, error=error))
                 continue
@@ -101,7 +115,7 @@ def _here(
 
 
 def _in_workers(
-    rig: Rig,
+    rigs: Rigs,
     work: Sequence[Job],
     jobs: int,
     progress: Progress,
@@ -113,7 +127,8 @@ def _in_workers(
 
     from .workers import CONTEXT, pool
 
-    _warm(rig, work[0])
+    for job in {(*job.words, job.preset): job for job in work}.values():
+        _warm(rigs, job)
     seconds, cancel = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)
     outcomes: list[Outcome] = []
     workers = pool(jobs, _start_worker, seconds, cancel)
@@ -146,7 +161,7 @@ def _in_workers(
 
 def _start_worker(seconds: Any, cancel: Any) -> None:
     """Set a worker up."""
-    _shared.update(seconds=seconds, cancel=cancel)
+    _shared.update(seconds=seconds, cancel=cancel, rigs=Rigs())
 
 
 def _work(job: Job) -> tuple[str, list[str], Any, float]:
@@ -165,9 +180,7 @@ def _work(job: Job) -> tuple[str, list[str], Any, float]:
         reported = done
 
     try:
-        if "rig" not in _shared:
-            _shared["rig"] = build(job.what, job.flags)
-        rendered = render_one(_shared["rig"], job, report, notes.append)
+        rendered = render_one(_shared["rigs"].of(job), job, report, notes.append)
     except Cancelled:
         return "interrupted", notes, None, 0.0
     except RtfxError as error:
@@ -175,13 +188,13 @@ def _work(job: Job) -> tuple[str, list[str], Any, float]:
     return "", notes, rendered, time.perf_counter() - begun
 
 
-def _warm(rig: Rig, job: Job) -> None:
+def _warm(rigs: Rigs, job: Job) -> None:
     """Compile into the disk cache here, once, rather than in every worker."""
     from ..host.wave import Reader
 
     with contextlib.suppress(RtfxError), Reader(job.source) as reader:
         channels = 1 if job.mono else reader.channels
-        rig.stream_blocks(iter(()), reader.sample_rate, channels, bare=job.flags.bare, model_rate=job.rate)
+        rigs.of(job).stream_blocks(iter(()), reader.sample_rate, channels, bare=job.flags.bare, model_rate=job.rate)
 
 
 def _rate(job: Job) -> float:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..batch.job import STANDARD, Job, Outcome
-from ..errors import AudioFileError, UsageError
-from ..named import SET_LIST, RigFlags, build
+from ..errors import AudioFileError, UsageError, quoted
+from ..named import SET_LIST, RigFlags, build, numbered
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options
 from .take import is_take, render_take
+
+if TYPE_CHECKING:
+    from ..api import Rig
 
 READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".ogg", ".opus", ".mp3")
 
 
 @click.command("render")
 @click.argument("paths", metavar="IN... OUT [RIG.yaml[:preset]]", nargs=-1, required=True)
-@click.option("--rig", "what", metavar="RIG.yaml[:preset]", help="A set list, in place of --model.")
+@click.option("--rig", "whats", multiple=True, metavar="RIG.yaml[:preset]", help="A set list; also several.")
 @rig_options
 @click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Run the rig at this rate, as live.")
 @click.option("-b", "--block", type=click.IntRange(1, 8192), metavar="FRAMES", help="Block size, as live.")
@@ -33,24 +38,25 @@ READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Files at a time (default: all cores).")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite files that exist.")
 @debug_option
-def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int | None, **more: Any) -> int:
-    """Render audio files through a model or a set list.
+def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, jobs: int | None, **more: Any) -> int:
+    """Render audio files through models or set lists.
 
-    Several files, or a folder with all folders in it, are rendered into the folder OUT. A - is WAV on standard input or
-    output.
+    Several files, or a folder with all folders in it, are rendered into the folder OUT; through each of several models,
+    set lists and presets, as NAME_PRESET.wav. A - is WAV on standard input or output.
     """
-    paths, what = _split_rig(paths, what)
+    paths, whats = _split_rigs(paths, whats)
     if more["as_float"] and more["bits"]:
         raise UsageError("--float and --bits were given, expected one of them")
-    if what is not None and is_take(what):
-        return render_take(paths, what, more)
+    takes = [what for what in whats if is_take(what)]
+    if takes:
+        if len(whats) > 1:
+            raise UsageError(f"{takes[0]} is a take, expected no other set list beside it")
+        return render_take(paths, takes[0], more)
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
-    values = parameter_values(flags)
-    rig = build(what, flags)
     common = Job(
-        what=what,
+        what=None,
         flags=flags,
-        values=values,
+        values=parameter_values(flags),
         source="",
         target="",
         encoding=encoding,
@@ -60,41 +66,92 @@ def command(paths: tuple[str, ...], what: str | None, flags: RigFlags, jobs: int
         block=more["block"] or 0,
         rate=more["rate"],
     )
-    work = [replace(common, source=source, target=target) for source, target in pairs(paths, encoding)]
-    from ..batch.ledger import Ledger, settings_of
-    from ..batch.run import render_all
+    from ..batch.ledger import Ledger, Settings
+    from ..batch.run import Rigs, render_all
     from .progress import Once, progress
     from .table import show_table
 
+    built = _build(whats, flags)
+    rigs = Rigs(built)
+    ways = _ways(common, built, paths)
+    labels = [way.label for way in ways]
+    work = [
+        replace(ways[place], source=source, target=target) for source, target, place in pairs(paths, encoding, labels)
+    ]
     workers = jobs or os.cpu_count() or 1
     if not os.path.isdir(paths[-1]):
-        outcomes = render_all(rig, work, workers, progress, Once())
+        outcomes = render_all(rigs, work, workers, progress, Once())
     else:
-        ledger = Ledger(Path(paths[-1]), settings_of(rig, common, what))
+        ledger = Ledger(Path(paths[-1]), Settings(rigs))
         to_do, finished = ledger.open(work)
-        outcomes = [Outcome(job) for job in finished] + render_all(rig, to_do, workers, progress, Once(), ledger.done)
+        outcomes = [Outcome(job) for job in finished] + render_all(rigs, to_do, workers, progress, Once(), ledger.done)
     failures = [(outcome.job, outcome.error) for outcome in outcomes if outcome.error]
     if len(work) == 1 and failures:
         raise failures[0][1]
     if len(work) > 1:
         show_table(outcomes, paths[-1])
+    tell = Once()  # what is wrong with a preset is wrong for every file
     for job, error in failures:
-        status(f"{error}" if job.source in str(error) else f"{job.source}: {error}")
+        blamed = job.label or job.source
+        tell(f"{error}" if job.source in str(error) else f"{blamed}: {error}")
     if failures:
         status(f"{len(failures)} of {len(work)} files failed")
     return 1 if failures else 0
 
 
-def _split_rig(paths: tuple[str, ...], what: str | None) -> tuple[tuple[str, ...], str | None]:
-    """Return the audio paths and the set list, which may stand anywhere among them."""
-    rigs = [path for path in paths if SET_LIST.match(path)]
-    if rigs and (what is not None or len(rigs) > 1):
-        raise UsageError(f"{len(rigs) + (what is not None)} set lists were given, expected one: {', '.join(rigs)}")
-    return tuple(path for path in paths if path not in rigs), rigs[0] if rigs else what
+def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the audio paths and the set lists, which may stand anywhere among them."""
+    rigs = tuple(path for path in paths if SET_LIST.match(path))
+    return tuple(path for path in paths if path not in rigs), (*whats, *rigs)
 
 
-def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
-    """Return (source, target) of every file, targets checked to be different; makes the output folder.
+def _build(whats: tuple[str, ...], flags: RigFlags) -> list[tuple[tuple[str | None, RigFlags], Rig]]:
+    """Return what names each rig, and the rig: one for each set list and for each model."""
+    named: list[tuple[str | None, RigFlags]] = [(what, replace(flags, model=())) for what in dict.fromkeys(whats)]
+    named += [(None, replace(flags, model=(model,))) for model in dict.fromkeys(flags.model)]
+    return [(words, build(*words)) for words in named or [(None, flags)]]
+
+
+def _ways(common: Job, built: list[tuple[tuple[str | None, RigFlags], Rig]], paths: tuple[str, ...]) -> list[Job]:
+    """Return a job without files for each preset that each source goes through.
+
+    These are all of a set list, unless one is named, or OUT is one file.
+
+    Raises
+    ------
+    UsageError
+        Several rigs, and OUT is one file.
+    """
+    ways = []
+    for (what, flags), rig in built:
+        places = [rig.index] if rig.asked else range(len(rig.presets))
+        ways += [replace(common, what=what, flags=flags, preset=n, label=rig.presets[n].name) for n in places]
+    if len(ways) == 1:
+        return [replace(ways[0], label="")]
+    target = paths[-1]
+    is_file = target == STANDARD or os.path.isfile(target) or Path(target).suffix.lower() in READABLE
+    if not is_file or os.path.isdir(target):
+        names = numbered([_file_name(way.label) for way in ways])
+        return [replace(way, label=name) for way, name in zip(ways, names, strict=True)]
+    if len(built) > 1:
+        raise UsageError(f"{quoted(target)} is one file, expected a folder as OUT for {len(built)} rigs")
+    first, count = ways[0], len(ways)
+    status(
+        f"{first.what or first.flags.model[0]} has {count} presets and {target} is one file: rendering the first, "
+        f"{first.label} (a folder as OUT gets all, RIG.yaml:NAME names one)"
+    )
+    return [replace(first, label="")]
+
+
+def _file_name(label: str) -> str:
+    """Return a preset's name as a part of a file's name, on every system."""
+    return re.sub(r'[\\/:*?"<>|]', "_", label).strip(" .") or "_"
+
+
+def pairs(paths: tuple[str, ...], encoding: str, labels: Sequence[str] = ("",)) -> list[tuple[str, str, int]]:
+    """Return (source, target, place of its label) of every file; makes the output folder.
+
+    Targets are checked to be different. Where there are several labels, each target has one behind its name.
 
     Raises
     ------
@@ -107,30 +164,33 @@ def pairs(paths: tuple[str, ...], encoding: str) -> list[tuple[str, str]]:
         raise UsageError(f"found one path, {paths[0]!r}, expected IN... OUT: see rtfx render --help")
     *sources, target = paths
     found = {path: place for source in sources for path, place in _expand(source, target)}
-    many = len(found) > 1 or any(os.path.isdir(source) for source in sources)
+    many = len(found) > 1 or any(os.path.isdir(source) for source in sources) or len(labels) > 1
     into_folder = target != STANDARD and (many or os.path.isdir(target) or target.endswith(("/", os.sep)))
     if not into_folder:
         if many:
             raise UsageError("several files cannot go to standard output, expected a folder as OUT")
-        return [(next(iter(found)), target)]
+        return [(next(iter(found)), target, 0)]
     if STANDARD in found:
         raise UsageError("standard input cannot be rendered into a folder, expected a file or - as OUT")
     folder = Path(target)
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in READABLE):
         found_there = "a file" if folder.exists() else "named like a file"
         raise UsageError(f"{target} is {found_there}, expected a folder for {len(found)} files")
-    result: dict[str, str] = {}
-    for source, inside in found.items():
-        place = str(folder / inside / _named(Path(source), encoding))
-        if place in result:
-            raise UsageError(f"{result[place]} and {source} would both become {place}: render them one by one")
-        result[place] = source
+    result: dict[str, tuple[str, int]] = {}
+    for number, label in enumerate(labels):
+        for source, inside in found.items():
+            name = Path(_named(Path(source), encoding))
+            place = str(folder / inside / (f"{name.stem}_{label}{name.suffix}" if len(labels) > 1 else name))
+            if place in result:
+                other = result[place][0]
+                raise UsageError(f"{other} and {source} would both become {place}: render them one by one")
+            result[place] = source, number
     try:
         for inside in {Path(), *found.values()}:
             (folder / inside).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioFileError(f"{target}: cannot make this folder ({error.strerror})") from error
-    return [(source, place) for place, source in result.items()]
+    return [(source, place, number) for place, (source, number) in result.items()]
 
 
 def _expand(source: str, target: str) -> list[tuple[str, Path]]:
