@@ -1,12 +1,14 @@
 """verify runs the tests that files carry: AIDA-X's batches and the loudness that NAM's trainer stored."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
 from rtfx import certificate, verify
+from rtfx.api import Model
 from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 from rtfx.model.self_test import batch_test
@@ -57,13 +59,43 @@ def test_a_sample_beyond_the_tolerance_fails(capsys, tmp_path):
 def test_the_reference_and_the_engine_are_both_tested(tmp_path, monkeypatch, who):
     path = aidax(tmp_path)
     test = batch_test(path, load(path))
-    assert verify.batch_error(test) < 2e-6
+    error, passed = verify.batch_judged(test)
+    assert error < 2e-6 and passed
     exact = getattr(verify, who)
     if who == "evaluate":
         monkeypatch.setattr(verify, who, lambda *a, **k: exact(*a, **k) + 1e-4)
     else:
         monkeypatch.setattr(verify, who, lambda spec, **k: lambda *b, **c: exact(spec, **k)(*b, **c) + 1e-4)
-    assert verify.batch_error(test) == pytest.approx(1e-4, rel=0.1)
+    error, passed = verify.batch_judged(test)
+    assert error == pytest.approx(1e-4, rel=0.1) and not passed
+
+
+def test_rounding_in_single_precision_alone_fails_no_file(tmp_path):
+    """The file's output and the compiled one are each within their own bound of the net, on two sides of it."""
+    path = aidax(tmp_path)
+    test = batch_test(path, load(path))
+    exact = evaluate(test.spec, test.x, cold=True)[0]
+    compiled = Model(test.spec)(test.x, RATE, bare=True, cold=True).astype(np.float64)
+    beside = replace(test, y=exact - 0.999e-5 * np.sign(compiled - exact))
+    assert np.abs(compiled - beside.y).max() > 1e-5
+    error, passed = verify.batch_judged(beside)
+    assert error > 1e-5 and passed
+    assert not verify.batch_judged(replace(test, y=exact + 1.001e-5))[1]
+
+
+def test_a_net_whose_rounding_grows_may_be_off_by_as_much(tmp_path):
+    """An LSTM of high gain behind a gain of 60 dB: any program of single precision errs by more than 1e-5 there."""
+    rng = np.random.default_rng(5)
+    data = network(1, lstm(rng, 1, 5), dense(rng, 5, 1))
+    data["layers"][1]["weights"] = [(1000 * np.array(w)).tolist() for w in data["layers"][1]["weights"]]
+    x = rng.normal(0, 0.3, 300)
+    plain = load(write(tmp_path, data, "plain.aidax"))
+    y = evaluate(plain, x[None].astype(np.float32), cold=True, dtype=np.float32)[0].astype(float)
+    path = write(tmp_path, data | {"input_batch": x.tolist(), "output_batch": y.tolist()}, "net.aidax")
+    test = batch_test(path, load(path))
+    error, passed = verify.batch_judged(test)
+    assert error > 1e-5 and passed
+    assert not verify.batch_judged(replace(test, y=test.y + 0.1))[1]
 
 
 def test_batches_of_different_lengths_are_an_error(capsys, tmp_path):
