@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+STANDARD = "-"  # in place of a file's name: standard input or output
 PART = ".part"
 NAME_BYTES = 255  # most file systems allow no longer names
 SHORTENED_BYTES = 200  # of the target's name in that of its .part file: leaves room for a process and a number

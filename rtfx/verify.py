@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .api import Model
+from .audio import Reader
 from .errors import AudioFileError
-from .host.wave import Reader
 from .model.clip import guitar_like
 from .model.reference import evaluate
 from .model.self_test import BATCH_TOLERANCE, BatchTest, loudness_tolerance_db

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
 # a room may import itself and those before it; __init__ exports lazily from any room
-ORDER = "errors units files riff find model rig kernels effects plan engine host control rigs api".split()
+ORDER = "errors units files riff find audio model rig kernels effects plan engine host control rigs api".split()
 ORDER += "verify check bench tune certificate gil roundtrip train named batch cli __main__".split()
 
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioFileError, RtfxError
-from .job import STANDARD, Job
+from ..files import STANDARD
+from .job import Job
 from .workers import pool
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ def cut(rig: Rig, job: Job) -> list[Stage] | None:
     if STANDARD in (job.source, job.target):
         return None  # what was read of a pipe to know its length would be gone
     info = job.info()
-    if info is None:
+    if info is None or info.frames is None:
         return None
-    rate = job.rate or rig.sample_rate or info.samplerate
-    if rate != info.samplerate:
+    rate = job.rate or rig.sample_rate or info.sample_rate
+    if rate != info.sample_rate:
         return None
     channels = 1 if job.mono else info.channels
     plan = job.plan(rig, rate, channels)

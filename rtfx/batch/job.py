@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import AudioFileError, RtfxError
+from ..errors import AudioFileError, RtfxError, message_of
+from ..files import STANDARD
 from ..named import RigFlags, build
 
 if TYPE_CHECKING:
     from ..api import Rig
     from ..plan.chain import Plan
 
-STANDARD = "-"  # a pipe: standard input or output
+
+class Info(NamedTuple):
+    """What a source says of itself; rate in Hz, frames None where it does not say."""
+
+    sample_rate: int
+    channels: int
+    frames: int | None
+
+
+class Cancelled(Exception):
+    """The user has interrupted; raised in a worker so that it leaves no half file."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +59,16 @@ class Job:
         rig.index = self.preset
         return rig
 
-    def info(self) -> Any:
-        """Return what libsndfile knows of the source; None for a pipe and for no audio, as its reader will say."""
-        import soundfile
+    def info(self) -> Info | None:
+        """Return what the source says of itself; None for a pipe and for no audio, as its reader will say."""
+        from ..audio import Reader
 
         if self.source == STANDARD:
             return None
         try:
-            return soundfile.info(os.fsencode(self.source))
-        except (soundfile.SoundFileError, OSError, TypeError):
+            with Reader(self.source) as reader:
+                return Info(reader.sample_rate, reader.channels, reader.frames)
+        except AudioFileError:
             return None
 
     def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
@@ -125,8 +136,13 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         return outputs
 
     try:
-        return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
-    except (RtfxError, KeyboardInterrupt, BrokenPipeError):
+        rendered = render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
+    except (RtfxError, BrokenPipeError, Cancelled):
         raise
     except MemoryError as error:
         raise AudioFileError(f"{job.source}: not enough memory") from error
+    except Exception as error:  # of whatever kind: the other files are to be rendered
+        raise AudioFileError(f"{job.source}: internal error, please report it ({message_of(error)})") from error
+    for warning in rendered.warnings:
+        tell(warning)
+    return rendered

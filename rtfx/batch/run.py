@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
-from .job import STANDARD, Job, Outcome, render_one
+from ..files import STANDARD
+from .job import Cancelled, Job, Outcome, render_one
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 Progress = Callable[[float | None], AbstractContextManager[Callable[[float], None]]]
 _shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rigs
-
-
-class Cancelled(Exception):
-    """The user has interrupted; raised in a worker so that it leaves no half file."""
 
 
 class Rigs:
@@ -85,7 +82,7 @@ def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable
         return None
     except RtfxError as error:
         return Outcome(job, error=error)
-    for note in (*rig.notes, f"plan {rig.digest}"):
+    for note in (*rig.notes, f"plan {rig.digest}", *rendered.warnings):
         tell(note)
     return Outcome(job, rendered, seconds=time.perf_counter() - begun)
 
@@ -190,7 +187,7 @@ def _work(job: Job) -> tuple[str, list[str], Any, float]:
 
 def _warm(rigs: Rigs, job: Job) -> None:
     """Compile into the disk cache here, once, rather than in every worker."""
-    from ..host.wave import Reader
+    from ..audio import Reader
 
     with contextlib.suppress(RtfxError), Reader(job.source) as reader:
         channels = 1 if job.mono else reader.channels
@@ -199,11 +196,12 @@ def _warm(rigs: Rigs, job: Job) -> None:
 
 def _rate(job: Job) -> float:
     info = job.info()
-    return float(info.samplerate) if info else 48000.0  # a pipe's is known once it is read: its progress is approximate
+    return float(info.sample_rate) if info else 48000.0  # a pipe's is not known yet: an approximate progress
 
 
 def _total_seconds(work: Sequence[Job]) -> float | None:
-    """Return the length of all sources in seconds, None if there is a pipe among them."""
-    if any(job.source == STANDARD for job in work):
+    """Return the length of all sources in seconds, None if one of them does not say how long it is."""
+    infos = [job.info() for job in work]
+    if any(job.source == STANDARD for job in work) or any(info and info.frames is None for info in infos):
         return None
-    return sum(float(info.duration) for job in work if (info := job.info()))
+    return sum((info.frames or 0) / info.sample_rate for info in infos if info)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..batch.job import STANDARD, Job, Outcome
+from ..batch.job import Job, Outcome
 from ..errors import AudioFileError, UsageError, quoted
+from ..files import STANDARD
 from ..named import SET_LIST, RigFlags, build, numbered
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options
@@ -101,7 +102,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
 
 def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the audio paths and the set lists, which may stand anywhere among them."""
-    rigs = tuple(path for path in paths if SET_LIST.match(path))
+    rigs = tuple(path for path in paths if SET_LIST.match(path) and Path(path).suffix.lower() not in READABLE)
     return tuple(path for path in paths if path not in rigs), (*whats, *rigs)
 
 

@@ -37,6 +37,8 @@ def render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int:
     done = render_file(replay.process, paths[0], paths[1], encoding, overwrite=more["overwrite"])
     exact = "" if replay.warnings else ", bit for bit what was heard"
     status(f"rendered {done.frames_out / done.sample_rate:.1f} s of {what}{exact}")
+    for warning in done.warnings:
+        status(warning)
     for warning in replay.warnings:
         status(f"{what}: not bit for bit what was heard: {warning}")
     return 0

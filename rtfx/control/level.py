@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..audio import Reader
 from ..engine.offline import Offline
 from ..files import read_file, write_file
 from ..find import shipped, user_cache
-from ..host.wave import Reader
 from ..model.levels import NORMAL
 from ..model.spec import ModelSpec
 from ..plan.block import ChainBlock

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..audio import read_audio
 from ..effects.limiter import LARGEST
 from ..engine.engine import Engine, order_kernels
 from ..engine.layout import LOUDEST_SAMPLE
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, DeviceError, UsageError
-from ..find import check_audio, find_audio
+from ..find import find_audio
 from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
 from ..host.convert import planar, sound
@@ -87,7 +87,7 @@ def open_stream(
     with compilation_listener(wanted.progress):
         order_host_kernels(choice)
     stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
-    source, loops = _source(wanted.input, choice, stream_rate)
+    source, loops, wrong = _source(wanted.input, choice, stream_rate)
     # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
     heard = source.shape[1] if source is not None and wanted.in_channel is None else 1
     found = signature_of(paths_of(set_list, presets)) if wanted.watch else {}
@@ -126,7 +126,7 @@ def open_stream(
     if recorder and recorder.kept:
         notes.append(f"{wanted.record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
-    all_notes = (*choice.notes, *mute_reason, *notes)
+    all_notes = (*choice.notes, *mute_reason, *wrong, *notes)
     place = next(place for place, preset in enumerate(loaded) if preset is controller.preset)
     takes = Takes(engine, Described(loaded, place, wanted.values, options, wanted.cold, models))
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
@@ -168,33 +168,22 @@ def _natural_rate(choice: Choice, rate: float | None) -> float:
     return choice.output.sample_rate
 
 
-def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | None, bool]:
-    """Return (what plays in place of the device's input as (frames, channels), whether it loops)."""
+def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | None, bool, list[str]]:
+    """Return (what plays in place of the device's input as (frames, channels), whether it loops, what is wrong)."""
     if input is None:
         if not choice.is_null:
-            return None, False
-        return _read(find_audio(RIFF), stream_rate), True
-    if isinstance(input, str | Path):
-        return _read(find_audio(input), stream_rate), False
-    return np.ascontiguousarray(planar(input).T), False
-
-
-def _read(path: Path, stream_rate: float) -> np.ndarray:
-    import soundfile
-
-    check_audio(path)
-    try:
-        audio, file_rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        reason = " ".join(str(getattr(error, "error_string", error)).split()).rstrip(".")
-        raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
+            return None, False, []
+        return read_audio(find_audio(RIFF), stream_rate)[0], True, []
+    if not isinstance(input, str | Path):
+        return np.ascontiguousarray(planar(input).T), False, []
+    audio, file_rate, wrong = read_audio(find_audio(input))
     if audio.shape[1] > MAX_CHANNELS:
-        raise AudioFileError(f"{path}: {audio.shape[1]} channels, expected at most {MAX_CHANNELS}")
+        raise AudioFileError(f"{input}: {audio.shape[1]} channels, expected at most {MAX_CHANNELS}")
     if file_rate != stream_rate:
         import soxr
 
         audio = soxr.resample(sound(audio), file_rate, stream_rate, quality="VHQ")
-    return np.ascontiguousarray(audio, np.float32)
+    return np.ascontiguousarray(audio, np.float32), False, wrong
 
 
 def _engine(

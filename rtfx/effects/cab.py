@@ -13,13 +13,12 @@ A response is brought to the stream's rate and then cut, so that it costs neithe
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from ..audio import read_audio
 from ..errors import AudioFileError
-from ..find import check_audio
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from .block import Block
@@ -77,17 +76,8 @@ def load_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """Return ((channels, frames) float64, Hz)."""
-    import soundfile
-
-    check_audio(path, "an impulse response")
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            rate = file.samplerate
-            channels = file.channels
-            data = file.read(int(READ_SECONDS * rate), dtype="float64", always_2d=True).T
-    except (soundfile.SoundFileError, OSError) as error:
-        reason = " ".join(str(getattr(error, "error_string", error)).split()).rstrip(".")
-        raise AudioFileError(f"{path}: cannot be read as audio ({reason}), expected WAV, FLAC or AIFF") from None
+    audio, rate, _ = read_audio(path, seconds=READ_SECONDS, dtype="float64", what="an impulse response")
+    data, channels = audio.T, audio.shape[1]
     if channels > 2:
         raise AudioFileError(f"{path}: has {channels} channels, expected an impulse response of 1 or 2")
     if not np.isfinite(data).all():

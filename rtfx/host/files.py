@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import Reader
 from ..errors import AudioFileError
-from .wave import STANDARD, Reader, Writer, check_target
+from ..files import STANDARD
+from .wave import Writer, check_target
 
 READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
 
@@ -19,12 +21,13 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was written; frames at `sample_rate` Hz."""
+    """What was written; frames at `sample_rate` Hz; what is wrong with the source although it was rendered."""
 
     frames_in: int
     frames_out: int
     sample_rate: int
     channels: int
+    warnings: tuple[str, ...] = ()
 
 
 def render_file(
@@ -75,10 +78,11 @@ def render_file(
         outputs, channels = process(blocks(), reader.sample_rate, 1 if mono else reader.channels)
         if progress:
             progress(0, reader.frames)  # whatever had to be compiled is
-        with Writer(target, reader.sample_rate, channels, encoding, overwrite) as writer:
+        known = reader.frames or 0
+        with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
             for block in outputs:
                 writer.write(block)
-        return Rendered(done, writer.frames, reader.sample_rate, channels)
+        return Rendered(done, writer.frames, reader.sample_rate, channels, tuple(reader.warnings))
 
 
 def _check_different(source: Path, target: Path) -> None:

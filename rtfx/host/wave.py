@@ -1,4 +1,4 @@
-"""Audio files and pipes, block by block in constant memory: (frames, channels) float32 in and out.
+"""Writes audio files and pipes, block by block in constant memory: (frames, channels) float32.
 
 ``-`` is standard input or output, as WAV. A file appears under its name only when it is complete: until then it is a
 ``.part`` file beside it, which a failure removes.
@@ -10,85 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
+from ..audio import Tags
 from ..errors import AudioFileError
-from ..files import oddity, part_of, put, target_of
-from ..find import check_audio
+from ..files import STANDARD, oddity, part_of, put, target_of
+from ..riff import FLOAT, PCM, Layout, header, stream_header
 
-STANDARD = "-"
 BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}
-WAV_BYTES = 2**32 - 2**16  # a WAV header counts bytes in 32 bits; some are left for headers and chunks
-UNKNOWN_SIZE = 0xFFFFFFFF  # what streaming writers put there, and readers take as "until the end"
-
-
-class Reader:
-    """An audio file, or WAV from standard input.
-
-    Attributes
-    ----------
-    sample_rate : int
-        Hz.
-    channels : int
-    frames : int or None
-        None for a pipe, whose length nobody knows.
-
-    Raises
-    ------
-    AudioFileError
-        Missing, unreadable or no audio.
-    """
-
-    def __init__(self, source: str | Path):
-        import soundfile
-
-        self.name = "standard input" if str(source) == STANDARD else str(source)
-        place: Any = 0 if str(source) == STANDARD else os.fspath(source)
-        if place:
-            check_audio(place)
-        try:
-            self._file = soundfile.SoundFile(os.fsencode(place) if place else 0, closefd=False)
-        except (soundfile.SoundFileError, OSError, TypeError) as error:
-            raise AudioFileError(_unreadable(self.name, error)) from error
-        self.sample_rate: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.frames: int | None = self._file.frames if self._file.seekable() else None
-
-    def blocks(self, block_size: int) -> Iterator[np.ndarray]:
-        """Yield (frames, channels) float32 arrays of `block_size` frames but for the last one."""
-        import soundfile
-
-        while True:
-            try:
-                block = self._file.read(block_size, dtype="float32", always_2d=True)
-            except (soundfile.SoundFileError, OSError) as error:
-                raise AudioFileError(_unreadable(self.name, error)) from error
-            if len(block):
-                yield block
-            if len(block) < block_size:
-                return
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self.close()
-
-
-def _unreadable(name: str, error: Exception) -> str:
-    reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
-    remedy = "a pipe must be WAV" if name == "standard input" else "is it WAV, FLAC or AIFF?"
-    return f"{name}: cannot be read as audio ({reason}): {remedy}"
+WAV_BYTES = 2**32 - 2**16  # an AIFF, or a WAV in a pipe, counts bytes in 32 bits; some are left for headers and chunks
+FLAC_CHANNELS, FLAC_RATE = 8, 655350
 
 
 class Writer:
@@ -105,6 +41,10 @@ class Writer:
         One of `BITS`.
     overwrite : bool
         Replace an existing file.
+    tags : Tags, optional
+        To be written into the file, as far as its container holds them.
+    frames : int
+        How many are expected: if the container cannot hold so many, that is said at once.
 
     Raises
     ------
@@ -112,24 +52,44 @@ class Writer:
         The file exists, its folder does not, or the container does not hold the encoding.
     """
 
-    def __init__(self, target: str | Path, sample_rate: int, channels: int, encoding="PCM_24", overwrite=False):
+    def __init__(
+        self,
+        target: str | Path,
+        sample_rate: int,
+        channels: int,
+        encoding: str = "PCM_24",
+        overwrite: bool = False,
+        tags: Tags | None = None,
+        frames: int = 0,
+    ):
+        tags = tags or Tags()
+        layout = Layout(channels, sample_rate, BITS[encoding], FLOAT if encoding == "FLOAT" else PCM)
         self.name = "standard output" if str(target) == STANDARD else str(target)
         self.encoding = encoding
         self.frames = 0
         self._overwrite = overwrite
         self._temporary: Path | None = None
-        self._bytes_per_frame = channels * BITS[encoding] // 8
-        self._sink: _Pipe | _File
+        self._bytes_per_frame = layout.frame_bytes
+        self._sink: _Pipe | _Wave | _File
         if str(target) == STANDARD:
             self._target = None
             self._container = "pipe"
-            self._sink = _Pipe(sys.stdout.buffer, sample_rate, channels, encoding)
+            self._sink = _Pipe(sys.stdout.buffer, layout, tags.chunks)
             return
         self._container = check_target(Path(target), encoding, overwrite)
         self._target = target_of(target)
+        if self._container == "FLAC" and (channels > FLAC_CHANNELS or sample_rate > FLAC_RATE):
+            raise AudioFileError(
+                f"{self.name}: {channels} channels at {sample_rate} Hz, but a FLAC holds at most {FLAC_CHANNELS} "
+                f"channels and {FLAC_RATE} Hz: name it .wav"
+            )
+        self._check_length(frames)
         self._temporary = part_of(self._target)
         try:
-            self._sink = _File(self._temporary, sample_rate, channels, self._container, encoding)
+            if self._container in ("WAV", "RF64"):
+                self._sink = _Wave(self._temporary, layout, tags.chunks, self._container == "RF64")
+            else:
+                self._sink = _File(self._temporary, sample_rate, channels, self._container, encoding, tags)
         except BaseException:
             self.discard()
             raise
@@ -137,8 +97,7 @@ class Writer:
     def write(self, block: np.ndarray) -> None:
         """Append a (frames, channels) block."""
         self.frames += len(block)
-        if self._container == "WAV" and self.frames * self._bytes_per_frame > WAV_BYTES:
-            raise AudioFileError(f"{self.name} would exceed the 4 GiB of a WAV: name it .w64, .rf64 or .flac")
+        self._check_length(self.frames)
         samples = np.ascontiguousarray(block, dtype=np.float32)
         if self.encoding != "FLOAT":
             samples = quantise(samples, BITS[self.encoding])
@@ -148,6 +107,10 @@ class Writer:
             raise
         except (OSError, RuntimeError) as error:
             raise AudioFileError(f"{self.name}: cannot be written ({_reason(error)}): is the disk full?") from error
+
+    def _check_length(self, frames: int) -> None:
+        if self._container == "AIFF" and frames * self._bytes_per_frame > WAV_BYTES:
+            raise AudioFileError(f"{self.name} would exceed the 4 GiB of an AIFF: name it .wav, .w64 or .flac")
 
     def commit(self) -> None:
         """Finish the file and give it its name."""
@@ -217,15 +180,16 @@ def quantise(samples: np.ndarray, bits: int) -> np.ndarray:
 class _File:
     """A container that libsndfile writes."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, container: str, encoding: str):
+    def __init__(self, path: Path, sample_rate: int, channels: int, container: str, encoding: str, tags: Tags):
         import soundfile
 
         try:
             self._file = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
         except (soundfile.SoundFileError, OSError, ValueError) as error:
-            allowed = os.access(path.parent, os.W_OK)
-            reason = _reason(error) if allowed else "permission denied: name a folder that you may write to"
-            raise AudioFileError(f"{path.parent}: cannot write there ({reason})") from error
+            raise _cannot_write(path, error) from error
+        for name, text in tags.names.items():
+            with contextlib.suppress(soundfile.SoundFileError, OSError):  # not every container has room for every tag
+                setattr(self._file, name, text)
 
     def write(self, samples: np.ndarray) -> None:
         self._file.write(samples)
@@ -234,43 +198,67 @@ class _File:
         self._file.close()
 
 
+class _Wave:
+    """WAV, beyond 4 GiB RF64; the header is written again at the end."""
+
+    def __init__(self, path: Path, layout: Layout, chunks: bytes, large: bool):
+        self._layout, self._chunks, self._large = layout, chunks, large
+        self._count = 0
+        try:
+            self._file = open(path, "xb")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        self._file.write(self._header())
+
+    def _header(self) -> bytes:
+        return header(self._layout, self._count, self._chunks, self._large)
+
+    def write(self, samples: np.ndarray) -> None:
+        self._count += self._file.write(_bytes(samples, self._layout))
+
+    def close(self) -> None:
+        if self._file.closed:
+            return
+        with self._file:
+            self._file.write(bytes(self._count % 2))
+            self._file.seek(0)
+            self._file.write(self._header())
+
+
 class _Pipe:
     """WAV into a pipe: the header claims unknown length, and is mended at the end where seeking is possible."""
 
-    def __init__(self, stream: BinaryIO, sample_rate: int, channels: int, encoding: str):
-        self._stream = stream
-        self._bits = BITS[encoding]
-        self._layout = (channels, sample_rate, 3 if encoding == "FLOAT" else 1)
+    def __init__(self, stream: BinaryIO, layout: Layout, chunks: bytes):
+        self._stream, self._layout, self._chunks = stream, layout, chunks
         self._count = 0
         self._start = stream.tell() if stream.seekable() else None
-        stream.write(self._header(UNKNOWN_SIZE))
-
-    def _header(self, data_bytes: int) -> bytes:
-        channels, sample_rate, tag = self._layout
-        frame = channels * self._bits // 8
-        riff = data_bytes if data_bytes == UNKNOWN_SIZE else data_bytes + data_bytes % 2 + 36
-        form = struct.pack("<HHIIHH", tag, channels, sample_rate, sample_rate * frame, frame, self._bits)
-        head = b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt \x10\0\0\0"
-        return head + form + b"data" + struct.pack("<I", data_bytes)
+        stream.write(stream_header(layout, None, chunks))
 
     def write(self, samples: np.ndarray) -> None:
-        if self._bits == 32:
-            data = samples.astype("<f4", copy=False).tobytes()
-        else:  # the upper bytes of little-endian int32
-            whole = samples.astype("<i4", copy=False).view(np.uint8).reshape(-1, 4)
-            data = whole[:, 4 - self._bits // 8 :].tobytes()
-        self._stream.write(data)
-        self._count += len(data)
+        self._count += self._stream.write(_bytes(samples, self._layout))
 
     def close(self) -> None:
-        if self._count % 2:
-            self._stream.write(b"\0")
+        self._stream.write(bytes(self._count % 2))
         if self._start is not None and self._count <= WAV_BYTES:
             end = self._stream.tell()
             self._stream.seek(self._start)
-            self._stream.write(self._header(self._count))
+            self._stream.write(stream_header(self._layout, self._count, self._chunks))
             self._stream.seek(end)
         self._stream.flush()
+
+
+def _bytes(samples: np.ndarray, layout: Layout) -> bytes:
+    """Return samples as they stand in a WAV."""
+    if layout.bits == 32:
+        return samples.astype("<f4", copy=False).tobytes()
+    whole = samples.astype("<i4", copy=False).view(np.uint8).reshape(-1, 4)  # of which the upper bytes are kept
+    return whole[:, 4 - layout.bits // 8 :].tobytes()
+
+
+def _cannot_write(path: Path, error: Exception) -> AudioFileError:
+    allowed = os.access(path.parent, os.W_OK)
+    reason = _reason(error) if allowed else "permission denied: name a folder that you may write to"
+    return AudioFileError(f"{path.parent}: cannot write there ({reason})")
 
 
 def _reason(error: Exception) -> str:

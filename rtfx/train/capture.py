@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..audio import read_audio
 from ..errors import AudioFileError
-from ..host.wave import Reader
 from ..units import db_from_gain
 from .align import ALIKE, Alignment, align, shifted
 
@@ -91,20 +91,16 @@ def look_through(dry: np.ndarray, wet: np.ndarray, rate: int, dry_name="dry", we
 
 def _mono(path: str | Path) -> tuple[np.ndarray, int, list[str]]:
     """Return (frames,), rate and warnings."""
-    with Reader(path) as reader:
-        blocks = list(reader.blocks(1 << 16))
-        rate = reader.sample_rate
-    audio = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+    audio, rate, warnings = read_audio(path)
     if not audio.size:
         raise AudioFileError(f"{path} is empty, expected audio")
     if audio.shape[1] == 1 or not (audio - audio[:, :1]).any():
-        return np.ascontiguousarray(audio[:, 0]), rate, []
+        return np.ascontiguousarray(audio[:, 0]), rate, warnings
     loud = int(np.argmax(np.mean(audio.astype(np.float64) ** 2, axis=0)))
-    return (
-        np.ascontiguousarray(audio[:, loud]),
-        rate,
-        [f"{path} has {audio.shape[1]} channels that differ: channel {loud + 1}, the loudest, is used; record in mono"],
+    warnings.append(
+        f"{path} has {audio.shape[1]} channels that differ: channel {loud + 1}, the loudest, is used; record in mono"
     )
+    return np.ascontiguousarray(audio[:, loud]), rate, warnings
 
 
 def _level(found: Capture, name: str, wave: np.ndarray) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ..api import Model
+from ..audio import Reader
 from ..bench.models import bench
 from ..control.level import CLIP
 from ..errors import UnsupportedInput
 from ..find import shipped
-from ..host.wave import Reader
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db

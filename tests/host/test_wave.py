@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtfx import riff
+from rtfx.audio import Reader
 from rtfx.errors import AudioFileError
-from rtfx.host.wave import Reader, Writer, quantise
+from rtfx.host.wave import Writer, quantise
 
 RATE = 48000
 
@@ -120,11 +122,27 @@ def test_targets_that_cannot_be(tmp_path, name, message):
     assert os.listdir(tmp_path) == []
 
 
-def test_wav_stops_at_four_gigabytes(tmp_path):
-    with pytest.raises(AudioFileError, match=r"4 GiB.*\.w64"), Writer(tmp_path / "x.wav", RATE, 2, "FLOAT") as writer:
-        writer.frames = 2**29
-        writer.write(noise(2, 10))
-    assert os.listdir(tmp_path) == []
+def test_what_holds_four_gigabytes_at_most_says_so_before_the_work_begins(tmp_path):
+    for frames in (2**29, 0):
+        with pytest.raises(AudioFileError, match=r"4 GiB.*\.wav"):
+            with Writer(tmp_path / "x.aiff", RATE, 2, "FLOAT", frames=frames) as writer:
+                assert not frames
+                writer.frames = 2**29  # a pipe's length is not known before
+                writer.write(noise(2, 10))
+        assert os.listdir(tmp_path) == []
+    with pytest.raises(AudioFileError, match="FLAC holds at most 8 channels.*name it .wav"):
+        Writer(tmp_path / "x.flac", RATE, 9)
+
+
+@pytest.mark.parametrize("encoding", ["PCM_16", "PCM_24", "FLOAT"])
+def test_beyond_four_gigabytes_a_wav_is_an_rf64(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr(riff, "LARGEST", 9000)  # as if sizes had 13 bits in place of 32
+    x = noise(1, 5003)
+    write(tmp_path / "x.wav", np.array_split(x, 7), encoding=encoding)
+    assert soundfile.info(tmp_path / "x.wav").format == "RF64"
+    assert read(tmp_path / "x.wav").shape == x.shape and np.abs(read(tmp_path / "x.wav") - x).max() < 2.0**-15
+    write(tmp_path / "y.wav", [x[:100]], encoding=encoding)
+    assert soundfile.info(tmp_path / "y.wav").format == "WAV"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +168,8 @@ def test_missing_file_and_folder(tmp_path):
 
 COPY = textwrap.dedent("""
     import sys
-    from rtfx.host.wave import Reader, Writer
+    from rtfx.audio import Reader
+    from rtfx.host.wave import Writer
     with Reader("-") as reader, Writer("-", reader.sample_rate, reader.channels, sys.argv[1]) as writer:
         for block in reader.blocks(777):
             writer.write(block)
