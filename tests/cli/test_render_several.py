@@ -1,4 +1,4 @@
-"""Several models, set lists or presets are rendered, each of them: one that is named is never dropped without a word."""
+"""Several models, set lists or presets are rendered, each of them: one that is named is never dropped unsaid."""
 
 import json
 import unicodedata
