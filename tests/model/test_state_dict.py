@@ -49,6 +49,78 @@ def test_recurrent_stacks(tmp_path, unit, layers, bias):
     assert np.abs(run(path, X, knobs={"bite": 0.3}) - expected.T).max() <= 1e-13
 
 
+FILM = filled(
+    RNG,
+    {
+        "c.weight": (3, 1, 4), "c.bias": (3,), "g.weight": (5, 2), "g.bias": (5,), "f.weight": (6, 5), "f.bias": (6,),
+        "h.weight": (3, 2, 1), "h.bias": (3,), "e.weight": (6, 1), "o.weight": (1, 3), "o.bias": (1,),
+    },
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("order", "one_plus"), [("scale-shift", False), ("shift-scale", True)])
+def test_film_layers_read_knobs(tmp_path, order, one_plus):
+    """One behind a net of both knobs, one that is a gain alone, one of a single knob; none enters the convolution."""
+    path = described(
+        tmp_path,
+        FILM,
+        {"type": "conv1d", "prefix": "c."},
+        {
+            "type": "film", "prefix": "f.", "order": order, "one_plus": one_plus,
+            "layers": [{"type": "linear", "prefix": "g."}, {"type": "activation", "kind": "relu"}],
+        },
+        {"type": "activation", "kind": "tanh"},
+        {"type": "film", "prefix": "h."},
+        {"type": "film", "prefix": "e.", "knobs": ["mud"]},
+        {"type": "linear", "prefix": "o."},
+        knobs=["bite", "mud"],
+    )  # fmt: skip
+    s, knobs = arrays(FILM), np.array([0.2, 0.9])
+    convolved = np.stack([s["c.bias"]] * FRAMES, axis=1)
+    for tap in range(4):
+        late = np.concatenate([np.zeros(3 - tap), X[: FRAMES - 3 + tap]])
+        convolved += s["c.weight"][:, :, tap] @ late[None]
+    scale, shift = np.split(s["f.weight"] @ np.maximum(s["g.weight"] @ knobs + s["g.bias"], 0) + s["f.bias"], 2)
+    if order == "shift-scale":
+        scale, shift = shift, scale
+    y = np.tanh(convolved * (scale + one_plus)[:, None] + shift[:, None])
+    y = y * (s["h.weight"][:, :, 0] @ knobs + s["h.bias"])[:, None]
+    first, second = np.split(s["e.weight"] @ knobs[1:], 2)
+    y = s["o.weight"] @ (y * first[:, None] + second[:, None]) + s["o.bias"][:, None]
+    spec = load(path)
+    assert [knob.name for knob in spec.knobs] == ["bite", "mud"] and spec.inputs == 1
+    assert np.abs(run(path, X, knobs={"bite": 0.2, "mud": 0.9}) - y).max() < 1e-13
+
+
+def test_knobs_that_no_film_reads_enter_with_the_audio(tmp_path):
+    state = filled(RNG, {"a.weight": (3, 2), "f.weight": (6, 1), "o.weight": (1, 3)})
+    film = {"type": "film", "prefix": "f.", "knobs": ["mud"]}
+    layers = {"type": "linear", "prefix": "a."}, film, {"type": "linear", "prefix": "o."}
+    s, path = arrays(state), described(tmp_path, state, *layers, knobs=["bite", "mud"])
+    scale, shift = np.split(s["f.weight"] @ [0.9], 2)
+    y = s["a.weight"] @ np.stack([X, np.full(FRAMES, 0.2)]) * scale[:, None] + shift[:, None]
+    assert np.abs(run(path, X, knobs={"bite": 0.2, "mud": 0.9}) - s["o.weight"] @ y).max() < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("film", "words"),
+    [
+        ({"prefix": "f.", "knobs": ["bit"]}, "knobs of a film layer is 'bit' (did you mean 'bite'?)"),
+        ({"prefix": "f.", "knobs": []}, "a film layer reads no knob"),
+        ({"prefix": "f.", "order": "both"}, "layers[1].order is 'both'"),
+        ({"prefix": "a."}, "layers[1] computes 3 features, expected 4 for 2"),
+        ({"prefix": "f.", "one_plus": 3}, "layers[1].one_plus is 3"),
+        ({"prefix": "f.", "scale": 3}, "unknown key 'scale'"),
+    ],
+)
+def test_film_layers_that_are_refused(tmp_path, film, words):
+    state = {"l.weight": [[1], [1]], "f.weight": [[1], [1], [1], [1]], "a.weight": [[1], [1], [1]]}
+    path = described(tmp_path, state, {"type": "linear", "prefix": "l."}, {"type": "film"} | film, knobs=["bite"])
+    with pytest.raises(errors.ModelError) as caught:
+        load(path)
+    assert words in str(caught.value)
+
+
 def test_branches_slices_and_activations(tmp_path):
     state = filled(RNG, {"a.weight": (4, 1), "a.bias": (4,), "alpha.weight": (1,)})
     gate = [

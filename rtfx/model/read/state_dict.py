@@ -8,8 +8,9 @@ network. For ``net.json`` that is said in ``net.arch.json``::
                 {"type": "batchnorm", "prefix": "bn.", "eps": 1e-5}, {"type": "prelu", "prefix": "relu."},
                 {"type": "gru", "prefix": "gru.", "layers": 2}, {"type": "linear", "prefix": "dense."}]}
 
-Only ``layers`` must be there. `inputs` are audio channels (1); each of `knobs` is one more feature behind them. Layers
-are applied one after the other; `prefix` is what comes before ``weight`` in the tensors' names, "" if it is left out.
+Only ``layers`` must be there. `inputs` are audio channels (1); each of `knobs` is one more feature behind them, but
+for those that a film layer reads. Layers are applied one after the other; `prefix` is what comes before ``weight`` in
+the tensors' names, "" if it is left out. docs/families.md has this table for users.
 
 ================  ===================================================================================================
 type              further keys
@@ -21,6 +22,8 @@ gru, lstm, rnn    layers (1): a stack l0, l1, ...
 prelu, batchnorm  batchnorm: eps, else the tensor ``eps``, else 1e-5; evaluated by its running mean and variance
 activation        kind, slope, slope_high, low, high: as in rtfx JSON
 slice             start, stop: features
+film              knobs (all): names; layers: those between the knobs and the film; order "scale-shift" or "shift-scale"
+                  ("scale-shift"); one_plus (false): what is computed is added to a scale of 1
 residual          layers, shortcut: two lists of layers, whose outputs are added; an empty list is the signal itself
 parallel          branches: lists of layers; join: "add", "mul" or "concat"
 ================  ===================================================================================================
@@ -42,7 +45,7 @@ import numpy as np
 
 from ...errors import NotAModelFile, ShapeMismatch, UnsupportedArchitecture, did_you_mean
 from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
-from ..nodes import ACTIVATIONS, Activation, Add, Concat, Conv1d, Hold, Mul, Node, Slice
+from ..nodes import ACTIVATIONS, Activation, Add, Affine, Concat, Conv1d, Dense, Hold, Input, Mul, Node, Slice
 from ..spec import Knob, ModelSpec
 from ..values import integer, listed, mapping, number, one_of, required, shown, string
 from .inputs import CHANNELS, KNOBS, input_nodes
@@ -54,6 +57,7 @@ KEYS = ("inputs", "knobs", "sample_rate", "name", "kind", "layers")
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
 PHASES = ("torch", "rtneural")
 JOINS: dict[str, type[Node]] = {"add": Add, "mul": Mul, "concat": Concat}
+ORDERS = ("scale-shift", "shift-scale")  # of the halves that a film computes
 NESTING = 16
 
 
@@ -84,7 +88,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     if beside is None:
         raise UnsupportedArchitecture(
             "a PyTorch state_dict without a description of the network: tensors alone do not say how they are joined; "
-            f"write {path.with_suffix('.arch.json').name} beside it (the layers in order)"
+            f"write {path.with_suffix('.arch.json').name} beside it (docs/families.md says how)"
         )
     arch = mapping(read_json(beside), beside.name)
     for key in arch:
@@ -92,15 +96,24 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
             raise NotAModelFile(f"{beside.name} has an unknown key {shown(key)}{did_you_mean(key[:60], KEYS)}")
     knobs = [string(name, "knobs") for name in listed(arch.get("knobs", []), "knobs")]
     width = at_most(integer(arch.get("inputs", 1), "inputs") + len(knobs), WIDTH, "inputs")
-    if inputs == CHANNELS:
+    layers = required(arch, "layers", beside.name)
+    read_by_films = films(layers, knobs)
+    if read_by_films is None and inputs == CHANNELS:
         knobs = []
     elif inputs == KNOBS:
         knobs = [f"input{i + 2}" for i in range(width - 1 - len(knobs))] + knobs
-    nodes = input_nodes(width, knobs)
+    entering = [name for name in knobs if name not in (read_by_films or ())]
+    width -= len(knobs) - len(entering)
+    nodes = input_nodes(width, entering)
+    entrance = len(nodes) - 1
     state = State(data)
     builder = Builder(nodes, state)
-    builder.chain(Signal(len(nodes) - 1, width), required(arch, "layers", beside.name), "layers")
-    if len(nodes) == 1:
+    for name in knobs:
+        if name not in entering:
+            builder.knobs[name] = add(nodes, Input((), role="knob", name=name))
+    begun = len(nodes)
+    builder.chain(Signal(entrance, width), layers, "layers")
+    if len(nodes) == begun:
         raise ShapeMismatch("layers is empty, expected at least one layer")
     state.finish()
     if "sample_rate" in arch and stated_rate(arch["sample_rate"]) is None:
@@ -119,11 +132,30 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     )
 
 
+def films(layers: Any, knobs: list[str]) -> set[str] | None:
+    """Return the knobs that the film layers in a description read, each of which it must name; None without any."""
+    read: set[str] | None = None
+    waiting = [layers]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            if entry.get("type") == "film":
+                names = listed(entry.get("knobs", knobs), "knobs of a film layer")
+                if not names:
+                    raise ShapeMismatch("a film layer reads no knob, expected some of the description's knobs")
+                read = (read or set()).union(one_of(name, knobs, "knobs of a film layer") for name in names)
+            waiting += [value for value in entry.values() if isinstance(value, (dict, list))]
+        elif isinstance(entry, list):
+            waiting += entry
+    return read
+
+
 class Builder:
-    """Appends described layers to a graph."""
+    """Appends described layers to a graph; `knobs` are the nodes of those that film layers read."""
 
     def __init__(self, nodes: list[Node], state: State):
         self.nodes, self.state, self.depth = nodes, state, 0
+        self.knobs: dict[str, int] = {}
 
     def chain(self, signal: Signal, layers: Any, where: str) -> Signal:
         """Append layers one after the other; return the output."""
@@ -148,6 +180,8 @@ class Builder:
             return self.stack(signal, kind.upper(), integer(entry.get("layers", 1), f"{where}.layers"), prefix, where)
         if kind in ("residual", "parallel"):
             return self.join(signal, entry, where)
+        if kind == "film":
+            return self.film(signal, entry, where)
         width = signal.width
         node: Node
         if kind == "linear":
@@ -196,6 +230,42 @@ class Builder:
             raise ShapeMismatch(f"{where} joins {[end.width for end in ends]} features, expected equal numbers")
         width = sum(end.width for end in ends) if join == "concat" else ends[0].width
         return ends[0]._replace(node=add(self.nodes, JOINS[join](tuple(end.node for end in ends))), width=width)
+
+    def film(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
+        """Append a feature-wise gain and shift that are computed from knobs; or a gain alone, if so many come out."""
+        sources = tuple(self.knobs[name] for name in entry.get("knobs", self.knobs))
+        condition = Signal(add(self.nodes, Concat(sources)) if len(sources) > 1 else sources[0], len(sources))
+        if "layers" in entry:
+            condition = self.chain(condition, entry["layers"], f"{where}.layers")
+        if "prefix" in entry or "layers" not in entry:
+            dense = self.pointwise(string(entry.get("prefix", ""), f"{where}.prefix"), condition)
+            condition = Signal(add(self.nodes, dense), dense.width)
+        width, found = signal.width, condition.width
+        if found not in (width, 2 * width):
+            raise ShapeMismatch(
+                f"{where} computes {found} features, expected {2 * width} for {width} (or {width}: a gain)"
+            )
+        order = one_of(entry.get("order", ORDERS[0]), ORDERS, f"{where}.order")
+        if entry.get("one_plus", False) not in (True, False):
+            raise NotAModelFile(f"{where}.one_plus is {shown(entry['one_plus'])}, expected true or false")
+        halves = [condition.node]
+        if found == 2 * width:
+            halves = [add(self.nodes, Slice((condition.node,), i * width, (i + 1) * width)) for i in (0, 1)]
+            halves = halves[::-1] if order == ORDERS[1] else halves
+        if entry.get("one_plus", False):
+            halves[0] = add(self.nodes, Affine((halves[0],), scale=np.ones(width), shift=np.ones(width)))
+        node = add(self.nodes, Mul((signal.node, halves[0])))
+        return signal._replace(node=add(self.nodes, Add((node, halves[1]))) if len(halves) > 1 else node)
+
+    def pointwise(self, prefix: str, signal: Signal) -> Dense:
+        """Return a linear layer, which PyTorch may have as a convolution of one tap."""
+        weight = self.state.take(f"{prefix}weight")
+        if weight.ndim == 3 and weight.shape[2] == 1:
+            weight = weight[:, :, 0]
+        if weight.ndim != 2 or weight.shape[1] != signal.width:
+            raise ShapeMismatch(f"{prefix}weight has shape {weight.shape}, expected {signal.width} inputs")
+        bias = self.state.optional(f"{prefix}bias", len(weight))
+        return Dense((signal.node,), weight=np.ascontiguousarray(weight), bias=bias)
 
     def convolution(self, signal: Signal, entry: dict[str, Any], prefix: str, where: str) -> Signal:
         """Append a convolution or a transposed one, with what its stride needs."""
@@ -266,6 +336,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "batchnorm": ("prefix", "eps"),
     "activation": ("kind", "slope", "slope_high", "low", "high"),
     "slice": ("start", "stop"),
+    "film": ("prefix", "knobs", "layers", "order", "one_plus"),
     "residual": ("layers", "shortcut"),
     "parallel": ("branches", "join"),
 }
