@@ -74,7 +74,8 @@ def find_beside(name: str, beside: Sequence[Path], kind: str) -> Path | None:
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
     """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
     if not os.path.exists(path):
-        raise AudioFileError(f"{path}: no such file, expected {what}")
+        hint = _hint(_spellings(os.fspath(path))[-1], [Path()], AUDIO_SUFFIXES)
+        raise AudioFileError(f"{path}: no such file{hint}, expected {what}")
     if found := oddity(path):
         raise AudioFileError(f"{path} is {found}, expected {what}")
     if not os.access(path, os.R_OK):
@@ -157,13 +158,14 @@ def _entry(
 
 def _hint(wanted: str, folders: Sequence[Path], suffixes: tuple[str, ...]) -> str:
     """Return the name that was probably meant, as it is to be written: other case, another folder, or the closest."""
-    bare = wanted[:200].rstrip("/").rpartition("/")[2]
-    for name in dict.fromkeys([wanted, bare]):
-        for folder in [] if _is_absolute(name) else folders:
-            if found := _alike(folder, name, suffixes, same_name):
-                where = "" if name == wanted else f", which is in {folder.absolute()}"
-                return f" (did you mean {quoted(found.relative_to(folder).as_posix())}{where}?)"
-    parent = "" if _is_absolute(wanted) else os.path.dirname(wanted)
+    parent, bare = os.path.dirname(wanted), wanted[:200].rstrip("/").rpartition("/")[2]
+    for folder in folders:
+        if found := _alike(folder, wanted, suffixes, same_name):
+            name = found if _is_absolute(wanted) else found.relative_to(folder)
+            return f" (did you mean {quoted(name.as_posix())}?)"
+    for folder in folders if parent else ():
+        if found := _alike(folder, bare, suffixes, same_name):
+            return f" (did you mean {quoted(found.name)}, which is in {folder.absolute()}?)"
     near = {Path(name).stem: f"{parent}/{name}" for name in _names([f / parent for f in folders], suffixes)}
     near |= {Path(name).stem: Path(name).stem for name in _names(folders, suffixes)}
     found_near = closest(Path(bare).stem, near)

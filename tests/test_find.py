@@ -128,6 +128,22 @@ def test_a_name_that_is_not_there_is_told_as_it_must_be_written(places, name, hi
         assert "(no such folder)" in looked
 
 
+def test_a_name_below_an_absolute_folder_is_told_too(places):
+    gig = places / "gig"
+    path = touch(gig / "Klon Deep.json")
+    for name in ("klon deep.JSON", "klon dep.json"):
+        with pytest.raises(errors.NotAModelFile) as caught:
+            find.find_model(gig / name)
+        assert f"(did you mean '{path}'?)" in str(caught.value)
+    assert find.find_model(places / "gig" / "Klon Deep") == path
+
+
+def test_the_dry_recording_gets_a_hint_too(places):
+    touch(places / "here/Dry.WAV")
+    with pytest.raises(errors.AudioFileError, match=r"^dry.wav: no such file \(did you mean 'Dry.WAV'\?\), expected"):
+        find.check_audio("dry.wav")
+
+
 def test_a_name_is_shown_as_it_is_written(places):
     with pytest.raises(errors.NotAModelFile) as caught:
         find.find_model("マーシャル\u3000クランチ.json")

@@ -162,7 +162,7 @@ def pairs(paths: tuple[str, ...], encoding: str, labels: Sequence[str] = ("",)) 
         A folder without audio.
     """
     if len(paths) < 2:
-        raise UsageError(f"found one path, {paths[0]!r}, expected IN... OUT: see rtfx render --help")
+        raise UsageError(f"found one path, {quoted(paths[0])}, expected IN... OUT: see rtfx render --help")
     *sources, target = paths
     found = {path: place for source in sources for path, place in _expand(source, target)}
     many = len(found) > 1 or any(os.path.isdir(source) for source in sources) or len(labels) > 1

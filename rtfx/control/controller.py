@@ -9,7 +9,7 @@ from numbers import Integral
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
-from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of
+from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of, quoted
 from ..host.patience import await_end
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
@@ -128,7 +128,7 @@ class Controller:
         scenes = self.preset.scenes
         if name not in scenes:
             raise UsageError(
-                f"no scene {name!r}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}"
+                f"no scene {quoted(name)}{did_you_mean(name, scenes)}, expected one of: {', '.join(scenes) or 'none'}"
             )
         self.set_many(scenes[name])
 
@@ -259,7 +259,7 @@ class Controller:
         outputs = int(self.engine.record["outputs"])
         if plan.outputs > outputs:
             raise AudioFileError(
-                f"preset {name!r} has {plan.outputs} output channels, the stream was opened with {outputs}: "
+                f"preset {quoted(name)} has {plan.outputs} output channels, the stream was opened with {outputs}: "
                 "start anew to hear it"
             )
 

@@ -86,7 +86,7 @@ def load_playable(
         Of `values`, or of how models are to be played: that is no fault of a preset.
     """
     loaded: list[LoadedPreset | Unplayable] = []
-    notes: list[str] = []
+    found: dict[str, None] = {}  # notes, each once
     faults: dict[int, RtfxError] = {}
     for index, preset in enumerate(presets):
         try:
@@ -100,7 +100,7 @@ def load_playable(
             loaded.append(Unplayable(preset.name, str(error), preset))
             continue
         loaded.append(one)
-        notes += [note for note in said if note not in notes]
+        found.update(dict.fromkeys(said))
     if len(faults) == len(presets):
         more = f" (nor can any of the {len(presets) - 1} other presets play)" if len(presets) > 1 else ""
         raise type(faults[0])(f"{faults[0]}{more}") from faults[0]
@@ -108,8 +108,8 @@ def load_playable(
         places = [*range(first, len(presets)), *range(first)]
         first = next(index for index in places if index not in faults)
         loaded[first], _ = loader.load(presets[first], values)
-    notes = [*(cannot_play(index, presets[index].name, str(error)) for index, error in faults.items()), *notes]
-    return loaded, first, notes + [warning for warning in kernels.warnings if warning not in notes]
+    faulty = [cannot_play(index, presets[index].name, str(error)) for index, error in faults.items()]
+    return loaded, first, list(dict.fromkeys([*faulty, *found, *kernels.warnings]))
 
 
 def cannot_play(index: int, name: str, reason: str) -> str:

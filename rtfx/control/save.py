@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..effects.table import BLOCKS
 from ..errors import PresetError
+from ..errors import quoted as shown
 from ..files import free_name
 from ..find import shipped, user_folder
 from ..model.random.nets import words_with
@@ -56,7 +57,7 @@ def save_scene(stream: Stream) -> str:
         return f"no knob of {name} differs from what is written: nothing to save{hint}"
     for scene, held in preset.scenes.items():
         if dict(held) == values:
-            return f"scene {scene!r} holds just these values{hint}"
+            return f"scene {shown(scene)} holds just these values{hint}"
     scene = next(f"saved {n}" for n in range(1, len(preset.scenes) + 2) if f"saved {n}" not in preset.scenes)
 
     def means(after: SetList) -> bool:
@@ -69,7 +70,7 @@ def save_scene(stream: Stream) -> str:
     stream.desk.set_list = str(target)
     stream.add_scene(scene, values)
     stream.desk.scenes[name] = scene
-    return f"saved as scene {scene!r} in {target}{hint}"
+    return f"saved as scene {shown(scene)} in {target}{hint}"
 
 
 def with_nets(stream: Stream) -> Preset | None:
@@ -115,7 +116,7 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
     presets = before.presets if before else ()
     for preset in presets:
         if chain_of(preset) == chain_of(heard):
-            return f"preset {preset.name!r} plays just this"
+            return f"preset {shown(preset.name)} plays just this"
     seeds = [found[1] for block in source.chain if (found := re.search(r"seed=(\d+)", random_text(block)))]
     name = f"{re.sub(r' seed [0-9 ]+$', '', source.name)} seed {' '.join(seeds)}"
     taken = {preset.name for preset in presets}
@@ -130,7 +131,7 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
     written = with_preset(text, document(heard, target.parent)) if text else new_set_list(heard)
     replace_set_list(target, written, means, f"by hand: {nested(document(heard))}")
     stream.desk.set_list = str(target)
-    return f"saved as preset {name!r} in {target}"
+    return f"saved as preset {shown(name)} in {target}"
 
 
 def changed(stream: Stream) -> tuple[dict[str, float | str], list[str]]:

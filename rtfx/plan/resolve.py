@@ -10,7 +10,7 @@ from typing import Any
 
 from ..effects.cab import load_impulse
 from ..effects.table import BLOCKS
-from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean
+from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean, quoted
 from ..find import find_audio, find_model
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
@@ -276,7 +276,7 @@ def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> t
     if hits:
         raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
     hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
-    raise UsageError(f"no parameter {address!r} in preset {preset!r}{hint}; it has: {', '.join(known) or 'none'}")
+    raise UsageError(f"no parameter {address!r} in preset {quoted(preset)}{hint}; it has: {', '.join(known) or 'none'}")
 
 
 def _title(block: ChainBlock) -> str:

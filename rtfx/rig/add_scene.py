@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import PresetError
+from ..errors import quoted as shown
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
 
@@ -111,7 +112,7 @@ def _preset(root: Any, name: str) -> Any:
         found = _child(node, "name")
         if found is not None and found.value == name:
             return node
-    raise PresetError(f"the set list has no preset {name!r} any more: was it renamed?")
+    raise PresetError(f"the set list has no preset {shown(name)} any more: was it renamed?")
 
 
 def _child(mapping: Any, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Several models, set lists or presets are rendered, each of them: one that is named is never dropped unsaid."""
+"""Several models, set lists or presets are rendered, each of them: what is named is never dropped without a word."""
 
 import json
 import unicodedata
