@@ -2,25 +2,30 @@
 
 A response is brought to the stream's rate and then cut, so that it costs neither latency nor time that nobody hears:
 
-- front: everything before the first sample above -60 dB of the peak;
+- offset: a constant that is still there when the response is over, as a recording's converter adds one, is subtracted;
+- front: everything before the first sample above -60 dB of the peak, or, where steady noise runs ahead of the response,
+  above six times that noise;
 - rate: by soxr, multiplied by (old rate / new rate), since a denser sum of the same curve is louder. Where the
   conversion itself rings ahead of the front, at most `PRERING` frames of that are kept;
 - tail: after the point where -80 dB of the energy is left it fades out, within an eighth of what came before or 256
   taps; where that would be beyond `max_taps` it fades out before;
 - level: the mean power gain over 80 Hz to 5 kHz, equal weight to each octave, is 1, so that cabinets can be compared
   and changed without a change of loudness; but no frequency is raised by more than 12 dB.
+
+An offset, noise ahead of the response and what is cut for its length are told in `Impulse.notes`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..audio import read_audio
 from ..errors import AudioFileError
 from ..rig.parameters import Parameter
-from ..units import gain_from_db
+from ..units import db_from_gain, gain_from_db
 from .block import Block
 
 PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),)
@@ -28,6 +33,14 @@ PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after 
 MAX_TAPS = 8192  # 170 ms at 48 kHz: a close-miked cabinet is over in 50
 READ_SECONDS = 10.0  # of a longer file: the rest cannot matter
 FRONT_DB = -60.0
+OFFSET_DB = (-80.0, -6.0)  # of the peak: a smaller offset is not told from the end of a response, a larger is none
+OFFSET_SECONDS = 0.005  # of the response's last quarter, at least
+OFFSET_STEADY = 0.1  # of the offset: how much its parts may differ
+NOISE_WINDOW = 0.001  # s
+NOISE_WINDOWS = 10  # of lead-in, at least, from which the noise in it can be known
+NOISE_STEADY_DB = 4.0  # between its first and its second half: what grows towards the peak belongs to the response
+OVER_NOISE = 6.0  # times its RMS: of a million samples of Gaussian noise none is above
+PRENOISE = 0.0005  # s kept ahead of what is above the noise: the response begins within it
 TAIL_ENERGY_DB = -80.0
 PRERING = 32  # frames: 0.7 ms at 48 kHz
 LOUDNESS_HZ = (80.0, 5000.0)
@@ -42,7 +55,19 @@ def cells(values, sample_rate: float) -> list[float]:
 CAB = Block("cab", PARAMETERS, cells, file="audio", summary="a loudspeaker cabinet: an impulse response")
 
 
+class Impulse(NamedTuple):
+    """An impulse response, (channels, taps) float64, and what the user should know about its file."""
+
+    response: np.ndarray
+    notes: tuple[str, ...]
+
+
 def load_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: bool = True) -> np.ndarray:
+    """Return the response alone that `read_impulse` reads."""
+    return read_impulse(path, sample_rate, max_taps, normalise).response
+
+
+def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: bool = True) -> Impulse:
     """Read an impulse response from a WAV, FLAC or AIFF file of any rate.
 
     Parameters
@@ -57,34 +82,89 @@ def load_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
 
     Returns
     -------
-    numpy.ndarray
-        float64, (channels, taps); one gain for all channels.
+    Impulse
+        One gain for all channels.
 
     Raises
     ------
     AudioFileError
         Missing, not audio, silent, not finite, or more than two channels.
     """
-    response, file_rate = _read(Path(path))
+    name = Path(path).name
+    response, file_rate, notes = _read(Path(path))
+    offset = _offset(response, file_rate)
+    if offset.any():
+        notes.append(f"{name} has a constant offset of {np.abs(offset).max():.2g}: removed")
+        response = response - offset[:, None]
     onset = _first_loud(response)
+    after_noise = _behind_noise(response, file_rate)
+    if after_noise > onset:
+        notes.append(f"{name} begins with {after_noise / file_rate:.2g} s of noise: left out")
+        onset = after_noise
     response = response[:, onset:]
     if file_rate != sample_rate:
         response = _resample(response, file_rate, sample_rate)
+    whole = response
     response = _cut_tail(response, max_taps)
-    return response * _level(response, sample_rate) if normalise else response
+    if response.shape[1] == max_taps < whole.shape[1]:
+        lost = float((whole[:, max_taps:] ** 2).sum() / (whole**2).sum())
+        notes.append(
+            f"{name} is longer than the {1000.0 * max_taps / sample_rate:.0f} ms that a cabinet may ring: what comes "
+            f"later, {db_from_gain(lost**0.5):.0f} dB of it, is cut"
+        )
+    return Impulse(response * _level(response, sample_rate) if normalise else response, tuple(notes))
 
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Return ((channels, frames) float64, Hz)."""
-    audio, rate, _ = read_audio(path, seconds=READ_SECONDS, dtype="float64", what="an impulse response")
-    data, channels = audio.T, audio.shape[1]
+def _read(path: Path) -> tuple[np.ndarray, int, list[str]]:
+    """Return ((channels, frames) float64, Hz, what is wrong with the file)."""
+    audio, rate, notes = read_audio(path, seconds=READ_SECONDS + 1.0, dtype="float64", what="an impulse response")
+    frames, channels = round(READ_SECONDS * rate), audio.shape[1]
+    if len(audio) > frames:
+        notes.append(f"{path.name} is longer than {READ_SECONDS:g} s: only that is read")
+    data = audio[:frames].T
     if channels > 2:
         raise AudioFileError(f"{path}: has {channels} channels, expected an impulse response of 1 or 2")
     if not np.isfinite(data).all():
         raise AudioFileError(f"{path}: holds NaN or infinite samples, expected an impulse response: export it again")
     if data.size == 0 or not data.any():
         raise AudioFileError(f"{path}: is {'empty' if data.size == 0 else 'silent'}, expected an impulse response")
-    return data, rate
+    return data, rate, notes
+
+
+def _offset(response: np.ndarray, rate: float) -> np.ndarray:
+    """Return the constant offset of each channel, (channels,): 0 where the last quarter has none that stays."""
+    frames = response.shape[1] // 16
+    if 4 * frames < OFFSET_SECONDS * rate:
+        return np.zeros(len(response))
+    parts = response[:, -4 * frames :].reshape(len(response), 4, frames)
+    means = parts.mean(axis=2)
+    mean = means.mean(axis=1)
+    steady = np.ptp(means, axis=1) <= OFFSET_STEADY * np.abs(mean)
+    low, high = (np.abs(response).max() * gain_from_db(db) for db in OFFSET_DB)
+    return np.where(steady & (low < np.abs(mean)) & (np.abs(mean) < high), mean, 0.0)
+
+
+def _behind_noise(response: np.ndarray, rate: float) -> int:
+    """Return the frame at which a response begins behind a lead-in of steady noise, 0 if there is none.
+
+    The noise is known from the median energy of short windows before the peak: a response that begins at once, and has
+    its peak later, is above it from its first sample on.
+    """
+    loudest = np.abs(response).max(axis=0)
+    window = max(round(NOISE_WINDOW * rate), 1)
+    count = int(np.argmax(loudest)) // window
+    if count < NOISE_WINDOWS:
+        return 0
+    energies = (response[:, : count * window] ** 2).sum(axis=0).reshape(count, window).mean(axis=1)
+    floor = float(np.median(energies))
+    above = int(np.argmax(loudest > OVER_NOISE * floor**0.5))
+    half = above // 2
+    if above < NOISE_WINDOWS * window:
+        return 0
+    halves = [float((response[:, part] ** 2).mean()) for part in (slice(0, half), slice(half, 2 * half))]
+    if min(halves) <= 0.0 or abs(db_from_gain((halves[0] / halves[1]) ** 0.5)) > NOISE_STEADY_DB:
+        return 0
+    return above - round(PRENOISE * rate)
 
 
 def _first_loud(response: np.ndarray) -> int:

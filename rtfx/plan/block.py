@@ -47,6 +47,8 @@ class ChainBlock:
         The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
     net : ModelSpec, optional
         What plays a part of a `klon` block in its neural mode.
+    notes : tuple of str
+        What the user should know about its file.
     input_db, output_db : float
         Gains before and after the model beside those that it states; not part of the bare function.
     """
@@ -64,6 +66,7 @@ class ChainBlock:
     resample_phase: str = "linear"
     period_rate: float | None = None
     net: ModelSpec | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..effects.cab import load_impulse
+from ..effects.cab import read_impulse
 from ..effects.table import BLOCKS
 from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean, quoted
 from ..find import find_audio, find_model
@@ -140,6 +140,7 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         built = _chain_block(block, sample_rate, models, options, preset)
         at_rate, rate_notes = fitted(built, sample_rate, options.rate_method)
         chain.append(at_rate)
+        notes += [f"{block.id}: {note}" for note in built.notes]
         notes += rate_notes
         if built.spec is not None:
             notes += [f"{block.id}: {warning}" for warning in built.spec.warnings]
@@ -197,12 +198,12 @@ def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ChainBlock:
     spec = _model(block, models) if block.type == "model" else None
     try:
         file = find_audio(block.file or "", block.beside) if block.type == "cab" else None
-        impulse = load_impulse(file, sample_rate) if file else None
+        impulse, notes = read_impulse(file, sample_rate) if file else (None, ())
     except RtfxError as error:
         if block.path is None:
             raise
         raise block.error("file", str(error)) from error
-    return ChainBlock(block.id, BLOCKS[block.type], {}, spec, impulse)
+    return ChainBlock(block.id, BLOCKS[block.type], {}, spec, impulse, notes=notes)
 
 
 def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
@@ -227,6 +228,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         input_db=input_db,
         resample_phase=phase,
         net=_net(block, models),
+        notes=result.notes,
     )
 
 

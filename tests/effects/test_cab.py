@@ -5,7 +5,8 @@ import pytest
 import scipy.signal
 import soundfile
 
-from rtfx.effects.cab import CAB, MAX_TAPS, load_impulse
+from rtfx.api import Rig
+from rtfx.effects.cab import CAB, MAX_TAPS, READ_SECONDS, load_impulse, read_impulse
 from rtfx.errors import AudioFileError
 
 
@@ -39,6 +40,101 @@ def test_leading_silence_is_cut(tmp_path):
     expected = load_impulse(write(tmp_path, response), 48000)
     assert np.abs(response[0]) > 1e-3 * np.abs(response).max()
     np.testing.assert_allclose(load_impulse(write(tmp_path, quiet), 48000), expected, rtol=1e-6)
+
+
+def near(found, expected, rate=48000) -> float:
+    """Return the largest difference of two responses between 80 Hz and 5 kHz, in dB."""
+    frequencies = np.geomspace(80, 5000, 200)
+    return np.abs(magnitude_db(found[0], rate, frequencies) - magnitude_db(expected[0], rate, frequencies)).max()
+
+
+def noisy(response, db: float, lead: int, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """Return a response of peak 1 behind `lead` frames, with Gaussian noise of so many dB (RMS) all over it."""
+    x = np.concatenate([np.zeros(lead), response / np.abs(response).max()])
+    return x + 10 ** (db / 20) * np.random.default_rng(seed).standard_normal((channels, x.size))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("lead", [600, 4800, 48000, 300000])
+@pytest.mark.parametrize("db", [-75, -60, -50, -40])
+def test_a_response_behind_noise_is_found(tmp_path, db, lead, channels):
+    """The noise of a recording is above -60 dB of the peak long before the response: it must not take its place."""
+    response = speaker(48000)
+    found, notes = read_impulse(write(tmp_path, noisy(response, db, lead, channels)), 48000)
+    assert found.shape[0] == channels and np.argmax(np.abs(found[0])) <= 40
+    of_noise = {-75: 0.3, -60: 0.6, -50: 1.6, -40: 5.0}[db]  # what runs on under the response
+    assert near(found, load_impulse(write(tmp_path, response), 48000)) < of_noise
+    assert len(notes) <= 1 and ("noise" in notes[0] if notes else db < -50)
+
+
+@pytest.mark.parametrize("hum", [50.0, 60.0, 120.0])
+def test_a_response_behind_hum_is_found(tmp_path, hum):
+    lead = 20000
+    x = np.concatenate([np.zeros(lead), speaker(48000)])
+    x += 3e-3 * np.sin(2 * np.pi * hum * np.arange(x.size) / 48000)
+    found = load_impulse(write(tmp_path, x), 48000)
+    assert np.argmax(np.abs(found[0])) <= 40
+
+
+def test_what_comes_before_the_peak_and_is_no_noise_stays(tmp_path):
+    """A quiet direct sound with a louder reflection, and a response that swells."""
+    direct = np.concatenate([0.1 * speaker(48000)[:1500], speaker(48000)])
+    swell = np.concatenate([speaker(48000)[::-1], speaker(48000)])
+    for response in (direct, swell):
+        for lead in (0, 3000):
+            whole = np.concatenate([np.zeros(lead), response])
+            found, notes = read_impulse(write(tmp_path, whole), 48000, normalise=False)
+            loud = np.flatnonzero(np.abs(response) > 1e-3 * np.abs(response).max())
+            assert np.argmax(np.abs(found[0])) == np.argmax(np.abs(response)) - loud[0] and not notes
+
+
+@pytest.mark.parametrize("offset", [0.001, 0.01, -0.05])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_offset_is_removed_and_said(tmp_path, offset, channels):
+    """It is no sound, but it took level away: 26,000 samples of 0.01 weigh more than the response at 0 Hz."""
+    response = np.concatenate([speaker(48000), np.zeros(24000)])
+    expected = load_impulse(write(tmp_path, response), 48000)
+    path = write(tmp_path, np.stack([response + offset, response][:channels]))
+    found, notes = read_impulse(path, 48000)
+    assert near(found, expected) < 0.05
+    assert abs(loudness(found[0], 48000) - 1.0) < 0.02
+    assert len(notes) == 1 and "ir.wav has a constant offset of" in notes[0] and "removed" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        [0.25],
+        [1.0, 0.5, 0.25],
+        np.ones(64) / 64,
+        np.exp(-np.arange(2000) / 600),
+        speaker(48000),
+        speaker(48000)[:500],
+        np.exp(-np.arange(3000) / 900) * np.cos(2 * np.pi * 30 * np.arange(3000) / 48000),
+    ],
+    ids=["wire", "three", "mean", "decay", "speaker", "cut short", "slow"],
+)
+def test_a_response_that_has_no_offset_is_left_alone(tmp_path, response):
+    found, notes = read_impulse(write(tmp_path, response), 48000, normalise=False)
+    taps = -(-found.shape[1] // 2)  # the end is faded
+    assert not notes and np.abs(found[0, :taps] - np.asarray(response)[:taps]).max() < 1e-6
+
+
+def test_limits_of_length_are_told(tmp_path):
+    long = np.exp(-np.arange(48000) / 9000) * np.random.default_rng(0).standard_normal(48000)
+    found, notes = read_impulse(write(tmp_path, long), 48000)
+    assert found.shape[1] == MAX_TAPS
+    assert notes == ("ir.wav is longer than the 171 ms that a cabinet may ring: what comes later, -8 dB of it, is cut",)
+    assert read_impulse(write(tmp_path, long[:MAX_TAPS] * np.geomspace(1, 1e-6, MAX_TAPS)), 48000).notes == ()
+    endless = np.concatenate([speaker(48000), np.zeros(int(READ_SECONDS * 48000))])
+    assert read_impulse(write(tmp_path, endless), 48000).notes == ("ir.wav is longer than 10 s: only that is read",)
+
+
+def test_what_is_told_of_a_file_reaches_the_player(tmp_path):
+    path = write(tmp_path, np.concatenate([speaker(48000), np.zeros(24000)]) + 0.01)
+    rig = Rig([{"type": "cab", "file": str(path)}])
+    rig.plan(48000)
+    assert rig.notes == ["cab: ir.wav has a constant offset of 0.01: removed"]
 
 
 def test_the_tail_is_cut_where_nothing_is_left(tmp_path):
