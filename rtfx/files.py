@@ -104,15 +104,16 @@ def put(part: Path, target: Path) -> None:
     os.replace(part, target)
 
 
-def read_file(path: str | Path) -> bytes:
-    """Return what is in an ordinary file.
+def read_file(path: str | Path, most: int = -1) -> bytes:
+    """Return what is in an ordinary file, its first `most` bytes where that is not negative.
 
     Raises
     ------
     OSError
         It cannot be read, or is no ordinary file.
     """
-    return target_of(path).read_bytes()
+    with open(target_of(path), "rb") as file:
+        return file.read(most)
 
 
 def write_file(path: str | Path, content: str | bytes, durable: bool = False) -> None:

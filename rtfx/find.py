@@ -71,6 +71,11 @@ def find_beside(name: str, beside: Sequence[Path], kind: str) -> Path | None:
     return _first(_spellings(name), beside, MODEL_SUFFIXES if kind == "model" else AUDIO_SUFFIXES)
 
 
+def files_in(folder: str | Path) -> list[Path]:
+    """Return the files in a folder and all folders in it, sorted; what vanishes or may not be read is left out."""
+    return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+
+
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
     """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
     if not os.path.exists(path):

@@ -30,7 +30,7 @@ class Ledger:
     def __init__(self, folder: Path, settings: Callable[[Job], str]):
         self._folder, self._path, self._settings = folder, folder / NAME, settings
         self._entries: dict[str, dict[str, Any]] = {}
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             read = json.loads(read_file(self._path))
             self._entries = {k: v for k, v in read.items() if isinstance(v, dict)}
 

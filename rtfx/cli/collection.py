@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from ..batch.workers import pool
-from ..errors import ResourceLimit, RtfxError
+from ..errors import ResourceLimit, RtfxError, one_line
 from .output import json_line, status
 
 FEW = 24  # files are read here in less time than workers need to start
@@ -63,35 +64,47 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequenc
     for name in files:
         try:
             failed += not judge(name)
-        except RtfxError as error:
+        except Exception as error:  # of whatever kind: one bad file never costs the others their verdict
             if keys is not None:
                 json_line({"file": name, **dict.fromkeys(keys), "ok": False, **_refusal(name, error)})
             if len(files) == 1:
                 raise
             failed += 1
-            status(str(error))
+            status(str(error) if isinstance(error, RtfxError) else f"{name}: {_refusal(name, error)['error']}")
     return failed
 
 
 def facts_of(files: Sequence[str], read: Reader, compat: str | None) -> Iterator[dict[str, Any]]:
-    """Yield what `read` says of each file, in order; of a bad one its error in words.
-
-    Raises
-    ------
-    ResourceLimit
-        A worker process has died.
-    """
+    """Yield what `read` says of each file, in order; of a bad one its error in words."""
     job = partial(_facts, read=read, compat=compat)
     if len(files) <= FEW:
         yield from map(job, files)
         return
+    done = 0
     with pool(min(os.cpu_count() or 1, -(-len(files) // TOGETHER))) as workers:
         try:
-            yield from workers.map(job, files, chunksize=TOGETHER)
+            for facts in workers.map(job, files, chunksize=TOGETHER):
+                yield facts
+                done += 1
         except BrokenProcessPool:
-            raise ResourceLimit("a process that read the files has died: is there enough memory?") from None
+            pass  # which file it was is found out below
         finally:
             workers.shutdown(wait=True, cancel_futures=True)
+    yield from _one_by_one(job, files[done:])
+
+
+def _one_by_one(job: Reader, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield facts from one process at a time; a file that ends its process is a bad one."""
+    left = list(files)
+    while left:
+        with pool(1) as worker, contextlib.suppress(BrokenProcessPool):
+            while left:
+                yield worker.submit(job, left[0]).result()
+                del left[0]
+        if left:
+            error = ResourceLimit("the process that read this file has died: is there enough memory?")
+            yield {"file": left[0], **_refusal(left[0], error)}
+            del left[0]
 
 
 def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
@@ -108,12 +121,13 @@ def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, 
 def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:
     try:
         return read(name, compat)
-    except RtfxError as error:
+    except Exception as error:  # of whatever kind: one bad file never costs a folder its table
         return {"file": name, **_refusal(name, error)}
 
 
-def _refusal(name: str, error: RtfxError) -> dict[str, str]:
-    return {"error": str(error).removeprefix(f"{name}: "), "error_class": type(error).__name__}
+def _refusal(name: str, error: Exception) -> dict[str, str]:
+    words = str(error) if isinstance(error, RtfxError) else f"internal error, please report it: {error}"
+    return {"error": one_line(words).removeprefix(f"{name}: "), "error_class": type(error).__name__}
 
 
 def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -50,14 +50,14 @@ def model_files(name: str) -> list[str]:
     NotAModelFile
         The folder holds no model file.
     """
-    from ..find import MODEL_SUFFIXES
+    from ..find import MODEL_SUFFIXES, files_in
     from ..model.read.hdf5 import SUFFIXES, holds_model
 
     folder = Path(name)
     if not folder.is_dir():
         return [name]
     files = []
-    for path in folder.rglob("*"):
+    for path in files_in(folder):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue  # what programs keep for themselves
         suffix = path.suffix.lower()
@@ -69,7 +69,7 @@ def model_files(name: str) -> list[str]:
         raise NotAModelFile(
             f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
         )
-    return sorted(files)
+    return files
 
 
 def read_facts(name: str, compat: str | None, inputs: str | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import click
 from ..batch.job import Job, Outcome
 from ..errors import AudioFileError, UsageError, quoted
 from ..files import STANDARD
+from ..find import files_in
 from ..named import SET_LIST, RigFlags, build, numbered
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options
@@ -200,7 +201,7 @@ def _expand(source: str, target: str) -> list[tuple[str, Path]]:
     An argument is a file, a folder with all in it but `target`, or a pattern that no shell expanded.
     """
     if os.path.isdir(source):
-        files = sorted(path for path in Path(source).rglob("*") if path.suffix.lower() in READABLE and path.is_file())
+        files = [path for path in files_in(source) if path.suffix.lower() in READABLE and path.is_file()]
         made = Path(target).resolve()
         if made != Path(source).resolve():
             files = [path for path in files if not path.resolve().is_relative_to(made)]

@@ -22,7 +22,7 @@ from ..audio import Reader
 from ..engine.offline import Offline
 from ..files import read_file, write_file
 from ..find import shipped, user_cache
-from ..model.levels import NORMAL
+from ..model.levels import LOUDEST_DB, NORMAL
 from ..model.spec import ModelSpec
 from ..plan.block import ChainBlock
 from ..plan.chain import plan_chain
@@ -80,7 +80,7 @@ def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
     path = user_cache() / "levels" / _name(blocks, sample_rate)
     with contextlib.suppress(OSError, ValueError):
         known = float(read_file(path))
-        if known < math.inf:  # NaN is not
+        if known == -math.inf or abs(known - TARGET_LUFS) <= LOUDEST_DB:  # of a damaged file neither holds
             return known
     measured = round(measure(blocks, sample_rate), 2)
     with contextlib.suppress(OSError):  # a full or read-only disk costs time at the next start, nothing else

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..effects.table import BLOCKS
+from ..files import read_file
 from ..find import find_audio, find_model
 from ..model.spec import ModelSpec
 from ..plan.resolve import Models
@@ -77,6 +78,6 @@ def digest(name: str) -> str:
     path = Path(name)
     try:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        return hashlib.sha256(b"".join(read_file(file) for file in files)).hexdigest()
     except OSError:
         return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..effects.table import BLOCKS
 from ..errors import PresetError
 from ..errors import quoted as shown
-from ..files import free_name
+from ..files import free_name, read_file
 from ..find import shipped, user_folder
 from ..model.random.nets import words_with
 from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
@@ -153,7 +153,7 @@ def _target(stream: Stream) -> tuple[Path | None, Path, str]:
         return None, _free(re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] + ".yaml"), ""
     path = Path(own).resolve()  # what a link points at is replaced, not the link
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PresetError(f"{path}: cannot be read ({error}): nothing was saved") from None
     return path, _free(path.name) if shipped() in path.parents else path, text

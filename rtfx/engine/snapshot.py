@@ -150,6 +150,6 @@ def restore(engine: Engine, copy: np.ndarray, rigs: dict[int, EngineRig], number
 
 # what belongs to this engine and its memory, not to the state
 KEPT = (
-    "pending", "device_inputs", "device_outputs", "in_channel", "source", "dry_ring", "wet_ring", "ring_frames", "log",
-    "log_size", "turn", "run_rig",
+    "pending", "inputs", "outputs", "device_inputs", "device_outputs", "in_channel", "source", "dry_ring", "wet_ring",
+    "ring_frames", "log", "log_size", "turn", "run_rig",
 )  # fmt: skip

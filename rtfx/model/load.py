@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..find import find_model
 from . import rtfx_json
-from .limits import FILE_BYTES, check_limits
+from .limits import FILE_BYTES, check_limits, shallow
 from .read import agam, aidax, foreign, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
 from .read.binary import read_binary
 from .read.inputs import check_inputs
@@ -132,6 +132,10 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
         if family.inputs and inputs is not None:
             options["inputs"] = inputs
         return check_limits(family.read(data, path, **options))
+    except RecursionError as error:  # a header inside an archive, which no limit of this module has seen
+        raise ResourceLimit(
+            f"{one_line(path)}: nested too deeply, expected a few levels: is this a model file?"
+        ) from error
     except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
         message = "".join(c if is_text(c) else "?" for c in one_line(error))
         if len(message) > MESSAGE:
@@ -171,7 +175,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise NotAModelFile(f"not JSON ({str(error)[:100]}): fetch or export it again") from error
     if not isinstance(data, dict):
         raise NotAModelFile(f"the file holds {shown(data)}, expected a JSON object")
-    return mapping(data, "the file")
+    return mapping(shallow(data, "the file"), "the file")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def measured() -> dict[str, Choice]:
             found = json.loads(read_file(path))
             choices = {str(key): tuple(map(int, numbers)) for key, numbers in found.items()}
             _read = (path, changed, choices)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
     return _read[2]
 

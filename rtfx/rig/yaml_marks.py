@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PresetError
+from ..files import read_file
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 100_000  # a set list of 128 presets with ten blocks each has some 15,000
@@ -51,8 +52,7 @@ def read_yaml(path: Path) -> Marked:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_file(path, MAX_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PresetError(f"{path}: {reason}, expected a set list: check the name") from None
@@ -111,8 +111,9 @@ class _Walk:
             return Marked(node.value, line)
         try:
             return Marked(self.construct(node), line)
-        except ValueError:
-            raise PresetError(f"{place}: {node.value[:40]!r} is not a number that can be read") from None
+        except (ValueError, LookupError, TypeError, OverflowError):  # `!!bool maybe` is a KeyError, `!!int ""` no index
+            kind = {"int": "number", "float": "number"}.get(node.tag.rpartition(":")[2], "value of its tag")
+            raise PresetError(f"{place}: {node.value[:40]!r} is not a {kind} that can be read") from None
 
     def _mapping(self, node, depth: int) -> dict[str, Marked]:
         result: dict[str, Marked] = {}

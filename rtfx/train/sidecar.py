@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UsageError
-from ..files import replacement
+from ..files import read_file, replacement
+from ..model.read.zipped import DAMAGED
 from .fit import Checkpoint, Report
 
 SUFFIX = ".rtfx-train"
@@ -50,20 +51,20 @@ def restore(path: Path, about: Mapping[str, Any]) -> Checkpoint:
         There is none, it is damaged, or it is of another training: names what differs.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(BytesIO(read_file(path)), allow_pickle=False) as file:
             tensors = {name: file[name] for name in file.files}
             said = json.loads(str(tensors.pop("said")))
-            reports = [Report(**report) for report in said["reports"]]
+            reports, known = [Report(**report) for report in said["reports"]], dict(said["about"])
     except FileNotFoundError:
         raise UsageError(f"{path}: no such training to go on with; leave --resume out to begin one") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise UsageError(
             f"{path} is no training of this version ({error}): leave --resume out to begin anew"
         ) from error
     for key, value in about.items():
-        if said["about"].get(key) != value:
+        if known.get(key) != value:
             raise UsageError(
-                f"{path} is a training with {key} {said['about'].get(key)!r}, not {value!r}: say the same, or leave "
+                f"{path} is a training with {key} {known.get(key)!r}, not {value!r}: say the same, or leave "
                 "--resume out to begin anew"
             )
     parts: dict[str, dict[str, np.ndarray]] = {"learner": {}, "best": {}}

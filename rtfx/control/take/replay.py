@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from ...engine.engine import Engine
 from ...engine.layout import GLIDES
 from ...engine.rig import EngineRig
 from ...engine.snapshot import STATE_BYTES, part, restore, unpack
-from ...errors import AudioFileError, PresetError
+from ...errors import AudioFileError, PresetError, one_line
+from ...files import read_file
+from ...model.read.zipped import DAMAGED
 from ...plan.resolve import Models, Options
 from ...rig.preset import load_set_list
 from ..load import Loader, load_presets
@@ -29,10 +32,22 @@ SPAN_FRAMES = 8192
 def take_in(path: str | Path) -> bool:
     """Tell whether a set list is a take: it has the key at the start of a line."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return any(line.startswith("take:") for line in file)
+        lines = read_file(path).splitlines()
     except OSError:
         return False
+    return any(line.startswith(b"take:") for line in lines)
+
+
+@contextlib.contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Say in a line of a take that it holds something else than was written there."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        kind = type(error).__name__
+        raise PresetError(
+            f"{path}: this take is damaged ({kind}: {one_line(error)[:80]}): is it as it was saved?"
+        ) from error
 
 
 class Replay:
@@ -50,12 +65,19 @@ class Replay:
     """
 
     def __init__(self, path: str | Path):
+        self.path = Path(path)
+        with understood(self.path):
+            self._begin(path)
+
+    def _begin(self, path: str | Path) -> None:
         import yaml  # type: ignore[import-untyped]
 
-        self.path = Path(path)
         set_list = load_set_list(self.path, BLOCKS)
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self._take: dict[str, Any] = yaml.load(self.path.read_text(encoding="utf-8"), loader)["take"]  # noqa: S506
+        try:
+            self._take: dict[str, Any] = yaml.load(read_file(self.path), loader)["take"]  # noqa: S506
+        except yaml.YAMLError as error:
+            raise PresetError(f"{path}: take: is not YAML: {one_line(error)}") from None
         if self._take.get("version") != VERSION:
             raise PresetError(f"{path}: take: version is {self._take.get('version')!r}, expected {VERSION}")
         self.warnings = [] if self._take["exact"] else [str(self._take.get("fault", "it says so"))]
@@ -85,6 +107,12 @@ class Replay:
         AudioFileError
             The recording does not fit the take.
         """
+        with understood(self.path):
+            return self._process(blocks, sample_rate, channels)
+
+    def _process(
+        self, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
+    ) -> tuple[Iterator[np.ndarray], int]:
         if sample_rate != round(self._rate):
             raise AudioFileError(f"the recording has {sample_rate} Hz, expected the take's {self._rate:g} Hz")
         outputs = int(self._take["outputs"])
@@ -120,7 +148,7 @@ class Replay:
                 number = int(self._take["playing"])
                 rigs[number] = self._rig(number, values_now=True)
                 engine.publish(rigs[number])
-        return self._played(iter(blocks), engine, rigs, block, channels), outputs
+        return self._guarded(self._played(iter(blocks), engine, rigs, block, channels)), outputs
 
     def _without(self, reason: str) -> Any:
         self.warnings.append(reason)
@@ -129,10 +157,15 @@ class Replay:
     def _read(self) -> dict[str, np.ndarray]:
         """Return the arrays of the state file; without them there is a warning."""
         try:
-            with np.load(self.path.parent / self._take["state"], allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile):
+            content = read_file(self.path.parent / self._take["state"])
+        except OSError:
             self.warnings.append(f"{self._take['state']} is missing: it starts at rest")
+            return {}
+        try:
+            with np.load(BytesIO(content), allow_pickle=False) as file:
+                return dict(file)
+        except (*DAMAGED, MemoryError):
+            self.warnings.append(f"{self._take['state']} is damaged: it starts at rest")
             return {}
 
     @property
@@ -164,6 +197,10 @@ class Replay:
         if weights is not None and weights.shape != preset.plan.weights.shape:
             return self._without("weights in it are those of another kind of processor or version")
         return weights
+
+    def _guarded(self, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        with understood(self.path):
+            yield from blocks
 
     def _played(
         self, blocks: Iterator[np.ndarray], engine: Engine, rigs: dict[int, EngineRig], block: int, channels: int

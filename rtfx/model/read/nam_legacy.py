@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch
+from ...files import read_file
 from ..limits import FILE_BYTES
 from ..spec import ModelSpec
 from . import nam
@@ -40,12 +43,19 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
 
 
 def _weights(path: Path) -> np.ndarray:
-    """Return the numbers in a .npy file, mapped so that a header that promises too much allocates nothing."""
+    """Return the numbers in a .npy file; a header that promises too much allocates nothing."""
     size = path.stat().st_size
     if size > FILE_BYTES:
         raise ResourceLimit(f"{path.name} has {size} bytes, at most {FILE_BYTES}: is this a model's?")
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        content = BytesIO(read_file(path))  # not mapped: a file that is cut short meanwhile would end the process
+        version = np.lib.format.read_magic(content)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = header(content)
+        rest = content.read()
+        if kind.hasobject or min(shape, default=0) < 0 or kind.itemsize * math.prod(shape) > len(rest):
+            raise ValueError(f"its header promises {shape} of {kind}, the file has {len(rest)} bytes")
+        array = np.frombuffer(rest, kind, math.prod(shape)).reshape(shape)
     except Exception as error:  # NumPy documents no list of what a damaged header raises
         raise NotAModelFile(f"{path.name} is not a NumPy array ({str(error)[:100]}): fetch it again") from error
     if array.ndim != 1 or array.dtype.kind != "f":
