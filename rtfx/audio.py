@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AudioFileError, one_line
+from .errors import AudioFileError, reason_of
 from .files import STANDARD
 from .find import check_audio
 from .riff import INFO, Look, info_chunk, look
@@ -233,6 +233,5 @@ def _check_rate(name: str, rate: int) -> None:
 
 
 def _unreadable(name: str, error: Exception) -> str:
-    reason = one_line(getattr(error, "strerror", None) or getattr(error, "error_string", error)).rstrip(".")
     remedy = "a pipe must be WAV" if name == "standard input" else "is it WAV, FLAC or AIFF?"
-    return f"{name}: cannot be read as audio ({reason}): {remedy}"
+    return f"{name}: cannot be read as audio ({reason_of(error)}): {remedy}"

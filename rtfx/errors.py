@@ -135,6 +135,11 @@ def closest(word: str, choices) -> str | None:
     return known[near[0]] if near else None
 
 
+def reason_of(error: Exception) -> str:
+    """Return why a file could not be used, without the file's name: as the system or libsndfile says it."""
+    return one_line(getattr(error, "strerror", None) or getattr(error, "error_string", error)).rstrip(".")
+
+
 def did_you_mean(word: str, choices) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest choice, or ``""``."""
     near = closest(word, choices)

@@ -53,7 +53,7 @@ def target_of(path: str | Path) -> Path:
     """
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     if found := oddity(target):
-        raise OSError(errno.EINVAL, f"it is {found}, expected a file", str(path))
+        raise OSError(errno.EINVAL, f"{found}, no ordinary file", str(path))
     return target
 
 

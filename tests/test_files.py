@@ -198,10 +198,10 @@ def test_no_other_room_renames_files_by_itself():
 
 def test_errors_say_what_is_in_the_way(tmp_path):
     (tmp_path / "x.json").mkdir()
-    with pytest.raises(ModelError, match="a folder, expected a file"):
+    with pytest.raises(ModelError, match="a folder, no ordinary file"):
         save(load("klon.json"), tmp_path / "x.json")
     (tmp_path / "x.yaml").mkdir()
-    with pytest.raises(PresetError, match="a folder, expected a file"):
+    with pytest.raises(PresetError, match="a folder, no ordinary file"):
         write_set_list(tmp_path / "x.yaml")
     with pytest.raises(OSError, match="a folder"):
         target_of(tmp_path)

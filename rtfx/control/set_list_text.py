@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.table import BLOCKS
-from ..errors import PresetError
+from ..errors import PresetError, reason_of
 from ..files import replacement, write_file
 from ..rig.add_scene import preset_lines
 from ..rig.description import BlockSpec, Preset, SetList
@@ -31,8 +31,7 @@ def replace_set_list(path: Path, text: str, means: Callable[[SetList], bool], by
             if not means(load_set_list(part, BLOCKS)):
                 raise PresetError(f"{path}: would mean something else")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise PresetError(f"{path}: cannot be written ({reason}): nothing was saved") from None
+        raise PresetError(f"{path}: cannot be written ({reason_of(error).lower()}): nothing was saved") from None
     except UnicodeEncodeError:
         raise PresetError(f"{path}: a file named in it has no name in UTF-8: rename it; nothing was saved") from None
     except PresetError:

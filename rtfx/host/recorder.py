@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.rings import Rings
-from ..errors import AudioFileError, message_of
+from ..errors import AudioFileError, message_of, reason_of
 from ..files import free_name, target_of
 from .growing import GrowingOther, GrowingWave, check_growing, grow
 from .patience import STALLED_SECONDS, await_writing
@@ -84,7 +84,7 @@ class Recorder:
                 target.chmod(mode)
         except (*FAULTS, TypeError, ValueError) as error:
             raise AudioFileError(
-                f"{path}: cannot be recorded to ({_reason(error)}): use a .wav name in a folder you may write"
+                f"{path}: cannot be recorded to ({reason_of(error)}): use a .wav name in a folder you may write"
             ) from error
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtfx recorder", daemon=True)
@@ -201,12 +201,12 @@ class Recorder:
                     old.path.unlink()
             old.close()
             self._waiting, self._parts = False, self._parts + 1
-            self.error = f"{self.path} ends early ({_reason(fault)}): the recording goes on in {path}"
+            self.error = f"{self.path} ends early ({reason_of(fault)}): the recording goes on in {path}"
             self.news.append(self.error)
             return True
         if not self._waiting:
             self._waiting = True
-            self.error = f"{self.path}: recording halted after {self.frames} frames ({_reason(fault)}): make room"
+            self.error = f"{self.path}: recording halted after {self.frames} frames ({reason_of(fault)}): make room"
             self.news.append(self.error)
         return False
 
@@ -250,10 +250,6 @@ class Recorder:
             reasons.append("the disk was too slow, silence stands in their place")
         reason = f": {'; '.join(reasons)}" if reasons else ""
         self.error = f"{self.path} lacks {self.lost} frames, {', '.join(named)}{more}{reason}"
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
 def _keep(path: Path) -> tuple[Path | None, int | None]:

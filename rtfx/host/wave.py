@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..audio import Tags
-from ..errors import AudioFileError
+from ..errors import AudioFileError, reason_of
 from ..files import STANDARD, oddity, part_of, put, target_of
 from ..riff import FLOAT, PCM, Layout, header, stream_header
 
@@ -106,7 +106,7 @@ class Writer:
         except BrokenPipeError:
             raise
         except (OSError, RuntimeError) as error:
-            raise AudioFileError(f"{self.name}: cannot be written ({_reason(error)}): is the disk full?") from error
+            raise AudioFileError(f"{self.name}: cannot be written ({reason_of(error)}): is the disk full?") from error
 
     def _check_length(self, frames: int) -> None:
         if self._container == "AIFF" and frames * self._bytes_per_frame > WAV_BYTES:
@@ -127,7 +127,7 @@ class Writer:
         except BrokenPipeError:
             raise
         except (OSError, RuntimeError) as error:
-            raise AudioFileError(f"{self.name}: cannot be written ({_reason(error)}): is the disk full?") from error
+            raise AudioFileError(f"{self.name}: cannot be written ({reason_of(error)}): is the disk full?") from error
         finally:
             self.discard()
 
@@ -257,9 +257,5 @@ def _bytes(samples: np.ndarray, layout: Layout) -> bytes:
 
 def _cannot_write(path: Path, error: Exception) -> AudioFileError:
     allowed = os.access(path.parent, os.W_OK)
-    reason = _reason(error) if allowed else "permission denied: name a folder that you may write to"
+    reason = reason_of(error) if allowed else "permission denied: name a folder that you may write to"
     return AudioFileError(f"{path.parent}: cannot write there ({reason})")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(getattr(error, "error_string", error)).strip().rstrip(".")

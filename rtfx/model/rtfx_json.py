@@ -44,6 +44,7 @@ from ..errors import (
     ShapeMismatch,
     UnsupportedVersion,
     did_you_mean,
+    reason_of,
 )
 from ..files import write_file
 from .limits import RECEPTIVE_FIELD, SIZES, WIDTH, at_most, check_limits
@@ -195,7 +196,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         nodes = ",\n".join("  " + json.dumps(_entry(node), allow_nan=False) for node in spec.nodes)
         write_file(path, "{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n")
     except (OSError, TypeError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not written: {error}") from error
+        raise ModelError(f"{path}: not written: {reason_of(error)}") from error
     return path
 
 

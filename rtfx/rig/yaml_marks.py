@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import PresetError
+from ..errors import PresetError, reason_of
 from ..files import read_file
 
 MAX_BYTES = 1_000_000
@@ -54,7 +54,7 @@ def read_yaml(path: Path) -> Marked:
     try:
         content = read_file(path, MAX_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error).lower()
         raise PresetError(f"{path}: {reason}, expected a set list: check the name") from None
     if len(content) > MAX_BYTES:
         raise PresetError(f"{path}: is larger than {MAX_BYTES} bytes, expected a set list: check the name")

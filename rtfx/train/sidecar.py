@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError, UsageError
+from ..errors import ModelError, UsageError, reason_of
 from ..files import read_file, replacement
 from ..model.read.zipped import DAMAGED
 from .fit import Checkpoint, Report
@@ -39,7 +39,7 @@ def save(path: Path, checkpoint: Checkpoint, about: Mapping[str, Any]) -> None:
         with replacement(path) as part, open(part, "xb") as file:
             np.savez(file, said=np.array(json.dumps(said)), **tensors)  # type: ignore[arg-type]
     except OSError as error:
-        raise ModelError(f"{path}: the training cannot be kept: {error}") from error
+        raise ModelError(f"{path}: the training cannot be kept: {reason_of(error)}") from error
 
 
 def restore(path: Path, about: Mapping[str, Any]) -> Checkpoint:

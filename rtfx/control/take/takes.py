@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.engine import Engine
-from ...errors import AudioFileError, ModelError
+from ...errors import AudioFileError, ModelError, reason_of
 from ...files import replacement, write_file
 from ...host.growing import GrowingWave
 from ...host.patience import STALLED_SECONDS, await_writing
@@ -107,7 +107,7 @@ class Takes:
                 self._write_parts(base, window, take, round(rate))
                 break
             except FAULTS as error:
-                reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+                reason = reason_of(error)
                 for path in base.parent.glob(f"{base.name}.*"):
                     with contextlib.suppress(OSError):
                         path.unlink()

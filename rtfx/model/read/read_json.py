@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...errors import NotAModelFile, ResourceLimit
+from ...errors import NotAModelFile, ResourceLimit, reason_of
 from ...files import read_file
 from ..limits import FILE_BYTES, at_most, shallow
 
@@ -19,4 +19,4 @@ def read_json(path: Path) -> Any:
     except RecursionError as error:
         raise ResourceLimit(f"{path.name} is nested too deeply, expected a few levels") from error
     except (OSError, ValueError) as error:
-        raise NotAModelFile(f"{path.name} cannot be read ({str(error)[:100]}): write it again") from error
+        raise NotAModelFile(f"{path.name} cannot be read ({reason_of(error)[:100]}): write it again") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import ModelError
+from ...errors import ModelError, reason_of
 from ...files import replacement
 from ..load import load
 from ..parity import FRAMES, Parity, parity, settled
@@ -46,7 +46,7 @@ def convert(spec: ModelSpec, path: str | Path, to: str | None = None, frames: in
             warnings = save(spec, trial, to)
             found, start = _compared(spec, load(trial), frames)
     except OSError as error:
-        raise ModelError(f"{path}: not written: {error}") from error
+        raise ModelError(f"{path}: not written: {reason_of(error)}") from error
     return Converted(path, to, found, tuple([*warnings, *start, *_lost(spec, to)]))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError, UnsupportedArchitecture, UsageError, did_you_mean
+from ...errors import ModelError, UnsupportedArchitecture, UsageError, did_you_mean, reason_of
 from ...files import write_file
 from .. import rtfx_json
 from ..spec import ModelSpec
@@ -95,7 +95,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
     try:
         write_file(path, json.dumps(data, allow_nan=False) + "\n")
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not written: {error}") from error
+        raise ModelError(f"{path}: not written: {reason_of(error)}") from error
     return list(dict.fromkeys([*warnings, *more]))
 
 
