@@ -26,13 +26,13 @@ PIPEWIRE_LIBRARIES = (
 )
 JACK_ROUTE, PIPEWIRE_ROUTE = "jack", "pipewire"
 NO_START_SERVER, USE_EXACT_NAME = 1, 2  # JackOptions
-NAME_NOT_UNIQUE = 4  # JackStatus
+SERVER_FAILED = 16  # JackStatus: not reached. For a name that is taken JACK says one thing, PipeWire another
 IS_INPUT, IS_OUTPUT, IS_PHYSICAL = 1, 2, 4  # JackPortFlags
 CAPTURE, PLAYBACK = 0, 1  # JackLatencyCallbackMode
 AUDIO = b"32 bit float mono audio"
 OPEN_SECONDS = 5.0
 LARGEST_LATENCY = 1 << 24  # frames: above it, 350 s, a driver says "unknown" by -1 or by a difference below 0
-NAMES = 64  # clients of one name are numbered up to this
+NAMES = 16  # clients of one name are numbered up to this
 
 
 class _Range(ctypes.Structure):
@@ -158,13 +158,13 @@ class Client:
             raise DeviceError("the sound server lets no further client in: close a program that plays")
 
     def _open(self, name: str) -> int | None:
-        for number in range(1, NAMES):
+        for number in range(1, NAMES + 1):
             unique, status = name if number == 1 else f"{name}-{number}", ctypes.c_int()
             options = NO_START_SERVER | USE_EXACT_NAME  # else libjack would start a server on whatever card comes first
             handle = self.library.jack_client_open(unique.encode(), options, ctypes.byref(status))
             if handle and self._is_taken(handle, unique):
                 self.library.jack_client_close(handle)
-            elif handle or not status.value & NAME_NOT_UNIQUE:
+            elif handle or status.value & SERVER_FAILED:
                 return handle
         return None
 

@@ -26,8 +26,8 @@ class Server:
 
     _number = itertools.count()
 
-    def __init__(self, rate: int = RATE):
-        self.rate = rate
+    def __init__(self, rate: int = RATE, inputs: int = 2):
+        self.rate, self.inputs = rate, inputs
         self.name = f"rtfx{os.getpid()}-{next(self._number)}"
         self._revived = False
         self.environment = os.environ | {
@@ -37,7 +37,7 @@ class Server:
         }
 
     def __enter__(self) -> Server:
-        driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(PERIOD), "-C", "2", "-P", "2"]
+        driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(PERIOD), "-C", str(self.inputs), "-P", "2"]
         command = ["jackd", "-n", self.name, "-r", *driver]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         self.process = subprocess.Popen(command, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT)
