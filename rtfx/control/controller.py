@@ -21,6 +21,7 @@ from .load import cannot_play
 from .loaded import LoadedPreset, Origin, Unplayable
 
 TICK_SECONDS = 0.02
+LONG_PRIME_SECONDS = 1.0  # from which on the player is told that a change takes its time
 
 
 class Controller:
@@ -203,22 +204,33 @@ class Controller:
             if fits and not self.engine.offers(self.playing):
                 self._go_on(preset, values)
             else:  # a rig that has not been heard yet has no state to go on from
-                self._begin(preset, values, primes=swapped and not fits)
+                self._begin(preset, values, primes=not fits)
         elif other:
             self._tell(preset)
             self._begin(preset, values, primes=True)
         elif turned:
-            self.playing.glide_to(values)
+            self._turn(preset, values)
         self.engine.reclaim()
 
     def _begin(self, preset: LoadedPreset, values: list[dict], primes: bool = False) -> None:
         """Play a preset from rest; one that `primes` has heard some of its input when it is faded in."""
         rig = preset.instance(values)
         if primes:
-            rig.record["prime_frames"] = preset.prime_frames
+            rig.record["prime_frames"] = frames = preset.prime_frames
+            seconds = frames / preset.plan.sample_rate
+            if seconds > LONG_PRIME_SECONDS:
+                self.news.append(f"{preset.name}: listens for {seconds:.1f} s, as far back as it hears, then fades in")
         rig.origin = Origin(preset, values, primes, preset.learned)
         self.playing = rig
         self.engine.publish(rig)
+
+    def _turn(self, preset: LoadedPreset, values: list[dict]) -> None:
+        """Glide the rig that plays, and while it only listens those of the preset that are heard meanwhile."""
+        self.playing.glide_to(values)
+        if self.playing.record["prime_frames"]:
+            for rig in list(self.engine.rigs.values()):
+                if rig is not self.playing and rig.origin and rig.origin.preset is preset:
+                    rig.glide_to(preset.settled(values, rig.plan))
 
     def _tell(self, preset: LoadedPreset) -> None:
         """Tell which random nets are other ones than those that play."""

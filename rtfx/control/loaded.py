@@ -20,7 +20,7 @@ from .level import levelled
 from .readfile import ReadFile
 
 KEPT = 3  # plans of one preset: both of A and B, and the one before
-PRIME_SECONDS = 0.25  # nets that look back further have not heard all they can when they are faded in
+PRIME_SECONDS = 10.0  # nets that look back further have not heard all they can when they are faded in
 
 
 @dataclass
@@ -66,15 +66,15 @@ class LoadedPreset:
             if parameter.kind == "structural"
         )
 
-    def settled(self, values: Sequence[Mapping]) -> list[dict]:
-        """Return values with those structural ones that the plan has."""
+    def settled(self, values: Sequence[Mapping], plan: Plan | None = None) -> list[dict]:
+        """Return values with those structural ones that the plan has, or another plan of this preset."""
         return [
             {
                 name: planned.source.values[name] if parameter.kind == "structural" else given[name]
                 for parameter in planned.source.parameters
                 for name in (parameter.name,)
             }
-            for planned, given in zip(self.plan.blocks, values, strict=True)
+            for planned, given in zip((plan or self.plan).blocks, values, strict=True)
         ]
 
     def has(self, values: Sequence[Mapping]) -> bool:
@@ -152,10 +152,17 @@ class LoadedPreset:
         return EngineRig(self.plan if weights is None else replace(self.plan, weights=weights), template=self.template)
 
     @property
+    def memory_frames(self) -> int:
+        """Frames of input after which the rig has forgotten that it began from silence."""
+        return sum(planned.source.memory_frames(self.plan.sample_rate) for planned in self.plan.blocks)
+
+    @property
     def prime_frames(self) -> int:
-        """Frames that a rig hears before it is faded in, where another of the preset plays meanwhile."""
-        longest = round(PRIME_SECONDS * self.plan.sample_rate)
-        return min(max(block.prewarm_frames for block in self.plan.blocks), longest)
+        """Frames that a rig hears before it is faded in, where another of the preset plays meanwhile.
+
+        With a part of its past silent a net bursts: the beginning of what it has heard passes through its taps.
+        """
+        return min(self.memory_frames, round(PRIME_SECONDS * self.plan.sample_rate))
 
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """Return (address, parameter, value) of every parameter, in the order of the chain."""

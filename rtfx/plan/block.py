@@ -138,7 +138,18 @@ class ChainBlock:
 
     def prewarm_frames(self, sample_rate: float) -> int:
         """Return the stream frames of silence that bring the block to rest."""
-        frames = self.playing.prewarm_frames if self.playing else 0
+        return self._stream_frames(self.playing.prewarm_frames if self.playing else 0, sample_rate)
+
+    def memory_frames(self, sample_rate: float) -> int:
+        """Return the stream frames of input after which the block has forgotten how it began; effects do so at once."""
+        if self.impulse is not None:
+            return self.impulse.shape[1] - 1
+        if self.playing is None:
+            return 0
+        return self._stream_frames(self.playing.receptive_field or self.playing.prewarm_frames, sample_rate)
+
+    def _stream_frames(self, frames: int, sample_rate: float) -> int:
+        """Return as many frames of a model, the filters of a conversion around it included, in frames of the stream."""
         conversion = self.conversion(sample_rate)
         if conversion is None:
             return frames

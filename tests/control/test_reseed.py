@@ -9,8 +9,12 @@ import soundfile
 import yaml
 
 import rtfx
+from rtfx.control.controller import Controller
 from rtfx.control.loaded import LoadedPreset
 from rtfx.control.terminal.keys import press
+from rtfx.engine.engine import Engine
+from rtfx.engine.layout import PLAYING
+from rtfx.engine.rig import EngineRig
 from rtfx.errors import ResourceLimit, UsageError
 from rtfx.model.random.nets import random_spec, words_with
 from rtfx.plan.block import ChainBlock
@@ -61,6 +65,77 @@ def test_the_next_seed_is_the_net_of_that_seed_and_the_change_is_smooth(tmp_path
     assert np.allclose(heard[late], alone[late], atol=1e-4), "the net of the third seed, at its level"
     body = heard[RATE // 2 : frames + RATE // 2]
     assert np.abs(np.diff(body)).max() < 1.5 * np.abs(np.diff(alone[RATE : 2 * RATE])).max() + 0.02
+
+
+class Driven:
+    """A preset of one net, driven by hand with noise; `y` is what was heard."""
+
+    def __init__(self, words: str):
+        plan = rtfx.Rig([words]).plan(RATE)
+        self.engine = Engine(RATE, live=False, limiter=False)
+        self.controller = Controller(self.engine, [LoadedPreset("net", plan, EngineRig(plan))])
+        self.x = (0.1 * np.random.default_rng(5).standard_normal((12 * RATE, 1))).astype(np.float32)
+        self.y = np.zeros(0, np.float32)
+
+    def drive(self, frames: int) -> None:
+        place = self.y.size
+        self.y = np.concatenate([self.y, self.engine.drive(self.x[place : place + frames], 64)[:, 0]])
+
+    def until_heard(self) -> int:
+        """Drive until the rig that was published last has faded in; return the frame at which it began to."""
+        begun = 0
+        while self.y.size < len(self.x) - 64:
+            self.drive(64)
+            slots = [s for s in self.engine.record["slots"] if s["rig"] == self.controller.playing.address]
+            if slots and slots[0]["phase"] == PLAYING:
+                begun = begun or self.y.size
+                if slots[0]["position"] >= 1.0:
+                    return begun
+        raise AssertionError("it was never heard")
+
+    def act(self) -> None:
+        """Have the control thread's work done here and now."""
+        preset = self.controller.preset
+        preset.keep(preset.now(), preset.make(preset.now()))
+        self.controller._act()
+
+
+@pytest.mark.parametrize("layers", [12, 13, 14, 15])
+def test_a_net_that_remembers_long_is_heard_when_it_has_heard_as_much(layers):
+    """With silence in a part of its past it bursts until that is over."""
+    driven = Driven(f"random:tcn?seed=7&layers={layers}&channels=2&dilation=2")
+    memory = driven.controller.preset.memory_frames
+    driven.drive(RATE // 2)
+    driven.controller.set("seed", 8)
+    asked = driven.y.size
+    driven.act()
+    begun = driven.until_heard()
+    driven.drive(RATE // 2)
+    rig = EngineRig(driven.controller.preset.plan)
+    always = Engine(RATE, live=False, limiter=False)
+    always.publish(rig)
+    expected = always.drive(driven.x[: driven.y.size], 64)[:, 0]
+    late = slice(begun + 960, None)
+    error = np.abs(driven.y[late] - expected[late]).max()
+    assert error < 1e-4 * np.abs(expected[late]).max(), "as one that has always been there"
+    assert memory <= begun - asked <= memory + 64, "and no later than need be"
+    assert bool([line for line in driven.controller.news if "listens for" in line]) == (memory > RATE)
+
+
+def test_knobs_turn_what_is_heard_while_the_next_net_listens():
+    driven = Driven("random:tcn?seed=7&layers=15&channels=2&dilation=2")
+    driven.drive(4800)
+    driven.controller.set("seed", 8)
+    driven.act()
+    driven.drive(4800)
+    before = float(np.sqrt(np.mean(driven.y[-4800:] ** 2)))
+    driven.controller.set("level_db", -60.0)
+    driven.controller._act()
+    driven.drive(9600)
+    assert np.sqrt(np.mean(driven.y[-4800:] ** 2)) < 0.01 * before
+    driven.until_heard()
+    driven.drive(4800)
+    assert np.sqrt(np.mean(driven.y[-4800:] ** 2)) < 0.01 * before, "and what comes after"
 
 
 CHANGES = {
