@@ -58,19 +58,20 @@ def target_of(path: str | Path) -> Path:
 
 
 def part_of(target: Path) -> Path:
-    """Return the name of a new ``.part`` file beside a target, which tells its process: see `leftovers`."""
+    """Return the name of a new ``.part`` file beside a target, which tells its process: see `sweep`."""
     return target.with_name(f".{_shortened(target.name)}.{os.getpid()}-{next(_serial)}{PART}")
 
 
-def leftovers(target: Path) -> Iterator[Path]:
-    """Yield the ``.part`` files beside a target whose processes are no more."""
+def sweep(target: Path) -> None:
+    """Remove the ``.part`` files beside a target whose processes are no more."""
     begin = f".{_shortened(target.name)}."
     with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
         for entry in entries:
             if entry.name.startswith(begin) and entry.name.endswith(PART):
                 process = entry.name[len(begin) : -len(PART)].partition("-")[0]
                 if process.isdigit() and not _alive(int(process)):
-                    yield target.with_name(entry.name)
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
 
 
 @contextlib.contextmanager

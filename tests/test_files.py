@@ -16,7 +16,7 @@ from rtfx.audio import Reader
 from rtfx.batch.ledger import Ledger
 from rtfx.control.set_list_text import replace_set_list
 from rtfx.errors import AudioFileError, ModelError, PresetError, RtfxError
-from rtfx.files import free_name, leftovers, oddity, part_of, replacement, target_of, write_file
+from rtfx.files import free_name, oddity, part_of, replacement, sweep, target_of, write_file
 from rtfx.host import remember
 from rtfx.host.wave import Writer
 from rtfx.model.load import load
@@ -173,13 +173,14 @@ def test_every_name_that_the_disk_takes_is_written_and_read(tmp_path, name):
     assert other.suffix == ".wav" and free_name(path, "-part", 2) != other
 
 
-def test_the_leftovers_are_those_of_processes_that_are_no_more(tmp_path):
+def test_what_is_swept_away_is_of_processes_that_are_no_more(tmp_path):
     for target in (tmp_path / "x.wav", tmp_path / ("x" * 251 + ".wav"), tmp_path / "[1].wav"):
         own = part_of(target)
         dead = own.with_name(own.name.replace(f".{os.getpid()}-", f".{2**22 + 1}-"))  # beyond Linux' highest number
         own.touch(), dead.touch()
-        assert list(leftovers(target)) == [dead]
-        own.unlink(), dead.unlink()
+        sweep(target)
+        assert list(tmp_path.iterdir()) == [own]
+        own.unlink()
 
 
 def test_a_free_name_is_free_of_broken_links_too(tmp_path):

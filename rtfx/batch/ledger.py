@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RtfxError
-from ..files import leftovers, read_file, write_file
+from ..files import read_file, sweep, write_file
 
 if TYPE_CHECKING:
     from .job import Job
@@ -39,9 +39,7 @@ class Ledger:
         to_do, finished = [], []
         for job in work:
             target = Path(job.target)
-            for part in leftovers(target):
-                with contextlib.suppress(OSError):
-                    part.unlink()
+            sweep(target)
             entry = self._entries.get(self._name(job))
             if entry and not job.overwrite and target.exists():
                 if entry == self._entry(job, target):

@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
-from ..files import STANDARD
+from ..files import STANDARD, sweep
 from .job import Cancelled, Job, Outcome, render_one
 
 if TYPE_CHECKING:
@@ -119,41 +120,67 @@ def _in_workers(
     tell: Callable[[str], None],
     done: Callable[[Job], None],
 ) -> list[Outcome]:
-    from concurrent.futures import FIRST_COMPLETED, wait
-    from concurrent.futures.process import BrokenProcessPool
-
-    from .workers import CONTEXT, pool
+    """Render in worker processes. One that dies takes all others with it: what was left is then done one by one."""
+    from .workers import CONTEXT
 
     for job in {(*job.words, job.preset): job for job in work}.values():
         _warm(rigs, job)
-    seconds, cancel = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)
+    counters = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)  # seconds done, whether to end
+    with progress(_total_seconds(work)) as show:
+        outcomes, left = _in_pool(work, jobs, counters, show, tell, done)
+        for job in left:
+            again, dead = _in_pool([job], 1, counters, show, tell, done)
+            outcomes += again
+            if dead:
+                error = AudioFileError(f"{job.source}: its worker process died: is there enough memory? Try --jobs 1")
+                outcomes.append(Outcome(job, error=error))
+    places = {job.target: place for place, job in enumerate(work)}
+    return sorted(outcomes, key=lambda outcome: places[outcome.job.target])
+
+
+def _in_pool(
+    work: Sequence[Job],
+    jobs: int,
+    counters: tuple[Any, Any],
+    show: Callable[[float], None],
+    tell: Callable[[str], None],
+    done: Callable[[Job], None],
+) -> tuple[list[Outcome], list[Job]]:
+    """Return what became of each job, and the jobs that were left when a process died."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+    from concurrent.futures.process import BrokenProcessPool
+
+    from .workers import pool
+
+    seconds, cancel = counters
     outcomes: list[Outcome] = []
+    left: list[Job] = []
     workers = pool(jobs, _start_worker, seconds, cancel)
     try:
-        with progress(_total_seconds(work)) as show:
-            waiting = {workers.submit(_work, job): job for job in work}
-            while waiting:
-                ready, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                show(seconds.value)
-                for future in ready:
-                    job = waiting.pop(future)
-                    try:
-                        message, notes, rendered, spent = future.result()
-                    except BrokenProcessPool:
-                        message = f"{job.source}: its worker process died: is there enough memory? Try --jobs 1"
-                        notes, rendered, spent = [], None, 0.0
-                    for note in notes:
-                        tell(note)
-                    outcomes.append(Outcome(job, rendered, AudioFileError(message) if message else None, spent))
-                    if not message:
-                        done(job)
+        waiting = {workers.submit(_work, job): job for job in work}
+        while waiting:
+            ready, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            show(seconds.value)
+            for future in ready:
+                job = waiting.pop(future)
+                try:
+                    message, notes, rendered, spent = future.result()
+                except BrokenProcessPool:
+                    left.append(job)
+                    continue
+                for note in notes:
+                    tell(note)
+                outcomes.append(Outcome(job, rendered, AudioFileError(message) if message else None, spent))
+                if not message:
+                    done(job)
     except BaseException:
         cancel.value = 1
         workers.shutdown(wait=True, cancel_futures=True)
         raise
     workers.shutdown()
-    places = {job.target: place for place, job in enumerate(work)}
-    return sorted(outcomes, key=lambda outcome: places[outcome.job.target])
+    for job in left:
+        sweep(Path(job.target))
+    return outcomes, left
 
 
 def _start_worker(seconds: Any, cancel: Any) -> None:

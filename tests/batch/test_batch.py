@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -94,6 +95,29 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(capsys, folder):
     assert code == 0, err
     assert [name for name in sorted(os.listdir("out")) if name != NAME] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert times()["a.wav"] == before["a.wav"] and "finished before" in err
+
+
+@pytest.mark.parametrize("often", [False, True])
+def test_a_worker_that_dies_costs_its_own_file_at_most(folder, often):
+    """Its end takes the pool with it; the files that were left are rendered one by one."""
+    rng = np.random.default_rng(1)
+    for name in ("a", "b", "c", "d"):
+        x = 0.2 * rng.standard_normal((100 if name == "b" else 1) * RATE)
+        soundfile.write(f"in/{name}.wav", x, RATE, subtype="PCM_24")
+    child = start("render", "--model", CONV, "in", "out", "--jobs", "2", stderr=subprocess.PIPE)
+    killed, deadline = set(), time.monotonic() + 100
+    while child.poll() is None and (often or not killed):
+        assert time.monotonic() < deadline
+        for name in (os.path.isdir("out") and os.listdir("out")) or ():
+            if name.startswith(".b.wav.") and (worker := int(name.split(".")[3].split("-")[0])) not in killed:
+                killed.add(worker)
+                os.kill(worker, signal.SIGKILL)
+        time.sleep(0.002)
+    _, err = child.communicate(timeout=100)
+    assert child.returncode == (1 if often else 0), err
+    assert (b"b.wav: its worker process died" in err) == often and len(killed) == (2 if often else 1)
+    expected = ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert sorted(set(os.listdir("out")) - {NAME}) == [name for name in expected if name != "b.wav" or not often]
 
 
 def test_an_output_that_was_left_before_it_was_noted_is_made_again(capsys, folder):
