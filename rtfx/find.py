@@ -79,7 +79,7 @@ def files_in(folder: str | Path) -> list[Path]:
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
     """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
     if not os.path.exists(path):
-        hint = _hint(_spellings(os.fspath(path))[-1], [Path()], AUDIO_SUFFIXES)
+        hint = _hint(_spellings(os.fspath(path))[-1], [Path()], [Path()], AUDIO_SUFFIXES)
         raise AudioFileError(f"{path}: no such file{hint}, expected {what}")
     if found := oddity(path):
         raise AudioFileError(f"{path} is {found}, expected {what}")
@@ -99,13 +99,16 @@ def _find(
     spellings = _spellings(os.fspath(name))
     roots = [user_folder(), shipped()]
     folders = list(dict.fromkeys([*beside, Path(), *(root / kind for root in roots for kind in kinds)]))
-    found = _first(spellings, folders, suffixes)
+    # ".." is meant from where it is written: a shipped file of that name must not play in place of one's own
+    own = (*beside, Path())
+    reachable = own if ".." in Path(spellings[-1]).parts else folders
+    found = _first(spellings, reachable, suffixes)
     if found:
         return found
-    for folder in (*beside, Path()):  # a folder, but only if no file has this name: `klon` is klon.json
+    for folder in own:  # a folder, but only if no file has this name: `klon` is klon.json
         if spellings[0] and os.path.exists(os.path.join(folder, spellings[0])):
             return folder / spellings[0]
-    hint = _hint(spellings[-1], folders, suffixes)
+    hint = _hint(spellings[-1], reachable, folders, suffixes)
     places = [str(folder) if folder != Path() else "the current folder" for folder in folders]
     parent = os.path.dirname(spellings[-1])
     if _is_absolute(spellings[-1]):
@@ -161,10 +164,13 @@ def _entry(
     return next((folder / name for name in names if is_kind(folder / name)), None)
 
 
-def _hint(wanted: str, folders: Sequence[Path], suffixes: tuple[str, ...]) -> str:
-    """Return the name that was probably meant, as it is to be written: other case, another folder, or the closest."""
+def _hint(wanted: str, reachable: Sequence[Path], folders: Sequence[Path], suffixes: tuple[str, ...]) -> str:
+    """Return the name that was probably meant, as it is to be written: other case, another folder, or the closest.
+
+    `reachable` are those of the folders from which the whole name counts.
+    """
     parent, bare = os.path.dirname(wanted), wanted[:200].rstrip("/").rpartition("/")[2]
-    for folder in folders:
+    for folder in reachable:
         if found := _alike(folder, wanted, suffixes, same_name):
             name = found if _is_absolute(wanted) else found.relative_to(folder)
             return f" (did you mean {quoted(name.as_posix())}?)"

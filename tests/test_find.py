@@ -138,6 +138,15 @@ def test_a_name_below_an_absolute_folder_is_told_too(places):
     assert find.find_model(places / "gig" / "Klon Deep") == path
 
 
+def test_a_way_up_is_not_looked_for_among_the_shipped_models(places):
+    touch(places / "shipped/models/klon.json")
+    with pytest.raises(errors.NotAModelFile, match=r"did you mean 'klon.json', which is in .*shipped/models"):
+        find.find_model("../models/klon.json", [places / "gig"])
+    path = touch(places / "models/klon.json")
+    (places / "gig").mkdir()
+    assert find.find_model("../models/klon.json", [places / "gig"]).resolve() == path
+
+
 def test_the_dry_recording_gets_a_hint_too(places):
     touch(places / "here/Dry.WAV")
     with pytest.raises(errors.AudioFileError, match=r"^dry.wav: no such file \(did you mean 'Dry.WAV'\?\), expected"):

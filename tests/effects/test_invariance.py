@@ -9,7 +9,7 @@ from rtfx.effects.gain import GAIN
 from rtfx.effects.gate import GATE
 from rtfx.effects.klon import KLON
 
-from .harness import CUTS, Run, cut, glide, guitar
+from .harness import CUTS, Run, constant, cut, glide, guitar
 from .test_klon import STAGE
 
 FRAMES = 20000
@@ -49,3 +49,34 @@ def test_every_corner_of_the_ranges_gives_finite_bounded_sound(name):
         for parameter in effect.parameters:
             rows = glide(effect, {}, {parameter.name: getattr(parameter, end)}, x.size, start=500)
             assert np.abs(Run(effect)(x, rows)).max() < 20.0, (parameter.name, end)  # +24 dB is 15.8
+
+
+IDLE = {
+    "gate": (GATE, {"threshold_db": -90.0}, {"threshold_db": -89.9}),
+    "eq": (
+        EQ,
+        {"bell1_q": 9.0, "low_shelf_hz": 900.0},
+        {"bell1_db": 0.1},
+        {"low_cut_hz": 1.0},
+        {"high_cut_hz": 19999.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+@pytest.mark.parametrize("sample_rate", [8000, 48000])
+def test_a_block_that_calls_itself_idle_changes_no_bit_from_the_first_sample_on(name, sample_rate):
+    """Offline plans leave it out, and live and offline must be equal bit by bit."""
+    effect, idle, *turned = IDLE[name]
+    x = guitar(4000) * np.float32(1e-6)  # far below any threshold
+    assert effect.idle(effect.complete(idle))
+    np.testing.assert_array_equal(Run(effect)(x, constant(effect, idle, x.size, sample_rate=sample_rate)), x)
+    for values in turned:
+        assert not effect.idle(effect.complete(values))
+
+
+def test_a_gate_that_is_switched_on_while_it_plays_does_not_jump():
+    x = np.full(FRAMES, 0.01, np.float32)
+    y = Run(GATE)(x, glide(GATE, {"threshold_db": -90.0}, {"threshold_db": -20.0}, FRAMES, start=500))
+    assert np.array_equal(y[:500], x[:500]) and y[-1] < 1e-5
+    assert np.abs(np.diff(y)).max() < 0.01 * 0.02
