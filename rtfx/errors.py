@@ -21,6 +21,8 @@ Messages are one line: what was found, what was expected, where, and what to do 
 
 import re
 import unicodedata
+import warnings
+from collections.abc import Callable
 
 BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # of a line
 
@@ -87,6 +89,17 @@ class UnsupportedInput(ModelError):
 
 class ResourceLimit(ModelError):
     """The model is larger than rtfx is willing to allocate."""
+
+
+def advise(text: str) -> None:
+    """Tell the user, in one line, what is no error: the command prints it, elsewhere it is a warning of Python's."""
+    if advisers:
+        advisers[-1](text)
+    else:
+        warnings.warn(text, stacklevel=3)
+
+
+advisers: list[Callable[[str], object]] = []
 
 
 def message_of(error: Exception) -> str:

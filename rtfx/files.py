@@ -105,6 +105,42 @@ def put(part: Path, target: Path) -> None:
     os.replace(part, target)
 
 
+def distrust(path: str | Path) -> str:
+    """Return why what is at `path` may be another user's work, "" if it is this user's or the system's alone.
+
+    As ssh looks at its keys: nobody else may own the place, or write to it or to a folder above it, where he could
+    exchange it. Of a folder like ``/tmp``, where all may write to what is their own, others cannot be exchanged.
+    """
+    if not hasattr(os, "getuid"):
+        return ""
+    whole = place = os.path.realpath(path)
+    while True:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            found = os.stat(place)
+            if found.st_uid not in (0, os.getuid()):
+                return f"{place} belongs to another user, number {found.st_uid}"
+            sticky = found.st_mode & stat.S_ISVTX and place != whole
+            if found.st_mode & stat.S_IWOTH and not sticky:
+                return f"anyone may write to {place}"
+            if found.st_mode & stat.S_IWGRP and not sticky and not _only_mine(found.st_gid):
+                return f"a group of users may write to {place}"
+        if place == os.path.dirname(place):
+            return ""
+        place = os.path.dirname(place)
+
+
+def _only_mine(group: int) -> bool:
+    """Tell the group that some systems make for each user, with nobody else in it."""
+    import grp
+    import pwd
+
+    try:
+        mine, found = pwd.getpwuid(os.getuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return group == mine.pw_gid and found.gr_name == mine.pw_name and set(found.gr_mem) <= {mine.pw_name}
+
+
 def read_file(path: str | Path, most: int = -1) -> bytes:
     """Return what is in an ordinary file, its first `most` bytes where that is not negative.
 

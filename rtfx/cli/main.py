@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import click
 
 from .. import __version__
-from ..errors import RtfxError, did_you_mean, one_line
+from ..errors import RtfxError, advisers, did_you_mean, one_line
+from .output import status
 
 # verb -> one line of help; the module of the same name in this folder is imported only when the verb is used
 VERBS = {
@@ -100,6 +101,7 @@ def _open_closed() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command and return its exit code; errors are printed on standard error."""
     debug = "--debug" in arguments
+    advisers[:] = [status]
     try:
         result = group.main(arguments, prog_name="rtfx", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

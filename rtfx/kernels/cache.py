@@ -6,11 +6,14 @@ import contextlib
 import hashlib
 import os
 import sys
+import tempfile
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from ..files import read_file, write_file
+from ..errors import advise
+from ..files import distrust, read_file, write_file
+from ..find import user_cache
 from .processor import features
 
 DIGEST_BYTES = hashlib.sha256().digest_size
@@ -32,13 +35,32 @@ def sources_hash() -> str:
 def cache_folder() -> Path:
     """The folder of compiled kernels, named by processor, versions of what compiles them, and sources."""
     import llvmlite.binding as llvm
-    import platformdirs
 
-    root = os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx")
     processor = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     tag = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]  # a name does not tell what is hidden
     versions = f"numba{version('numba')}-python{sys.version_info.major}.{sys.version_info.minor}"
-    return Path(root) / "kernels" / f"{processor}-{tag}-{versions}-{sources_hash()}"
+    return _own(Path("kernels") / f"{processor}-{tag}-{versions}-{sources_hash()}")
+
+
+def _own(inside: Path) -> Path:
+    """Return a folder inside the user's cache, or inside a private one where others could put code into that."""
+    folder = user_cache() / inside
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reason = distrust(folder)
+    if not reason:
+        return folder
+    private = Path(tempfile.gettempdir()) / f"rtfx-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        (private / inside).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if distrust(private / inside) or not os.access(private / inside, os.W_OK):
+        private = Path(tempfile.mkdtemp(prefix="rtfx-"))
+    os.environ["RTFX_CACHE_DIR"] = str(private)  # for the processes that this one starts, too
+    advise(
+        f"the kernel cache is not used, as {reason}: compiling into {private}; set RTFX_CACHE_DIR to a folder of your "
+        "own that only you may write to"
+    )
+    return private / inside
 
 
 def cache_file(kernel) -> Path:
@@ -51,9 +73,9 @@ def read_code(kernel) -> bytes | None:
 
     A file is a digest of the kernel's key and the code, then the code: a flipped bit would crash.
     """
-    data = b""
+    data, path = b"", cache_file(kernel)
     with contextlib.suppress(OSError):
-        data = read_file(cache_file(kernel))
+        data = b"" if distrust(path) else read_file(path)
     digest, code = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
     return code if digest == _digest(kernel, code) else None
 

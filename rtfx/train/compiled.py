@@ -8,6 +8,7 @@ from typing import Any
 import numba
 from numba.core import config
 
+from ..files import distrust
 from ..kernels.jit import cache_folder
 
 
@@ -24,9 +25,11 @@ def compiled_as_written(function: Callable[..., Any]) -> Callable[..., Any]:
 def _declared(function: Callable[..., Any], fastmath: bool) -> Callable[..., Any]:
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_folder() / "train")  # read while the dispatcher is made
+    folder = cache_folder() / "train"
+    settings.CACHE_DIR = str(folder)  # read while the dispatcher is made
+    own = not any(map(distrust, (folder, *folder.rglob("*"))))  # of another's making it would run his code
     try:
         # with Python's error model every division asks for zero, and no loop with one in it is vectorised
-        return numba.njit(function, cache=True, fastmath=fastmath, nogil=True, error_model="numpy")
+        return numba.njit(function, cache=own, fastmath=fastmath, nogil=True, error_model="numpy")
     finally:
         settings.CACHE_DIR = before
