@@ -265,7 +265,7 @@ def _neighbours(loaded: Sequence[LoadedPreset], report: Report) -> None:
         _loaded(report.worst_pair_load, f"the change between {names} ", report.worst_pair[1], report)
     for before, after in pairwise(report.presets):
         jump = after.loudness_lufs - before.loudness_lufs
-        if abs(jump) > JUMP_LU and math.isfinite(jump):
+        if math.isfinite(jump) and round(abs(jump), 1) >= JUMP_LU:
             text = f"{after.preset} is {abs(jump):.1f} LU {'louder' if jump > 0 else 'softer'} than {before.preset}"
             report.findings.append(Finding(WARNING, "loudness", f"{text}: level them with a gain block", after.preset))
 

@@ -76,6 +76,12 @@ def files_in(folder: str | Path) -> list[Path]:
     return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
 
 
+def expected(name: str, beside: Sequence[Path], kind: str) -> set[Path]:
+    """Return where a file of kind "model" or "audio" that is not there would be found beside a set list."""
+    suffixes = ("", *(MODEL_SUFFIXES if kind == "model" else AUDIO_SUFFIXES))
+    return {folder / (wanted + suffix) for folder in beside for wanted in _spellings(name) for suffix in suffixes}
+
+
 def check_audio(path: str | Path, what: str = "audio (WAV, FLAC, AIFF)") -> None:
     """Raise AudioFileError if there is no file to read at `path`: libsndfile says "System error" of all such cases."""
     if not os.path.exists(path):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..effects.table import BLOCKS
 from ..errors import PresetError, RtfxError
+from ..find import expected
 from ..model.read.state_dict import description
 from ..plan.resolve import Models
 from ..rig.description import BlockSpec, Preset, SetList
@@ -180,7 +181,7 @@ def files_of(block: BlockSpec) -> set[Path]:
     try:
         path = path_of(block)
     except RtfxError:
-        path = (block.path.parent if block.path else Path()) / str(block.file)
+        return expected(str(block.file), block.beside or (Path(),), BLOCKS[block.type].file)
     if path is None:
         return set()
     beside = description(path) if block.type == "model" else None

@@ -116,6 +116,20 @@ def test_a_mended_file_is_picked_up_and_a_broken_one_costs_its_preset_alone(fold
         told(stream, "reloaded p2")
 
 
+def test_a_file_that_was_missing_is_noticed_wherever_it_would_be_found(folder):
+    """Beside the file that a link leads to, with its suffix, behind backslashes."""
+    gig = folder / "gig"
+    (gig / "nets").mkdir(parents=True)
+    set_list(gig, GAIN % -6, "{type: model, file: 'nets\\\\later'}")
+    (folder / "link.yaml").symlink_to(gig / "set.yaml")
+    with play(folder / "link.yaml", watch=True) as stream:
+        stream.wait(0.4)
+        assert list(stream.unplayable) == [1]
+        save(gru(), gig / "nets" / "later.json")
+        told(stream, "reloaded p2")
+        assert not stream.unplayable
+
+
 def test_a_preset_that_is_added_and_bad_is_marked_and_the_one_that_plays_may_change_its_place(folder):
     path = set_list(folder, GAIN % -6, GAIN % -12)
     with play(path, 2, watch=True) as stream:
