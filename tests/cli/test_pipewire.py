@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 
@@ -10,8 +11,8 @@ import pytest
 from tests.host.jack_server import Talker
 from tests.host.pipewire_server import PipeWire, installed
 
-from .command import COMMAND
-from .live import Play
+from .command import COMMAND, ENVIRONMENT
+from .live import PATIENCE, Play
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
@@ -163,6 +164,24 @@ def test_pipewires_alsa_plugin_is_not_the_way_to_it(server):
     player = play(server, "--device", "pipewire")
     assert server.links() == GUITAR | SPEAKERS
     assert any("PipeWire's JACK" in line for line in player.said)
+
+
+WITHOUT_LIBRARY = "from rtfx.host import jack; from rtfx.cli import main; jack.PIPEWIRE_LIBRARIES = (); main.main()"
+
+
+def test_without_its_jack_library_the_package_is_named(server):
+    """PipeWire's ALSA plugin plays then, in blocks of the frames that are asked of it."""
+    command = [sys.executable, "-c", WITHOUT_LIBRARY, "play", "--model", "klon.json", "--headless", "--json"]
+    done = subprocess.run(
+        [*command, "--seconds", "1"],
+        env=ENVIRONMENT | server.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert "its JACK library is missing" in done.stderr and "apt install pipewire-jack" in done.stderr
+    stats = json.loads(done.stdout)
+    assert (done.returncode, stats["route"], stats["block_frames"]) == (0, "ALSA", 64), done.stderr
 
 
 def test_devices_lists_monitors_apart(server):

@@ -11,7 +11,7 @@ import soundfile
 
 from tests.host.pipewire_server import PipeWire, installed
 
-from .live import Play
+from .live import PATIENCE, Play, exit_seconds
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
@@ -83,6 +83,30 @@ def test_pipewire_ends_and_starts_again(server):
     player.says("is back: playing")
     assert server.links() == GUITAR | SPEAKERS
     assert player.ends(signal.SIGTERM)[0] == 0
+
+
+def test_pipewire_freezes_and_thaws(server):
+    server.make("source", "guitar", "Guitar")
+    player = play(server)
+    with server.frozen():
+        player.says("has not asked for sound", "waiting")
+    player.says("is back: playing")
+    assert server.links() == GUITAR | SPEAKERS
+    assert player.ends(signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize("when", ["playing", "starting"])
+def test_leaves_a_frozen_pipewire(server, when):
+    server.make("source", "guitar", "Guitar")
+    player = play(server) if when == "playing" else None
+    with server.frozen():
+        player = player or Play(server, "--model", "klon.json")
+        time.sleep(2.0)
+        begin = time.monotonic()
+        player.process.send_signal(signal.SIGTERM)
+        code = player.process.wait(PATIENCE)
+        seconds = time.monotonic() - begin
+    assert seconds < exit_seconds() and code >= 0, player.said
 
 
 @pytest.mark.parametrize("server", [(44100,)], indirect=True)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,6 +93,15 @@ class PipeWire:
         self._log.close()
 
     begin_again = __enter__
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have both stand still inside the block."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
 
     def end(self) -> None:
         """Stop both by their session's process group."""
