@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ..gil import GilTest
 
 
-def certify_files(files: list[str], compat: str | None, jack: bool, as_json: bool) -> int:
+def certify_files(files: list[str], compat: str | None, inputs: str | None, jack: bool, as_json: bool) -> int:
     """Print a certificate for each model; return the exit code: 1 if one is refused or a file cannot be read."""
     from ..certificate import Certificate, certify
     from ..model.load import load
 
     def judge(name: str) -> bool:
-        spec = load(name, compat)
+        spec = load(name, compat, inputs)
         status(f"{name}: compiling all that its audio thread runs, for inspection")
         certificate = certify(spec)
         tested = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
@@ -28,10 +29,21 @@ ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 Reader = Any  # (name, compat) -> facts; of a module, so that a worker can import it
 
 
-def show_folder(folder: str, files: Sequence[str], read: Reader, compat: str | None, as_json: bool) -> int:
-    """Print the facts about every file, as a table or as lines of JSON; return the exit code: 1 if any is bad."""
+def show_folder(
+    folder: str,
+    files: Sequence[str],
+    read: Reader,
+    compat: str | None,
+    as_json: bool,
+    others: Mapping[str, str] | None = None,
+) -> int:
+    """Print the facts about every file, as a table or as lines of JSON; return the exit code: 1 if any is bad.
+
+    `others` are files that are no models, each with what it is; they are shown behind the models, and none is bad.
+    """
     rows, failed = [], 0
-    for facts in progress(facts_of(files, read, compat), len(files)):
+    no_models = [{"file": name, "family": None, "no_model": what} for name, what in (others or {}).items()]
+    for facts in itertools.chain(progress(facts_of(files, read, compat), len(files)), no_models):
         failed += "error" in facts
         if as_json:
             json_line(facts)
@@ -154,6 +166,8 @@ def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
 
 def _cells(facts: dict[str, Any]) -> dict[str, str]:
     """Return the table's words for one file by column."""
+    if "no_model" in facts:
+        return {"family": "-", "remarks": f"no model: {facts['no_model']}"}
     if "error" in facts:
         return {"family": "BAD", "remarks": f"{facts['error_class']}: {facts['error']}"}
     rate, field = facts["sample_rate"], facts["receptive_field"]
@@ -165,8 +179,14 @@ def _cells(facts: dict[str, Any]) -> dict[str, str]:
         "mul-adds": str(facts["macs_per_sample"]),
         "memory": "recurrent" if field is None else str(field),
         "knobs": ", ".join(knob["name"] for knob in facts["knobs"]),
-        "remarks": "" if _only_rate(facts) else "; ".join(facts["warnings"]),
+        "remarks": "" if _only_rate(facts) else _first(facts["warnings"]),
     }
+
+
+def _first(warnings: Sequence[str]) -> str:
+    """Return the warning that matters most, and how many others there are."""
+    more = f" (and {len(warnings) - 1} more: rtfx info FILE)" if len(warnings) > 1 else ""
+    return f"{warnings[0]}{more}" if warnings else ""
 
 
 def _only_rate(facts: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,15 @@ from ..errors import NotAModelFile, UsageError
 from .output import json_line
 from .rig import compat_option, debug_option, inputs_option
 
+NO_MODELS = {
+    "audio": (".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".opus", ".m4a", ".caf", ".w64", ".rf64", ".au"),
+    "a set list, or other YAML": (".yaml", ".yml"),
+    "a picture": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico"),
+    "text": (
+        ".txt", ".md", ".rst", ".pdf", ".csv", ".tsv", ".log", ".ini", ".toml", ".html", ".url", ".py", ".ipynb", ".sh",
+        "license", "licence", "copying", "readme", "makefile",
+    ),
+}  # fmt: skip
 DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
 
 
@@ -33,13 +44,59 @@ def command(model: str | None, blocks: bool, as_json: bool, compat: str | None, 
     if Path(model).is_dir():
         from .collection import show_folder
 
-        return show_folder(model, model_files(model), partial(read_facts, inputs=inputs), compat, as_json)
+        files, others = folder_files(model)
+        return show_folder(model, files, partial(read_facts, inputs=inputs), compat, as_json, others)
     facts = read_facts(model, compat, inputs)
     if as_json:
         json_line(facts)
     else:
         click.echo(_text(facts))
     return 0
+
+
+def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
+    """Return what in a folder and all folders in it may be a model, sorted, and what is none: each with what it is.
+
+    Whatever is no sound, text or picture by its name may be one, also what cannot be read: its row says why.
+
+    Raises
+    ------
+    NotAModelFile
+        The folder holds nothing that may be a model.
+    """
+    from ..find import MODEL_SUFFIXES
+
+    files: list[str] = []
+    others: dict[str, str] = {}
+
+    def unreadable(error: OSError) -> None:
+        files.append(str(error.filename))
+
+    for folder, folders, names in os.walk(name, onerror=unreadable):
+        folders[:] = [each for each in folders if not each.startswith(".")]  # what programs keep for themselves
+        for each in names:
+            if not each.startswith("."):
+                what = _no_model(each, names)
+                others |= {os.path.join(folder, each): what} if what else {}
+                files += [] if what else [os.path.join(folder, each)]
+    if not files:
+        raise NotAModelFile(
+            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
+        )
+    return sorted(files), dict(sorted(others.items()))
+
+
+def _no_model(name: str, beside: Sequence[str]) -> str:
+    """Return what a file is whose name says that it is no model, "" for any other; `beside` are the names around it."""
+    lower = name.lower()
+    if lower.endswith(DESCRIPTION):
+        return "describes the layers of another file"
+    if lower.endswith("weights.npy") and name[: -len("weights.npy")] + "config.json" in beside:
+        return "weights of the config.json beside it"
+    if lower.endswith(".data") and name.removesuffix(".data") in beside:
+        return "tensors of the file beside it"
+    suffix = os.path.splitext(lower)[1]
+    return next((what for what, suffixes in NO_MODELS.items() if suffix in suffixes or lower in suffixes), "")
 
 
 def model_files(name: str) -> list[str]:
@@ -80,6 +137,10 @@ def read_facts(name: str, compat: str | None, inputs: str | None = None) -> dict
 
     if name.startswith("random:"):
         return describe(load(name, compat), name)
+    if os.path.islink(name) and not os.path.exists(name):
+        raise NotAModelFile(f"{name}: a link to {os.readlink(name)}, which is not there")
+    if os.path.isdir(name) and not os.access(name, os.R_OK | os.X_OK):
+        raise NotAModelFile(f"{name}: this folder cannot be read: permission denied")
     path = find_model(name)
     return describe(load(path, compat, inputs), path)
 

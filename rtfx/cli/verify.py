@@ -44,7 +44,7 @@ def command(
     if realtime or jack:
         from .certify import certify_files
 
-        return certify_files(model_files(model), compat, jack, as_json)
+        return certify_files(model_files(model), compat, inputs, jack, as_json)
     from ..model.load import load
     from ..model.self_test import batch_test
     from ..verify import Verdict, read_clip, self_tested, verify

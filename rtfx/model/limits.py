@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ResourceLimit
+from ..errors import NotAModelFile, ResourceLimit
 from .nodes import Conv1d, Hold
 from .spec import ModelSpec
 
@@ -12,7 +12,9 @@ FILE_BYTES = 24 << 20  # the largest public model files are below 1 MB; JSON of 
 DEPTH = 128  # of JSON: weights have five levels, containers of containers three for each
 NODES = 4096  # NAM's largest layer has some fifty
 WIDTH = 4096  # features of one signal
+CHANNELS = 32  # of audio, in and out: what the engine has meters for
 WEIGHTS = 1 << 24
+PARAMETERS = ("input_db", "level_db", "sample_period")  # of every model beside its knobs
 SIZES = 64  # of one slimmable net
 RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
 HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
@@ -48,6 +50,11 @@ def at_most(found: int, limit: int, what: str) -> int:
 def check_limits(spec: ModelSpec) -> ModelSpec:
     """Return `spec` unchanged, or raise ResourceLimit naming the figure found and the one allowed."""
     at_most(len(spec.nodes), NODES, "number of nodes")
+    at_most(spec.inputs, CHANNELS, "audio inputs")
+    at_most(spec.outputs, CHANNELS, "audio outputs")
+    for knob in spec.knobs:
+        if knob.name in PARAMETERS:
+            raise NotAModelFile(f"a knob is called {knob.name}, as a parameter that every model has: rename it")
     at_most(max(spec.widths), WIDTH, "widest signal in features")
     at_most(spec.tensor_elements, WEIGHTS, "number of weights")
     convolutions = [node for node in spec.nodes if isinstance(node, Conv1d)]

@@ -54,6 +54,7 @@ __all__ = [
     "tensors",
 ]
 
+IGNORED = ": ignored"  # ends a warning about what a file says and rtfx does not know
 SIZE = "size"  # the knob of a slimmable net
 UNKNOWN_RATE = "the file does not state a sample rate: the stream's is used; --model-rate sets another"
 
@@ -86,6 +87,8 @@ class ModelSpec:
         "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
     prewarm : str or int
         "auto" (interface.md: receptive field, or 2048 zeros for recurrent nets), or a number of frames.
+    warnings : tuple of str
+        What the user should know, the one that matters most first: a player shows that one and counts the others.
     quiet_past : bool
         Starts, even cold, as if its input had been zero for ever, not from a state of zeros: zeros at the input do
         not lead there where layers have biases. Of feed-forward models without knobs.
@@ -128,6 +131,8 @@ class ModelSpec:
     quiet_past: bool = False
 
     def __post_init__(self):
+        by_weight = sorted(self.warnings, key=lambda warning: warning.endswith(IGNORED))  # what does nothing comes last
+        object.__setattr__(self, "warnings", tuple(by_weight))
         driven = [knob.name for knob in self.knobs if not (self.sizes and knob.name == SIZE)]
         check(self.nodes, driven, (self.name or self.family)[:60])
 

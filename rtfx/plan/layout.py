@@ -9,13 +9,15 @@
 
 import numpy as np
 
+from ..model.limits import CHANNELS
+
 ALIGNMENT = 64
 MAX_BLOCK = 512  # frames; longer callbacks are split
 GLIDE_SECONDS = 0.020
 CONTINUES = 1  # flag in the engine's mailbox: the rig goes on from the state of the one that plays
 FRESH = 4  # flag in a mailbox: the table in it has not been read
 TABLE_SHIFT = 3  # a mailbox holds the table's index, FRESH, and above them the table's number
-MAX_CHANNELS = 32
+MAX_CHANNELS = CHANNELS
 
 RIG = np.dtype(
     [

@@ -143,9 +143,17 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         notes += [f"{block.id}: {note}" for note in built.notes]
         notes += rate_notes
         if built.spec is not None:
-            notes += [f"{block.id}: {warning}" for warning in built.spec.warnings]
+            notes += [f"{block.id}: {warning}" for warning in _warnings(block, built.spec)]
             notes += _calibration_note(chain[-1], options)
     return chain, notes
+
+
+def _warnings(block: BlockSpec, spec: ModelSpec) -> list[str]:
+    """Return the warning that matters most about a model, with the number of the others and where they are shown."""
+    if len(spec.warnings) < 2:
+        return list(spec.warnings)
+    where = "model.spec.warnings" if isinstance(block.file, ModelSpec) else f"rtfx info {block.file}"
+    return [f"{spec.warnings[0]} (and {len(spec.warnings) - 1} more: {where})"]
 
 
 def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: list[str]) -> list[BlockSpec]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfx import verify
-from rtfx.cli import collection
+from rtfx.cli import collection, info
 from rtfx.cli.output import finite
 from rtfx.effects.table import BLOCKS
 from rtfx.model.load import load
@@ -52,15 +52,17 @@ def test_folder_goes_on_after_a_bad_file(capsys, tmp_path):
     code, out, err = rtfx(capsys, "info", tmp_path, "--json")
     assert code == 1
     found = [json.loads(line) for line in out.splitlines()]
-    assert [facts["file"] for facts in found] == [str(tmp_path / name) for name in ("a.json", "b.json", "c.json")]
-    assert [facts.get("error_class") for facts in found] == [None, "NotAModelFile", None]
+    names = ("a.json", "b.json", "c.json", "notes.txt")
+    assert [facts["file"] for facts in found] == [str(tmp_path / name) for name in names]
+    assert [facts.get("error_class") for facts in found] == [None, "NotAModelFile", None, None]
     assert err == "rtfx: 1 of 3 files cannot be read\n"
     code, out, _ = rtfx(capsys, "info", tmp_path)
-    assert code == 1 and len(out.splitlines()) == 4
+    assert code == 1 and len(out.splitlines()) == 5
     assert [row.split()[:2] for row in out.splitlines()[1:]] == [
         ["a.json", "rtfx"],
         ["b.json", "BAD"],
         ["c.json", "rtfx"],
+        ["notes.txt", "-"],
     ]
     code, out, err = rtfx(capsys, "verify", tmp_path, "--json")
     assert code == 1
@@ -100,14 +102,16 @@ def test_a_folder_without_models(capsys, tmp_path, verb):
     assert err == f"rtfx: {tmp_path}: no model file in this folder or those in it, expected {kinds}\n"
 
 
-def test_of_h5_files_a_folder_lists_those_that_keras_saved(capsys, tmp_path):
+def test_of_h5_files_verify_takes_those_that_keras_saved(capsys, tmp_path):
     h5_of(tmp_path / "amp.h5", smartamppro(np.random.default_rng(3), 30, strides=(4, 4), recurrent=True))
     with h5py.File(tmp_path / "measured.h5", "w") as file:
         file["impulse"] = np.zeros(9)
     (tmp_path / "broken.hdf5").write_bytes(b"\x89HDF")
+    assert info.model_files(str(tmp_path)) == [str(tmp_path / "amp.h5")]
     code, out, _ = rtfx(capsys, "info", tmp_path, "--json")
-    (facts,) = map(json.loads, out.splitlines())
-    assert code == 0 and (facts["file"], facts["family"]) == (str(tmp_path / "amp.h5"), "smartamppro")
+    facts, *bad = map(json.loads, out.splitlines())
+    assert code == 1 and (facts["file"], facts["family"]) == (str(tmp_path / "amp.h5"), "smartamppro")
+    assert [row["error_class"] for row in bad] == ["NotAModelFile"] * 2
 
 
 def test_named_levels(capsys, tmp_path):

@@ -50,9 +50,9 @@ CONTENT = {
 }  # fmt: skip
 
 
-def refused(path, error, *words):
+def refused(path, error, *words, **keys):
     with pytest.raises(errors.RtfxError) as caught:
-        load(path)
+        load(path, **keys)
     message = str(caught.value)
     assert type(caught.value).__name__ == error, message
     assert str(path) in message and "\n" not in message and len(message) < 500, message
@@ -109,7 +109,10 @@ LARGE = {
     "declared-width": (network(1, dense(RNG, 1, 1, shape=[None, 10**12])), "1000000000000, at most 4096"),
     "dilation": (network(1, conv1d(RNG, 1, 1, taps=2, dilation=2**31)), f"{2**31 + 1}, at most 1048576"),
     "layers": (network(1, *[layer("activation", 1, activation="tanh")] * 5000), "5001, at most 4096"),
-    "history": (network(64, conv1d(RNG, 64, 1, taps=2, dilation=10**6)), "64000000, at most 33554432"),
+    "history": (
+        network(1, dense(RNG, 1, 64), conv1d(RNG, 64, 1, taps=2, dilation=10**6)),
+        "64000000, at most 33554432",
+    ),
 }
 
 
@@ -133,5 +136,5 @@ def test_integers_of_thousands_of_digits_are_named_shortly(tmp_path):
 
 
 def test_an_embedded_newline_stays_on_one_line(tmp_path):
-    data = network(1, gru(RNG, 1, 6), dense(RNG, 6, 2), in_skip=1, metadata={"name": "a\nb" * 1000})
-    refused(write(tmp_path, data), "ShapeMismatch", "equal widths")
+    data = network(2, gru(RNG, 2, 6), dense(RNG, 6, 3), in_skip=1, metadata={"name": "a\nb" * 1000})
+    refused(write(tmp_path, data), "ShapeMismatch", "equal widths", inputs="channels")
