@@ -16,6 +16,7 @@ from ..host.jack import NAME
 from ..plan.resolve import Options
 from ..rig.description import SetList
 
+LONGEST_NAME = 48  # bytes of a client's name: JACK takes 63, and a number comes behind it
 LIMITS = {
     "sample_rate": (1000.0, 768000.0),
     "block_size": (0, 8192),
@@ -91,6 +92,8 @@ class StreamSettings:
         for name in LIMITS:
             if getattr(self, name) is not None:
                 within(name, getattr(self, name))
+        if not (isinstance(self.name, str) and 0 < len(self.name.encode()) <= LONGEST_NAME and ":" not in self.name):
+            raise UsageError(f"name is {self.name!r}, expected 1 to {LONGEST_NAME} bytes without a colon")
         if self.record is not None and not str(self.record).strip():
             raise UsageError(f"record is {str(self.record)!r}, expected the name of a file, such as take.wav")
 

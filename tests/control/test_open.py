@@ -32,6 +32,12 @@ def test_numbers_out_of_range_are_refused(rig, name, value):
         rig.play(device="null", **{name: value})
 
 
+@pytest.mark.parametrize("name", ["", "a:b", "x" * 49, 7])
+def test_a_name_that_no_client_can_have_is_refused(rig, name):
+    with pytest.raises(UsageError, match="name is .*, expected 1 to 48 bytes without a colon"):
+        rig.play(device="null", name=name)
+
+
 @pytest.mark.parametrize(
     ("turn", "said"),
     [

@@ -81,6 +81,9 @@ def test_plain_lines_at_changes_only():
     stream.clip_in = True
     assert lines() == ["rtfx: input clipped: turn the interface's gain down"]
     assert lines() == []
+    stream.stats.block_frames = 1024  # another program asked PipeWire for it
+    assert lines() == ["rtfx: a block has 1024 frames now"]
+    assert lines() == []
 
 
 def test_a_muted_start_is_told():

@@ -26,7 +26,7 @@ LOG_LENGTH = 20
 
 
 class PlainView:
-    """One line on standard error at each change: preset, mute, bypass, clips, xruns, faults, a signal elsewhere.
+    """One line on standard error at each change: preset, mute, bypass, clips, block, xruns, faults, a signal elsewhere.
 
     Counts that go on rising are told at most once a second.
     """
@@ -61,6 +61,7 @@ class PlainView:
             "bypass": "bypass on: the dry guitar" if stream.bypass else "bypass off",
             "clip_in": "input clipped: turn the interface's gain down" if meters.clip_in else "",
             "clip_out": "output reached 0 dBFS: the limiter is at work" if meters.clip_out else "",
+            "block": f"a block has {stream.stats.block_frames} frames now" if stream.stats.block_frames else "",
             "xruns": meters.xruns,
             "blocks of a model muted (not finite)": stream.stats.non_finite_blocks,
             "hint": hint,
