@@ -292,7 +292,7 @@ class Rig:
         seconds : float, optional
             Ends after ``round(seconds * sample_rate)`` frames.
         say : callable, optional
-            Is told if no device was found, so that nobody hears it.
+            Is told if no device was found, so that nobody hears it, and while the end waits for a slow disk.
         **more
             Further settings: those of `control.settings.StreamSettings`.
 
@@ -322,6 +322,10 @@ class Rig:
         stream = open_stream(presets, self.index, self._models, self.set_list, self.cab, rate, asked, fixed)
         self._owned.heard_in(stream, self.index)
         end_when_interrupted(stream)
+        if say:
+            stream.takes.say = say
+            if stream.recorder:
+                stream.recorder.say = say
         if stream.unheard and say:
             say("nobody can hear this, there is no sound device: stream.audio is what was played, to be embedded")
         return stream

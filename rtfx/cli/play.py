@@ -72,6 +72,7 @@ def command(
         status(f"nothing named: playing {DEFAULT}")
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
+    lacking: list[str] = []  # of what every stream has recorded: a device that comes back begins a new one
     with Signals() as signals:
         while True:
             try:
@@ -89,22 +90,21 @@ def command(
                 _remember(stream, more)
                 ending = _session(stream, headless, signals, not no_reconnect)
                 trouble = stream.trouble()
-                if ending != "moved":
-                    break
-                carried = Carried.of(stream)
+                if ending == "moved":
+                    carried = Carried.of(stream)
+            for line in stream.news():
+                status(line)
+            lacking += [part.error for part in (stream.recorder, stream.takes) if part and part.error]
+            if ending != "moved":
+                break
             signals.playing = False
-    for line in stream.news():
-        status(line)
     stats = stream.stats
     if as_json:
         json_line(dataclasses.asdict(stats))
     else:
         status(_summary(stats))
-    recorder = stream.recorder
-    if recorder and recorder.error:
-        raise AudioFileError(recorder.error)
-    if stream.takes.error:
-        raise AudioFileError(stream.takes.error)
+    if lacking:
+        raise AudioFileError("; ".join(lacking))
     if ending == "ended" and trouble:
         raise DeviceError(f"{trouble}: start again when it is back, or let play wait for it, without --no-reconnect")
 

@@ -24,9 +24,16 @@ UPDATE_HEADER = 0x1060  # libsndfile's SFC_UPDATE_HEADER_NOW
 def grow(path: Path, sample_rate: int, channels: int, suffix: str) -> GrowingWave | GrowingOther:
     """Return a new file of the format that a suffix names; it must not exist."""
     container = CONTAINERS[suffix.lower()]
-    if container in ("WAV", "RF64"):
-        return GrowingWave(path, sample_rate, channels, container == "RF64")
-    return GrowingOther(path, sample_rate, channels, container)
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    try:
+        if container in ("WAV", "RF64"):
+            return GrowingWave(path, sample_rate, channels, container == "RF64")
+        return GrowingOther(path, sample_rate, channels, container)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()  # a full disk gives a file a name and nothing more
+        raise
 
 
 def check_growing(path: str | Path) -> None:
@@ -116,8 +123,6 @@ class GrowingOther:
         import soundfile
 
         self.path = path
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._flac, encoding = container == "FLAC", "PCM_24" if container == "FLAC" else "FLOAT"
         self._most = LARGEST - 2**16 if container == "AIFF" else sys.maxsize
         self._frame_bytes = 4 * channels

@@ -76,6 +76,7 @@ class Recorder:
         self._waiting = False
         self._parts = 1
         check_growing(self.path)
+        self.kept = None
         try:
             target = target_of(self.path)
             self.kept, mode = _keep(target)
@@ -83,6 +84,9 @@ class Recorder:
             if mode is not None:
                 target.chmod(mode)
         except (*FAULTS, TypeError, ValueError) as error:
+            if self.kept:
+                with contextlib.suppress(OSError):
+                    self.kept.rename(target)
             raise AudioFileError(
                 f"{path}: cannot be recorded to ({reason_of(error)}): use a .wav name in a folder you may write"
             ) from error
@@ -225,18 +229,21 @@ class Recorder:
         if self._thread.ident is None:  # never started
             self._file.close()
             return
-        ended = False
         try:
             ended = await_writing(self._thread, lambda: (self.frames, self._file.moved), self._tell)
-        finally:
-            self._judge(ended)
+        except BaseException:
+            self._judge("interrupted before all of it was written")
+            if self.error:
+                self.say(self.error)
+            raise
+        self._judge("" if ended else f"the disk has taken nothing for {STALLED_SECONDS:g} s")
 
     def _tell(self) -> None:
         left = (self._end - self._next) / self._rate
         self.say(f"writing {self._file.path}: the disk is slow, {left:.1f} s of the recording are left")
 
-    def _judge(self, ended: bool) -> None:
-        """Say what the recording lacks now that nothing more is awaited."""
+    def _judge(self, given_up: str) -> None:
+        """Note what the recording lacks now that nothing more is awaited, and why it was given up if it was."""
         silent = self.lost
         self._lack(self._next, self._end)
         if not self.gaps:
@@ -244,8 +251,8 @@ class Recorder:
         named = [f"{a} to {b} ({a / self._rate:.2f} to {b / self._rate:.2f} s)" for a, b in self.gaps[:MOST_GAPS]]
         more = f" and {len(self.gaps) - MOST_GAPS} further gaps" if len(self.gaps) > MOST_GAPS else ""
         reasons = [self.error] if self.error else []
-        if not ended:
-            reasons.append(f"the disk has taken nothing for {STALLED_SECONDS:g} s")
+        if given_up:
+            reasons.append(given_up)
         elif silent and not self.error:
             reasons.append("the disk was too slow, silence stands in their place")
         reason = f": {'; '.join(reasons)}" if reasons else ""

@@ -13,7 +13,7 @@ import yaml
 import rtfx
 from rtfx.control.controller import Controller
 from rtfx.control.load import Loader, load_presets
-from rtfx.control.take import keeper
+from rtfx.control.take import describe, keeper
 from rtfx.control.take.describe import Described
 from rtfx.control.take.replay import Replay, take_in
 from rtfx.control.take.takes import Takes
@@ -145,6 +145,19 @@ def test_a_take_nulls_bit_for_bit_whatever_happened(set_list, often, tmp_path, s
     assert take["start_frame"] > 0 and len(wet) >= 0.9 * RATE, "it begins in the middle"
     assert len(take["events"]) > 10 and np.abs(wet).max() > 0.01
     assert np.array_equal(wet, again), f"differs first at {np.flatnonzero((wet != again).any(axis=1))[:1]}"
+
+
+def test_a_take_of_more_events_than_a_set_list_may_hold_is_read_again(set_list, often, tmp_path, monkeypatch):
+    monkeypatch.setattr(describe, "MOST_VALUES", 10)
+    band = Band(set_list)
+    try:
+        play_at_random(band, np.random.default_rng(5), 100)
+        band.takes.save(seconds=0.5)
+    finally:
+        band.close()
+    assert yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]["events"] == []
+    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
+    assert not warnings and np.array_equal(wet, again)
 
 
 def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, often, tmp_path, monkeypatch):
@@ -433,7 +446,7 @@ def test_a_take_of_which_the_disk_takes_nothing_more_is_an_error(set_list, tmp_p
     assert "error: a take is not whole" in news[-1]
 
 
-@pytest.mark.parametrize("stem", ["\udcff", "a\tb", "a\nb", "\u2028", "ü\u3000", "a: b #c", "'\"", "null"])
+@pytest.mark.parametrize("stem", ["\udcff", "a\tb", "a\nb", "\u2028", "ü\u3000", "a: b #c", "'\"", "null", "n" * 240])
 def test_a_take_of_files_of_any_name_can_be_played_again(set_list, tmp_path, stem):
     model, cab = tmp_path / f"{stem}.json", tmp_path / f"{stem}.wav"
     shutil.copy(find_model("klon.json"), model)

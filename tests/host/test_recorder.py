@@ -373,3 +373,37 @@ def test_what_is_no_file_is_not_recorded_to(tmp_path, band):
     for name, found in (("pipe.wav", "a named pipe"), ("device.wav", "a device"), ("", "a folder")):
         with pytest.raises(AudioFileError, match=f"is {found}"):
             Recorder(band.rings, tmp_path / name, RATE)
+
+
+def test_a_file_that_cannot_be_begun_leaves_the_earlier_take_and_nothing_else(tmp_path, band, file_limit):
+    (tmp_path / "take.wav").write_bytes(b"an earlier take")
+    file_limit(10)
+    with pytest.raises(AudioFileError, match="File too large"):
+        Recorder(band.rings, tmp_path / "take.wav", RATE)
+    file_limit(0)
+    assert os.listdir(tmp_path) == ["take.wav"] and (tmp_path / "take.wav").read_bytes() == b"an earlier take"
+    many = Band(channels=9)
+    with pytest.raises(AudioFileError, match="cannot be recorded to"):
+        Recorder(many.rings, tmp_path / "take.flac", RATE)
+    assert os.listdir(tmp_path) == ["take.wav"]
+
+
+def test_an_interrupt_of_the_wait_says_what_is_missing(tmp_path, band, monkeypatch):
+    disk = Disk(monkeypatch)
+    disk.gone.set()
+    recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
+    recorder.start()
+    band.play(1000)
+    monkeypatch.setattr(patience, "QUIET_SECONDS", 0.0)
+    told = []
+
+    def say(line):
+        told.append(line)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    recorder.say = say
+    with pytest.raises(KeyboardInterrupt):
+        recorder.close()
+    disk.gone.clear()
+    assert "lacks 1000 frames, 0 to 1000" in told[1] and "interrupted" in told[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from .keeper import Event, Window
 
 VERSION = 2
 CONTINUING = "a rig that continues"
+MOST_VALUES = 20_000  # of events in the set list, whose reader has bounds; more stand in the state file
 PARTS = (".dry.wav", ".wet.wav", ".state.npz", ".yaml")
 
 
@@ -67,6 +69,9 @@ class Description:
         now = {number: self._values(number) for number in rigs}
         for event in window.events:
             events.append(self._event(event, rigs, now))
+        if sum(3 + len(event.get("set", ())) for event in events) > MOST_VALUES:
+            self.arrays["events"] = np.frombuffer(json.dumps(events).encode(), np.uint8)
+            events = []
         presets = self._told_presets()
         self.fault = "; ".join(dict.fromkeys(self._faults))
         take = {
@@ -83,7 +88,7 @@ class Description:
             "opened": {"preset": opened.first, "values": _plain(opened.values), "cold": opened.cold}
             | {name: value for name in ("compat", "inputs") if (value := getattr(opened.models, name))},
             "options": {key: value for key, value in asdict(opened.options).items() if value not in (None, False)},
-            "files": self._files,
+            "files": [{"file": file, "sha256": digest} for file, digest in self._files.items()],
             "playing": window.playing,
             "slots": list(window.state.numbers) if window.state else [],
             "rigs": rigs,

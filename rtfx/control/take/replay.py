@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -93,9 +94,12 @@ class Replay:
         self._values: dict[int, dict] = {}
 
     def _check_files(self) -> None:
-        for name, expected in self._take["files"].items():
-            if digest(name) != expected:
-                self.warnings.append(f"{name} has changed since")
+        files = self._take["files"]
+        if isinstance(files, Mapping):  # of earlier takes
+            files = [{"file": file, "sha256": expected} for file, expected in files.items()]
+        for each in files:
+            if digest(each["file"]) != each["sha256"]:
+                self.warnings.append(f"{each['file']} has changed since")
 
     def process(
         self, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
@@ -205,7 +209,8 @@ class Replay:
     def _played(
         self, blocks: Iterator[np.ndarray], engine: Engine, rigs: dict[int, EngineRig], block: int, channels: int
     ) -> Iterator[np.ndarray]:
-        events = list(self._take["events"])
+        many = self._arrays.get("events")
+        events = list(self._take["events"]) if many is None else json.loads(bytes(many))
         if engine.record["waiting"]:
             self._wait(engine, engine.record["waiting"] > 1)
         place = origin = following = 0
