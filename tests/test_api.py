@@ -13,8 +13,9 @@ import rtfx
 from rtfx.api import Model, Rig
 from rtfx.errors import RtfxError, UnsupportedInput, UsageError
 from rtfx.host.convert import at_rate
+from rtfx.model.nodes import Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Conv1d, Dense, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 
 from .engine.rigs import gru, lstm, noise, response, tcn
 

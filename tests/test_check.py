@@ -14,8 +14,9 @@ import rtfx.check as checks
 from rtfx.check import check
 from rtfx.errors import PresetError
 from rtfx.host.devices import Device
+from rtfx.model.nodes import Dense, Input
 from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Dense, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 from tests.cli.command import rtfx
 from tests.engine.rigs import exploding, gru, lstm
 

@@ -8,8 +8,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from rtfx.model.load import load
+from rtfx.model.nodes import Gru
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Gru
 from rtfx.train.fit import Plan
 
 RATE = 48000

@@ -11,7 +11,8 @@ import rtfx
 from rtfx.kernels import jit
 from rtfx.kernels.conv import Tile
 from rtfx.kernels.processor import features, lanes
-from rtfx.model.spec import Activation, Add, Conv1d, Dense, Gru, Input, Lstm, ModelSpec
+from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Gru, Input, Lstm
+from rtfx.model.spec import ModelSpec
 from rtfx.plan import wisdom
 from rtfx.tune import is_tuned, tune
 from tests.engine.rigs import noise, tcn
@@ -90,7 +91,9 @@ def test_any_tile_gives_the_same_samples(own_wisdom):
 
 @pytest.mark.parametrize("width", [2, 5])
 def test_layers_in_series_sound_alike_in_every_form_and_apart(own_wisdom, width, monkeypatch):
-    monkeypatch.setattr("rtfx.plan.series.lanes", lambda: 16)  # as with AVX-512; narrower registers take several
+    monkeypatch.setattr(
+        "rtfx.plan.lowering.series.lanes", lambda: 16
+    )  # as with AVX-512; narrower registers take several
     spec = wavenet(width)
     with wisdom.trying({}) as asked:
         right = rtfx.Model(spec)(X, 48000.0, bare=True)

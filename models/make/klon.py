@@ -23,7 +23,7 @@ from scipy.signal import lfilter, resample_poly
 
 from rtfx.effects.klon_circuit import CIRCUIT_STATE, KERNEL
 from rtfx.model.load import load
-from rtfx.model.spec import Activation, Concat, Dense, Input, Mul, Node
+from rtfx.model.nodes import Activation, Concat, Dense, Input, Mul, Node
 from rtfx.train.dataset import Dataset, Take
 from rtfx.train.fit import Plan
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from rtfx.model.nodes import Dense, Gru, Node
 from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Dense, Gru, Knob, ModelSpec, Node
+from rtfx.model.spec import Knob, ModelSpec
 from rtfx.train.dataset import Dataset
 from rtfx.train.fit import Checkpoint, Plan, Report, fit
 from rtfx.train.learner import Learner, Options

@@ -17,7 +17,7 @@ from clippers import rodent, screamer
 from learn import BATCH, FRAMES, OPTIONS, KnobGru, learn
 from lessons import dataset, music, pieces
 
-from rtfx.model.spec import Concat, Input, Mul, Node
+from rtfx.model.nodes import Concat, Input, Mul, Node
 from rtfx.train.dataset import Dataset
 from rtfx.train.fit import Plan
 from rtfx.train.learner import Learner, make

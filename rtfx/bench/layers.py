@@ -20,9 +20,10 @@ from ..kernels.conv import OVERHANG
 from ..kernels.elementwise import pack, rows_kernel
 from ..kernels.processor import lanes
 from ..kernels.state import STATE
+from ..model.nodes import Activation, Conv1d, Dense, Gru, Input, Lstm
 from ..model.reference import evaluate
-from ..model.spec import Activation, Conv1d, Dense, Gru, Input, Lstm, ModelSpec
-from ..plan.choose import conv_layer, recurrent_layer
+from ..model.spec import ModelSpec
+from ..plan.lowering.choose import conv_layer, recurrent_layer
 from ..plan.prove import Layer
 from .models import ROUNDS, USUAL_RATE, Other, check_blocks
 from .peers import AGREES_DB, check_installed, difference_db, played, stream

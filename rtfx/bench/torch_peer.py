@@ -10,22 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import UnsupportedArchitecture
-from ..model.spec import (
-    Activation,
-    Add,
-    Affine,
-    Concat,
-    Conv1d,
-    Dense,
-    Gru,
-    Input,
-    Lstm,
-    ModelSpec,
-    Mul,
-    PRelu,
-    Rnn,
-    Slice,
-)
+from ..model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
+from ..model.spec import ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Any, Activation], Any]] = {
     "tanh": lambda x, a: torch.tanh(x),

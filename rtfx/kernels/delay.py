@@ -5,7 +5,7 @@ is replaced by a sum of past ones, after it the new one is kept::
 
     state = sum_k mix[k] past[first + k frames ago]        k = 0 alone, or 0 to 3
 
-`model.reference_cells` says why.
+`model.nodes.recurrent` says why.
 """
 
 from __future__ import annotations

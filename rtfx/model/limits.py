@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import NotAModelFile, ResourceLimit
-from .nodes import Conv1d, Hold
-from .spec import ModelSpec
+from ..errors import ResourceLimit
 
 FILE_BYTES = 24 << 20  # the largest public model files are below 1 MB; JSON of empty lists takes 30 times its size
 DEPTH = 128  # of JSON: weights have five levels, containers of containers three for each
@@ -45,24 +43,3 @@ def at_most(found: int, limit: int, what: str) -> int:
         figure = str(found) if bits <= 64 else f"2^{bits - 1} or more"
         raise ResourceLimit(f"{what}: {figure}, at most {limit}: use a smaller model")
     return found
-
-
-def check_limits(spec: ModelSpec) -> ModelSpec:
-    """Return `spec` unchanged, or raise ResourceLimit naming the figure found and the one allowed."""
-    at_most(len(spec.nodes), NODES, "number of nodes")
-    at_most(spec.inputs, CHANNELS, "audio inputs")
-    at_most(spec.outputs, CHANNELS, "audio outputs")
-    for knob in spec.knobs:
-        if knob.name in PARAMETERS:
-            raise NotAModelFile(f"a knob is called {knob.name}, as a parameter that every model has: rename it")
-    at_most(max(spec.widths), WIDTH, "widest signal in features")
-    at_most(spec.tensor_elements, WEIGHTS, "number of weights")
-    convolutions = [node for node in spec.nodes if isinstance(node, Conv1d)]
-    lookback = sum((node.weight.shape[2] - 1) * node.dilation for node in convolutions)
-    lookback += sum(node.stride for node in spec.nodes if isinstance(node, Hold))
-    at_most(1 + lookback, RECEPTIVE_FIELD, "receptive field in frames")
-    widths = spec.widths
-    history = sum((node.weight.shape[2] - 1) * node.dilation * widths[node.sources[0]] for node in convolutions)
-    at_most(history, HISTORY_FLOATS, "past samples to keep")
-    at_most(spec.prewarm_frames, RECEPTIVE_FIELD, "frames of prewarm")
-    return spec

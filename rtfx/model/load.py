@@ -21,11 +21,11 @@ from ..errors import (
 )
 from ..find import find_model
 from . import rtfx_json
-from .limits import FILE_BYTES, check_limits, shallow
+from .limits import FILE_BYTES, shallow
 from .read import agam, aidax, foreign, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
 from .read.binary import read_binary
 from .read.inputs import check_inputs
-from .spec import ModelSpec
+from .spec import ModelSpec, check_limits
 from .values import mapping, shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices

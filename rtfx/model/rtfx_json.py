@@ -13,7 +13,7 @@ written gives the same bits::
                {"op": "gru", "sources": [2], "weight_ih": [[...]], "weight_hh": [[...]], "bias_ih": [], "bias_hh": []},
                {"op": "dense", "sources": [3], "weight": [[...]], "bias": [...]}]}
 
-`op` is the class of a node in lower case, its other keys are the fields of that class (nodes.py), tensors as nested
+`op` is the class of a node in lower case, its other keys are the fields of that class (``nodes``), tensors as nested
 lists in PyTorch's axis and gate order. `sources` are indices of earlier nodes; every node is used; the last is the
 output. A knob has one input node of the same name. Only `format`, `version` and `nodes` must be there; fields that have
 a default may be left out. The nodes without tensors::
@@ -34,10 +34,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import (
-    MissingKey,
     ModelError,
     NotAModelFile,
     ResourceLimit,
@@ -47,27 +44,11 @@ from ..errors import (
     reason_of,
 )
 from ..files import write_file
-from .limits import RECEPTIVE_FIELD, SIZES, WIDTH, at_most, check_limits
-from .nodes import (
-    ROLES,
-    Activation,
-    Add,
-    Affine,
-    Concat,
-    Conv1d,
-    Dense,
-    Gru,
-    Hold,
-    Input,
-    Lstm,
-    Mul,
-    Node,
-    PRelu,
-    Rnn,
-    Slice,
-)
-from .spec import SIZE, UNKNOWN_RATE, Knob, ModelSpec
-from .values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from .limits import RECEPTIVE_FIELD, SIZES, at_most
+from .nodes import KINDS as KINDS_OF_NODE
+from .nodes import Node
+from .spec import SIZE, UNKNOWN_RATE, Knob, ModelSpec, check_limits
+from .values import integer, listed, mapping, number, one_of, required, shown, string
 
 VERSION = 1
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
@@ -76,11 +57,6 @@ KEYS = (
     "metadata", "nodes", "sizes",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
-RUN_FIELDS = ("delay",)  # how a node is run: never in a file
-OPS: dict[str, type[Node]] = {
-    kind.__name__.lower(): kind
-    for kind in (Input, Dense, Conv1d, Lstm, Gru, Rnn, Activation, PRelu, Affine, Add, Mul, Concat, Slice, Hold)
-}
 
 
 def read(data: dict[str, Any], path: Path) -> ModelSpec:
@@ -188,27 +164,21 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
     }
     if spec.sizes:
         head["sizes"] = [
-            {"below": limit, "prewarm": size.prewarm, "level_db": size.level_db, "nodes": list(map(_entry, size.nodes))}
+            {
+                "below": limit,
+                "prewarm": size.prewarm,
+                "level_db": size.level_db,
+                "nodes": [node.to_json() for node in size.nodes],
+            }
             for limit, size in spec.sizes[:-1]
         ]
     try:
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)},\n" for key, value in head.items()]
-        nodes = ",\n".join("  " + json.dumps(_entry(node), allow_nan=False) for node in spec.nodes)
+        nodes = ",\n".join("  " + json.dumps(node.to_json(), allow_nan=False) for node in spec.nodes)
         write_file(path, "{\n" + "".join(lines) + ' "nodes": [\n' + nodes + "\n ]\n}\n")
     except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not written: {reason_of(error)}") from error
     return path
-
-
-def _entry(node: Node) -> dict[str, Any]:
-    """Return the JSON object of a node; fields that are None are left out."""
-    entry: dict[str, Any] = {"op": type(node).__name__.lower()}
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
-        if value is None or field.name in RUN_FIELDS or (field.name == "sources" and not value):
-            continue
-        entry[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
-    return entry
 
 
 def _only(data: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:
@@ -220,36 +190,8 @@ def _only(data: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:
 
 def _node(entry: Any, where: str) -> Node:
     """Return the node of one entry of ``nodes``."""
-    op = one_of(required(mapping(entry, where), "op", where), OPS, f"{where}.op")
-    kind = OPS[op]
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in RUN_FIELDS}
-    _only(entry, ("op", *fields), f"{where} ({op})")
-    values: dict[str, Any] = {"sources": ()}
-    for name, field in fields.items():
-        if name in entry:
-            values[name] = _field(op, name, entry[name], f"{where}.{name}")
-        elif field.default is dataclasses.MISSING and name != "sources":
-            raise MissingKey(f"{where} ({op}) has no key {name!r}")
-    return kind(**values)
-
-
-def _field(op: str, name: str, value: Any, where: str) -> Any:
-    """Return one field of a node."""
-    if name == "sources":
-        return tuple(integer(source, f"{where}[{i}]", minimum=0) for i, source in enumerate(listed(value, where)))
-    if name == "role":
-        return one_of(value, ROLES, where)
-    if name in ("name", "kind", "between"):
-        return string(value, where)
-    if name == "channels":
-        return at_most(integer(value, where), WIDTH, where)
-    if name in ("dilation", "groups", "stride"):
-        return at_most(integer(value, where), RECEPTIVE_FIELD, where)
-    if name in ("start", "stop", "phase"):
-        return integer(value, where, minimum=0)
-    if name in ("slope", "slope_high", "low", "high"):
-        return number(value, where)
-    return tensor(value, where, axes=1 if not name.startswith("weight") else 3 if op == "conv1d" else 2)
+    op = one_of(required(mapping(entry, where), "op", where), KINDS_OF_NODE, f"{where}.op")
+    return KINDS_OF_NODE[op].from_json(entry, where)
 
 
 def _knob(entry: Any, where: str) -> Knob:

@@ -1,58 +1,14 @@
-"""ModelSpec: what a model file says: a graph of nodes (nodes.py), its rate, its knobs and what a host should know."""
+"""ModelSpec: what a model file says: a graph of nodes (``nodes``), its rate, its knobs and what a host should know."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
-from .check import check
-from .nodes import (
-    ACTIVATIONS,
-    RECURRENT,
-    ROLES,
-    Activation,
-    Add,
-    Affine,
-    Concat,
-    Conv1d,
-    Dense,
-    Gru,
-    Hold,
-    Input,
-    Lstm,
-    Mul,
-    Node,
-    PRelu,
-    Rnn,
-    Slice,
-    tensors,
-)
-
-__all__ = [
-    "ACTIVATIONS",
-    "RECURRENT",
-    "ROLES",
-    "SIZE",
-    "UNKNOWN_RATE",
-    "Activation",
-    "Add",
-    "Affine",
-    "Concat",
-    "Conv1d",
-    "Dense",
-    "Gru",
-    "Hold",
-    "Input",
-    "Knob",
-    "Lstm",
-    "ModelSpec",
-    "Mul",
-    "Node",
-    "PRelu",
-    "Rnn",
-    "Slice",
-    "tensors",
-]
+from ..errors import NotAModelFile
+from .graph import check, described, widths
+from .limits import CHANNELS, HISTORY_FLOATS, NODES, PARAMETERS, RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
+from .nodes import Conv1d, Hold, Input, Node, Recurrent
 
 IGNORED = ": ignored"  # ends a warning about what a file says and rtfx does not know
 SIZE = "size"  # the knob of a slimmable net
@@ -146,13 +102,7 @@ class ModelSpec:
     @property
     def widths(self) -> list[int]:
         """Features of each node's output."""
-        widths: list[int] = []
-        for node in self.nodes:
-            if isinstance(node, Concat):
-                widths.append(sum(widths[s] for s in node.sources))
-            else:
-                widths.append(node.width or widths[node.sources[0]])
-        return widths
+        return widths(self.nodes)
 
     @property
     def inputs(self) -> int:
@@ -166,7 +116,7 @@ class ModelSpec:
 
     @property
     def recurrent(self) -> bool:
-        return any(isinstance(node, RECURRENT) for node in self.nodes)
+        return any(isinstance(node, Recurrent) for node in self.nodes)
 
     @property
     def period(self) -> int:
@@ -180,11 +130,7 @@ class ModelSpec:
             return None
         history: list[int] = []
         for node in self.nodes:
-            before = max((history[s] for s in node.sources), default=0)
-            own = (node.weight.shape[2] - 1) * node.dilation if isinstance(node, Conv1d) else 0
-            if isinstance(node, Hold) and node.between == "last":
-                own = node.stride - 1
-            history.append(before + own)
+            history.append(node.history + max((history[s] for s in node.sources), default=0))
         return history[-1] + 1
 
     @property
@@ -208,10 +154,36 @@ class ModelSpec:
     @property
     def tensor_elements(self) -> int:
         """Numbers that the graph's tensors hold."""
-        return sum(t.size for node in self.nodes for t in tensors(node).values())
+        return sum(t.size for node in self.nodes for t in node.tensors.values())
 
     @property
     def macs_per_sample(self) -> int:
         """Multiply-adds per frame, biases and activations not counted."""
-        tables = [(name, t) for node in self.nodes for name, t in tensors(node).items()]
-        return sum(t.size for name, t in tables if name.startswith("weight") or name == "scale")
+        return sum(node.macs for node in self.nodes)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(node.op() for node in self.nodes)
+        kinds = kinds if len(kinds) <= 100 else f"{len(self.nodes)} nodes"
+        return f"<ModelSpec {self.name!r} ({self.family}): {kinds}; {self.parameter_count} weights>"
+
+    def __str__(self) -> str:
+        return f"{self!r}\n{described(dict(enumerate(self.nodes)), dict(enumerate(self.widths)))}"
+
+
+def check_limits(spec: ModelSpec) -> ModelSpec:
+    """Return `spec` unchanged, or raise ResourceLimit naming the figure found and the one allowed."""
+    at_most(len(spec.nodes), NODES, "number of nodes")
+    at_most(spec.inputs, CHANNELS, "audio inputs")
+    at_most(spec.outputs, CHANNELS, "audio outputs")
+    for knob in spec.knobs:
+        if knob.name in PARAMETERS:
+            raise NotAModelFile(f"a knob is called {knob.name}, as a parameter that every model has: rename it")
+    at_most(max(spec.widths), WIDTH, "widest signal in features")
+    at_most(spec.tensor_elements, WEIGHTS, "number of weights")
+    lookback = sum(node.stride if isinstance(node, Hold) else node.history for node in spec.nodes)
+    at_most(1 + lookback, RECEPTIVE_FIELD, "receptive field in frames")
+    wide = spec.widths
+    history = sum(node.history * wide[node.sources[0]] for node in spec.nodes if isinstance(node, Conv1d))
+    at_most(history, HISTORY_FLOATS, "past samples to keep")
+    at_most(spec.prewarm_frames, RECEPTIVE_FIELD, "frames of prewarm")
+    return spec

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeMismatch, UsageError
-from .nodes import Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu, Rnn, tensors
+from .nodes import Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu, Rnn
 from .spec import ModelSpec
 
 BATCHNORM_EPSILON = 1e-5  # PyTorch's; a state_dict does not hold it
@@ -58,7 +58,7 @@ def with_weights(spec: ModelSpec, source: Any) -> ModelSpec:
 
 def weights_of(spec: ModelSpec) -> dict[str, np.ndarray]:
     """Return every array of the model, float64, by ``node3.weight``: what `with_weights` takes back."""
-    return {f"node{i}.{name}": array.copy() for i, n in enumerate(spec.nodes) for name, array in tensors(n).items()}
+    return {f"node{i}.{name}": array.copy() for i, n in enumerate(spec.nodes) for name, array in n.tensors.items()}
 
 
 def _array(name: str, value: Any) -> np.ndarray:
@@ -82,7 +82,7 @@ def _transplanted(spec: ModelSpec, other: ModelSpec) -> ModelSpec:
         raise ShapeMismatch(f"{spec.name}: update has {found} as node {place}, expected {expected}: load it anew")
     if [limit for limit, _ in spec.sizes] != [limit for limit, _ in other.sizes]:
         raise ShapeMismatch(f"{spec.name}: update has {len(other.sizes)} sizes, expected {len(spec.sizes)}")
-    nodes = [_with(spec, i, tensors(node)) for i, node in enumerate(other.nodes)]
+    nodes = [_with(spec, i, node.tensors) for i, node in enumerate(other.nodes)]
     sizes = tuple(
         (limit, _transplanted(own, new)) for (limit, own), (_, new) in zip(spec.sizes, other.sizes, strict=True)
     )
@@ -92,7 +92,7 @@ def _transplanted(spec: ModelSpec, other: ModelSpec) -> ModelSpec:
 def _with(spec: ModelSpec, index: int, arrays: Mapping[str, np.ndarray]) -> Node:
     """Return a node with new tensors of the same shapes."""
     node = spec.nodes[index]
-    own = tensors(node)
+    own = node.tensors
     for name, array in arrays.items():
         if name not in own or own[name].shape != array.shape:
             expected = f"{own[name].shape}" if name in own else f"one of: {', '.join(own) or 'no tensors'}"
@@ -117,7 +117,7 @@ def _by_own_names(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpe
 def _in_order(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpec:
     """Give each layer of a state_dict to the first node of its kind and shapes that has none yet."""
     nodes = list(spec.nodes)
-    open_places = [i for i, node in enumerate(nodes) if tensors(node)]
+    open_places = [i for i, node in enumerate(nodes) if node.tensors]
     for title, layer in _layers(arrays).items():
         for place in open_places:
             fitted = _fitted(nodes[place], layer)
@@ -136,7 +136,7 @@ def _in_order(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpec:
 
 
 def _described(spec: ModelSpec, index: int) -> str:
-    shapes = ", ".join(f"{name} {array.shape}" for name, array in tensors(spec.nodes[index]).items())
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in spec.nodes[index].tensors.items())
     return f"node {index} ({type(spec.nodes[index]).__name__.lower()}: {shapes})"
 
 
@@ -187,7 +187,7 @@ def _fitted(node: Any, layer: dict[str, np.ndarray]) -> Node | None:
             if "bias" not in layer and node.bias.any():
                 return None
             new = {"weight": weight, "bias": layer.get("bias", np.zeros(weight.shape[0]))}
-    own = tensors(node)
+    own = node.tensors
     if not new or any(own[name].shape != array.shape for name, array in new.items()):
         return None
     return replace(node, **{name: np.array(array, np.float64) for name, array in new.items()})

@@ -14,13 +14,12 @@ from ..kernels.crew import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
-from ..model.spec import Conv1d
-from . import choose
+from ..model.nodes import Conv1d
 from .block import ChainBlock
 from .builder import Builder, Signal
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
 from .likeness import digest, graph, layout
-from .lower import lower
+from .lowering import choose, lower
 from .pedal import klon, rounded
 from .prove import promised
 from .resampled import resampled

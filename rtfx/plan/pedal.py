@@ -9,7 +9,7 @@ from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.processor import lanes
 from .builder import Builder, Signal
-from .lower import lower
+from .lowering import lower
 from .resampled import resampled
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import UsageError
-from ..model.spec import RECURRENT, Conv1d, ModelSpec
+from ..model.nodes import Conv1d
+from ..model.spec import ModelSpec
 from .stability import stays_stable
 
 METHODS = ("auto", "delay", "dilate", "resample")
@@ -77,15 +78,9 @@ def _stretches(spec: ModelSpec, factor: float) -> bool:
 
 def stretched(spec: ModelSpec, factor: float) -> ModelSpec:
     """Return the model for `factor` times its rate, with every dilation and every state's delay multiplied."""
-
-    def stretch(node):
-        if isinstance(node, RECURRENT):
-            return replace(node, delay=node.delay * factor)
-        return replace(node, dilation=round(node.dilation * factor)) if isinstance(node, Conv1d) else node
-
     return replace(
         spec,
-        nodes=tuple(stretch(node) for node in spec.nodes),
+        nodes=tuple(node.stretched(factor) for node in spec.nodes),
         sample_rate=spec.sample_rate and spec.sample_rate * factor,
         prewarm=math.ceil(spec.prewarm_frames * factor),
         sizes=tuple((limit, stretched(size, factor)) for limit, size in spec.sizes),

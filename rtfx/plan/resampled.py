@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels import resample
 from ..model.spec import ModelSpec
 from .builder import Builder, Signal
-from .lower import lower
+from .lowering import lower
 from .polyphase import Conversion
 
 

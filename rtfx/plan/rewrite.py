@@ -16,67 +16,11 @@ Rules, applied until none fits:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ..model.spec import Add, Affine, Concat, Conv1d, Dense, Input, Node
-
-
-class Graph:
-    """Nodes by number, in computable order, with the users of each."""
-
-    def __init__(self, nodes):
-        self.nodes: dict[int, Any] = dict(enumerate(nodes))  # rules tell the class of a Node
-        self.output = len(self.nodes) - 1
-        self._fresh = len(self.nodes)
-
-    def users(self) -> dict[int, list[int]]:
-        """Return who uses each node; the output counts as used once by -1."""
-        users: dict[int, list[int]] = {index: [] for index in self.nodes}
-        for index, node in self.nodes.items():
-            for source in node.sources:
-                users[source].append(index)
-        users[self.output].append(-1)
-        return users
-
-    def widths(self) -> dict[int, int]:
-        """Return the features of each node's output."""
-        widths: dict[int, int] = {}
-        for index, node in self.nodes.items():
-            if isinstance(node, Concat):
-                widths[index] = sum(widths[s] for s in node.sources)
-            else:
-                widths[index] = node.width or widths[node.sources[0]]
-        return widths
-
-    def insert_before(self, place: int, node: Node) -> int:
-        """Insert a node just before `place` and return its number."""
-        number, self._fresh = self._fresh, self._fresh + 1
-        self.nodes = {
-            key: value
-            for old, item in self.nodes.items()
-            for key, value in ([(number, node)] if old == place else []) + [(old, item)]
-        }
-        return number
-
-    def prune(self) -> None:
-        """Drop every node that the output does not depend on; inputs stay, as their order counts the channels."""
-        needed: set[int] = set()
-        stack = [self.output, *(index for index, node in self.nodes.items() if isinstance(node, Input))]
-        while stack:
-            index = stack.pop()
-            if index not in needed:
-                needed.add(index)
-                stack += self.nodes[index].sources
-        self.nodes = {index: node for index, node in self.nodes.items() if index in needed}
-
-    def listed(self) -> tuple[Node, ...]:
-        """Return the nodes renumbered, the output last."""
-        self.prune()
-        order = [index for index in self.nodes if index != self.output] + [self.output]
-        number = {index: i for i, index in enumerate(order)}
-        return tuple(replace(self.nodes[i], sources=tuple(number[s] for s in self.nodes[i].sources)) for i in order)
+from ..model.graph import Graph
+from ..model.nodes import Add, Affine, Concat, Conv1d, Dense, Node
 
 
 def rewrite(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
@@ -114,7 +58,7 @@ def fold_affine(graph: Graph, index: int, users) -> bool:
     inner = graph.nodes[node.sources[0]]
     if not isinstance(inner, Dense | Conv1d) or len(users[node.sources[0]]) != 1:
         return False
-    graph.nodes[index] = _scaled(inner, node.scale, node.shift)
+    graph.replace(index, _scaled(inner, node.scale, node.shift))
     return True
 
 
@@ -128,9 +72,8 @@ def compose_dense(graph: Graph, index: int, users) -> bool:
         return False
     if len(users[node.sources[0]]) > 1 or inner.weight.shape[1] * node.width > node.weight.size + inner.weight.size:
         return False
-    graph.nodes[index] = Dense(
-        inner.sources, weight=node.weight @ inner.weight, bias=node.weight @ inner.bias + node.bias
-    )
+    bias = node.weight @ inner.bias + node.bias
+    graph.replace(index, Dense(inner.sources, weight=node.weight @ inner.weight, bias=bias))
     return True
 
 
@@ -143,7 +86,7 @@ def compose_conv(graph: Graph, index: int, users) -> bool:
     if not isinstance(inner, Dense) or inner.bias.any() or inner.weight.shape[1] >= inner.width:
         return False
     weight = np.einsum("oik,ij->ojk", node.weight, inner.weight)
-    graph.nodes[index] = replace(node, sources=inner.sources, weight=weight)
+    graph.replace(index, replace(node, sources=inner.sources, weight=weight))
     return True
 
 
@@ -159,7 +102,7 @@ def distribute(graph: Graph, index: int, users) -> bool:
     for i, source in enumerate(inner.sources):
         bias = node.bias if i == 0 else np.zeros(node.width)
         parts.append(graph.insert_before(index, Dense((source,), weight=node.weight, bias=bias)))
-    graph.nodes[index] = Add(tuple(parts))
+    graph.replace(index, Add(tuple(parts)))
     return True
 
 
@@ -173,15 +116,14 @@ def split_concat(graph: Graph, index: int, users) -> bool:
         return False
     if node.width * (len(inner.sources) - 1) > node.weight.shape[1]:
         return False
-    widths = graph.widths()
     parts: list[int] = []
     first = 0
     for source in inner.sources:
-        weight = node.weight[:, first : first + widths[source]]
+        weight = node.weight[:, first : first + graph.widths[source]]
         bias = np.zeros(node.width) if parts else node.bias
         parts.append(graph.insert_before(index, Dense((source,), weight=weight, bias=bias)))
-        first += widths[source]
-    graph.nodes[index] = Add(tuple(parts))
+        first += graph.widths[source]
+    graph.replace(index, Add(tuple(parts)))
     return True
 
 
@@ -193,7 +135,7 @@ def flatten(graph: Graph, index: int, users) -> bool:
     for place, source in enumerate(node.sources):
         inner = graph.nodes[source]
         if isinstance(inner, Add) and len(users[source]) == 1:
-            graph.nodes[index] = Add(node.sources[:place] + inner.sources + node.sources[place + 1 :])
+            graph.replace(index, Add(node.sources[:place] + inner.sources + node.sources[place + 1 :]))
             return True
     return False
 
@@ -205,13 +147,13 @@ def merge_last_tap(graph: Graph, index: int, users) -> bool:
         return False
     for conv_at, dense_at in (node.sources, node.sources[::-1]):
         conv, dense = graph.nodes[conv_at], graph.nodes[dense_at]
-        fits = (
-            isinstance(conv, Conv1d) and isinstance(dense, Dense) and conv.sources == dense.sources and conv.groups == 1
-        )
-        if fits and len(users[conv_at]) == len(users[dense_at]) == 1:
+        if not isinstance(conv, Conv1d) or not isinstance(dense, Dense):
+            continue
+        alone = len(users[conv_at]) == len(users[dense_at]) == 1
+        if alone and conv.sources == dense.sources and conv.groups == 1:
             weight = conv.weight.copy()
             weight[:, :, -1] += dense.weight
-            graph.nodes[index] = replace(conv, weight=weight, bias=conv.bias + dense.bias)
+            graph.replace(index, replace(conv, weight=weight, bias=conv.bias + dense.bias))
             return True
     return False
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..model.reference import EVALUATE
-from ..model.reference_cells import STEPS, driven_by, lagrange, stored_state
-from ..model.spec import RECURRENT, Input, ModelSpec
+from ..model.nodes import Input, Recurrent
+from ..model.nodes.recurrent import past_states
+from ..model.spec import ModelSpec
 
 LEVELS = (0.0, 0.03, -0.03, 0.3, -0.3)  # constant inputs around whose points of rest the net is linearised
 SETTLE_FRAMES = 2048
@@ -43,23 +43,23 @@ def largest_pole(spec: ModelSpec, delay: float) -> float:
             signals.append(np.tile(LEVELS, (node.channels, 1)))
         elif isinstance(node, Input):
             signals.append(np.full((1, len(LEVELS)), knobs[node.name] if node.role == "knob" else period))
-        elif isinstance(node, RECURRENT):
-            driven = driven_by(node, signals[node.sources[0]])
+        elif isinstance(node, Recurrent):
+            driven = node.input_sums(signals[node.sources[0]])
             state = _settled(node, driven)
             for point in range(len(LEVELS)):
                 slopes = _slopes(node, driven[:, point], state[:, point])
                 largest = max(largest, _pole(np.linalg.eigvals(slopes), delay))
             signals.append(state[: node.width])
         else:
-            signals.append(EVALUATE[type(node)](node, [signals[s] for s in node.sources]))
+            signals.append(node.evaluate([signals[s] for s in node.sources]))
     return largest
 
 
 def _settled(node: Any, driven: np.ndarray) -> np.ndarray:
     """Return the states, (state, points), that constant inputs lead to."""
-    state = np.repeat(stored_state(node, np.float64)[:, None], driven.shape[1], axis=1)
+    state = np.repeat(node.stored_state(np.float64)[:, None], driven.shape[1], axis=1)
     for _ in range(SETTLE_FRAMES):
-        before, state = state, STEPS[type(node)](node, driven, state)
+        before, state = state, node.step(driven, state)
         if np.abs(state - before).max() < SETTLED:
             break
     return state
@@ -69,13 +69,13 @@ def _slopes(node: Any, driven: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the Jacobian of one step, (state, state), by central differences."""
     nudges = NUDGE * np.eye(state.size)
     around = state[:, None] + np.concatenate([nudges, -nudges], axis=1)
-    after = STEPS[type(node)](node, np.repeat(driven[:, None], 2 * state.size, axis=1), around)
+    after = node.step(np.repeat(driven[:, None], 2 * state.size, axis=1), around)
     return (after[:, : state.size] - after[:, state.size :]) / (2.0 * NUDGE)
 
 
 def _pole(eigenvalues: np.ndarray, delay: float) -> float:
     """Return the largest root of z^n = e sum_k weight_k z^(n - age_k) over the eigenvalues e; n is the greatest age."""
-    taps = lagrange(delay)
+    taps = past_states(delay)
     degree = taps[-1][0]
     companions = np.zeros((eigenvalues.size, degree, degree), complex)
     companions[:, np.arange(1, degree), np.arange(degree - 1)] = 1.0

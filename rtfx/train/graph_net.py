@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..model.functions import SELU_ALPHA, SELU_SCALE, SOFTPLUS_LINEAR
 from ..model.nodes import (
-    RECURRENT,
     Activation,
     Add,
     Affine,
@@ -28,10 +26,11 @@ from ..model.nodes import (
     Mul,
     Node,
     PRelu,
+    Recurrent,
     Rnn,
     Slice,
 )
-from ..model.reference_cells import stored_state
+from ..model.nodes.activation import SELU_ALPHA, SELU_SCALE, SOFTPLUS_LINEAR
 from ..model.spec import SIZE, ModelSpec
 
 Tensors = Mapping[str, Any]
@@ -123,7 +122,7 @@ def _needs(spec: ModelSpec, frames: int, whole: int) -> list[int]:
         node, reach = spec.nodes[i], 0
         if isinstance(node, Conv1d):
             reach = (node.weight.shape[2] - 1) * node.dilation
-        elif isinstance(node, (*RECURRENT, Hold)):
+        elif isinstance(node, (Recurrent, Hold)):
             reach = whole
         for s in node.sources:
             needs[s] = max(needs[s], min(needs[i] + reach, whole))
@@ -162,7 +161,7 @@ def _recurrent(node: Lstm | Gru | Rnn, w: Tensors, sources: list[Any], frames: i
         biases = [w["bias_ih"], w["bias_hh"]]
     else:
         biases = [w["bias"], torch.zeros_like(w["bias"])]
-    state = _tensor(stored_state(node, np.float64), x).view(-1, 1, 1, node.width)
+    state = _tensor(node.stored_state(np.float64), x).view(-1, 1, 1, node.width)
     starts = [part.expand(1, x.shape[1], -1).contiguous() for part in state]
     step: Any = {Lstm: torch.lstm, Gru: torch.gru, Rnn: torch.rnn_tanh}[type(node)]
     first = starts if isinstance(node, Lstm) else starts[0]

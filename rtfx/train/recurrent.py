@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model.spec import Add, Concat, Dense, Gru, Input, Knob, Lstm, ModelSpec, Node
+from ..model.nodes import Add, Concat, Dense, Gru, Input, Lstm, Node
+from ..model.spec import Knob, ModelSpec
 from .adam import Adam
 from .bptt import BACKWARD, FORWARD, GATES, STATE, TAPE
 from .learner import Options

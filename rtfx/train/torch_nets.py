@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import UsageError
-from ..model.nodes import Conv1d, Dense, Gru, Input, Lstm, PRelu, Rnn, tensors
+from ..model.nodes import Conv1d, Dense, Gru, Input, Lstm, PRelu, Rnn
 from ..model.spec import SIZE, Knob, ModelSpec
 from .adam import Adam
 from .graph_net import run
@@ -53,7 +53,7 @@ class TorchLearner:
             f"node{i}.{name}": tensor
             for i, node in enumerate(model.nodes)
             if isinstance(node, LEARNT)
-            for name, tensor in tensors(node).items()
+            for name, tensor in node.tensors.items()
             if name not in STATES and tensor.any()
         }
         self.optimiser = Adam(np.concatenate([tensor.ravel() for tensor in found.values()]).astype(np.float32))

@@ -7,7 +7,8 @@ from rtfx.bench.chosen import chosen
 from rtfx.bench.models import bench
 from rtfx.kernels.conv import Tile
 from rtfx.kernels.processor import lanes
-from rtfx.model.spec import Activation, Conv1d, Dense, Input, ModelSpec
+from rtfx.model.nodes import Activation, Conv1d, Dense, Input
+from rtfx.model.spec import ModelSpec
 from rtfx.plan import wisdom
 from tests.engine.rigs import tcn
 

@@ -7,8 +7,7 @@ import rtfx
 from rtfx.bench import peers
 from rtfx.bench.models import bench
 from rtfx.errors import UnsupportedArchitecture
-from rtfx.model.reference import evaluate
-from rtfx.model.spec import (
+from rtfx.model.nodes import (
     Activation,
     Add,
     Affine,
@@ -18,14 +17,14 @@ from rtfx.model.spec import (
     Gru,
     Hold,
     Input,
-    Knob,
     Lstm,
-    ModelSpec,
     Mul,
     PRelu,
     Rnn,
     Slice,
-)  # fmt: skip
+)
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import Knob, ModelSpec
 from tests.engine.rigs import noise, tcn
 
 from .conftest import INSTALLED

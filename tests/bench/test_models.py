@@ -13,8 +13,9 @@ from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
 from rtfx.errors import UsageError
 from rtfx.model.clip import guitar_like
-from rtfx.model.spec import Dense, Gru, Input, ModelSpec
-from rtfx.plan import choose
+from rtfx.model.nodes import Dense, Gru, Input
+from rtfx.model.spec import ModelSpec
+from rtfx.plan.lowering import choose
 
 KEYS = {"model", "block", "ns_per_sample", "realtime_x", "percent_of_peak", "p99_ns", "compile_s", "kernels"}
 

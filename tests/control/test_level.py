@@ -12,8 +12,9 @@ from rtfx.control.loudness import loudness
 from rtfx.errors import PresetError, UsageError
 from rtfx.host.null import NullHost
 from rtfx.model.levels import named_levels
+from rtfx.model.nodes import Activation, Dense, Input
 from rtfx.model.random.nets import random_spec
-from rtfx.model.spec import Activation, Dense, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 
 RATE = 48000
 RIFF = level.clip(RATE)

@@ -6,7 +6,8 @@ import pytest
 import rtfx
 from rtfx.api import Model
 from rtfx.kernels.jit import REGISTRY
-from rtfx.model.spec import Dense, Input, Lstm, ModelSpec
+from rtfx.model.nodes import Dense, Input, Lstm
+from rtfx.model.spec import ModelSpec
 from tests.control.small_lstm import SmallLstm
 from tests.control.test_stream import FRAMES, RATE, play, recorded
 from tests.engine.rigs import gru, lstm, noise

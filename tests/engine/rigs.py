@@ -9,7 +9,8 @@ import numpy as np
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
-from rtfx.model.spec import Activation, Add, Concat, Conv1d, Dense, Gru, Input, Knob, Lstm, ModelSpec
+from rtfx.model.nodes import Activation, Add, Concat, Conv1d, Dense, Gru, Input, Lstm
+from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ChainBlock
 from rtfx.plan.chain import plan_chain
 

@@ -6,7 +6,8 @@ import pytest
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.kernels.conv import OVERHANG
-from rtfx.model.spec import Activation, Conv1d, Dense, Input, ModelSpec
+from rtfx.model.nodes import Activation, Conv1d, Dense, Input
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.builder import RING_BYTES
 from rtfx.plan.layout import BUFFER, MAX_BLOCK
 

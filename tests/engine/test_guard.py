@@ -9,7 +9,8 @@ import pytest
 from rtfx.effects.klon import KLON
 from rtfx.engine.offline import Offline
 from rtfx.host.convert import at_rate
-from rtfx.model.spec import Conv1d, Input, ModelSpec
+from rtfx.model.nodes import Conv1d, Input
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.block import ChainBlock
 from rtfx.plan.chain import plan_chain
 

@@ -16,7 +16,8 @@ from rtfx.engine.rest import LONGEST_SECONDS, STILL, UNIT, hisses
 from rtfx.engine.rig import EngineRig
 from rtfx.errors import RtfxError
 from rtfx.model.load import load
-from rtfx.model.spec import Dense, Gru, Input, ModelSpec, Rnn
+from rtfx.model.nodes import Dense, Gru, Input, Rnn
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.block import ChainBlock
 from rtfx.plan.chain import Plan, plan_chain
 

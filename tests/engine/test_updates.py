@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rtfx.engine.rig import EngineRig
-from rtfx.model.spec import Conv1d, Dense, Input, Lstm, ModelSpec
+from rtfx.model.nodes import Conv1d, Dense, Input, Lstm
+from rtfx.model.spec import ModelSpec
 
 from .rigs import (
     RATE,

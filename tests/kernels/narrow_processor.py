@@ -18,7 +18,7 @@ from rtfx.kernels.elementwise import SOFTMAX, rows_kernel
 from rtfx.kernels.processor import lanes
 from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, cell_kernel
 from rtfx.model.load import load
-from rtfx.plan.choose import conv_tile, gate_maths
+from rtfx.plan.lowering.choose import conv_tile, gate_maths
 from rtfx.verify import verify
 
 from . import oracle, test_recurrent

@@ -5,8 +5,9 @@ import pytest
 
 from rtfx.api import Model
 from rtfx.kernels.hold import HOLD, STATE
+from rtfx.model.nodes import Conv1d, Dense, Hold, Input
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Conv1d, Dense, Hold, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 
 from .harness import BLOCKS, noise, run
 

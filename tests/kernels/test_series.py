@@ -9,8 +9,9 @@ from rtfx.kernels.codes import code_of
 from rtfx.kernels.conv import OVERHANG
 from rtfx.kernels.layer import FOLDED, NONE, ROWS, LayerWeights
 from rtfx.kernels.processor import lanes
+from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input, Node
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Activation, Add, Conv1d, Dense, Input, ModelSpec, Node
+from rtfx.model.spec import ModelSpec
 
 from . import oracle
 from .harness import noise

@@ -5,8 +5,10 @@ import pytest
 
 from rtfx.kernels import stack
 from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, pack
-from rtfx.model.spec import Dense, Input, Lstm, ModelSpec
-from rtfx.plan import lower, prove
+from rtfx.model.nodes import Dense, Input, Lstm
+from rtfx.model.spec import ModelSpec
+from rtfx.plan import prove
+from rtfx.plan.lowering import recurrent as lower
 from tests.engine.rigs import drive, engine, model, noise, rig
 
 from .harness import BLOCKS, run

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rtfx.model.spec import (
+from rtfx.model.nodes import (
     ACTIVATIONS,
     Activation,
     Add,
@@ -13,14 +13,13 @@ from rtfx.model.spec import (
     Gru,
     Hold,
     Input,
-    Knob,
     Lstm,
-    ModelSpec,
     Mul,
     PRelu,
     Rnn,
     Slice,
 )
+from rtfx.model.spec import Knob, ModelSpec
 
 WIDTHS = (1, 2, 3, 4, 6, 8)
 RATE = 48000.0

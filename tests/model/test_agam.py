@@ -7,9 +7,9 @@ import pytest
 
 from rtfx import errors
 from rtfx.model.load import load
+from rtfx.model.nodes import Conv1d, Mul
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Conv1d, Mul
 
 from ..reference_more import evaluate_more
 from .guitar_nets import agam_files, gated_conv_net, legacy, recnet, simple_rnn

@@ -5,9 +5,10 @@ import pytest
 
 from rtfx.errors import ResourceLimit, ShapeMismatch, UnsupportedArchitecture
 from rtfx.model.load import load
+from rtfx.model.nodes import Add, Hold, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Add, Hold, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.rates import choose_method
 
 from ..reference import evaluate_file

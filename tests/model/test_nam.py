@@ -8,8 +8,8 @@ import pytest
 
 from rtfx import errors
 from rtfx.model.load import load
+from rtfx.model.nodes import Activation, Add, Affine, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Activation, Add, Affine, Conv1d, Dense, Input, tensors
 
 from ..reference_nam import evaluate_nam
 from .nam_files import HEAD, POST, SLIM, array, by_feature, gated, mixture, nam, stack, wavenet
@@ -106,7 +106,7 @@ def test_the_last_weight_is_the_scale(tmp_path):
 
 def test_weights_are_single_precision(tmp_path):
     model = nam("Linear", {"receptive_field": 1, "bias": False}) | {"weights": [0.1]}
-    assert tensors(load(write(tmp_path, model, "net.nam")).nodes[1])["weight"].item() == float(np.float32(0.1))
+    assert load(write(tmp_path, model, "net.nam")).nodes[1].tensors["weight"].item() == float(np.float32(0.1))
 
 
 def test_prewarm_is_the_lookback_of_every_convolution(tmp_path):

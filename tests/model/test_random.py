@@ -12,7 +12,7 @@ from rtfx.model.load import load
 from rtfx.model.random.tables import ACTIVATIONS, drawn
 from rtfx.model.random.tables import INITS as PLUGIN_INITS
 from rtfx.model.random.torch_numbers import TorchGenerator
-from rtfx.model.reference import EVALUATE, evaluate
+from rtfx.model.reference import evaluate
 
 NUMBERS = ("00", "02", "05", "06", "07", "09", "11")
 CASES = [f"cpp_case{number}_{kind}.npz" for number in NUMBERS for kind in ("intended", "fallthrough")]
@@ -64,7 +64,7 @@ def test_a_cold_net_has_heard_silence(activation):
     late = evaluate(spec, np.pad(x, ((0, 0), (past, 0))), cold=True)[:, past:]
     signals = np.pad(x, ((0, 0), (past, 0)))
     for node in spec.nodes[1:]:  # no padding between the layers
-        signals = EVALUATE[type(node)](node, [signals])
+        signals = node.evaluate([signals])
     for y in (late, evaluate(spec, x, cold=True), evaluate(spec, x)):
         assert np.abs(y - signals[:, past:]).max() < 1e-12
     assert np.abs(Model(spec)(x[0], 48000.0, bare=True, cold=True) - signals[0, past:]).max() < 1e-5

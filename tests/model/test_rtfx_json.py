@@ -8,9 +8,7 @@ import pytest
 
 from rtfx import errors
 from rtfx.model.load import load
-from rtfx.model.reference import evaluate
-from rtfx.model.rtfx_json import save
-from rtfx.model.spec import (
+from rtfx.model.nodes import (
     ACTIVATIONS,
     Activation,
     Add,
@@ -20,15 +18,15 @@ from rtfx.model.spec import (
     Dense,
     Gru,
     Input,
-    Knob,
     Lstm,
-    ModelSpec,
     Mul,
     PRelu,
     Rnn,
     Slice,
-    tensors,
 )
+from rtfx.model.reference import evaluate
+from rtfx.model.rtfx_json import save
+from rtfx.model.spec import Knob, ModelSpec
 
 from ..reference import evaluate_file
 from .nets import refuse, small_nets, write
@@ -85,10 +83,10 @@ def assert_same(found, expected):
     """Every field equal, every tensor to the bit."""
     assert len(found.nodes) == len(expected.nodes)
     for a, b in zip(found.nodes, expected.nodes, strict=True):
-        assert type(a) is type(b) and tensors(a).keys() == tensors(b).keys()
-        for name, tensor in tensors(a).items():
-            assert tensor.dtype == np.float64 and np.array_equal(tensor, tensors(b)[name])
-        plain = [field.name for field in fields(a) if field.name not in tensors(a)]
+        assert type(a) is type(b) and a.tensors.keys() == b.tensors.keys()
+        for name, tensor in a.tensors.items():
+            assert tensor.dtype == np.float64 and np.array_equal(tensor, b.tensors[name])
+        plain = [field.name for field in fields(a) if field.name not in a.tensors]
         assert [getattr(a, name) for name in plain] == [getattr(b, name) for name in plain]
     for name in ("name", "sample_rate", "rate_source", "knobs", "kind", "prewarm", "dc_block", "level_db", "metadata"):
         assert getattr(found, name) == getattr(expected, name), name

@@ -3,8 +3,8 @@
 import pytest
 
 from rtfx.model.load import load
+from rtfx.model.nodes import Activation, Conv1d
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Activation, Conv1d
 
 from .nets import (
     batchnorm,

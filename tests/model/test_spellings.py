@@ -8,7 +8,6 @@ import pytest
 
 from rtfx import errors
 from rtfx.model.load import load
-from rtfx.model.nodes import tensors
 from rtfx.model.values import NUMERAL_LENGTH, tensor, unquoted
 
 from . import guitar_nets, nam_files, nets
@@ -41,7 +40,7 @@ def graph(tmp_path, data, suffix):
     path = tmp_path / f"net{suffix}"
     path.write_text(json.dumps(data))
     spec = load(path)
-    nodes = [(type(n).__name__, n.sources, *(t.tobytes() for t in tensors(n).values())) for n in spec.nodes]
+    nodes = [(type(n).__name__, n.sources, *(t.tobytes() for t in n.tensors.values())) for n in spec.nodes]
     return nodes, spec.sample_rate
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rtfx.errors import NonFiniteWeights, ShapeMismatch, UsageError
+from rtfx.model.nodes import Affine, Conv1d, Dense, Gru, Input, Lstm, PRelu, Rnn
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Affine, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, PRelu, Rnn
+from rtfx.model.spec import ModelSpec
 from rtfx.model.update import weights_of, with_weights
 from tests.engine.rigs import gru, lstm, tcn
 

@@ -9,23 +9,11 @@ from rtfx.kernels.elementwise import rows_kernel
 from rtfx.kernels.processor import lanes
 from rtfx.model import spec as vocabulary
 from rtfx.model.load import load
+from rtfx.model.nodes import ACTIVATIONS, KINDS, Activation, Add, Concat, Conv1d, Dense, Input, Mul, Rnn, Slice
 from rtfx.model.reference import evaluate
-from rtfx.model.rtfx_json import OPS
-from rtfx.model.spec import (
-    ACTIVATIONS,
-    Activation,
-    Add,
-    Concat,
-    Conv1d,
-    Dense,
-    Input,
-    ModelSpec,
-    Mul,
-    Rnn,
-    Slice,
-)
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.builder import Builder
-from rtfx.plan.lower import lower
+from rtfx.plan.lowering import lower
 
 from .nets import write
 from .random_graphs import RATE, random_graph
@@ -60,7 +48,7 @@ def test_random_graph(seed):
 
 def test_random_graphs_hold_everything():
     nodes = [node for seed in SEEDS for node in random_graph(seed).nodes]
-    assert {type(node) for node in nodes} == set(OPS.values())
+    assert {type(node) for node in nodes} == set(KINDS.values())
     assert {node.kind for node in nodes if isinstance(node, Activation)} == set(ACTIVATIONS)
 
 
@@ -249,4 +237,4 @@ def test_files_refused(tmp_path, name):
 
 
 def test_every_node_is_public():
-    assert {kind.__name__ for kind in OPS.values()} <= set(vocabulary.__all__)
+    assert {kind.__name__ for kind in KINDS.values()} <= set(vocabulary.__all__)

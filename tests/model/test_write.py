@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from rtfx import errors
 from rtfx.model.load import load
+from rtfx.model.nodes import Activation, Add, Affine, Conv1d, Dense, Gru, Input, Lstm, PRelu
 from rtfx.model.parity import parity
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Activation, Add, Affine, Conv1d, Dense, Gru, Input, Lstm, ModelSpec, PRelu, tensors
+from rtfx.model.spec import ModelSpec
 from rtfx.model.write.convert import convert
 from rtfx.model.write.save import FORMATS, possible, save
 
@@ -67,7 +68,7 @@ def place(folder, to):
 
 def bits(spec):
     """All weights of a model in single precision, in a canonical order."""
-    return sorted(t.astype(np.float32).tobytes() for node in spec.nodes for t in tensors(node).values())
+    return sorted(t.astype(np.float32).tobytes() for node in spec.nodes for t in node.tensors.values())
 
 
 @pytest.mark.parametrize(("name", "data", "sayable"), FILES, ids=[file[0] for file in FILES])

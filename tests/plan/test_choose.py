@@ -5,8 +5,9 @@ import pytest
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
 from rtfx.kernels import conv, jit, plain, recurrent, series
+from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Activation, Conv1d, Dense, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 from rtfx.plan import prove
 from rtfx.plan.layout import RIG
 from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
@@ -92,7 +93,7 @@ def stack(dilations=(2, 5, 9), features=4):
 @pytest.fixture
 def wide(monkeypatch):
     """Plan layers in series as for AVX-512: vectors of 16 lanes, in several registers where those are narrower."""
-    monkeypatch.setattr("rtfx.plan.series.lanes", lambda: 16)
+    monkeypatch.setattr("rtfx.plan.lowering.series.lanes", lambda: 16)
 
 
 def test_narrow_layers_in_series_share_a_kernel_that_is_proved(wide, fresh_cache, monkeypatch):

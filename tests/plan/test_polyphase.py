@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rtfx.kernels.resample import Ratio
-from rtfx.model.spec import Dense, Input, ModelSpec
+from rtfx.model.nodes import Dense, Input
+from rtfx.model.spec import ModelSpec
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.polyphase import PHASES, Conversion, minimum_phase
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, model, noise

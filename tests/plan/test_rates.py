@@ -8,10 +8,11 @@ import pytest
 
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import ShapeMismatch, UsageError
+from rtfx.model.nodes import Conv1d, Dense, Gru, Hold, Input, Lstm, Rnn
+from rtfx.model.nodes.recurrent import past_states
 from rtfx.model.reference import evaluate
-from rtfx.model.reference_cells import lagrange
 from rtfx.model.rtfx_json import save
-from rtfx.model.spec import Conv1d, Dense, Gru, Hold, Input, Knob, Lstm, ModelSpec, Rnn
+from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ChainBlock
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.fit import fitted
@@ -95,8 +96,8 @@ def test_the_reference_interpolates_the_state_by_a_cubic():
 
 @pytest.mark.parametrize("delay, ages", [(1.0, [1]), (3.0, [3]), (1.1, [1, 2, 3, 4]), (1.9, [1, 2, 3, 4])])
 def test_no_state_of_this_frame_is_used(delay, ages):
-    assert [age for age, _ in lagrange(delay)] == ages
-    assert [age for age, _ in lagrange(4.5)] == [3, 4, 5, 6]
+    assert [age for age, _ in past_states(delay)] == ages
+    assert [age for age, _ in past_states(4.5)] == [3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("factor", [3, 96 / 44.1])

@@ -10,8 +10,7 @@ from math import isqrt
 from typing import Any
 
 from ...errors import UnsupportedArchitecture, UsageError
-from ..limits import check_limits
-from ..spec import ModelSpec
+from ..spec import ModelSpec, check_limits
 from .pt2.read import read
 
 FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError, ResourceLimit, UnsupportedArchitecture, UsageError
-from ..limits import NODES, WIDTH, at_most, check_limits
+from ..limits import NODES, WIDTH, at_most
 from ..nodes import Add, Affine, Concat, Mul, Node
-from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..spec import UNKNOWN_RATE, Knob, ModelSpec, check_limits
 from .inputs import input_nodes, sort_inputs, with_knobs
 from .keras_layers import layer_nodes
 from .rtneural import entrance

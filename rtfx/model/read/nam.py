@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import ResourceLimit, ShapeMismatch, UnsupportedVersion
-from ..limits import SIZES, check_limits
-from ..spec import SIZE, Knob, ModelSpec
+from ..limits import SIZES
+from ..spec import SIZE, Knob, ModelSpec, check_limits
 from ..values import mapping, number, one_of, required, shown, string, tensor
 from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
 from .nam_container import read_container, read_sequential
-from .nam_graph import Graph, Job, Part, Weights
+from .nam_graph import Job, NamGraph, Part, Weights
 from .nam_simple import DEFAULT_RATE, FORMER_LINEAR, read_convnet, read_linear, read_lstm
 from .nam_wavenet import OLD_POST_FILM, read_wavenet
 from .rates import find_rate
@@ -113,9 +113,9 @@ class _File(NamedTuple):
     guess: list[str]
 
 
-def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
+def _at_size(file: _File, size: float) -> tuple[NamGraph, ModelSpec]:
     """Return the model at a value of the size knob."""
-    graph = Graph()
+    graph = NamGraph()
     part = _append(graph, file, file.data, "", None, size, 0)
     metadata = _finite(part.metadata)
     loudness = _level(metadata, "loudness")
@@ -123,7 +123,7 @@ def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
     if rate is None:
         rate, source = file.rate
         graph.warnings += file.guess
-    nodes = graph.pruned(part.output)
+    nodes = graph.listed(part.output)
     guesses: list[str] = []
     stated = stated_knobs(metadata, file.data, file.data.get("config"))
     asked = said_choice(file.inputs, metadata)
@@ -149,7 +149,7 @@ def _at_size(file: _File, size: float) -> tuple[Graph, ModelSpec]:
 
 
 def _append(
-    graph: Graph, file: _File, data: Any, where: str, source: int | None, size: float | None, depth: int
+    graph: NamGraph, file: _File, data: Any, where: str, source: int | None, size: float | None, depth: int
 ) -> Part:
     """Append one complete model, whose place in the file is `where`; `depth` models are around it."""
     if depth > NESTING:

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import ShapeMismatch
 from ..nodes import Activation, PRelu
 from ..values import mapping, number, one_of, required, tensor
-from .nam_graph import Graph, Size
+from .nam_graph import NamGraph, Size
 
 PLAIN = {
     "Tanh": "tanh",
@@ -25,7 +25,7 @@ NAMES = (*PLAIN, "Hardtanh", "LeakyReLU", "PReLU", *LEAKY_HARDTANH)
 SLOPE = 0.01  # the default of every leaky kind
 
 
-def append_activation(graph: Graph, source: int, value: Any, where: str, size: Size) -> int:
+def append_activation(graph: NamGraph, source: int, value: Any, where: str, size: Size) -> int:
     """Append the activation that `value` describes, return its index.
 
     Parameters

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import NotAModelFile, ShapeMismatch, WeightCountMismatch
-from ..limits import NODES, WIDTH, at_most
-from ..nodes import Conv1d, Dense, Input, Node
+from ..graph import Graph
+from ..limits import WIDTH, at_most
+from ..nodes import Conv1d, Dense, Input
 from ..values import integer, required, shown
 
 
@@ -31,30 +32,23 @@ class Part(NamedTuple):
     metadata: dict[str, Any]
 
 
-@dataclass
-class Graph:
+class NamGraph(Graph):
     """The nodes of one file at one size.
 
     Attributes
     ----------
+    warnings : list of str
     breakpoints : set of float
         Values of the size knob at which another network begins.
     parameters : int
         Weights taken from the file.
     """
 
-    nodes: list[Node] = field(default_factory=list)
-    widths: list[int] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    breakpoints: set[float] = field(default_factory=set)
-    parameters: int = 0
-
-    def add(self, node: Node) -> int:
-        """Append a node, return its index; ResourceLimit beyond `limits.NODES`."""
-        at_most(len(self.nodes) + 1, NODES, "number of nodes")
-        self.nodes.append(node)
-        self.widths.append(node.width or self.widths[node.sources[0]])
-        return len(self.nodes) - 1
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+        self.breakpoints: set[float] = set()
+        self.parameters = 0
 
     def linear(
         self, source: int, weight: np.ndarray, bias: np.ndarray | None, dilation: int = 1, groups: int = 1
@@ -65,17 +59,6 @@ class Graph:
         if weight.shape[2] == 1 and groups == 1:
             return self.add(Dense((source,), weight=weight[:, :, 0], bias=bias))
         return self.add(Conv1d((source,), weight=weight, bias=bias, dilation=dilation, groups=groups))
-
-    def pruned(self, output: int) -> tuple[Node, ...]:
-        """Return the nodes that `output` depends on, and the audio input, renumbered; `output` is the last."""
-        wanted = {output}
-        for index in range(output, -1, -1):
-            if index in wanted:
-                wanted.update(self.nodes[index].sources)
-        kept = [i for i in range(output + 1) if i in wanted or isinstance(self.nodes[i], Input)]
-        place = {old: new for new, old in enumerate(kept)}
-        nodes = [self.nodes[i] for i in kept]
-        return tuple(replace(node, sources=tuple(place[s] for s in node.sources)) for node in nodes)
 
 
 class Weights:
@@ -124,7 +107,7 @@ class Job:
         Appends a complete model inside this one: ``nested(model, where, input, size)``.
     """
 
-    graph: Graph
+    graph: NamGraph
     config: dict[str, Any]
     weights: Weights
     where: str

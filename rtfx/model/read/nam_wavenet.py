@@ -22,7 +22,7 @@ from ..limits import NODES, RECEPTIVE_FIELD, SIZES, at_most
 from ..nodes import Add, Affine, Mul, Slice
 from ..values import integer, listed, mapping, required, shown
 from .nam_activation import append_activation
-from .nam_graph import Graph, Job, Part, Size, Weights, bounded
+from .nam_graph import Job, NamGraph, Part, Size, Weights, bounded
 from .nam_wavenet_config import FILMS, KEYS, Array, Layer, film_width, mixed, parse_array
 
 OLD_POST_FILM = "nam-0.5.5"
@@ -151,7 +151,9 @@ def _unslimmable(arrays: Sequence[Array], head: dict[str, Any] | None) -> str:
 class _ArrayReader:
     """One layer array, its channels slimmed to `channels`, being appended to a graph."""
 
-    def __init__(self, graph: Graph, weights: Weights, array: Array, channels: int, condition: int, compat: str | None):
+    def __init__(
+        self, graph: NamGraph, weights: Weights, array: Array, channels: int, condition: int, compat: str | None
+    ):
         self.graph, self.weights, self.array, self.condition, self.compat = graph, weights, array, condition, compat
         self.channels = Size(array.channels, channels)
         slim = channels if array.layer1x1 is None else max(1, array.bottleneck * channels // array.channels)

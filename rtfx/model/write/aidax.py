@@ -16,7 +16,7 @@ from ..nodes import Gru, Lstm
 from ..read import aidax as reader
 from ..reference import evaluate
 from ..spec import ModelSpec
-from .graph import Graph
+from .graph import PlainGraph
 from .recurrent import RecurrentNet, recurrent_net
 from .rtneural import WRITERS, dropped_state
 
@@ -36,7 +36,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     """
     from pathlib import Path
 
-    graph = Graph(spec, pass_on=True)
+    graph = PlainGraph(spec, pass_on=True)
     net = recurrent_net(graph)
     if len(net.layers) > 1 or not isinstance(net.layers[0], (Gru, Lstm)):
         graph.fail(net.node, "AIDA-X plays one LSTM or GRU layer and a dense one")
@@ -69,7 +69,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     return data, warnings
 
 
-def _skip(graph: Graph, net: RecurrentNet) -> bool:
+def _skip(graph: PlainGraph, net: RecurrentNet) -> bool:
     """Return whether the input is added, which AIDA-X does with both gains on the way."""
     if net.direct == 0:
         return False

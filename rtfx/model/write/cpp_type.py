@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import ModelError
 from ..spec import ModelSpec
-from .graph import Graph
+from .graph import PlainGraph
 from .rtneural import layers_of
 
 ACTIVATIONS = {
@@ -22,7 +22,7 @@ LONGEST = 64  # layers: a type of more is no help to anybody
 def rtneural_type(spec: ModelSpec) -> str | None:
     """Return ``RTNeural::ModelT<float, inputs, outputs, ...>``, None for a model that RTNeural cannot express."""
     try:
-        entrance, layers = layers_of(Graph(spec))
+        entrance, layers = layers_of(PlainGraph(spec))
     except ModelError:
         return None
     if len(layers) > LONGEST:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
+from ..graph import Graph, widths
 from ..nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Hold, Input, Mul, Node, Slice
 from ..spec import ModelSpec
 
@@ -28,7 +29,7 @@ class Entrance:
     width: int
 
 
-class Graph:
+class PlainGraph:
     """The nodes that the output depends on; `origin` is the place of each in the model.
 
     With `pass_on` a recurrent net also loses the layers that NAM needs to add the input, and that change nothing.
@@ -37,14 +38,14 @@ class Graph:
     def __init__(self, spec: ModelSpec, pass_on: bool = False):
         self.spec = spec
         self.nodes, self.origin = _tidy(spec, pass_on and spec.recurrent)
-        self.widths = replace(spec, nodes=tuple(self.nodes), knobs=_knobs(spec, self.nodes), sizes=()).widths
+        self.widths = widths(self.nodes)
 
     @property
     def last(self) -> int:
         """Index of the output."""
         return len(self.nodes) - 1
 
-    def part(self, first: int, last: int) -> Graph:
+    def part(self, first: int, last: int) -> PlainGraph:
         """Return the net between two nodes, `first` being its input.
 
         Raises
@@ -52,20 +53,16 @@ class Graph:
         UnsupportedArchitecture
             `last` depends on other inputs too.
         """
-        wanted = {last}
-        for i in range(last, first, -1):
-            if i in wanted:
-                wanted.update(self.nodes[i].sources)
-        kept = sorted(i for i in wanted if i > first)
-        for i in sorted(wanted):
-            if i < first or (isinstance(self.nodes[i], Input) and i != first):
+        graph = Graph(self.nodes)
+        graph.replace(first, Input((), channels=self.widths[first]))
+        graph.output = last
+        graph.prune(())
+        for i, node in graph.nodes.items():
+            if i < first or (isinstance(node, Input) and i != first):
                 self.fail(i, f"is read beside node {self.origin[first]}, expected nothing else to be")
-        place = {old: new for new, old in enumerate([first, *kept])}
         net = copy(self)
-        net.nodes = [Input((), channels=self.widths[first])]
-        net.nodes += [replace(self.nodes[i], sources=tuple(place[s] for s in self.nodes[i].sources)) for i in kept]
-        net.origin = [self.origin[i] for i in (first, *kept)]
-        net.widths = [self.widths[i] for i in (first, *kept)]
+        net.nodes, net.origin = list(graph.renumbered()), [self.origin[i] for i in graph.order()]
+        net.widths = [self.widths[i] for i in graph.order()]
         return net
 
     def fail(self, index: int, why: str) -> NoReturn:
@@ -124,51 +121,36 @@ def single(gain: np.ndarray) -> float | None:
     return float(gain[0]) if (gain == gain[0]).all() else None
 
 
-def _knobs(spec: ModelSpec, nodes: list[Node]) -> tuple:
-    driven = {node.name for node in nodes if isinstance(node, Input) and node.role == "knob"}
-    return tuple(knob for knob in spec.knobs if knob.name in driven)
-
-
 def _tidy(spec: ModelSpec, pass_on: bool) -> tuple[list[Node], list[int]]:
     """Return the nodes without those that pass their source on or reach no output, and the index of each in `spec`."""
-    nodes: list[Node] = []
-    origin: list[int] = []
-    widths: list[int] = []
+    graph = Graph()
+    origin: dict[int, int] = {}
     place: list[int] = []
-    for index, node in enumerate(spec.nodes):
+
+    def added(node: Node) -> int:
+        number = graph.add(node)
+        origin[number] = len(place)
+        return number
+
+    for node in spec.nodes:
         node = replace(node, sources=tuple(place[s] for s in node.sources))
-        same = _resolved(node, nodes, widths)
+        same = _resolved(node, graph)
         if pass_on and not isinstance(same, int) and _changes_nothing(same):
             same = same.sources[0]
         if isinstance(same, int):
             place.append(same)
             continue
-        for part in _mixes(same, nodes, widths):  # then `same` is their sum
-            nodes.append(part)
-            origin.append(index)
-            widths.append(part.width)
-            same = Add((*(same.sources if isinstance(same, Add) else ()), len(nodes) - 1))
-        place.append(len(nodes))
-        nodes.append(same)
-        origin.append(index)
-        wide = sum(widths[s] for s in same.sources) if isinstance(same, Concat) else same.width
-        widths.append(wide or widths[same.sources[0]])
-    wanted = {place[-1]}
-    for i in range(place[-1], -1, -1):
-        if i in wanted:
-            wanted.update(nodes[i].sources)
-    audio = {i for i, node in enumerate(nodes) if isinstance(node, Input) and node.role == "audio"}
-    kept = sorted(i for i in wanted | audio if i <= place[-1])
-    if kept[-1] != place[-1]:
+        for part in _mixes(same, graph):  # then `same` is their sum
+            same = Add((*(same.sources if isinstance(same, Add) else ()), added(part)))
+        place.append(added(same))
+    graph.output = place[-1]
+    if isinstance(graph.nodes[graph.output], Input):
         raise UnsupportedArchitecture("the output is one of the inputs, expected a layer")
-    new = {old: i for i, old in enumerate(kept)}
-    return (
-        [replace(nodes[i], sources=tuple(new[s] for s in nodes[i].sources)) for i in kept],
-        [origin[i] for i in kept],
-    )
+    graph.prune(("audio",))
+    return list(graph.renumbered()), [origin[number] for number in graph.order()]
 
 
-def _resolved(node: Node, nodes: list[Node], widths: list[int]) -> Node | int:
+def _resolved(node: Node, graph: Graph) -> Node | int:
     """Return the node in its plainest form, or the index of an earlier one that is the same signal."""
     if isinstance(node, (Add, Mul, Concat)) and len(node.sources) == 1:
         return node.sources[0]
@@ -179,7 +161,7 @@ def _resolved(node: Node, nodes: list[Node], widths: list[int]) -> Node | int:
     if isinstance(node, Affine) and (node.scale == 1).all() and not node.shift.any():
         return node.sources[0]
     if isinstance(node, Slice):
-        return _resolved_slice(node, nodes, widths)
+        return _resolved_slice(node, graph)
     return node
 
 
@@ -191,34 +173,34 @@ def _changes_nothing(node: Node) -> bool:
     return isinstance(node, Activation) and node.kind == "leaky_relu" and node.slope == 1
 
 
-def _mixes(node: Node, nodes: list[Node], widths: list[int]) -> list[Dense]:
+def _mixes(node: Node, graph: Graph) -> list[Dense]:
     """Return a dense layer of signals that were joined as one of each, none where it reads what came in, or no join."""
-    if not isinstance(node, Dense) or not isinstance(joined := nodes[node.sources[0]], Concat):
+    if not isinstance(node, Dense) or not isinstance(joined := graph.nodes[node.sources[0]], Concat):
         return []
-    if any(isinstance(nodes[i], Input) or isinstance(nodes[i], Affine) for i in joined.sources):
+    if any(isinstance(graph.nodes[i], Input | Affine) for i in joined.sources):
         return []
     parts, start = [], 0
     for i in joined.sources:
-        weight = np.ascontiguousarray(node.weight[:, start : start + widths[i]])
+        weight = np.ascontiguousarray(node.weight[:, start : start + graph.widths[i]])
         parts.append(Dense((i,), weight=weight, bias=node.bias if not start else np.zeros(node.width)))
-        start += widths[i]
+        start += graph.widths[i]
     return parts
 
 
-def _resolved_slice(node: Slice, nodes: list[Node], widths: list[int]) -> Node | int:
+def _resolved_slice(node: Slice, graph: Graph) -> Node | int:
     """Return a slice of a slice as one, and a slice that is all of a signal, or of one of those joined, as that."""
     (source,), start, stop = node.sources, node.start, node.stop
-    if stop - start == widths[source]:
+    if stop - start == graph.widths[source]:
         return source
-    before = nodes[source]
+    before = graph.nodes[source]
     if isinstance(before, Slice):
-        return _resolved_slice(Slice(before.sources, start + before.start, stop + before.start), nodes, widths)
+        return _resolved_slice(Slice(before.sources, start + before.start, stop + before.start), graph)
     if isinstance(before, Concat):
         first = 0
         for part in before.sources:
-            if first <= start and stop <= first + widths[part]:
-                return _resolved_slice(Slice((part,), start - first, stop - first), nodes, widths)
-            first += widths[part]
+            if first <= start and stop <= first + graph.widths[part]:
+                return _resolved_slice(Slice((part,), start - first, stop - first), graph)
+            first += graph.widths[part]
     return node
 
 

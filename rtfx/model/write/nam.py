@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import UnsupportedArchitecture
-from ..nodes import RECURRENT, Activation, Affine, Conv1d, Dense, Hold, Input, Lstm
+from ..nodes import Activation, Affine, Conv1d, Dense, Hold, Input, Lstm, Recurrent
 from ..read.inputs import choice_of, without_knobs
 from ..read.nam import KINDS
 from ..read.nam_simple import DEFAULT_RATE
 from ..spec import ModelSpec
-from .graph import Graph
+from .graph import PlainGraph
 from .nam_activation import IDENTITY, name_of
 from .nam_parts import Written
 from .nam_series import series
@@ -44,12 +44,12 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
             return _with_choice(*document(plain), spec)
     if spec.sample_rate is None:
         warnings.append(f"the model does not state a sample rate: the file says {DEFAULT_RATE:g} Hz, NAM's own")
-    _refuse(Graph(spec))
+    _refuse(PlainGraph(spec))
     if spec.sizes:
         submodels = [{"max_value": limit, "model": document(inner)[0]} for limit, inner in spec.sizes]
         data = _model(spec, "SlimmableContainer", Written({"submodels": submodels}, [], new=True))
     else:
-        data = _nested(Graph(spec))
+        data = _nested(PlainGraph(spec))
         if "Sequential" in json.dumps(_architectures(data)):
             warnings.append("the file is a Sequential of several nets, which NAM's player has known since August 2026")
     return _with_choice(data | {"metadata": _metadata(spec)}, warnings, spec)
@@ -61,12 +61,12 @@ def _with_choice(data: dict[str, Any], warnings: list[str], spec: ModelSpec) -> 
     return data | {"metadata": metadata | choice_of(spec)}, warnings
 
 
-def _refuse(graph: Graph) -> None:
+def _refuse(graph: PlainGraph) -> None:
     """Raise for the first node that no architecture of NAM's has, whatever is around it."""
     for index, node in enumerate(graph.nodes):
         if isinstance(node, Input) and node.role != "audio":
             graph.fail(index, "NAM has no knobs and no sample period")
-        if isinstance(node, RECURRENT) and not isinstance(node, Lstm):
+        if isinstance(node, Recurrent) and not isinstance(node, Lstm):
             graph.fail(index, "NAM's only recurrent layer is the LSTM")
         if isinstance(node, Hold):
             graph.fail(index, "NAM has no strides")
@@ -95,7 +95,7 @@ def _model(spec: ModelSpec, architecture: str, written: Written) -> dict[str, An
     }
 
 
-def _nested(graph: Graph) -> dict[str, Any]:
+def _nested(graph: PlainGraph) -> dict[str, Any]:
     """Return the model that a graph is: one net, else several in series."""
     try:
         return _one(graph)
@@ -106,7 +106,7 @@ def _nested(graph: Graph) -> dict[str, Any]:
     return _model(graph.spec, "Sequential", Written({"models": models}, [], new=True))
 
 
-def _one(graph: Graph) -> dict[str, Any]:
+def _one(graph: PlainGraph) -> dict[str, Any]:
     """Return the model of the first architecture that has words for a graph."""
     error = None
     for architecture in _nearest(graph):
@@ -120,20 +120,20 @@ def _one(graph: Graph) -> dict[str, Any]:
 
 class _Architecture(NamedTuple):
     name: str
-    write: Callable[[Graph], Written]
+    write: Callable[[PlainGraph], Written]
 
 
-def _wavenet(graph: Graph) -> Written:
+def _wavenet(graph: PlainGraph) -> Written:
     return wavenet(graph, _nested)
 
 
-def _nearest(graph: Graph) -> list[_Architecture]:
+def _nearest(graph: PlainGraph) -> list[_Architecture]:
     """Return the architecture that has nodes such as these, since others would complain about the wrong one; WaveNet.
 
     A WaveNet has words for single layers too, and for a net of any kind as its condition.
     """
     kinds = [type(node) for node in graph.nodes]
-    if any(kind in RECURRENT for kind in kinds):
+    if any(issubclass(kind, Recurrent) for kind in kinds):
         return [_Architecture("LSTM", _lstm), _Architecture("WaveNet", _with_input), _Architecture("WaveNet", _wavenet)]
     last = [_Architecture("WaveNet", _wavenet)]
     if any(len(node.sources) > 1 for node in graph.nodes):
@@ -156,7 +156,7 @@ def _metadata(spec: ModelSpec) -> dict[str, Any]:
     return {key: value for key, value in known.items() if value is not None} | kept
 
 
-def _audio_only(graph: Graph, index: int) -> int:
+def _audio_only(graph: PlainGraph, index: int) -> int:
     """Return the audio channels of a chain that begins at a node, which must be the audio input."""
     entrance = graph.entrance(index)
     if entrance is None or entrance.node != entrance.audio:
@@ -164,7 +164,7 @@ def _audio_only(graph: Graph, index: int) -> int:
     return entrance.width
 
 
-def _with_input(graph: Graph) -> Written:
+def _with_input(graph: PlainGraph) -> Written:
     """Return the sum of the input and an LSTM of it: a WaveNet of one straight layer, the LSTM its condition."""
     net = recurrent_net(graph).folded()
     channels, unit = _audio_only(graph, net.entrance.node), np.eye(net.head.width)
@@ -182,7 +182,7 @@ def _with_input(graph: Graph) -> Written:
     return Written(config, [unit, net.direct * unit, np.zeros(channels), unit, unit, np.ones(1)], new=True)
 
 
-def _lstm(graph: Graph) -> Written:
+def _lstm(graph: PlainGraph) -> Written:
     net = recurrent_net(graph).folded()
     written = _lstm_of(graph, net)
     if net.direct:
@@ -190,7 +190,7 @@ def _lstm(graph: Graph) -> Written:
     return written
 
 
-def _lstm_of(graph: Graph, net: RecurrentNet) -> Written:
+def _lstm_of(graph: PlainGraph, net: RecurrentNet) -> Written:
     channels = _audio_only(graph, net.entrance.node)
     weights: list[np.ndarray] = []
     hidden = net.layers[0].width
@@ -206,7 +206,7 @@ def _lstm_of(graph: Graph, net: RecurrentNet) -> Written:
     return Written(config, [*weights, net.head.weight, net.head.bias], new=(channels, net.head.width) != (1, 1))
 
 
-def _linear(graph: Graph) -> Written:
+def _linear(graph: PlainGraph) -> Written:
     entrance, (index,) = graph.chain(graph.last)
     node = graph.nodes[index]
     channels = _audio_only(graph, entrance.node)
@@ -224,7 +224,7 @@ def _linear(graph: Graph) -> Written:
     return Written(config, [response[::-1], *([node.bias[:1]] if node.bias[0] else [])], new=channels > 1)
 
 
-def _convnet(graph: Graph) -> Written:
+def _convnet(graph: PlainGraph) -> Written:
     """Blocks of a convolution of two taps, normalised or not, and an activation; a dense layer."""
     entrance, chain = graph.chain(graph.last)
     inputs = _audio_only(graph, entrance.node)
@@ -271,7 +271,7 @@ def _convnet(graph: Graph) -> Written:
     return Written(config, [*weights, head.weight, head.bias], new=len(config) > 4 or isinstance(activations[0], dict))
 
 
-def _two_taps(graph: Graph, index: int) -> Conv1d:
+def _two_taps(graph: PlainGraph, index: int) -> Conv1d:
     """Return a convolution of one or two taps as one of two."""
     node = graph.nodes[index]
     if isinstance(node, Dense):

@@ -6,13 +6,13 @@ from typing import Any
 
 from ..nodes import Activation, PRelu
 from ..read.nam_activation import PLAIN
-from .graph import Graph, numbers
+from .graph import PlainGraph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}
 IDENTITY = {"type": "LeakyReLU", "negative_slope": 1.0}  # NAM has no activation that does nothing
 
 
-def name_of(graph: Graph, index: int) -> Any:
+def name_of(graph: PlainGraph, index: int) -> Any:
     """Return the entry of a config for an activation node; raises UnsupportedArchitecture for any other node."""
     node = graph.nodes[index]
     if isinstance(node, PRelu):

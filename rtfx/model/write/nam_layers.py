@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph
+from .graph import PlainGraph
 from .nam_pieces import Film, Linear, identity
 from .wavenet_parts import Layer
 
 FILLED = ("conv", "mixin", "layer1x1", "head1x1")
 
 
-def alike(graph: Graph, layers: tuple[Layer, ...], channels: int, condition: int) -> tuple[Layer, ...]:
+def alike(graph: PlainGraph, layers: tuple[Layer, ...], channels: int, condition: int) -> tuple[Layer, ...]:
     """Return layers that do the same, each with all parts that any of them has."""
     width = max(layer.width for layer in layers)
     if any(layer.head1x1 for layer in layers) or any(layer.width < width for layer in layers):
@@ -41,7 +41,7 @@ def _silent(layer: Layer, condition: int) -> Linear:
     return Linear(np.zeros((layer.conv.outputs, condition, 1)), np.zeros(layer.conv.outputs))
 
 
-def _widened(graph: Graph, layer: Layer, width: int) -> Layer:
+def _widened(graph: PlainGraph, layer: Layer, width: int) -> Layer:
     """Return a layer with more features, which its 1x1 layers do not read."""
     more = width - layer.width
     if not more:

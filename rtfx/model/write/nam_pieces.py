@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..nodes import Activation, Add, Affine, Conv1d, Dense, Mul, PRelu, Slice
-from .graph import Graph
+from .graph import PlainGraph
 from .nam_activation import IDENTITY, name_of
 
 
@@ -63,7 +63,7 @@ class Film:
 class Pieces:
     """The nodes of a graph as parts of a WaveNet whose layers read the node `condition` beside their input."""
 
-    def __init__(self, graph: Graph, condition: int):
+    def __init__(self, graph: PlainGraph, condition: int):
         self.graph, self.condition = graph, condition
 
     def linear(self, index: int) -> tuple[Linear, int] | None:

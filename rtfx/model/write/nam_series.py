@@ -7,12 +7,12 @@ from typing import Any
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import Input
-from .graph import Graph
+from .graph import PlainGraph
 
 TRIALS = 600  # parts of a graph that are tried: a second at most
 
 
-def series(graph: Graph, write: Callable[[Graph], dict[str, Any]]) -> list[dict[str, Any]] | None:
+def series(graph: PlainGraph, write: Callable[[PlainGraph], dict[str, Any]]) -> list[dict[str, Any]] | None:
     """Return complete models that in series are the graph, each as long as it can be; None where there are none."""
     if sum(isinstance(node, Input) for node in graph.nodes) > 1:
         return None
@@ -42,7 +42,7 @@ def series(graph: Graph, write: Callable[[Graph], dict[str, Any]]) -> list[dict[
     return models(0)
 
 
-def _cuts(graph: Graph) -> list[int]:
+def _cuts(graph: PlainGraph) -> list[int]:
     """Return the input and all nodes that every way from it to the output goes through."""
     cuts, furthest = [], {source: i for i, node in enumerate(graph.nodes) for source in node.sources}
     reach = 0  # the last node that reads one before

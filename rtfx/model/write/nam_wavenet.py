@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import UnsupportedArchitecture
 from ..nodes import Activation, Input, PRelu
 from ..read.nam_wavenet_config import FILMS
-from .graph import Graph, single
+from .graph import PlainGraph, single
 from .nam_activation import name_of
 from .nam_layers import alike
 from .nam_parts import Written
@@ -24,13 +24,13 @@ from .nam_pieces import Linear, Pieces, identity
 from .wavenet_parts import Array, arrays_of
 
 Weights = list[np.ndarray]
-Nested = Callable[[Graph], dict[str, Any]]  # the complete model of a part of the graph
+Nested = Callable[[PlainGraph], dict[str, Any]]  # the complete model of a part of the graph
 Post = list[tuple[Linear, int]]  # convolutions behind the arrays, each with the node of the activation before it
 GATE = "Sigmoid"  # of layers that NAM's older switch calls gated
 CONDITIONS = 16  # nodes that are tried as the condition
 
 
-def wavenet(graph: Graph, nested: Nested) -> Written:
+def wavenet(graph: PlainGraph, nested: Nested) -> Written:
     """Return the config and weights of the WaveNet that a graph is; another net may make its condition.
 
     Raises
@@ -52,7 +52,7 @@ def wavenet(graph: Graph, nested: Nested) -> Written:
     raise error
 
 
-def _conditions(graph: Graph, source: int) -> Iterator[int]:
+def _conditions(graph: PlainGraph, source: int) -> Iterator[int]:
     """Yield the input, then nodes that may be the condition in its place: those that most layers of one tap read."""
     yield source
     pieces = Pieces(graph, source)
@@ -61,7 +61,7 @@ def _conditions(graph: Graph, source: int) -> Iterator[int]:
     yield from [index for index, _ in readers.most_common(CONDITIONS)]
 
 
-def _heads(graph: Graph) -> Iterator[tuple[int, Post]]:
+def _heads(graph: PlainGraph) -> Iterator[tuple[int, Post]]:
     """Yield the output, or a node before it, and the convolutions behind the arrays from there, each activated."""
     pieces = Pieces(graph, -1)
     index = graph.last
@@ -78,7 +78,7 @@ def _heads(graph: Graph) -> Iterator[tuple[int, Post]]:
     yield from ends[::-1] if scaled else ends
 
 
-def _written(graph: Graph, last: int, post: Post, source: int, condition: int, nested: Nested) -> Written:
+def _written(graph: PlainGraph, last: int, post: Post, source: int, condition: int, nested: Nested) -> Written:
     scale = 1.0
     if (gain := graph.gain(last)) is not None and (factor := single(gain)) is not None:
         scale, last = factor, graph.source(last)
@@ -100,7 +100,7 @@ def _written(graph: Graph, last: int, post: Post, source: int, condition: int, n
     return Written(config, [*weights, np.array([scale])], new)
 
 
-def _post_config(graph: Graph, post: Post) -> dict[str, Any]:
+def _post_config(graph: PlainGraph, post: Post) -> dict[str, Any]:
     tensors = [layer.weight for layer, _ in post]
     names = [name_of(graph, activation) for _, activation in post]
     widths = {tensor.shape[0] for tensor in tensors[:-1]}
@@ -115,7 +115,7 @@ def _post_config(graph: Graph, post: Post) -> dict[str, Any]:
     }
 
 
-def _entry(graph: Graph, array: Array, condition: int, outputs: int) -> tuple[dict[str, Any], Weights, bool]:
+def _entry(graph: PlainGraph, array: Array, condition: int, outputs: int) -> tuple[dict[str, Any], Weights, bool]:
     """Return an array's entry in the config, its weights, and whether that needs the newer version."""
     channels = array.rechannel.shape[0]
     layers = alike(graph, array.layers, channels, condition)

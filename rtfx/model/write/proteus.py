@@ -13,7 +13,7 @@ import numpy as np
 from ..nodes import Gru
 from ..read.agam import KNOBS, PLUGINS
 from ..spec import ModelSpec
-from .graph import Graph, numbers
+from .graph import PlainGraph, numbers
 from .recurrent import recurrent_net
 from .rtneural import dropped_state
 
@@ -28,7 +28,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     UnsupportedArchitecture
         Names the node that the format has no place for.
     """
-    graph = Graph(spec, pass_on=True)
+    graph = PlainGraph(spec, pass_on=True)
     net = recurrent_net(graph).folded()
     kinds = {type(layer) for layer in net.layers}
     sizes = {layer.width for layer in net.layers}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..nodes import RECURRENT, Affine, Dense, Gru, Lstm, Rnn
-from .graph import Entrance, Graph, single
+from ..nodes import Affine, Dense, Gru, Lstm, Recurrent, Rnn
+from .graph import Entrance, PlainGraph, single
 
 Layer = Lstm | Gru | Rnn
 
@@ -34,7 +34,7 @@ class RecurrentNet:
         return replace(self, layers=layers, head=head, before=1.0, after=1.0)
 
 
-def recurrent_net(graph: Graph) -> RecurrentNet:
+def recurrent_net(graph: PlainGraph) -> RecurrentNet:
     """Return the net that a graph is.
 
     Raises
@@ -59,13 +59,13 @@ def recurrent_net(graph: Graph) -> RecurrentNet:
         graph.fail(entrance.node, "takes the sample period, expected audio and knobs")
     if chain and (factor := _factor(graph, chain[0])) is not None and entrance.width == 1:
         before, chain = before * factor, chain[1:]
-    if not chain or not isinstance(graph.nodes[chain[0]], RECURRENT):
+    if not chain or not isinstance(graph.nodes[chain[0]], Recurrent):
         graph.fail(chain[0] if chain else last, "expected recurrent layers first, then a dense one")
     layers: list[Layer] = []
     head: Dense | None = None
     for index in chain:
         node = graph.nodes[index]
-        if isinstance(node, RECURRENT) and head is None:
+        if isinstance(node, Lstm | Gru | Rnn) and head is None:
             layers.append(node)
         elif isinstance(node, Dense) and head is None:
             head = node
@@ -78,13 +78,13 @@ def recurrent_net(graph: Graph) -> RecurrentNet:
     return RecurrentNet(entrance, tuple(layers), head, before, after, direct, chain[-1])
 
 
-def _factor(graph: Graph, index: int) -> float | None:
+def _factor(graph: PlainGraph, index: int) -> float | None:
     """Return the factor that a node multiplies all features by, None if it does anything else."""
     gain = graph.gain(index)
     return None if gain is None else single(gain)
 
 
-def _audio_gain(graph: Graph, index: int) -> float | None:
+def _audio_gain(graph: PlainGraph, index: int) -> float | None:
     """Return the gain from the audio input to a node, None if there is anything else between."""
     factor = _factor(graph, index)
     entrance = graph.entrance(index if factor is None else graph.source(index))

@@ -17,7 +17,7 @@ from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..read.inputs import choice_of
 from ..read.rtneural_layers import ACTIVATIONS
 from ..spec import ModelSpec
-from .graph import Entrance, Graph, numbers
+from .graph import Entrance, PlainGraph, numbers
 
 Layers = list[dict[str, Any]]
 
@@ -30,7 +30,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     UnsupportedArchitecture
         Names the first node, from the input on, that RTNeural JSON has no layer for.
     """
-    entrance, layers = layers_of(Graph(spec, pass_on=True))
+    entrance, layers = layers_of(PlainGraph(spec, pass_on=True))
     data: dict[str, Any] = {"in_shape": [None, None, entrance.width], "layers": layers}
     if _is_klon(spec, entrance, layers):
         layers[0]["type"] = "time-distributed-dense" if layers[0]["type"] == "dense" else layers[0]["type"]
@@ -41,7 +41,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     return data | choice_of(spec), dropped_state(spec)
 
 
-def layers_of(graph: Graph) -> tuple[Entrance, Layers]:
+def layers_of(graph: PlainGraph) -> tuple[Entrance, Layers]:
     """Return the layers of a graph that is a chain, and where it begins."""
     entrance, chain = graph.chain(graph.last)
     layers: Layers = []

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import Add
-from .graph import Graph
+from .graph import PlainGraph
 from .nam_activation import IDENTITY
 from .nam_pieces import Film, Linear, Pieces, identity
 
@@ -46,7 +46,7 @@ class Array:
     head: Linear | None
 
 
-def arrays_of(graph: Graph, output: int, source: int, condition: int) -> list[Array]:
+def arrays_of(graph: PlainGraph, output: int, source: int, condition: int) -> list[Array]:
     """Return the arrays of the net from `source` to `output`, the first first; its layers read `condition` too.
 
     Raises

@@ -36,7 +36,7 @@ BREAKAGES = [
     ),
     Breakage(
         "dilation ignored",
-        "rtfx/plan/choose.py",
+        "rtfx/plan/lowering/choose.py",
         '        {"dilation": dilation},\n    )\n    sizes',
         '        {"dilation": 1},\n    )\n    sizes',
         "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",

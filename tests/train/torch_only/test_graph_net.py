@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from rtfx.model.nodes import ACTIVATIONS, Activation, Input
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import ACTIVATIONS, Activation, Input, ModelSpec
+from rtfx.model.spec import ModelSpec
 from rtfx.train.graph_net import run
 
 from ...model.random_graphs import random_graph

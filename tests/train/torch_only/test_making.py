@@ -1,6 +1,6 @@
 """The script of the shelf whose net is a convolution net: its training in small."""
 
-from rtfx.model.spec import Conv1d
+from rtfx.model.nodes import Conv1d
 from rtfx.train.fit import Plan
 
 from ...test_making import music, plays_what_learnt, scripts  # noqa: F401 - the first and the last are fixtures

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from rtfx.model.nodes import Affine, Gru
 from rtfx.model.reference import evaluate
-from rtfx.model.spec import Affine, Gru, Knob
+from rtfx.model.spec import Knob
 from rtfx.train.learner import Options, again, make
 from rtfx.train.untrained import untrained
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ...nodes import Activation, Add, Affine, Dense, Mul
 from ..pt2 import arithmetic, shapes
-from ..pt2.signals import FEATURE, ONE, TIME, Graph, Signal, Value
+from ..pt2.signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 CONSTANT_NUMBERS = 1 << 22  # of a constant that operators make: no weight of a model file is as large
 SINGLE = (
@@ -51,7 +51,7 @@ class Call:
         Frames of the result, which an operator that changes them sets.
     """
 
-    graph: Graph
+    graph: SignalGraph
     inputs: list[Value]
     options: dict[str, Any]
     frames: list[int]

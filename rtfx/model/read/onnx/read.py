@@ -18,7 +18,7 @@ from ...limits import WEIGHTS, at_most
 from ...spec import ModelSpec
 from ...values import shown
 from ..pt2.inputs_outputs import enter, model_of
-from ..pt2.signals import Graph, Signal, Value
+from ..pt2.signals import Signal, SignalGraph, Value
 from .layers import LAYERS, RECURRENT, LastState
 from .operators import OPERATORS, SINGLE, Call, GeluPart
 from .program import Operator, Program, read_program
@@ -137,7 +137,7 @@ def _model(
     program: Program, time: int, name: str, knobs: list[str] | None, sample_rate: float | None, asked: str | None
 ) -> ModelSpec:
     """Return the model, its frames running along an axis of the audio input."""
-    graph, audio, states = Graph(), _audio(program), _states(program)
+    graph, audio, states = SignalGraph(), _audio(program), _states(program)
     stated = program.inputs[audio][time]
     frames = stated if isinstance(stated, int) else FRAMES
     values: dict[str, Value] = {"": None, **program.tensors}
@@ -185,7 +185,7 @@ def _place(operator: Operator) -> str:
 
 
 def _run(
-    graph: Graph,
+    graph: SignalGraph,
     program: Program,
     values: dict[str, Value],
     lengths: dict[str, int],

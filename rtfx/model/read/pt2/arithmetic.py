@@ -11,10 +11,10 @@ import numpy as np
 
 from ...nodes import Activation, Add, Affine, Dense, Mul, PRelu
 from .shapes import Arguments, Operation, part, position
-from .signals import FEATURE, ONE, Graph, Signal, Unfinished, Value
+from .signals import FEATURE, ONE, Signal, SignalGraph, Unfinished, Value
 
 
-def binary(graph: Graph, a: Arguments, kind: type[Add] | type[Mul], other: Value) -> Value:
+def binary(graph: SignalGraph, a: Arguments, kind: type[Add] | type[Mul], other: Value) -> Value:
     """Add or multiply two tensors, of which at least one is a signal."""
     x = a["self"]
     if not isinstance(x, Signal):
@@ -29,7 +29,7 @@ def binary(graph: Graph, a: Arguments, kind: type[Add] | type[Mul], other: Value
     return with_constant(graph, x, np.asarray(other, np.float64), kind)
 
 
-def with_constant(graph: Graph, x: Signal, values: np.ndarray, kind: type[Add] | type[Mul]) -> Signal:
+def with_constant(graph: SignalGraph, x: Signal, values: np.ndarray, kind: type[Add] | type[Mul]) -> Signal:
     """Add constants to a signal or multiply it by them, feature by feature."""
     if values.ndim == 0 and values == (0.0 if kind is Add else 1.0):
         return x
@@ -55,7 +55,7 @@ def folded(function: Callable[..., Any]) -> Callable[[Operation], Operation]:
     """Compute with NumPy what depends on constants only."""
 
     def decorate(operation: Operation) -> Operation:
-        def run(graph: Graph, a: Arguments) -> Value:
+        def run(graph: SignalGraph, a: Arguments) -> Value:
             values = [a["self"], *([a["other"]] if "other" in a else [])]
             if not any(isinstance(value, (Signal, Unfinished)) for value in values):
                 values[1:] = [value * a.get("alpha", 1) for value in values[1:]]
@@ -69,26 +69,26 @@ def folded(function: Callable[..., Any]) -> Callable[[Operation], Operation]:
 
 
 @folded(operator.add)
-def plus(graph: Graph, a: Arguments) -> Value:
+def plus(graph: SignalGraph, a: Arguments) -> Value:
     return binary(graph, a, Add, times_number(graph, a["other"], a.get("alpha", 1)))
 
 
 @folded(operator.sub)
-def minus(graph: Graph, a: Arguments) -> Value:
+def minus(graph: SignalGraph, a: Arguments) -> Value:
     return binary(graph, a, Add, times_number(graph, a["other"], -a.get("alpha", 1)))
 
 
-def reversed_minus(graph: Graph, a: Arguments) -> Value:
+def reversed_minus(graph: SignalGraph, a: Arguments) -> Value:
     return minus(graph, a | {"self": a["other"], "other": a["self"]})
 
 
 @folded(operator.mul)
-def times(graph: Graph, a: Arguments) -> Value:
+def times(graph: SignalGraph, a: Arguments) -> Value:
     return binary(graph, a, Mul, a["other"])
 
 
 @folded(operator.truediv)
-def over(graph: Graph, a: Arguments) -> Value:
+def over(graph: SignalGraph, a: Arguments) -> Value:
     x, other = a["self"], a["other"]
     if isinstance(x, Unfinished) and not isinstance(other, (Signal, Unfinished)) and np.all(np.equal(other, 1)):
         return x  # softplus with a beta of 1
@@ -101,7 +101,7 @@ def over(graph: Graph, a: Arguments) -> Value:
     graph.fail("divides by a signal, which only softsign may: x / (1 + |x|)")
 
 
-def times_number(graph: Graph, value: Value, factor: float) -> Value:
+def times_number(graph: SignalGraph, value: Value, factor: float) -> Value:
     if not isinstance(value, Signal):
         return value * factor
     if factor == 1:
@@ -110,12 +110,12 @@ def times_number(graph: Graph, value: Value, factor: float) -> Value:
 
 
 @folded(operator.neg)
-def negative(graph: Graph, a: Arguments) -> Value:
+def negative(graph: SignalGraph, a: Arguments) -> Value:
     return times_number(graph, a["self"], -1.0)
 
 
 @folded(np.abs)
-def absolute(graph: Graph, a: Arguments) -> Value:
+def absolute(graph: SignalGraph, a: Arguments) -> Value:
     x = graph.signal(a["self"])
     turned = times_number(graph, x, -1.0)
     halves = tuple(graph.add(Activation((node,), "relu")) for node in (x.node, turned.node))
@@ -124,7 +124,7 @@ def absolute(graph: Graph, a: Arguments) -> Value:
     return y
 
 
-def power(graph: Graph, a: Arguments) -> Value:
+def power(graph: SignalGraph, a: Arguments) -> Value:
     x, exponent = a["self"], a["exponent"]
     if isinstance(x, np.ndarray):
         return x**exponent
@@ -137,7 +137,7 @@ def power(graph: Graph, a: Arguments) -> Value:
 def activation(kind: str, **keys: str) -> Operation:
     """Return the operation of an activation whose constants are arguments of the program."""
 
-    def run(graph: Graph, a: Arguments) -> Value:
+    def run(graph: SignalGraph, a: Arguments) -> Value:
         x = graph.signal(a["self"] if "self" in a else a["input"])
         constants = {name: float(a[key]) for name, key in keys.items() if a.get(key) is not None}
         return graph.follow(x, Activation((x.node,), kind, **constants))
@@ -145,7 +145,7 @@ def activation(kind: str, **keys: str) -> Operation:
     return run
 
 
-def clamp(graph: Graph, a: Arguments) -> Value:
+def clamp(graph: SignalGraph, a: Arguments) -> Value:
     x = graph.signal(a["self"])
     low, high = a.get("min", a.get("min_val", -1.0)), a.get("max", a.get("max_val", 1.0))
     if low is None or high is None:
@@ -155,44 +155,44 @@ def clamp(graph: Graph, a: Arguments) -> Value:
     return graph.follow(x, Activation((x.node,), "hardtanh", low=float(low), high=float(high)))
 
 
-def relu6(graph: Graph, a: Arguments) -> Value:
+def relu6(graph: SignalGraph, a: Arguments) -> Value:
     return clamp(graph, a | {"min": 0.0, "max": 6.0})
 
 
-def gelu(graph: Graph, a: Arguments) -> Value:
+def gelu(graph: SignalGraph, a: Arguments) -> Value:
     if a.get("approximate", "none") != "none":
         graph.fail(f"is approximated by {a['approximate']}, expected the exact gelu")
     return activation("gelu")(graph, a)
 
 
-def softplus(graph: Graph, a: Arguments) -> Value:
+def softplus(graph: SignalGraph, a: Arguments) -> Value:
     if a.get("beta", 1) != 1 or a.get("threshold", 20) != 20:
         graph.fail("has another beta or threshold than 1 and 20")
     return activation("softplus")(graph, a)
 
 
-def elu(graph: Graph, a: Arguments) -> Value:
+def elu(graph: SignalGraph, a: Arguments) -> Value:
     if a.get("input_scale", 1) != 1:
         graph.fail("scales its input, expected alpha and a scale of the output alone")
     y = activation("elu", slope="alpha")(graph, a)
     return times_number(graph, y, a.get("scale", 1))  # SELU is one
 
 
-def rrelu(graph: Graph, a: Arguments) -> Value:
+def rrelu(graph: SignalGraph, a: Arguments) -> Value:
     if a.get("training"):
         graph.fail("draws its slope at random, as in training: call module.eval() before the export")
     slope = (a.get("lower", 0.125) + a.get("upper", 1 / 3)) / 2
     return activation("leaky_relu", slope="slope")(graph, a | {"slope": slope})
 
 
-def softmax(graph: Graph, a: Arguments) -> Value:
+def softmax(graph: SignalGraph, a: Arguments) -> Value:
     x = graph.signal(a["self"])
     if x.axes[position(graph, a["dim"], len(x.axes))] != FEATURE:
         graph.fail("is taken over another axis than the features")
     return graph.follow(x, Activation((x.node,), "softmax"))
 
 
-def glu(graph: Graph, a: Arguments) -> Value:
+def glu(graph: SignalGraph, a: Arguments) -> Value:
     x = graph.signal(a["self"])
     if x.axes[position(graph, a.get("dim", -1), len(x.axes))] != FEATURE:
         graph.fail("is taken over another axis than the features")
@@ -201,12 +201,12 @@ def glu(graph: Graph, a: Arguments) -> Value:
     return graph.follow(first, Mul((first.node, gate.node)))
 
 
-def exponential(graph: Graph, a: Arguments) -> Value:
+def exponential(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     return np.exp(x) if isinstance(x, np.ndarray) else Unfinished("exp", graph.signal(x))
 
 
-def log1p(graph: Graph, a: Arguments) -> Value:
+def log1p(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     if isinstance(x, np.ndarray):
         return np.log1p(x)
@@ -215,12 +215,12 @@ def log1p(graph: Graph, a: Arguments) -> Value:
     return Unfinished("softplus", x.signal)
 
 
-def greater(graph: Graph, a: Arguments) -> Value:
+def greater(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     return x > a["other"] if isinstance(x, np.ndarray) else Unfinished("gt", graph.signal(x), float(a["other"]))
 
 
-def where(graph: Graph, a: Arguments) -> Value:
+def where(graph: SignalGraph, a: Arguments) -> Value:
     """A choice between two branches, as PyTorch's decompositions leave slopes and softplus."""
     asked, above, below = a["condition"], a["self"], a["other"]
     if all(isinstance(each, np.ndarray) for each in (asked, above, below)):
@@ -237,7 +237,7 @@ def where(graph: Graph, a: Arguments) -> Value:
     graph.fail("chooses between signals, which only a slope below zero and softplus may")
 
 
-def norm(graph: Graph, a: Arguments) -> Value:
+def norm(graph: SignalGraph, a: Arguments) -> Value:
     """The length of a fixed tensor, of which weight normalisation is made."""
     x, dims = graph.constant(a["self"], "its input"), a.get("dim")
     if a.get("ord", 2) != 2:
@@ -246,7 +246,7 @@ def norm(graph: Graph, a: Arguments) -> Value:
     return np.sqrt(squares)
 
 
-def total(graph: Graph, a: Arguments) -> Value:
+def total(graph: SignalGraph, a: Arguments) -> Value:
     """The sum over the features."""
     x = graph.signal(a["self"])
     dims = [position(graph, dim, len(x.axes)) for dim in a.get("dim") or []]
@@ -262,7 +262,7 @@ def total(graph: Graph, a: Arguments) -> Value:
 def product(other: str) -> Operation:
     """Return the product of two constants: of spectral normalisation, which is folded into its weight."""
 
-    def run(graph: Graph, a: Arguments) -> Value:
+    def run(graph: SignalGraph, a: Arguments) -> Value:
         if isinstance(a["self"], Signal) or isinstance(a[other], Signal):
             graph.fail("multiplies the signal by a tensor that is no layer's, expected a linear layer")
         return np.asarray(a["self"] @ a[other])

@@ -12,8 +12,7 @@ from ...limits import WIDTH, at_most
 from ...nodes import Concat, Input
 from ...spec import UNKNOWN_RATE, Knob, ModelSpec
 from ..inputs import CHANNELS, GUITAR, sort_inputs, with_knobs
-from ..nam_graph import Graph as Prunable
-from .signals import FEATURE, ONE, TIME, Graph, Signal, Value
+from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 
 class Entered(NamedTuple):
@@ -25,7 +24,7 @@ class Entered(NamedTuple):
 
 
 def enter(
-    graph: Graph,
+    graph: SignalGraph,
     sizes: Mapping[str, tuple[int, ...]],
     frames: int,
     recurrent: bool,
@@ -87,7 +86,7 @@ def _axes(sizes: tuple[int, ...], name: str, frames: int, time_axis: int | None 
 
 
 def model_of(
-    graph: Graph,
+    graph: SignalGraph,
     output: Value,
     whole: bool,
     entered: Entered,
@@ -116,18 +115,18 @@ def model_of(
     if output.shift > 0 and whole:
         ahead = output.shift
         warnings.append(f"the module looks {ahead} frames ahead: here its output comes {ahead} frames later")
-    pruned = Prunable(nodes=graph.nodes).pruned(output.node)
+    nodes = graph.listed(output.node)
     names = list(entered.knobs)
     if entered.features:
         knobs = sort_inputs(
             entered.features, output.width, guesses, asked, usual=entered.usual, unnamed=CHANNELS, taken=names
         )
-        pruned = with_knobs(pruned, knobs)
+        nodes = with_knobs(nodes, knobs)
         names = [*(knob.name for knob in knobs), *names]
-    driven = [node.name for node in pruned if isinstance(node, Input) and node.role == "knob"]
+    driven = [node.name for node in nodes if isinstance(node, Input) and node.role == "knob"]
     return ModelSpec(
         family=family,
-        nodes=pruned,
+        nodes=nodes,
         name=name,
         sample_rate=sample_rate,
         rate_source="user" if sample_rate else "unknown",

@@ -10,7 +10,7 @@ from ...limits import RECEPTIVE_FIELD, at_most
 from ...nodes import Affine, Conv1d, Dense, Gru, Hold, Lstm, PRelu, Rnn
 from ..state_dict import transposed
 from .shapes import Arguments, Operation
-from .signals import FEATURE, ONE, TIME, Graph, Signal, Value
+from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 
 def _one(value: object, default: int) -> int:
@@ -20,7 +20,7 @@ def _one(value: object, default: int) -> int:
     return default if value is None else int(value)  # type: ignore[call-overload]
 
 
-def _entered(graph: Graph, a: Arguments) -> Signal:
+def _entered(graph: SignalGraph, a: Arguments) -> Signal:
     x = graph.signal(a["input"])
     graph.laid_out(x, *((ONE,) if len(x.axes) == 3 else ()), FEATURE, TIME)
     return x
@@ -31,7 +31,7 @@ def _wide(x: Signal, width: int) -> tuple[str, ...]:
     return (*x.axes[:-2], ONE if width == 1 else FEATURE, TIME)
 
 
-def convolution(graph: Graph, a: Arguments) -> Value:
+def convolution(graph: SignalGraph, a: Arguments) -> Value:
     x, weight = _entered(graph, a), graph.constant(a["weight"], "its weight")
     stride, dilation = _one(a.get("stride"), 1), _one(a.get("dilation"), 1)
     outputs, _, taps = weight.shape
@@ -49,7 +49,7 @@ def convolution(graph: Graph, a: Arguments) -> Value:
     return y if stride == 1 else _held(graph, y, stride)
 
 
-def any_convolution(graph: Graph, a: Arguments) -> Value:
+def any_convolution(graph: SignalGraph, a: Arguments) -> Value:
     """A convolution of either direction, as PyTorch's decompositions leave it."""
     if graph.constant(a["weight"], "its weight").ndim != 3:
         graph.fail("is over another number of axes than one, expected a conv1d")
@@ -60,13 +60,13 @@ def any_convolution(graph: Graph, a: Arguments) -> Value:
     return convolution(graph, a)
 
 
-def _held(graph: Graph, x: Signal, stride: int) -> Signal:
+def _held(graph: SignalGraph, x: Signal, stride: int) -> Signal:
     """Return every stride-th frame of a signal, held until the next."""
     period = at_most(x.period * stride, RECEPTIVE_FIELD, "frames that a stride holds")
     return replace(graph.follow(x, Hold((x.node,), period, x.shift % period)), period=period)
 
 
-def transposed_convolution(graph: Graph, a: Arguments) -> Value:
+def transposed_convolution(graph: SignalGraph, a: Arguments) -> Value:
     x, tensor = _entered(graph, a), graph.constant(a["weight"], "its weight")
     stride, dilation, groups = _one(a.get("stride"), 1), _one(a.get("dilation"), 1), a.get("groups", 1)
     if x.period % stride:
@@ -81,7 +81,7 @@ def transposed_convolution(graph: Graph, a: Arguments) -> Value:
     return _held(graph, y, 1) if period > 1 else y
 
 
-def linear(graph: Graph, a: Arguments) -> Value:
+def linear(graph: SignalGraph, a: Arguments) -> Value:
     x, weight = graph.signal(a["input"]), graph.constant(a["weight"], "its weight")
     if x.axes[-1] != FEATURE and (x.width > 1 or x.axes[-1] != ONE):
         graph.fail(f"reads ({', '.join(x.axes)}), expected the features last: transpose first")
@@ -90,14 +90,14 @@ def linear(graph: Graph, a: Arguments) -> Value:
     return replace(y, axes=(*x.axes[:-1], ONE if y.width == 1 else FEATURE))
 
 
-def matmul(graph: Graph, a: Arguments) -> Value:
+def matmul(graph: SignalGraph, a: Arguments) -> Value:
     if isinstance(a["self"], np.ndarray) and isinstance(a["other"], np.ndarray):
         return a["self"] @ a["other"]
     weight = graph.constant(a["other"], "its right-hand side")
     return linear(graph, {"input": a["self"], "weight": weight.T})
 
 
-def addmm(graph: Graph, a: Arguments) -> Value:
+def addmm(graph: SignalGraph, a: Arguments) -> Value:
     """A bias and a product, scaled: a linear layer as PyTorch's decompositions leave it."""
     if "rnn." in graph.module:
         graph.fail("is part of a recurrent layer taken apart frame by frame: export without run_decompositions()")
@@ -111,11 +111,11 @@ def addmm(graph: Graph, a: Arguments) -> Value:
     return linear(graph, {"input": a["mat1"], "weight": weight.T, "bias": bias})
 
 
-def mm(graph: Graph, a: Arguments) -> Value:
+def mm(graph: SignalGraph, a: Arguments) -> Value:
     return addmm(graph, {"mat1": a["self"], "mat2": a["mat2"]})
 
 
-def recurrent(graph: Graph, a: Arguments, kind: type[Lstm] | type[Gru] | type[Rnn], start: list[Value]) -> Value:
+def recurrent(graph: SignalGraph, a: Arguments, kind: type[Lstm] | type[Gru] | type[Rnn], start: list[Value]) -> Value:
     """A stack of recurrent layers; `start` are its initial states, (layers, 1, hidden)."""
     x = graph.signal(a["input"])
     order: tuple[str, ...] = (TIME, FEATURE)
@@ -145,19 +145,19 @@ def recurrent(graph: Graph, a: Arguments, kind: type[Lstm] | type[Gru] | type[Rn
     return [replace(x, axes=axes, steady=False)]
 
 
-def lstm(graph: Graph, a: Arguments) -> Value:
+def lstm(graph: SignalGraph, a: Arguments) -> Value:
     return recurrent(graph, a, Lstm, a["hx"])
 
 
-def gru(graph: Graph, a: Arguments) -> Value:
+def gru(graph: SignalGraph, a: Arguments) -> Value:
     return recurrent(graph, a, Gru, [a["hx"]])
 
 
-def rnn(graph: Graph, a: Arguments) -> Value:
+def rnn(graph: SignalGraph, a: Arguments) -> Value:
     return recurrent(graph, a, Rnn, [a["hx"]])
 
 
-def batch_norm(graph: Graph, a: Arguments) -> Value:
+def batch_norm(graph: SignalGraph, a: Arguments) -> Value:
     x = graph.signal(a["input"])
     if a.get("training"):
         graph.fail("uses the batch's own mean, as in training: call module.eval() before the export")
@@ -171,7 +171,7 @@ def batch_norm(graph: Graph, a: Arguments) -> Value:
     return graph.follow(x, Affine((x.node,), scale, beta - mean * scale))
 
 
-def prelu(graph: Graph, a: Arguments) -> Value:
+def prelu(graph: SignalGraph, a: Arguments) -> Value:
     x, alpha = graph.signal(a["self"]), graph.constant(a["weight"], "its weight").ravel()
     if alpha.size > 1 and (len(x.axes) < 2 or x.axes[1] != FEATURE):
         graph.fail(f"reads ({', '.join(x.axes)}), expected the features second")
@@ -180,7 +180,7 @@ def prelu(graph: Graph, a: Arguments) -> Value:
     return graph.follow(x, PRelu((x.node,), np.broadcast_to(alpha, (x.width,)).copy()))
 
 
-def weight_norm(graph: Graph, a: Arguments) -> Value:
+def weight_norm(graph: SignalGraph, a: Arguments) -> Value:
     """A weight stored as direction and length."""
     v, g, dim = graph.constant(a["v"], "its weight"), graph.constant(a["g"], "its length"), a.get("dim", 0)
     others = tuple(i for i in range(v.ndim) if i != dim)
@@ -190,7 +190,7 @@ def weight_norm(graph: Graph, a: Arguments) -> Value:
 def filled(value: float | None) -> Operation:
     """Return the operation that makes a constant tensor of the output's size."""
 
-    def run(graph: Graph, a: Arguments) -> Value:
+    def run(graph: SignalGraph, a: Arguments) -> Value:
         return np.full(a["sizes"]["out"], a["fill_value"] if value is None else value, np.float64)
 
     return run

@@ -19,7 +19,7 @@ from ...values import listed, mapping, required, shown
 from . import arithmetic, layers, shapes
 from .archive import Program, read_program
 from .inputs_outputs import enter, model_of
-from .signals import TIME, Graph, Signal, Value
+from .signals import TIME, Signal, SignalGraph, Value
 
 OPERATIONS = shapes.OPERATIONS | arithmetic.OPERATIONS | layers.OPERATIONS
 RECURRENT = ("lstm", "gru", "rnn_tanh")
@@ -62,7 +62,7 @@ def _model(
     program: Program, name: str, knobs: Sequence[str] | None, sample_rate: float | None, asked: str | None
 ) -> ModelSpec:
     """Return the model of a program."""
-    graph = Graph()
+    graph = SignalGraph()
     values: dict[str, Value] = dict(program.tensors)
     recurrent = any(_operation(entry) in RECURRENT for entry in program.nodes)
     first = program.inputs[0]
@@ -83,7 +83,7 @@ def _operation(entry: dict[str, Any]) -> str:
     return target.removeprefix(PREFIX).split(".")[0] if isinstance(target, str) else ""
 
 
-def _run(graph: Graph, program: Program, values: dict[str, Value], entry: dict[str, Any]) -> None:
+def _run(graph: SignalGraph, program: Program, values: dict[str, Value], entry: dict[str, Any]) -> None:
     """Run one node of the program."""
     operation = _operation(entry)
     outputs = [_named(output) for output in listed(required(entry, "outputs"), "outputs")]
@@ -131,7 +131,7 @@ def _named(output: Any) -> list[str]:
     return []
 
 
-def _argument(graph: Graph, program: Program, values: dict[str, Value], argument: dict[str, Any]) -> Any:
+def _argument(graph: SignalGraph, program: Program, values: dict[str, Value], argument: dict[str, Any]) -> Any:
     """Return an argument as a value."""
     (kind, value), *rest = argument.items()
     if kind == "as_tensor":

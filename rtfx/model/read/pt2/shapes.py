@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 from ...nodes import Concat, Dense, Slice
-from .signals import FEATURE, ONE, TIME, Graph, Signal, Value
+from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 Arguments = dict[str, Any]
-Operation = Callable[[Graph, Arguments], Value]
+Operation = Callable[[SignalGraph, Arguments], Value]
 
 
-def position(graph: Graph, dim: int, rank: int) -> int:
+def position(graph: SignalGraph, dim: int, rank: int) -> int:
     """Return an axis counted from the front."""
     if not -rank <= dim < rank:
         graph.fail(f"names axis {dim} of {rank}")
     return dim % rank
 
 
-def permute(graph: Graph, a: Arguments) -> Value:
+def permute(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     if isinstance(x, np.ndarray):
         return x.transpose(a["dims"])
@@ -31,7 +31,7 @@ def permute(graph: Graph, a: Arguments) -> Value:
     return replace(x, axes=tuple(x.axes[dim] for dim in order))
 
 
-def transpose(graph: Graph, a: Arguments) -> Value:
+def transpose(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     rank = x.ndim if isinstance(x, np.ndarray) else len(graph.signal(x).axes)
     order = list(range(rank))
@@ -40,11 +40,11 @@ def transpose(graph: Graph, a: Arguments) -> Value:
     return permute(graph, {"self": x, "dims": order})
 
 
-def matrix_transpose(graph: Graph, a: Arguments) -> Value:
+def matrix_transpose(graph: SignalGraph, a: Arguments) -> Value:
     return transpose(graph, a | {"dim0": -1, "dim1": -2})
 
 
-def unsqueeze(graph: Graph, a: Arguments) -> Value:
+def unsqueeze(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     if isinstance(x, np.ndarray):
         return np.expand_dims(x, a["dim"])
@@ -53,7 +53,7 @@ def unsqueeze(graph: Graph, a: Arguments) -> Value:
     return replace(x, axes=(*x.axes[:at], ONE, *x.axes[at:]))
 
 
-def squeeze(graph: Graph, a: Arguments) -> Value:
+def squeeze(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     dims = a.get("dim", list(range(x.ndim if isinstance(x, np.ndarray) else len(graph.signal(x).axes))))
     dims = [dims] if isinstance(dims, int) else dims
@@ -64,7 +64,7 @@ def squeeze(graph: Graph, a: Arguments) -> Value:
     return replace(x, axes=tuple(axis for i, axis in enumerate(x.axes) if axis != ONE or i not in gone))
 
 
-def reshape(graph: Graph, a: Arguments) -> Value:
+def reshape(graph: SignalGraph, a: Arguments) -> Value:
     """A reshaping that only adds or drops axes of size 1."""
     x, shape = a["self"], a["sizes"]["out"]
     if isinstance(x, np.ndarray):
@@ -78,7 +78,7 @@ def reshape(graph: Graph, a: Arguments) -> Value:
     return replace(x, axes=tuple(ONE if size == 1 else next(names) for size in shape))
 
 
-def expand(graph: Graph, a: Arguments) -> Value:
+def expand(graph: SignalGraph, a: Arguments) -> Value:
     """Repeat along the axis of frames, or of features."""
     x, shape = a["self"], a["sizes"]["out"]
     if isinstance(x, np.ndarray):
@@ -93,12 +93,12 @@ def expand(graph: Graph, a: Arguments) -> Value:
     return replace(x, axes=tuple(TIME if i == grown[0] else axis for i, axis in enumerate(axes)))
 
 
-def repeat(graph: Graph, a: Arguments) -> Value:
+def repeat(graph: SignalGraph, a: Arguments) -> Value:
     x = a["self"]
     return np.tile(x, a["repeats"]) if isinstance(x, np.ndarray) else expand(graph, a)
 
 
-def select(graph: Graph, a: Arguments) -> Value:
+def select(graph: SignalGraph, a: Arguments) -> Value:
     x, index = a["self"], a["index"]
     if isinstance(x, np.ndarray):
         return np.take(x, index, a["dim"])
@@ -112,7 +112,7 @@ def select(graph: Graph, a: Arguments) -> Value:
     return replace(part(graph, x, index % x.width, index % x.width + 1), axes=rest)
 
 
-def part(graph: Graph, x: Signal, start: int, stop: int) -> Signal:
+def part(graph: SignalGraph, x: Signal, start: int, stop: int) -> Signal:
     """Return features of a signal."""
     if not 0 <= start < stop <= x.width:
         graph.fail(f"takes features {start} to {stop} of {x.width}, expected a part")
@@ -122,7 +122,7 @@ def part(graph: Graph, x: Signal, start: int, stop: int) -> Signal:
     return replace(y, axes=tuple(ONE if axis == FEATURE and stop - start == 1 else axis for axis in x.axes))
 
 
-def slice_(graph: Graph, a: Arguments) -> Value:
+def slice_(graph: SignalGraph, a: Arguments) -> Value:
     x, step = a["self"], a.get("step", 1)
     start, stop = a.get("start"), a.get("end")
     if isinstance(x, np.ndarray):
@@ -140,11 +140,11 @@ def slice_(graph: Graph, a: Arguments) -> Value:
     return part(graph, x, first, last) if x.axes[at] == FEATURE else x
 
 
-def narrow(graph: Graph, a: Arguments) -> Value:
+def narrow(graph: SignalGraph, a: Arguments) -> Value:
     return slice_(graph, a | {"end": a["start"] + a["length"]})
 
 
-def split(graph: Graph, a: Arguments) -> Value:
+def split(graph: SignalGraph, a: Arguments) -> Value:
     """Take a tensor apart into pieces whose sizes are those of the outputs."""
     x = a["self"]
     sizes = a["sizes"]["outs"]
@@ -158,12 +158,12 @@ def split(graph: Graph, a: Arguments) -> Value:
     return pieces
 
 
-def unbind(graph: Graph, a: Arguments) -> Value:
+def unbind(graph: SignalGraph, a: Arguments) -> Value:
     at = position(graph, a.get("dim", 0), len(a["sizes"]["self"]))
     return [select(graph, a | {"dim": at, "index": i}) for i in range(a["sizes"]["self"][at])]
 
 
-def cat(graph: Graph, a: Arguments) -> Value:
+def cat(graph: SignalGraph, a: Arguments) -> Value:
     """Features one after the other; along the frames only zeros in front of or behind a signal."""
     tensors, dim = a["tensors"], a.get("dim", 0)
     if all(isinstance(each, np.ndarray) for each in tensors):
@@ -195,7 +195,7 @@ def cat(graph: Graph, a: Arguments) -> Value:
     return replace(moving, node=node, width=sum(each.width for each in joined), axes=merged)
 
 
-def fixed(graph: Graph, value: np.ndarray, at: int, rank: int) -> Signal:
+def fixed(graph: SignalGraph, value: np.ndarray, at: int, rank: int) -> Signal:
     """Return constants, the same at every frame, as a signal."""
     first = value.take([0], axis=-1) if value.ndim == rank and at != rank - 1 else value
     if first.size != value.size and (value != first).any():
@@ -206,7 +206,7 @@ def fixed(graph: Graph, value: np.ndarray, at: int, rank: int) -> Signal:
     return Signal(node, bias.size, axes, steady=True)
 
 
-def pad(graph: Graph, a: Arguments) -> Value:
+def pad(graph: SignalGraph, a: Arguments) -> Value:
     """Zeros before or behind the frames."""
     x, widths = graph.signal(a["self"]), list(a["pad"])
     if a.get("mode", "constant") != "constant" or (a.get("value") or 0.0) != 0.0:
@@ -220,11 +220,11 @@ def pad(graph: Graph, a: Arguments) -> Value:
     return x
 
 
-def same(graph: Graph, a: Arguments) -> Value:
+def same(graph: SignalGraph, a: Arguments) -> Value:
     return next(value for key, value in a.items() if key in ("self", "input"))
 
 
-def dropout(graph: Graph, a: Arguments) -> Value:
+def dropout(graph: SignalGraph, a: Arguments) -> Value:
     if a.get("train"):
         graph.fail("drops out at random, as in training: call module.eval() before the export")
     return a["input"]

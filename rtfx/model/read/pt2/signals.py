@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ....errors import UnsupportedArchitecture
+from ...graph import Graph
 from ...limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ...nodes import Conv1d, Dense, Node
-from ..torch_layers import add
 
 TIME, FEATURE, ONE = "time", "feature", "one"
 
@@ -44,11 +44,11 @@ class Unfinished:
 Value = Any  # Signal, numpy.ndarray of constants, a list of these, or None
 
 
-class Graph:
-    """Nodes being collected, and the words for what cannot be."""
+class SignalGraph(Graph):
+    """A graph of signals, and the words for what cannot become one."""
 
     def __init__(self) -> None:
-        self.nodes: list[Node] = []
+        super().__init__()
         self.absolute: dict[int, int] = {}  # nodes that are |x|, and x
         self.place = ""  # of the operation being read, for messages
         self.module = ""  # the class of the module that it comes from
@@ -58,7 +58,7 @@ class Graph:
 
     def add(self, node: Node) -> int:
         at_most(node.width, WIDTH, "features")
-        return add(self.nodes, node)
+        return super().add(node)
 
     def follow(self, signal: Signal, node: Node) -> Signal:
         """Append a node that reads a signal."""

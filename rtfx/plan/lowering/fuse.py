@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..model.spec import Activation, Add, Conv1d, Dense, Mul, Node, Slice
+from ...model.nodes import Activation, Add, Conv1d, Dense, Mul, Node, Slice
 
 FOLDED_ROWS = 4  # widest head folded into a layer
 

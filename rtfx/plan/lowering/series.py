@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import series
-from ..kernels.codes import CONSTANTS, code_of
-from ..kernels.conv import OVERHANG
-from ..kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
-from ..kernels.processor import lanes
-from ..model.spec import Activation, Conv1d
-from .builder import RING_BYTES
+from ...kernels import series
+from ...kernels.codes import CONSTANTS, code_of
+from ...kernels.conv import OVERHANG
+from ...kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
+from ...kernels.processor import lanes
+from ...model.nodes import Activation, Conv1d
+from ..builder import RING_BYTES
+from ..layout import MAX_BLOCK
+from ..prove import Layer, agrees
+from ..wisdom import APART, Choice, choice
 from .fuse import Match
 from .layers import Described, described
-from .layout import MAX_BLOCK
-from .prove import Layer, agrees
-from .wisdom import APART, Choice, choice
 
 IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames side by side; whether these go layer by layer
 BY_LAYERS = [(2, 1), (4, 1)]

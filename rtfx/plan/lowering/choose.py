@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import conv, elman, plain, plain_delay, recurrent, stack
-from ..kernels.codes import CONSTANTS, code_of, factor_of
-from ..kernels.delay import delayed_dtype, line_fields, line_taps
-from ..kernels.jit import Kernel
-from ..kernels.processor import features, lanes
-from ..model.spec import Activation, Conv1d, Dense, Gru, Lstm, Rnn
-from .prove import Layer, agrees, proved
-from .wisdom import APART, TOGETHER, choice, tile_for
+from ...kernels import conv, elman, plain, plain_delay, recurrent, stack
+from ...kernels.codes import CONSTANTS, code_of, factor_of
+from ...kernels.delay import delayed_dtype, line_fields, line_taps
+from ...kernels.jit import Kernel
+from ...kernels.processor import features, lanes
+from ...model.nodes import Activation, Conv1d, Dense, Gru, Lstm, Rnn
+from ..prove import Layer, agrees, proved
+from ..wisdom import APART, TOGETHER, choice, tile_for
 
 ALL = slice(None)
 FEW_PRODUCTS = 8  # of an output: with fewer, two vectors gain nothing

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import layer, plain_layer
-from ..kernels.codes import code_of
-from ..kernels.conv import Tile
-from ..kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
-from ..kernels.processor import lanes
+from ...kernels import layer, plain_layer
+from ...kernels.codes import code_of
+from ...kernels.conv import Tile
+from ...kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
+from ...kernels.processor import lanes
+from ..prove import Layer, proved
+from ..wisdom import tile_for
 from .fuse import Match
-from .prove import Layer, proved
-from .wisdom import tile_for
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,121 @@
+"""Walks over the nodes of a model and has each lowered by what is registered for its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...errors import UnsupportedArchitecture
+from ...kernels.elementwise import rows_kernel
+from ...kernels.processor import lanes
+from ...model.nodes import Node
+from ...model.spec import ModelSpec
+from ..builder import Builder, Signal
+from ..prove import Layer
+from ..rewrite import rewrite
+from .fuse import Match, matches
+
+LOWER: dict[type[Node], Callable[[Lowering, int, Any, list[Signal]], Signal | None]] = {}
+
+
+def lowers(*kinds: type[Node]) -> Callable[[Any], Any]:
+    """Register a function for kinds of node: ``function(lowering, index, node, sources) -> Signal | None``.
+
+    It appends steps to ``lowering.builder`` and returns the node's signal, or None if it has put the signals of all
+    nodes that it covers into ``lowering.signals`` itself. `sources` are the signals of the node's sources.
+    """
+
+    def register(function: Any) -> Any:
+        LOWER.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def lower(spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal]) -> Signal:
+    """Append the model's steps; return its output.
+
+    Parameters
+    ----------
+    audio : Signal
+        As wide as the model's audio inputs.
+    controls : dict
+        One row per knob name, and ``sample_period`` where the model asks for it.
+
+    Raises
+    ------
+    UnsupportedArchitecture
+        A kind of node for which nothing is registered.
+    """
+    return Lowering(spec, builder, audio, controls).run()
+
+
+class Lowering:
+    """A model on its way to steps.
+
+    Attributes
+    ----------
+    nodes : sequence of Node
+        The rewritten graph.
+    users : list of list of int
+        The nodes that use each node.
+    signals : dict of int to Signal
+        Of the nodes that have been lowered.
+    absorbed : set of int
+        Nodes that are computed inside another's kernel and have no signal.
+    channel : int
+        The next audio input that no Input node has taken.
+    """
+
+    def __init__(self, spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal]):
+        self.spec, self.builder, self.audio, self.controls = spec, builder, audio, controls
+        self.nodes: Sequence[Any] = rewrite(spec.nodes)
+        self.users: list[list[int]] = [[] for _ in self.nodes]
+        for index, node in enumerate(self.nodes):
+            for source in node.sources:
+                self.users[source].append(index)
+        self.signals: dict[int, Signal] = {}
+        self.sums: dict[int, tuple[Signal, list[int]]] = {}  # head sums under way: signal, sources already in it
+        self.layers: dict[int, Match] = {found.conv: found for found in matches(self.nodes, self.users)}
+        self.absorbed = {node for found in self.layers.values() for node in found.inside}
+        self.channel = 0
+
+    def run(self) -> Signal:
+        """Lower every node; return the signal of the last."""
+        from .wavenet import lower_layers
+
+        for index, node in enumerate(self.nodes):
+            if index in self.signals or index in self.absorbed:
+                continue
+            if index in self.layers:
+                lower_layers(self, index)
+                continue
+            if type(node) not in LOWER:
+                raise UnsupportedArchitecture(f"{self.spec.name}: no kernel for node {index} ({node.op()})")
+            sources = [self.signals[s] for s in node.sources if s in self.signals]
+            signal = LOWER[type(node)](self, index, node, sources)
+            if signal is not None:
+                self.signals[index] = signal
+        return self.signals[len(self.nodes) - 1]
+
+    def following(self, index: int, kind: type[Node]) -> int | None:
+        """Return the node that alone uses this one, if it is of a kind."""
+        users = self.users[index]
+        return users[0] if len(users) == 1 and isinstance(self.nodes[users[0]], kind) else None
+
+    def rows(self, operation: int, source: Signal, weights: Any = None, extra: tuple[Signal, ...] = ()) -> Signal:
+        """Append one elementwise step into a new buffer."""
+        kernel = rows_kernel(operation, source.width, lanes())
+        return self.builder.step(kernel, source, self.builder.buffer(source.width), extra=extra, weights=weights)
+
+    def step(self, layer: Layer, source: Signal, target: Signal, extra: tuple[Signal, ...] = ()) -> Signal:
+        """Append a layer's kernel."""
+        return self.builder.step(layer.kernel, source, target, extra, layer.weights, layer.dtype, **layer.fields)
+
+    def with_history(self, source: Signal, frames: int) -> Signal:
+        """Have the source's buffer keep its past; parameter rows have none, so they are copied first."""
+        if frames and source.buffer == 0:
+            source = self.rows(0, source)
+        if frames:
+            self.builder.remember(source, frames)
+        return source
