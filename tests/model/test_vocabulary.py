@@ -7,7 +7,7 @@ from rtfx.api import Model
 from rtfx.errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture
 from rtfx.kernels.elementwise import rows_kernel
 from rtfx.kernels.processor import lanes
-from rtfx.model import spec as vocabulary
+from rtfx.model import nodes as vocabulary
 from rtfx.model.load import load
 from rtfx.model.nodes import ACTIVATIONS, KINDS, Activation, Add, Concat, Conv1d, Dense, Input, Mul, Rnn, Slice
 from rtfx.model.reference import evaluate

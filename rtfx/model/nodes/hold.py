@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ShapeMismatch, UnsupportedArchitecture
-from .node import Node, count, text
+from .node import Node, count, place, text
 
 BETWEEN = ("last", "zero")
 
@@ -30,7 +30,7 @@ class Hold(Node):
     """
 
     stride: int = count()
-    phase: int = count(0, minimum=0)
+    phase: int = place(0)
     between: str = text("last")
 
     @property

@@ -152,14 +152,19 @@ def tensor(axes: int, default: Any = dataclasses.MISSING) -> Any:
     return stated(lambda value, where: tensor_of(value, where, axes=axes), default, axes=axes)
 
 
-def count(default: Any = dataclasses.MISSING, minimum: int = 1, limit: int = RECEPTIVE_FIELD) -> Any:
-    """Return the field of a whole number."""
-    return stated(lambda value, where: at_most(integer(value, where, minimum=minimum), limit, where), default)
+def count(default: Any = dataclasses.MISSING, limit: int = RECEPTIVE_FIELD) -> Any:
+    """Return the field of a whole number from 1 to `limit`."""
+    return stated(lambda value, where: at_most(integer(value, where), limit, where), default)
 
 
 def features(default: Any = dataclasses.MISSING) -> Any:
     """Return the field of a number of features."""
     return count(default, limit=WIDTH)
+
+
+def place(default: Any = dataclasses.MISSING) -> Any:
+    """Return the field of a place counted from 0; `Node.check` says how far it may reach."""
+    return stated(lambda value, where: integer(value, where, minimum=0), default)
 
 
 def real(default: Any = dataclasses.MISSING) -> Any:

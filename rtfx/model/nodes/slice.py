@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import ShapeMismatch
-from .node import Node, count
+from .node import Node, place
 
 
 @dataclass(frozen=True, eq=False)
 class Slice(Node):
     """Features `start` to `stop` of its source, `stop` excluded."""
 
-    start: int = count(minimum=0)
-    stop: int = count(minimum=0)
+    start: int = place()
+    stop: int = place()
 
     @property
     def width(self) -> int:
