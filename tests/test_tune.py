@@ -91,9 +91,7 @@ def test_any_tile_gives_the_same_samples(own_wisdom):
 
 @pytest.mark.parametrize("width", [2, 5])
 def test_layers_in_series_sound_alike_in_every_form_and_apart(own_wisdom, width, monkeypatch):
-    monkeypatch.setattr(
-        "rtfx.plan.lowering.series.lanes", lambda: 16
-    )  # as with AVX-512; narrower registers take several
+    monkeypatch.setattr("rtfx.plan.lowering.series.lanes", lambda: 16)  # as with AVX-512
     spec = wavenet(width)
     with wisdom.trying({}) as asked:
         right = rtfx.Model(spec)(X, 48000.0, bare=True)
