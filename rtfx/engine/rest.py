@@ -13,11 +13,14 @@ runs on in units of `UNIT` frames until its output rests:
 - no block is waited for longer than `LONGEST_SECONDS`.
 
 A block of effects alone, which starts at zero, rests there if its input is silent: it is not run. So the cost is that
-of the models that are not at rest, and of nothing else.
+of the models that are not at rest, and of nothing else. At last, where blocks follow one that was run, all run together
+until what leaves the rig rests, in the same way: a chain of high gain makes a click of what is left of each.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 UNIT = MAX_BLOCK  # frames
 STILL = 3e-6  # -110 dBFS: what follows may be an amp that raises it by 40 dB
+STILL_OUTPUT = 3e-5  # -90 dBFS
 LONGEST_SECONDS = 2.0
 HISS_UNITS = 8  # as many are looked at before a block is said to hiss
 LOUD_HISS = 1e-3  # above -60 dBFS nothing is taken for hiss before the time is up
@@ -75,6 +79,8 @@ def settle(rig: EngineRig) -> Rested:
         target = after.buffer if after else int(rig.record["output_buffer"])
         found = runner.settle(block, constant, target, width) if run[-1] else np.zeros(width)
         constant = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
+    if any(run[:-1]) and not rig.cold and not rig.plan.bare:
+        runner.settle_together()
     return Rested(tuple(inputs), tuple(run), runner.frames)
 
 
@@ -109,12 +115,19 @@ class _Runner:
             self._set_filters(block, (frames - 1) % UNIT + 1)
         if self._rig.cold or source.bare:
             return np.zeros(width)
-        mean, units = self._until_still(block, target, width)
         period = source.playing.period if source.playing else 1
-        if period > 1:  # strides begin anew where they would behind the model's own prewarm
-            for done in range(0, rest := -units * UNIT % period, UNIT):
-                self._call(block, min(rest - done, UNIT))
-        return mean
+        return self._until_still(block, target, width, STILL, period, filters=True)
+
+    def settle_together(self) -> None:
+        """Run the whole rig on silence until its output rests."""
+        record, blocks = self._rig.record, self._plan.blocks
+        counts = (len(self._plan.calls), int(record["buffer_count"]), int(record["domain_count"]))
+        steps, buffers, domains = (slice(0, count) for count in counts)
+        whole = replace(blocks[0], steps=steps, buffers=buffers, domains=domains)
+        period = math.lcm(*(block.source.playing.period for block in blocks if block.source.playing))
+        self._feed(whole, np.zeros(self._plan.inputs, np.float32))
+        target = int(record["output_buffer"])
+        self._until_still(whole, target, self._plan.outputs, STILL_OUTPUT, period, filters=False)
 
     def _feed(self, block: PlannedBlock, constant: np.ndarray) -> None:
         """Write a constant to a whole unit of the block's input."""
@@ -123,20 +136,25 @@ class _Runner:
             first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (block.input.row + row)
             self._floats[first : first + UNIT] = value
 
-    def _until_still(self, block: PlannedBlock, target: int, width: int) -> tuple[np.ndarray, int]:
-        """Run units until the block's output rests; return the mean of each row of it, and how many units it took."""
+    def _until_still(
+        self, block: PlannedBlock, target: int, width: int, still: float, period: int, filters: bool
+    ) -> np.ndarray:
+        """Run units until the block's output rests; return the mean of each row of it."""
         spans: list[float] = []
         drifts: list[float] = []
         limit = int(LONGEST_SECONDS * self._plan.sample_rate) // UNIT
-        while True:
+        while not spans or spans[-1] > still and not hisses(spans, drifts) and len(spans) < limit:
             self._call(block, UNIT)
             y = self._rows(target, width, UNIT).astype(np.float64)
             halves = y.reshape(width, 2, -1).mean(axis=2)
             spans.append(float(np.ptp(y, axis=1).max()))
             drifts.append(float(np.abs(halves[:, 1] - halves[:, 0]).max()))
-            self._set_filters(block, UNIT)
-            if spans[-1] <= STILL or hisses(spans, drifts) or len(spans) >= limit:
-                return halves.mean(axis=1), len(spans)
+            if filters:
+                self._set_filters(block, UNIT)
+        rest = -len(spans) * UNIT % period  # strides begin anew where they would behind the model's own prewarm
+        for done in range(0, rest, UNIT):
+            self._call(block, min(rest - done, UNIT))
+        return halves.mean(axis=1)
 
     def _set_filters(self, block: PlannedBlock, frames: int) -> None:
         """Set filters to the state that the mean of their last input leads to: getting there would be a thump."""

@@ -73,8 +73,7 @@ def test_every_shared_model_starts_at_rest(shared):
     for path in sorted((shared / "models").rglob("*.*")):
         try:
             r = Rig([path])
-            inputs = r.specs[0].inputs
-            plan = r.plan(r.sample_rate or RATE, inputs)
+            plan = r.plan(r.sample_rate or RATE, max((spec.inputs for spec in r.specs), default=1))
         except RtfxError:
             continue
         heard += 1
@@ -126,6 +125,23 @@ def test_a_rig_rests_at_the_values_that_it_starts_at(gain):
     values[0]["gain"], values[0]["tone"] = gain, 1.0 - gain
     player.reset(values)
     assert np.abs(player.process(silence(0.5))).max() <= LOUDEST
+
+
+LOUD = {"klon": {"gain": 1, "tone": 1, "level": 1}, "screamer.json": {"drive": 1}, "amp.json": {"drive": 1}}
+LOUD |= {"combo.json": {"volume": 1}, "stack.json": {"input_db": 20}, "rodent.json": {"gain": 1}}
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["klon stack.json", "klon screamer.json combo.json", "klon rodent.json amp.json", "screamer.json stack.json"],
+)
+def test_chains_of_any_gain_start_with_no_more_than_they_hiss(names):
+    """Each block is at rest by itself, yet what is left of each is raised by 60 dB and more behind it."""
+    words = names.split()
+    what = [{"type": "klon"} if name == "klon" else {"type": "model", "file": name} for name in words]
+    chain = [block | {"id": f"b{n}"} | LOUD[name] for n, (block, name) in enumerate(zip(what, words, strict=True))]
+    peak, allowed = clicks(Rig(chain).plan(RATE), idle=1.0)
+    assert peak <= allowed
 
 
 def biased(offset: float = 0.5) -> ModelSpec:
