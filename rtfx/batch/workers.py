@@ -1,9 +1,12 @@
-"""Worker processes: they begin empty, and an interrupt ends them through the process that started them."""
+"""Worker processes: they begin empty, and end with the process that started them, however that ends."""
 
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -18,6 +21,15 @@ def pool(workers: int, start: Callable[..., None] | None = None, *arguments: Any
 
 
 def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_follow, name="rtfx follows", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal
     if start:
         start(*arguments)
+
+
+def _follow() -> None:
+    """End this process when the one that started it has ended: killed, it can tell nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -1,7 +1,7 @@
 """The command ``rtfx``: finds the verb, and turns whatever goes wrong into one line and an exit code.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted, 143 terminated. A traceback
-is printed only with ``--debug``.
+Exit codes: 0 done, 1 it failed, 2 wrong usage, 143 terminated; an interrupt ends it by SIGINT itself, 130 in a shell.
+A traceback is printed only with ``--debug``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 from .. import __version__
 from ..errors import RtfxError, advisers, did_you_mean, one_line
+from .interrupts import listen
 from .output import status
 
 # verb -> one line of help; the module of the same name in this folder is imported only when the verb is used
@@ -41,6 +42,7 @@ Examples:
   rtfx render --model klon.json dry.wav wet.wav
 """
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+INTERRUPTED = 128 + 2
 TERMINATED = 128 + 15  # as a shell sees a process that SIGTERM has ended
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -78,6 +80,7 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
     signal.signal(signal.SIGTERM, _terminate)
+    listen()
     _open_closed()
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
@@ -87,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _reader_gone()
     except OSError:  # what was printed has not arrived
         code = code or 1
+    if code == INTERRUPTED and os.name == "posix":  # by the signal: a shell's loop shall end too
+        os.kill(os.getpid(), signal.SIGINT)
     # Python's own end takes half a second with Numba loaded, and PortAudio's may wait for a sound server or abort.
     os._exit(code)
 
@@ -115,8 +120,11 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code, debug)
     except Terminated:
         return _fail("terminated", TERMINATED, debug)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", 130, debug)
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
+            return _fail("an answer was expected, and standard input has ended", 1, debug)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return _fail("interrupted", INTERRUPTED, debug)
     except BrokenPipeError:
         return _reader_gone()
     except Exception as error:

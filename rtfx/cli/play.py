@@ -18,6 +18,7 @@ from ..errors import AudioFileError, DeviceError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
 from ..named import RigFlags, build
+from .interrupts import postponed
 from .latency import latency_advice, latency_line, latency_wanted
 from .output import json_line, status
 from .rig import Number, debug_option, parameter_values, rig_options
@@ -78,6 +79,8 @@ def command(
             try:
                 stream = _open_again(what, flags, carried, asked) if carried else _open(what, flags, **asked)
             except KeyboardInterrupt:
+                if signals.number == signal.SIGINT:
+                    raise
                 return  # nothing has sounded yet
             signals.playing = True
             if stream.recorder:
@@ -247,6 +250,7 @@ class Signals:
     def __init__(self) -> None:
         self.playing = False
         self.stopped = False
+        self.number = 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -261,6 +265,9 @@ class Signals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if postponed(number, frame):
+            return
+        self.number = number
         if not self.playing or self.stopped:
             raise KeyboardInterrupt
         self.stopped = True

@@ -1,0 +1,35 @@
+"""Ctrl-C in the middle of an import: libraries swallow it there, or are left half loaded, so it waits until the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+RETRY_SECONDS = 0.05
+IMPORTING = "<frozen importlib._bootstrap>"  # the file of the frames that import
+
+
+def postponed(number: int, frame: FrameType | None) -> bool:
+    """Tell whether a signal has come during an import, which takes a second at most; then it will be sent again."""
+    while frame is not None and frame.f_code.co_filename != IMPORTING:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    timer = threading.Timer(RETRY_SECONDS, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
+    return True
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, as Python's own handler does, but during no import."""
+    if not postponed(number, frame):
+        raise KeyboardInterrupt
+
+
+def listen() -> None:
+    """Have `interrupt` handle SIGINT, unless it is ignored."""
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
+        signal.signal(signal.SIGINT, interrupt)
