@@ -152,10 +152,15 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     assert spec is not None and item.spec is not None
     instances = signal.width if spec.inputs == 1 else 1
     if spec.inputs not in (1, signal.width) or spec.outputs > 1 and instances > 1:
+        way = "--mono averages them (live: --in-channel 1)"
+        if spec.inputs > 1:
+            way = (
+                f"expected a source of {spec.inputs} channels, such as a file (live: --input FILE), or --inputs knobs "
+                "if all inputs but the first are knobs"
+            )
         raise UnsupportedInput(
-            f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, "
-            f"the chain {signal.width} channels: use --mono (live: --in-channel 1), or a file of as many channels as "
-            "the model's inputs"
+            f"{spec.name}: the model has {spec.inputs} inputs and {spec.outputs} outputs, the chain {signal.width} "
+            f"channel{'s' * (signal.width > 1)}: {way}"
         )
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     first = len(cells) - len(names)

@@ -134,6 +134,27 @@ def test_as_many_outputs_as_inputs_are_channels(tmp_path, name):
         assert np.abs(evaluate(turned, X, {turned.knobs[0].name: 0.4}, cold=True) - expected).max() < 1e-12
 
 
+def test_a_stereo_net_in_a_mono_chain_says_what_it_wants(tmp_path):
+    stereo = rtfx.load(write(tmp_path, STEREO["rtneural gru"]))
+    with pytest.raises(errors.UnsupportedInput, match=r"the chain 1 channel: expected a source of 2 .* --inputs knobs"):
+        stereo(X[0], 48000)
+    wide = rtfx.load(write(tmp_path, network(1, dense(RNG, 1, 2))))
+    with pytest.raises(errors.UnsupportedInput, match="the chain 2 channels: --mono averages them"):
+        wide(TWO, 48000)
+
+
+def test_a_knob_has_the_range_that_its_file_states(tmp_path):
+    controls = [{"name": "dist", "min": 1, "max": 10, "default": 3}, "tone"]
+    model = nam_lstm(3, controls=controls)
+    path = write(tmp_path, model, "net.nam")
+    played = rtfx.load(path, dist=7.0)
+    rows = np.concatenate([X, np.full((1, 80), 7.0), np.full((1, 80), 0.5)])
+    found = played(X[0], played.spec.sample_rate, bare=True, cold=True)
+    assert np.abs(found - evaluate_nam(model, rows, True)[0]).max() < 1e-6
+    with pytest.raises(errors.UsageError, match="dist is 11.*1 to 10"):
+        rtfx.load(path, dist=11.0)
+
+
 @pytest.mark.parametrize("name", ["rtneural lstm", "nam"])
 def test_a_file_that_is_written_says_what_its_inputs_are(tmp_path, name):
     """So that what was asked for once is not guessed anew: also of a net of two inputs and one output."""
