@@ -26,7 +26,6 @@ from .host.choose import choose
 from .host.devices import devices, find, sample_rates
 from .host.null import BLOCK_FRAMES
 from .host.probe import block_frames
-from .plan import prove as kernels
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, mistakes, models_of
 from .rig.description import Preset, SetList
 from .rig.preset import read_in_spite
@@ -139,7 +138,9 @@ def check(path: str | Path, compat: str | None = None, block: int | None = None,
             report.findings.append(Finding(ERROR, "file", str(error), preset.name))
             continue
         late = one.plan.latency_frames  # of conversions to a model's rate and back: nothing else has any
-        report.findings += [_note(line, one.name, bool(late)) for line in notes]
+        replaced = one.plan.replaced
+        report.findings += [_note(line, one.name, bool(late)) for line in notes if line not in replaced]
+        report.findings += [Finding(WARNING, "kernels", f"{one.name}: {line}", one.name) for line in replaced]
         loaded.append(one)
         _measure(one, preset.number, report)
     _neighbours(loaded, report)
@@ -291,11 +292,11 @@ def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
 
 def _kernels(models: Models, report: Report) -> None:
     """Compare every model with the float64 reference on this processor."""
-    report.findings += [Finding(WARNING, "kernels", warning) for warning in kernels.warnings]
     for (name, _), spec in models.specs.items():
         with np.errstate(all="ignore"):  # a model that overflows is found by its output
             verdict = verify(spec, VERIFIED_FRAMES)
         report.verified += verdict.ok
         if not verdict.ok:
-            text = f"{name}: error {verdict.peak_error_db:.1f} dB on this processor, bound {verdict.bound_db:.1f} dB"
+            text = f"{name}: error {verdict.peak_error_db:.1f} dB{verdict.where} on this processor, "
+            text += f"bound {verdict.bound_db:.1f} dB"
             report.findings.append(Finding(ERROR, "kernels", f"{text}: run rtfx verify {name} and report it"))

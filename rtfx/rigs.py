@@ -73,6 +73,7 @@ class Rig:
         self.cab = cab
         self.notes: list[str] = []
         self.digest = ""  # of the last plan: which kernels it calls
+        self.replaced: tuple[str, ...] = ()  # of the last plan: what is to be said of kernels that are wrong here
         self._begin()
 
     def _begin(self) -> None:
@@ -164,6 +165,8 @@ class Rig:
             turned = [block for block in blocks if not block.block.idle(block.values)]
             plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
+            self.replaced = plan.replaced
+            self.notes += plan.replaced
         return plan
 
     def _current(self) -> Preset:

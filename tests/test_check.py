@@ -17,6 +17,7 @@ from rtfx.host.devices import Device
 from rtfx.model.nodes import Dense, Input
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import ModelSpec
+from rtfx.plan import prove
 from tests.cli.command import rtfx
 from tests.engine.rigs import exploding, gru, lstm
 
@@ -133,10 +134,18 @@ def test_kernels_that_are_not_exact(folder, monkeypatch):
     path = written(folder, presets("{type: model, file: net.json}"))
     right = checks.verify
     monkeypatch.setattr(checks, "verify", lambda spec, frames: replace(right(spec, frames), ok=False))
-    monkeypatch.setattr(checks.kernels, "warnings", ["kernel x disagrees with the plain loop"])
     report = check(path)
     assert "on this processor" in messages(report, "error")[0] and report.verified == 0
-    assert messages(report, "warning") == ["kernel x disagrees with the plain loop"]
+
+
+def test_kernels_that_were_replaced(folder, monkeypatch):
+    path = written(folder, presets("{type: model, file: net.json}"))
+    monkeypatch.setattr(prove, "cache_file", lambda kernel: folder / "nothing.bin")
+    monkeypatch.setattr(prove, "TOLERANCE", -1.0)
+    report = check(path)
+    (said,) = messages(report, "warning")
+    assert said.startswith("p0: kernel ") and "the loop plays instead and takes" in said
+    assert not [note for note in messages(report, "note") if "kernel" in note]
 
 
 def test_a_model_that_is_not_finite_and_one_that_is_silent(folder):

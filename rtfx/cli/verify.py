@@ -38,8 +38,9 @@ def command(
 ) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
-    Exit 1 if the bound is exceeded, the file's own test fails, or, with --realtime, if the audio thread could reach
-    Python or the allocator.
+    Knobs stand at their defaults and at their ends, and the signal is longer than the net remembers; what is printed is
+    the worst. Exit 1 if the bound is exceeded, the file's own test fails, or, with --realtime, if the audio thread
+    could reach Python or the allocator.
     """
     if realtime or jack:
         from .certify import certify_files
@@ -60,9 +61,11 @@ def command(
         else:
             word = "ok" if verdict.ok else "WRONG"
             click.echo(
-                f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB), "
-                f"ESR {verdict.esr:.2g}{_self_test(verdict)}"
+                f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB)"
+                f"{verdict.where}, ESR {verdict.esr:.2g}{_self_test(verdict)}"
             )
+            for line in verdict.replaced:
+                click.echo(f"{name}: {line}")
         if len(files) == 1 and not verdict.ok:
             own = verdict.self_test == "failed"
             status(f"{name} {FAILS_ITS_OWN if own else 'is not as exact as it must be'}")

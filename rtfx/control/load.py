@@ -10,7 +10,6 @@ from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
 from ..errors import RtfxError, UsageError
 from ..model.update import with_weights
-from ..plan import prove as kernels
 from ..plan.block import ChainBlock
 from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
@@ -54,7 +53,7 @@ class Loader:
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
         loaded.files = read_files(preset.chain, self.models)
         loaded.learned = any(block.weights is not None for block in preset.chain)
-        return loaded, notes
+        return loaded, [*notes, *plan.replaced]
 
 
 def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):
@@ -64,7 +63,6 @@ def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any
         one, said = loader.load(preset, values if index == first else {})
         loaded.append(one)
         notes += [note for note in said if note not in notes]
-    notes += [warning for warning in kernels.warnings if warning not in notes]
     return loaded, notes
 
 
@@ -109,7 +107,7 @@ def load_playable(
         first = next(index for index in places if index not in faults)
         loaded[first], _ = loader.load(presets[first], values)
     faulty = [cannot_play(index, presets[index].name, str(error)) for index, error in faults.items()]
-    return loaded, first, list(dict.fromkeys([*faulty, *found, *kernels.warnings]))
+    return loaded, first, list(dict.fromkeys([*faulty, *found]))
 
 
 def cannot_play(index: int, name: str, reason: str) -> str:

@@ -43,7 +43,8 @@ class Plan:
     """A compiled rig: the arena's image with every address relative, the weights apart.
 
     `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
-    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called.
+    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called,
+    `replaced` what is to be said of each kernel that is wrong on this processor, and that another one plays for.
     """
 
     arena: np.ndarray
@@ -55,6 +56,7 @@ class Plan:
     latency_frames: int
     tail_frames: int
     calls: tuple[Kernel, ...]
+    replaced: tuple[str, ...] = ()
 
     @property
     def bare(self) -> bool:
@@ -87,9 +89,9 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     """
     if channels > MAX_CHANNELS:
         raise UnsupportedInput(f"{channels} input channels, expected at most {MAX_CHANNELS} (--mono averages them)")
-    refused: frozenset[str] | None = None
-    broken: frozenset[str] = frozenset()
-    while refused != broken:
+    refused: dict[str, str] | None = None
+    broken: dict[str, str] = {}
+    while refused is None or refused.keys() != broken.keys():
         refused = broken
         with promised(refused) as promises:
             builder, source, signal, blocks, tail, latency = _build(chain, sample_rate, channels)
@@ -98,7 +100,8 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
         broken = promises.broken()
     glide = round(GLIDE_SECONDS * sample_rate)
     arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
-    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls)
+    replaced = tuple(broken.values())
+    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls, replaced)
 
 
 def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):

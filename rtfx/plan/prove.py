@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from ..kernels.jit import Kernel, cache_file
 
 TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
 BLOCKS = (64, 5, 17)
-warnings: list[str] = []
+TIMED = 30  # blocks of which the fastest counts
+BY_LOOP, BY_LAYER = "the loop plays instead", "its layers play one by one instead"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Layer:
 class Promises:
     """Proofs that wait until all kernels of a plan are known, and may be compiled side by side; see `promised`."""
 
-    refused: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
     made: list[tuple] = field(default_factory=list)
 
     @property
@@ -52,16 +55,17 @@ class Promises:
         """What has to be compiled for the proofs."""
         return [layer.kernel for tiled, loops, *_ in self.made for layer in (tiled, *loops)]
 
-    def broken(self) -> frozenset[str]:
-        """Return the names of all kernels that do not compute what their plain loops do."""
-        return self.refused | {promise[0].kernel.name for promise in self.made if not agrees(*promise)}
+    def broken(self) -> dict[str, str]:
+        """Return all kernels that do not compute what their plain loops do, by name, and what is to be said of each."""
+        said = {promise[0].kernel.name: _refusal(*promise) for promise in self.made}
+        return {**self.refused, **{name: words for name, words in said.items() if words}}
 
 
 _promises: ContextVar[Promises | None] = ContextVar("promises", default=None)
 
 
 @contextlib.contextmanager
-def promised(refused: frozenset[str]) -> Iterator[Promises]:
+def promised(refused: Mapping[str, str]) -> Iterator[Promises]:
     """Believe inside the block that kernels agree with their plain loops, but those named; yield what to prove."""
     promises = Promises(refused)
     token = _promises.set(promises)
@@ -82,28 +86,44 @@ def proved(
 
 
 def agrees(
-    tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, history: int, extras: tuple[int, int] = (0, 0)
+    tiled: Layer,
+    loops: Sequence[Layer],
+    inputs: int,
+    outputs: int,
+    history: int,
+    extras: tuple[int, int] = (0, 0),
+    instead: str = BY_LOOP,
 ) -> bool:
     """Return whether a layer computes what plain loops, each fed by the one before, compute; remembered if so."""
     promises = _promises.get()
     if promises and tiled.kernel.name in promises.refused:
         return False
-    proof = cache_file(tiled.kernel).with_suffix(".proved")
-    if os.path.exists(proof):
+    if os.path.exists(_proof(tiled)):
         return True
+    promise = (tiled, loops, inputs, outputs, history, extras, instead)
     if promises:
-        promises.made.append((tiled, loops, inputs, outputs, history, extras))
+        promises.made.append(promise)
         return True
+    return not _refusal(*promise)
+
+
+def _proof(tiled: Layer) -> Path:
+    return cache_file(tiled.kernel).with_suffix(".proved")
+
+
+def _refusal(tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, history: int, extras, instead) -> str:
+    """Return why a kernel is not used, and what plays instead; "" and a proof on disk if it is right."""
     error = disagreement([tiled], loops, inputs, outputs, history, extras)
-    if not error < TOLERANCE:
-        warnings.append(
-            f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: using the loop"
-        )
-        return False
-    with contextlib.suppress(OSError):
-        proof.parent.mkdir(parents=True, exist_ok=True)
-        proof.touch()
-    return True
+    if error < TOLERANCE:
+        with contextlib.suppress(OSError):
+            _proof(tiled).parent.mkdir(parents=True, exist_ok=True)
+            _proof(tiled).touch()
+        return ""
+    words = f"kernel {tiled.kernel.name} disagrees with the plain loop by {error:.1e} on this processor: {instead}"
+    if instead != BY_LOOP:
+        return words
+    slower = _cost(loops[0], inputs, outputs, history, extras) / _cost(tiled, inputs, outputs, history, extras)
+    return f"{words} and takes {slower:.1f} times as long"
 
 
 def disagreement(
@@ -125,6 +145,24 @@ def disagreement(
     peak = float(np.abs(results[1]).max())
     error = float(np.abs(results[0] - results[1]).max()) / max(peak, 1e-9)
     return error if math.isfinite(error) else math.inf
+
+
+def _cost(layer: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int]) -> float:
+    """Return the seconds that a layer takes for a block, whatever it computes."""
+    frames = BLOCKS[0]
+    rows = max(inputs, outputs, int(layer.fields.get("hidden", 0)), 1)
+    x, y = (np.zeros((rows, history + frames + OVERHANG), np.float32) for _ in range(2))
+    extra = [np.zeros((max(rows, 1), frames + OVERHANG), np.float32) for rows in extras]
+    state = layer.state(x.shape[1], y.shape[1])
+    state["extra_stride"] = extra[0].shape[1]
+    state["extra"] = [rows.ctypes.data for rows in extra]
+    arguments = (state.ctypes.data, *(one.ctypes.data + 4 * history for one in (x, y)), frames)
+    seconds = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        layer.kernel(*arguments)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further):

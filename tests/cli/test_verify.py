@@ -11,8 +11,11 @@ from rtfx import certificate, verify
 from rtfx.api import Model
 from rtfx.model.load import load
 from rtfx.model.reference import evaluate
+from rtfx.model.rtfx_json import save
 from rtfx.model.self_test import batch_test
+from rtfx.plan import prove
 
+from ..engine import rigs
 from ..model import nam_files
 from ..model.nets import dense, lstm, network, write
 from .command import MODEL, rtfx
@@ -180,3 +183,45 @@ def test_a_clip_that_is_none(capsys, tmp_path):
     for path, words in ((stereo, "2 channels"), (tmp_path / "missing.wav", "no such file")):
         code, out, err = rtfx(capsys, "verify", MODEL, "--loudness-clip", path)
         assert (code, out) == (1, "") and words in err
+
+
+def test_a_knob_is_tried_at_its_ends(capsys, tmp_path, monkeypatch):
+    """A net that is right at the default alone is wrong, and told where."""
+    save(replace(rigs.lstm(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")
+    code, verdict, _ = verdict_of(capsys, tmp_path / "net.json")
+    assert (
+        code == 0 and "worst of 3 positions of the knobs" in verdict["method"] and verdict["knobs"].keys() == {"drive"}
+    )
+    exact = verify.evaluate
+    off = 1e-3
+    monkeypatch.setattr(
+        verify, "evaluate", lambda s, x, k, *a, **b: exact(s, x, k, *a, **b) + off * (k["drive"] == 1.0)
+    )
+    code, verdict, _ = verdict_of(capsys, tmp_path / "net.json")
+    assert (code, verdict["ok"], verdict["knobs"]) == (1, False, {"drive": 1.0})
+    code, out, _ = rtfx(capsys, "verify", tmp_path / "net.json")
+    assert code == 1 and " at drive=1, ESR" in out
+
+
+def test_a_net_hears_more_than_it_remembers(monkeypatch):
+    """What goes wrong after a long time is found; a memory that fits no machine is heard as far as it does."""
+    far = rigs.tcn(2, dilations=(1, 9000))
+    assert far.receptive_field > verify.FRAMES
+    heard = []
+    exact = verify.evaluate
+    monkeypatch.setattr(verify, "evaluate", lambda s, x, *a, **b: heard.append(x.shape[1]) or exact(s, x, *a, **b))
+    found = verify.verify(far)
+    assert found.ok and set(heard) == {far.receptive_field + verify.FILLED} and "remembers" not in found.method
+    monkeypatch.setattr(verify, "LARGEST", 1000)
+    found = verify.verify(far, 2000)
+    assert heard[-1] == 2000 and f"the net remembers {far.receptive_field} frames" in found.method
+
+
+def test_a_kernel_that_was_replaced_is_told(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(prove, "cache_file", lambda kernel: tmp_path / "nothing.bin")
+    monkeypatch.setattr(prove, "TOLERANCE", -1.0)
+    save(replace(rigs.gru(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")
+    code, out, _ = rtfx(capsys, "verify", tmp_path / "net.json")
+    assert code == 0 and "net.json: ok" in out and "the loop plays instead and takes" in out
+    _, verdict, _ = verdict_of(capsys, tmp_path / "net.json")
+    assert verdict["ok"] and "disagrees with the plain loop" in verdict["replaced"][0]

@@ -122,6 +122,20 @@ def test_nan_passes_the_clamps(cell, maths):
     assert np.isnan(y[:, 100:]).all()
 
 
+@pytest.mark.parametrize("maths", MATHS, ids=MATHS.get)
+@pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
+def test_a_gate_that_is_shut_lets_nothing_through(cell, maths):
+    """A unit that holds its state for seconds would take a ten-millionth of what comes with every frame."""
+    frames, hidden = 4000, 8
+    weights = [0.0 * tensor for tensor in tensors(cell, 1, hidden, 0, 0)]
+    bias = weights[2].reshape(-1, hidden)  # LSTM i f g o, GRU r z n
+    bias[:] = [[-40.0], [40.0], [-40.0], [40.0]] if cell == LSTM else [[40.0], [40.0], [-40.0]]
+    shape = CellShape(cell, 1, hidden, 0, maths, 16)
+    held = {"h": np.full(shape.padded, 0.25), "c": np.full(shape.padded, 0.25)}
+    y = tiled(shape, noise(1, 1, frames), weights, held, (frames,))
+    assert np.abs(y - (0.25 if cell == GRU else np.tanh(0.25))).max() < 1e-6
+
+
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
 def test_stored_state_and_blocks(cell):
     shape = CellShape(cell, 2, 10, 0, EXPONENTIAL, 16)

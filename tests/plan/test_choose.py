@@ -1,5 +1,7 @@
 """Each kernel proves itself against the plain loop; one that fails is reported and replaced, and the sound is right."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,6 @@ from rtfx.kernels import conv, jit, plain, recurrent, series
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.plan import prove
 from rtfx.plan.layout import RIG
 from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
 
@@ -21,7 +22,6 @@ def fresh_cache(tmp_path, monkeypatch):
     CALLBACK_KERNEL.address, DRIVE.address  # noqa: B018
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
     jit.cache_folder.cache_clear()
-    monkeypatch.setattr(prove, "warnings", [])
     yield tmp_path
     monkeypatch.undo()
     jit.cache_folder.cache_clear()
@@ -34,7 +34,7 @@ def kernels_of(spec):
 @pytest.mark.parametrize("spec", [tcn(7), gru(6), lstm(9)], ids=["tcn", "gru", "lstm"])
 def test_tiles_prove_themselves_once(spec, fresh_cache):
     plan = rig([model(spec, bare=True)]).plan
-    assert prove.warnings == []
+    assert plan.replaced == ()
     assert plain.PLAIN_CONV not in plan.kernels and plain.PLAIN_CELL not in plan.kernels
     proofs = sorted(path.name for path in fresh_cache.rglob("*.proved"))
     assert proofs
@@ -60,8 +60,9 @@ def test_a_wrong_tile_is_reported_and_replaced(module, spec, fresh_cache, monkey
     monkeypatch.setattr(module, "pack", swapped(module.pack))
     plan = rig([model(spec, bare=True)]).plan
     assert plain.PLAIN_CONV in plan.kernels or plain.PLAIN_CELL in plan.kernels
-    assert prove.warnings and all("disagrees with the plain loop" in line for line in prove.warnings)
-    assert all("\n" not in line for line in prove.warnings)
+    assert plan.replaced and all("disagrees with the plain loop" in line for line in plan.replaced)
+    assert all(re.search(r"the loop plays instead and takes \d+\.\d times as long$", line) for line in plan.replaced)
+    assert all("\n" not in line for line in plan.replaced)
     y = drive(engine([model(spec, bare=True)]), X)
     assert np.abs(y - right).max() < 1e-5, "the loop plays the same sound"
 
@@ -103,7 +104,8 @@ def test_narrow_layers_in_series_share_a_kernel_that_is_proved(wide, fresh_cache
         y = drive(engine([model(spec, bare=True)]), X)
         assert np.abs(y[:, 0] - exact).max() < 2e-6 * np.abs(exact).max()
         assert ("series" in kernels_of(spec)) is right
-        assert bool(prove.warnings) is not right
+        replaced = rig([model(spec, bare=True)]).plan.replaced
+        assert [line.endswith("its layers play one by one instead") for line in replaced] == [] if right else [True]
         for proof in fresh_cache.rglob("*.proved"):
             proof.unlink()
         monkeypatch.setattr(series, "pack", swapped(series.pack))

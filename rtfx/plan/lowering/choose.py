@@ -14,7 +14,7 @@ from ...kernels.delay import delayed_dtype, line_fields, line_taps
 from ...kernels.jit import Kernel
 from ...kernels.processor import features, lanes
 from ...model.nodes import Activation, Conv1d, Dense, Gru, Lstm, Rnn
-from ..prove import Layer, agrees, proved
+from ..prove import BY_LAYER, Layer, agrees, proved
 from ..wisdom import APART, TOGETHER, choice, tile_for
 
 ALL = slice(None)
@@ -78,7 +78,8 @@ def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer |
         {name: np.concatenate([field[name] for field in fields]) for name in ("h", "c")},
     )
     loops = [loop for _, loop, _ in singles]
-    return tiled if agrees(tiled, loops, shape.inputs, shape.outputs or shape.hidden, 0) else None
+    right = agrees(tiled, loops, shape.inputs, shape.outputs or shape.hidden, 0, instead=BY_LAYER)
+    return tiled if right else None
 
 
 def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, recurrent.CellShape]:

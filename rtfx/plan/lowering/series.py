@@ -15,7 +15,7 @@ from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d
 from ..builder import RING_BYTES
 from ..layout import MAX_BLOCK
-from ..prove import Layer, agrees
+from ..prove import BY_LAYER, Layer, agrees
 from ..wisdom import APART, Choice, choice
 from .fuse import Match
 from .layers import Described, described
@@ -93,7 +93,8 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
     )
     history = max(part.history for part in parts)
     extras = (shape.conditions, shape.head_rows)
-    return tiled if agrees(tiled, [part.loop for part in parts], shape.inputs, shape.inputs, history, extras) else None
+    loops = [part.loop for part in parts]
+    return tiled if agrees(tiled, loops, shape.inputs, shape.inputs, history, extras, BY_LAYER) else None
 
 
 def form_for(shape: LayerShape) -> Choice:
