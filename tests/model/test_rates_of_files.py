@@ -90,6 +90,16 @@ def test_exports_and_keras_files_are_told_by_their_name(tmp_path):
     assert load(tmp_path / "amp-48k.keras").sample_rate == 96000.0
 
 
+def test_the_metadata_of_safetensors(tmp_path):
+    header = {"w.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}
+    header["__metadata__"] = {"sample_rate": "48000"}
+    text = json.dumps(header).encode()
+    (tmp_path / "amp_96k.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"\0\0\0\0")
+    write(tmp_path, {"layers": [{"type": "linear", "prefix": "w."}]}, "amp_96k.arch.json")
+    spec = load(tmp_path / "amp_96k.safetensors")
+    assert (spec.sample_rate, spec.rate_source) == (48000.0, "metadata")
+
+
 SAID = {
     44100: "amp_44k1 amp_44.1k amp-44100 amp_44_1k 44k amp_44100Hz (44.1kHz)",
     48000: "a_48k a_48K net.48k 48_kHz amp48k amp_48000 ts9_48k_cond2",

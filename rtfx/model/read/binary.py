@@ -56,7 +56,10 @@ def read_binary(path: Path, inputs: str | None = None) -> ModelSpec | None:
         side = _beside(path)
         spec = read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
         return _described(spec, side, path)
-    return state_dict.read(safetensors(path.read_bytes()), path, inputs) if tensors else None
+    if not tensors:
+        return None
+    held, metadata = safetensors(path.read_bytes())
+    return state_dict.read(held, path, inputs, metadata)
 
 
 def _archive(path: Path, inputs: str | None) -> ModelSpec:
@@ -122,8 +125,8 @@ def _beside(path: Path) -> dict[str, Any]:
     return found
 
 
-def safetensors(content: bytes) -> dict[str, np.ndarray]:
-    """Return the tensors of a safetensors file by name.
+def safetensors(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the tensors of a safetensors file by name, and its metadata.
 
     Raises
     ------
@@ -160,4 +163,5 @@ def safetensors(content: bytes) -> dict[str, np.ndarray]:
             flat = np.frombuffer(raw, DTYPES[kind])
         with np.errstate(invalid="ignore"):  # a NaN that signals
             found[name] = flat.reshape(sizes).astype(np.float64)
-    return found
+    metadata = header.get("__metadata__")
+    return found, metadata if isinstance(metadata, dict) else {}

@@ -76,8 +76,10 @@ def description(path: Path) -> Path | None:
     return next((found for found in beside if found.is_file()), None)
 
 
-def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
-    """Return the model in a state_dict file; `inputs` is as `sort_inputs` has it.
+def read(
+    data: dict[str, Any], path: Path, inputs: str | None = None, metadata: dict[str, Any] | None = None
+) -> ModelSpec:
+    """Return the model in a state_dict file; `inputs` is as `sort_inputs` has it, `metadata` what the file says beside.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     if "sample_rate" in arch and stated_rate(arch["sample_rate"]) is None:
         raise NotAModelFile(f"sample_rate is {shown(arch['sample_rate'])}, expected Hz")
     warnings: list[str] = []
-    rate, source = find_rate(arch, path, warnings, None)
+    rate, source = find_rate(arch | {"metadata": metadata}, path, warnings, None)
     return ModelSpec(
         family="state_dict",
         nodes=tuple(nodes),
