@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .control.level import clip
+from .control.guitars import guitars, mean_loudness
 from .control.load import Loader
 from .control.loaded import LoadedPreset
-from .control.loudness import loudness
 from .effects.table import BLOCKS
 from .engine.engine import Engine
 from .engine.offline import Offline
@@ -36,7 +35,6 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 FULL_LOAD, HIGH_LOAD = 1.0, 0.7  # of a block's time: beyond the second nothing is left for the rest of the system
 JUMP_LU = 3.0  # twice as loud is ten; three are plainly heard from one song to the next
 QUIET_SHARE = 0.98  # of the time that a preset was measured: with less, other work has made blocks late
-LISTENED_SECONDS = 4.0
 SWITCHES = 5
 VERIFIED_FRAMES = 4000
 
@@ -61,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a preset does with the shipped riff on this machine; load 0 to 1, of a block's time.
+    """What a preset does with the shipped guitars on this machine; load 0 to 1, of a block's time.
 
     Parameters
     ----------
@@ -206,9 +204,9 @@ def _devices(set_list: SetList) -> Iterator[Finding]:
 
 
 def _measure(one: LoadedPreset, number: int, report: Report) -> None:
-    """Play the riff through a preset."""
+    """Play the guitars through a preset."""
     rate = report.sample_rate
-    x = clip(rate)[: round(LISTENED_SECONDS * rate)]
+    x = guitars(rate)
     player = Offline(one.plan, limiter=False, block=report.block_frames)
     begun, worked = perf_counter(), thread_time()
     y = player.process(x[:, None])
@@ -219,7 +217,7 @@ def _measure(one: LoadedPreset, number: int, report: Report) -> None:
         one.name,
         player.engine.load_mean * share,  # what other work has taken from it is left out
         player.engine.load_quantile(0.99),
-        loudness(y, rate),
+        mean_loudness(y, rate),
         db_from_gain(peak),
         1000.0 * one.plan.latency_frames / rate,
         share >= QUIET_SHARE,
@@ -236,9 +234,13 @@ def _measure(one: LoadedPreset, number: int, report: Report) -> None:
             f"{player.non_finite_blocks} blocks are not finite and will be muted: rtfx verify the models",
         )
     elif found.loudness_lufs == -math.inf:
-        say(ERROR, "loudness", "silent: nothing of the riff comes out")
+        say(ERROR, "loudness", "silent: nothing of a guitar comes out")
     elif peak > 1.0:
-        say(NOTE, "loudness", f"peaks of {db_from_gain(peak):+.1f} dBFS with the riff: the limiter will be at work")
+        say(
+            NOTE,
+            "loudness",
+            f"peaks of {db_from_gain(peak):+.1f} dBFS with a guitar: the limiter will be at work",
+        )
     _loaded(found.load_mean, f"{one.name}: ", one.name, report)
     if found.quiet and found.load_p99 >= FULL_LOAD > found.load_mean:
         late = f"one block in a hundred takes {100 * found.load_p99:.0f} % of its time or more"
@@ -277,7 +279,7 @@ def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
     outputs = max(one.plan.outputs, other.plan.outputs)
     engine = Engine(rate, outputs=outputs, device_outputs=outputs, live=False)
     fade = int(engine.record["fade_frames"])
-    x = clip(rate)[: fade + 8 * block, None]
+    x = guitars(rate)[: fade + 8 * block, None]
     loads = []
     for number in range(SWITCHES + 1):
         preset = (one, other)[number % 2]

@@ -67,7 +67,8 @@ def obey_permissions() -> None:
 def copy_package(parent: Path) -> Path:
     shutil.copytree(ROOT / "rtfx", parent / "rtfx", ignore=shutil.ignore_patterns("__pycache__"))
     (parent / "models").mkdir()
-    shutil.copy(ROOT / "models" / "riff.flac", parent / "models")  # levels are measured on it
+    for name in ("riff.flac", "guitars.flac"):  # levels are measured on them
+        shutil.copy(ROOT / "models" / name, parent / "models")
     return parent
 
 

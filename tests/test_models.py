@@ -73,6 +73,9 @@ def pitch(x):
 def test_riff_is_fifteen_seconds_of_guitar(riff):
     assert riff.shape == (15 * RATE,)
     assert np.abs(riff).max() == pytest.approx(10 ** (-6 / 20), abs=1e-3)
+    power, hertz = np.abs(np.fft.rfft(riff)) ** 2, np.fft.rfftfreq(riff.size, 1 / RATE)
+    assert 0.65 < power[hertz < 500].sum() / power.sum() < 0.9  # as recorded guitars have it
+    assert 0.005 < power[hertz > 2000].sum() / power.sum() < 0.04
     assert abs(riff.mean()) < 1e-4
     beat = 60 / 112 * RATE
     for at, hertz in ((18.1, 246.94 * 2), (19.2, 246.94 * 2 ** (14 / 12)), (22.3, 196.0 * 2 ** (9 / 12))):
@@ -148,7 +151,7 @@ def test_what_the_readme_says_is_what_a_model_does(circuits):
     assert readme.aliasing(readme.played("screamer", readme.sine())) == pytest.approx(figures[5], abs=1.0)
 
 
-@pytest.mark.parametrize("name, bound", [("klon.json", 0.002), ("amp.json", 0.006), ("stack.json", 0.05)])
+@pytest.mark.parametrize("name, bound", [("klon.json", 0.002), ("amp.json", 0.014), ("stack.json", 0.15)])
 def test_trained_nets_follow_their_circuits(name, bound, played, circuits, riff):
     """On the riff, which neither was trained on; the bound is about twice the error measured (models/README.md)."""
     klon_circuit, amp, _ = circuits

@@ -1,6 +1,6 @@
 """Held-out guitar, and a model's error on it.
 
-The generator shares nothing with riff.py and signals.py: strings are sums of decaying partials (stiffness, a pluck's
+The generator shares nothing with guitar.py and signals.py: strings are sums of decaying partials (stiffness, a pluck's
 triangular shape, pickup place and frequency-dependent decay), tuned a whole tone lower in drop C, other notes,
 another seed.
 """

@@ -76,7 +76,7 @@ def _print_table(report: Report) -> None:
 
     console = Console(highlight=False)
     if report.presets:
-        head = f"{report.path} with the riff at {report.sample_rate:g} Hz, blocks of {report.block_frames} frames"
+        head = f"{report.path} with the guitars at {report.sample_rate:g} Hz, blocks of {report.block_frames} frames"
         console.print(Text(head), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
         for name in ("preset", "load", "p99", "loudness", "peak", "latency"):

@@ -1,8 +1,8 @@
-"""Brings models to a common loudness, measured on the shipped riff as they are played, once, and remembered.
+"""Brings models to a common loudness, measured on the shipped guitars as they are played, once, and remembered.
 
 What files state of their loudness is not used: it was measured on other signals, in other ways, or not at all. The last
 model of a chain is brought to `TARGET_LUFS`, the cabinet behind it included. A model in front of another one is brought
-to the loudness of the riff itself: it may colour the guitar, but drives what follows as hard as the guitar alone would.
+to the loudness of the guitars themselves: it may colour them, but drives what follows as hard as they would alone.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Collection, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..audio import Reader
 from ..engine.offline import Offline
 from ..files import read_file, write_file
-from ..find import shipped, user_cache
+from ..find import user_cache
 from ..model.levels import LOUDEST_DB, NORMAL
 from ..model.spec import ModelSpec
 from ..plan.block import ChainBlock
 from ..plan.chain import plan_chain
 from ..units import gain_from_db
-from .loudness import loudness
+from .guitars import digest as digest_of_guitars
+from .guitars import guitar_loudness, guitars, mean_loudness
 
 TARGET_LUFS = -18.0
-CLIP = Path("models", "riff.flac")
-VERSION = 2  # of the rule: another one forgets what was measured
+VERSION = 3  # of the rule: another one forgets what was measured
 UNHEARD = {  # fields that are not in what is measured
     ChainBlock: ("id", "block", "output_db", "level"),
     ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
@@ -49,8 +46,8 @@ def levelled(
     -----
     A model is measured alone, its knobs at their defaults but for `size`, and as it is played: at the stream's rate,
     prewarmed, with the gain of its family before it, without a constant offset. A knob that is turned changes the
-    loudness. Nothing above the gate of the measurement (-70 LUFS) is left out: the riff is louder by so much that no
-    noise can be taken for it.
+    loudness. Nothing above the gate of the measurement (-70 LUFS) is left out: guitars are louder by so much that no
+    noise can be taken for one.
     """
     result = list(chain)
     models = [place for place, block in enumerate(chain) if block.spec is not None]
@@ -66,7 +63,7 @@ def levelled(
         if measured == -math.inf:
             notes.append(f"{block.id}: the model leaves next to nothing of a guitar: its level is not normalised")
             continue
-        gain_db = round((TARGET_LUFS if last else clip_loudness()) - measured, 2)
+        gain_db = round((TARGET_LUFS if last else guitar_loudness()) - measured, 2)
         if gain_db:
             purpose = "as loud as any other model" if last else "as loud as the guitar, as it drives another model"
             notes.append(f"{block.id}: {gain_db:+.1f} dB to be {purpose} (--level none leaves it out)")
@@ -90,42 +87,18 @@ def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
 
 
 def measure(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
-    """Return the loudness in LUFS of the compiled blocks' output for the riff, -inf for silence."""
+    """Return the loudness in LUFS of the compiled blocks' output for the guitars, -inf for silence."""
     spec = blocks[0].spec
     assert spec is not None
-    x = np.repeat(clip(sample_rate)[:, None], spec.inputs, axis=1)
+    x = np.repeat(guitars(sample_rate)[:, None], spec.inputs, axis=1)
     player = Offline(plan_chain(blocks, sample_rate, spec.inputs), limiter=False)
     y = player.process(x)
-    found = -math.inf if player.non_finite_blocks else loudness(y, sample_rate)
+    found = -math.inf if player.non_finite_blocks else mean_loudness(y, sample_rate)
     if found == -math.inf:
         return found
     gain_db = TARGET_LUFS - found
-    return loudness(y * gain_from_db(gain_db), sample_rate) - gain_db  # now the gate leaves out what it will leave out
-
-
-def clip(sample_rate: float) -> np.ndarray:
-    """Return the shipped riff, (frames,) float32."""
-    with Reader(shipped() / CLIP) as reader:
-        rate = reader.sample_rate
-        audio = np.concatenate(list(reader.blocks(1 << 16)))[:, 0]
-    if rate != sample_rate:
-        import soxr
-
-        audio = soxr.resample(audio, rate, sample_rate)
-    return np.ascontiguousarray(audio, np.float32)
-
-
-@cache
-def clip_loudness() -> float:
-    """Return the loudness of the riff itself in LUFS."""
-    with Reader(shipped() / CLIP) as reader:
-        rate = reader.sample_rate
-    return round(loudness(clip(rate), rate), 2)
-
-
-@cache
-def _clip_digest() -> bytes:
-    return hashlib.sha256((shipped() / CLIP).read_bytes()).digest()
+    # once more at that level: now the gate leaves out what it will leave out
+    return mean_loudness(y * gain_from_db(gain_db), sample_rate) - gain_db
 
 
 def _at_defaults(block: ChainBlock) -> ChainBlock:
@@ -136,7 +109,7 @@ def _at_defaults(block: ChainBlock) -> ChainBlock:
 
 def _name(blocks: Sequence[ChainBlock], sample_rate: float) -> str:
     """Return a name for all that the measurement depends on: a changed file has another one."""
-    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + _clip_digest())
+    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + digest_of_guitars())
     _add(digest, blocks)
     return digest.hexdigest()[:32]
 

@@ -14,9 +14,8 @@ import numpy as np
 from ..api import Model
 from ..audio import Reader
 from ..bench.models import bench
-from ..control.level import CLIP
+from ..control.guitars import riff
 from ..errors import UnsupportedInput
-from ..find import shipped
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db
@@ -119,7 +118,7 @@ def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
 def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
     """Compare both on the shipped riff, knobs at their defaults, and time both in turns."""
     rate = teacher.sample_rate or DEFAULT_RATE
-    x = np.float32(gain_from_db(teacher.input_db)) * heard(shipped() / CLIP, rate)
+    x = np.float32(gain_from_db(teacher.input_db)) * riff(rate)
     models = [Model(teacher), Model(twin)]
     settled = int(SETTLED * rate)
     target, y = (model(x, rate, bare=True)[settled:] for model in models)

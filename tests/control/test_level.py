@@ -1,4 +1,4 @@
-"""Every model is brought to one loudness, measured on the riff; by name it is played as its own plugin would."""
+"""Every model is brought to one loudness, measured on guitars; by name it is played as its own plugin would."""
 
 import dataclasses
 import math
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from rtfx import api
-from rtfx.control import level
-from rtfx.control.loudness import loudness
+from rtfx.control import guitars, level
 from rtfx.errors import PresetError, UsageError
 from rtfx.host.null import NullHost
 from rtfx.model.levels import named_levels
@@ -17,7 +16,7 @@ from rtfx.model.random.nets import random_spec
 from rtfx.model.spec import ModelSpec
 
 RATE = 48000
-RIFF = level.clip(RATE)
+GUITARS = guitars.guitars(RATE)
 TARGET = level.TARGET_LUFS
 
 
@@ -33,7 +32,7 @@ def chain_of(*items, **settings):
     return [block.source for block in rig.plan(RATE, **settings).blocks], rig.notes
 
 
-def played(spec, x=RIFF, **settings):
+def played(spec, x=GUITARS, **settings):
     """Return the output of a rig of one model, and its notes."""
     rig = api.Rig([api.Model(spec)])
     blocks, _ = rig.stream_blocks(iter([x[:, None]]), RATE, 1, **settings)
@@ -75,14 +74,14 @@ def measured(monkeypatch):
 )
 def test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it(spec):
     y, notes = played(spec)
-    assert loudness(y, RATE) == pytest.approx(TARGET, abs=0.1)
+    assert guitars.mean_loudness(y, RATE) == pytest.approx(TARGET, abs=0.1)
     assert len([note for note in notes if "as loud as any other model" in note]) == 1
 
 
 @pytest.mark.parametrize(("gain", "boost"), [(1e-2, 40.0), (6e-3, 44.4), (1e-4, None), (0.0, None)])
 def test_what_the_gate_takes_for_silence_is_left_alone(gain, boost):
     spec = gain_spec(gain)
-    unity = TARGET - level.clip_loudness()
+    unity = TARGET - guitars.guitar_loudness()
     assert gain_db(spec) == pytest.approx(0.0 if boost is None else boost + unity, abs=0.1)
     _, notes = chain_of(spec)
     assert ("next to nothing of a guitar" in notes[0]) == (boost is None)
@@ -105,36 +104,37 @@ def test_a_model_that_breaks_is_not_measured():
 def test_a_cabinet_is_part_of_the_loudness():
     for cab in ("open-2x12.wav", "closed-4x12.wav"):
         rig = api.Rig([api.Model(gain_spec(0.5)), cab])
-        blocks, _ = rig.stream_blocks(iter([RIFF[:, None]]), RATE, 1)
-        assert loudness(np.concatenate(list(blocks)), RATE) == pytest.approx(TARGET, abs=0.1)
+        blocks, _ = rig.stream_blocks(iter([GUITARS[:, None]]), RATE, 1)
+        assert guitars.mean_loudness(np.concatenate(list(blocks)), RATE) == pytest.approx(TARGET, abs=0.1)
 
 
 def test_other_blocks_and_turned_knobs_are_not():
     flat, _ = chain_of(gain_spec(0.5), {"type": "gain", "gain_db": 6.0})
     turned, _ = chain_of(gain_spec(0.5), {"type": "gain"}, values={"model.level_db": -4.0, "model.input_db": 3.0})
-    assert flat[0].output_db == turned[0].output_db == pytest.approx(TARGET - level.clip_loudness() + 6.02, abs=0.05)
+    expected = TARGET - guitars.guitar_loudness() + 6.02
+    assert flat[0].output_db == turned[0].output_db == pytest.approx(expected, abs=0.05)
 
 
 def test_a_model_in_front_of_another_leaves_the_guitar_as_loud_as_it_is():
     (pedal, amp), notes = chain_of(gain_spec(0.1), gain_spec(0.3))
     assert pedal.output_db == pytest.approx(20.0, abs=0.05)
-    assert amp.output_db == pytest.approx(TARGET - level.clip_loudness() - 20 * np.log10(0.3), abs=0.05)
+    assert amp.output_db == pytest.approx(TARGET - guitars.guitar_loudness() - 20 * np.log10(0.3), abs=0.05)
     assert "as loud as the guitar" in notes[0] and "as loud as any other model" in notes[1]
 
 
 def test_a_model_is_measured_at_the_streams_rate():
     rig = api.Rig([api.Model(gain_spec(0.5))])
     for rate in (44100, 96000):
-        x = level.clip(rate)
+        x = guitars.guitars(rate)
         y = np.concatenate(list(rig.stream_blocks(iter([x[:, None]]), rate, 1)[0]))
-        assert loudness(y, rate) == pytest.approx(TARGET, abs=0.1)
+        assert guitars.mean_loudness(y, rate) == pytest.approx(TARGET, abs=0.1)
 
 
 @pytest.mark.parametrize("settings", [{"bare": True}, {"level": "none"}])
 def test_bare_and_not_normalised_rigs_measure_nothing(measured, settings):
     y, notes = played(gain_spec(0.5, dc_block=False, level_db=7.0), **settings)
     assert not measured and not notes
-    assert np.abs(y - 0.5 * RIFF).max() < 1e-6
+    assert np.abs(y - 0.5 * GUITARS).max() < 1e-6
 
 
 def test_what_was_measured_is_remembered_by_content(measured, cache, monkeypatch):
@@ -143,7 +143,7 @@ def test_what_was_measured_is_remembered_by_content(measured, cache, monkeypatch
     gain_db(gain_spec(0.25))
     gain_db(dataclasses.replace(gain_spec(0.5), input_db=1.0))
     gain_db(gain_spec(0.5, prewarm=7))
-    monkeypatch.setattr(level, "_clip_digest", lambda: b"another riff")
+    monkeypatch.setattr(level, "digest_of_guitars", lambda: b"others")
     gain_db(gain_spec(0.5))
     assert len(measured) == len(list(cache.iterdir())) == 5
 
@@ -166,7 +166,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeyp
 
 def test_live_and_offline_have_the_same_level():
     rig = api.Rig([api.Model(gain_spec(0.5))])
-    with rig.play(device="null", input=RIFF, sample_rate=RATE, seconds=0.1) as stream:
+    with rig.play(device="null", input=GUITARS, sample_rate=RATE, seconds=0.1) as stream:
         live = [block.source.output_db for block in stream.controller.presets[0].plan.blocks]
         assert isinstance(stream.host, NullHost) and any("as loud as any other" in note for note in stream.notes)
     assert live == [chain_of(gain_spec(0.5))[0][0].output_db]
@@ -177,17 +177,17 @@ def test_the_interface_moves_the_input_of_models_that_state_theirs():
     plain, _ = played(spec, level="none")
     y, notes = played(spec, level="none", interface_dbu=12.0)
     assert 20 * np.log10(np.abs(y).max() / np.abs(plain).max()) == pytest.approx(-6.0, abs=0.01)
-    assert "-6.0 dB before the model: full scale is 12 dBu at the interface, 18 dBu in the model" in notes[0]
+    assert "-6.0 dB before the model: full scale is 12 dBu at the interface, 18 dBu in the model" in "".join(notes)
     bare, notes = played(spec, interface_dbu=12.0, bare=True)
-    assert np.array_equal(bare, RIFF) and not notes
-    assert loudness(played(spec, interface_dbu=12.0)[0], RATE) == pytest.approx(TARGET, abs=0.1)
+    assert np.array_equal(bare, GUITARS) and not notes
+    assert guitars.mean_loudness(played(spec, interface_dbu=12.0)[0], RATE) == pytest.approx(TARGET, abs=0.1)
 
 
 def test_a_model_without_input_level_says_that_nothing_changes():
     spec = gain_spec(1.0, "nam", loudness_db=-18.0)
     y, notes = played(spec, interface_dbu=12.0)
     assert np.array_equal(y, played(spec)[0])
-    assert "does not state its input level" in notes[0]
+    assert "does not state its input level" in "".join(notes)
 
 
 PLUGINS = {
