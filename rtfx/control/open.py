@@ -17,7 +17,7 @@ from ..errors import AudioFileError, DeviceError, UsageError
 from ..find import find_audio
 from ..host.again import Opened, channels
 from ..host.choose import Choice, choose
-from ..host.convert import planar, sound
+from ..host.convert import count_no_sound, no_sound, planar, sound
 from ..host.devices import sample_rates
 from ..host.growing import check_growing
 from ..host.hosts import Host, open_host
@@ -179,6 +179,7 @@ def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | Non
     audio, file_rate, wrong = read_audio(find_audio(input))
     if audio.shape[1] > MAX_CHANNELS:
         raise AudioFileError(f"{input}: {audio.shape[1]} channels, expected at most {MAX_CHANNELS}")
+    wrong += no_sound(str(input), count_no_sound(audio))
     if file_rate != stream_rate:
         import soxr
 

@@ -90,6 +90,21 @@ def sound(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) <= LOUDEST_SAMPLE, x, np.float32(0.0))
 
 
+def count_no_sound(x: np.ndarray) -> int:
+    """Return how many samples are no sound."""
+    return x.size - int(np.count_nonzero(np.abs(x) <= LOUDEST_SAMPLE))
+
+
+def no_sound(name: str, count: int) -> list[str]:
+    """Return the warning about a file with so many samples that are no sound, none for 0."""
+    if not count:
+        return []
+    samples = "1 sample is" if count == 1 else f"{count} samples are"
+    return [
+        f"{name}: {samples} beyond +48 dBFS or no number: taken for silence, but by --bare (is all so loud? scale it)"
+    ]
+
+
 def _resampled(stream, x: np.ndarray, last: bool, channels: int) -> np.ndarray:
     """Return (frames, channels): soxr hands mono back flat."""
     return stream.resample_chunk(np.ascontiguousarray(x if channels > 1 else x[:, 0]), last=last).reshape(-1, channels)

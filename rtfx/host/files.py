@@ -11,6 +11,7 @@ import numpy as np
 from ..audio import Reader
 from ..errors import AudioFileError
 from ..files import STANDARD
+from .convert import count_no_sound, no_sound
 from .wave import Writer, check_target
 
 READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
@@ -65,11 +66,12 @@ def render_file(
         check_target(Path(target), encoding, overwrite)  # before anything costly
         _check_different(Path(source), Path(target))
     with Reader(source) as reader:
-        done = 0
+        done = spoiled = 0
 
         def blocks() -> Iterator[np.ndarray]:
-            nonlocal done
+            nonlocal done, spoiled
             for block in reader.blocks(READ_FRAMES):
+                spoiled += count_no_sound(block)
                 yield block.mean(axis=1, keepdims=True) if mono and reader.channels > 1 else block
                 done += len(block)
                 if progress:
@@ -82,7 +84,8 @@ def render_file(
         with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
             for block in outputs:
                 writer.write(block)
-        return Rendered(done, writer.frames, reader.sample_rate, channels, tuple(reader.warnings))
+        warnings = (*reader.warnings, *no_sound(reader.name, spoiled))
+        return Rendered(done, writer.frames, reader.sample_rate, channels, warnings)
 
 
 def _check_different(source: Path, target: Path) -> None:

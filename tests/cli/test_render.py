@@ -70,6 +70,24 @@ def test_parameters_and_gains(capsys, place):
     assert np.isclose(peak("-p", "level_db=-20", "--out-gain", "-20"), quiet / 10, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_samples_that_are_no_sound_are_silence_and_said(capsys, place, rate):
+    """One of 1e30 muted a linear chain for 3.4 s, and nothing was said."""
+    x = 0.1 * np.sin(2 * np.pi * 220 * np.arange(24000) / rate)
+    x[9600] = 0.0
+    wet = ("render", "--model", "gain.yaml", "--float")
+    Path("gain.yaml").write_text(
+        f"version: 1\ndevice: {{sample_rate: {RATE}}}\npresets: [{{name: a, chain: [{{type: gain}}]}}]\n"
+    )
+    soundfile.write("clean.wav", x, rate, subtype="FLOAT")
+    x[9600] = 1e30
+    soundfile.write("wild.wav", x, rate, subtype="FLOAT")
+    assert "beyond" not in rtfx(capsys, *wet, "clean.wav", "clean-wet.wav")[2]
+    code, _, err = rtfx(capsys, *wet, "wild.wav", "wild-wet.wav")
+    assert code == 0 and "wild.wav: 1 sample is beyond +48 dBFS or no number: taken for silence" in err
+    assert np.array_equal(read("wild-wet.wav"), read("clean-wet.wav"))
+
+
 def test_set_list(capsys, place):
     chains = ("{name: loud, chain: [{type: gain}]}", "{name: soft, chain: [{type: gain, gain_db: -20}]}")
     (place / "rig.yaml").write_text("version: 1\npresets:\n" + "".join(f"  - {chain}\n" for chain in chains))
