@@ -12,6 +12,8 @@ import click
 
 def status(text: str) -> None:
     """Print one line for the person at the terminal; if nobody is there any more, that is no error."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names of files may be no UTF-8
     try:
         print(f"rtfx: {text}", file=sys.stderr, flush=True)  # click's echo would write into a bar that is being drawn
     except OSError:  # the window was closed
