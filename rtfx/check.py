@@ -26,6 +26,7 @@ from .host.devices import devices, find, sample_rates
 from .host.null import BLOCK_FRAMES
 from .host.probe import block_frames
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, mistakes, models_of
+from .rig.channels import channels_of, shown
 from .rig.description import Preset, SetList
 from .rig.preset import read_in_spite
 from .units import db_from_gain
@@ -195,9 +196,11 @@ def _devices(set_list: SetList) -> Iterator[Finding]:
         if name is not None and str(name).lower() != "null":
             try:
                 device = find(name if isinstance(name, int) else str(name), side, devices())
-                channel = int(set_list.device.get("in_channel", 1))
-                if side == "input" and channel > device.input_channels:
-                    text = f"in_channel is {channel}, but {device.name} has {device.input_channels} inputs"
+                key = "in_channel" if side == "input" else "out_channels"
+                channels = channels_of(set_list.device.get(key, 1)) or (1,)
+                there = getattr(device, f"{side}_channels")
+                if max(channels) > there:
+                    text = f"{key} is {shown(channels)}, but {device.name} has {there} {side}s"
                     yield Finding(ERROR, "device", text)
             except DeviceError as error:
                 yield Finding(WARNING, "device", f"{error} (it may be plugged in later)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -267,7 +267,7 @@ class Rig:
         input_device: str | int | None = None,
         output_device: str | int | None = None,
         input: str | Path | np.ndarray | None = None,
-        in_channel: int | None = None,
+        in_channel: int | str | Sequence[int] | None = None,
         sample_rate: float | None = None,
         block_size: int = 0,
         record: str | Path | None = None,
@@ -283,9 +283,9 @@ class Rig:
             Index or part of a name; "null" is the built-in device without hardware.
         input : path or array, optional
             Plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at the stream's rate.
-        in_channel : int, optional
-            Device channel of the guitar, from 1; by default the one remembered for this device, else 1. Of `input` that
-            channel alone; by default all of them, each through models of its own.
+        in_channel : int, str or sequence of int, optional
+            Device channel of the guitar, from 1, or two for stereo (``"1,2"``); by default the one remembered for this
+            device, else 1. Of `input` those channels alone; by default all of them, each through models of its own.
         sample_rate : float, optional
             Hz; by default the set list's, else the models' if the device runs at it, else the device's.
         block_size : int

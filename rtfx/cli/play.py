@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..control.stream import Stream
 
 DEFAULT = "klon.json"
-RETRY_SECONDS = 1.0
+RETRY_SECONDS, LOOK_SECONDS = 1.0, 0.1
 
 
 @click.command("play")
@@ -37,7 +37,8 @@ RETRY_SECONDS = 1.0
 @click.option("-i", "--input-device", metavar="D", help="Input device: index or part of its name.")
 @click.option("-o", "--output-device", metavar="D", help="Output device.")
 @click.option("--device", metavar="D", help="Both; null is the built-in device without hardware.")
-@click.option("--in-channel", type=click.IntRange(1), metavar="N", help="Input channel of the guitar, from 1.")
+@click.option("--in-channel", metavar="N[,M]", help="Input channel of the guitar, from 1; two for stereo.")
+@click.option("--out-channels", metavar="N[,M]", help="Output channels (default the first ones).")
 @click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device.")
 @click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames a block.")
 @click.option("--latency", metavar="low|high|SECONDS", help="What to ask of the device (default low).")
@@ -77,7 +78,10 @@ def command(
     with Signals() as signals:
         while True:
             try:
-                stream = _open_again(what, flags, carried, asked) if carried else _open(what, flags, **asked)
+                if carried:
+                    stream = _open_again(what, flags, carried, asked)
+                else:
+                    stream = _open_in_time(what, flags, not no_reconnect, asked)
             except KeyboardInterrupt:
                 if signals.number == signal.SIGINT:
                     raise
@@ -91,7 +95,7 @@ def command(
                     carried.into(stream)
                 _greet(stream)
                 _remember(stream, more)
-                ending = _session(stream, headless, signals, not no_reconnect)
+                ending = _session(stream, headless, signals, not no_reconnect, more["input_file"] is not None)
                 trouble = stream.trouble()
                 if ending == "moved":
                     carried = Carried.of(stream)
@@ -138,6 +142,29 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
             time.sleep(RETRY_SECONDS)
 
 
+def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str, Any]) -> Stream:
+    """Open the stream; wait for a device that was named and is not there yet, as for one that was lost."""
+    from ..host.again import look_anew, presence
+    from ..host.device import Missing
+
+    begun, seconds = time.monotonic(), more["seconds"]
+    said: set[str] = set()
+    while True:
+        try:
+            return _open(what, flags, **more)
+        except Missing as error:
+            if not waits or (seconds is not None and time.monotonic() - begun > seconds):
+                raise
+            if str(error) not in said:
+                said.add(str(error))
+                status(f"{error}: waiting for it, Ctrl-C ends that")
+        seen, tried = presence(), time.monotonic()
+        while presence() == seen and time.monotonic() - tried < RETRY_SECONDS:
+            time.sleep(LOOK_SECONDS)
+        if presence() != seen:
+            look_anew()
+
+
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     values = parameter_values(flags)
     rig = build(what, flags)
@@ -158,6 +185,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         output_device=more["output_device"],
         input=more["input_file"],
         in_channel=more["in_channel"],
+        out_channels=more["out_channels"],
         sample_rate=more["rate"],
         block_size=more["block"],
         latency=latency_wanted(more["latency"]),
@@ -177,15 +205,22 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     )
 
 
-def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool) -> str:
-    """Show the stream until it ends; return why it did: ended, quit, stopped or moved."""
-    from ..control.reconnect import Reconnection
+def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, has_file: bool) -> str:
+    """Show the stream until it ends; return why it did: ended, quit, stopped or moved.
+
+    One that plays a file on the null device stays there: it would begin anew.
+    """
+    from ..control.reconnect import Arrival, Reconnection
     from ..control.terminal import keyboard, session, view
     from ..host.route import own_standard_error
 
     live = not headless and sys.stderr.isatty() and keyboard.available()
     with contextlib.ExitStack() as stack:
-        back = stack.enter_context(contextlib.closing(Reconnection(stream, remind=live))) if reconnect else None
+        back: Reconnection | Arrival | None = None
+        if reconnect and stream.unheard and not has_file:
+            back = stack.enter_context(contextlib.closing(Arrival()))
+        elif reconnect:
+            back = stack.enter_context(contextlib.closing(Reconnection(stream, remind=live)))
         if live:
             from ..control.terminal.terminal import Terminal
 
@@ -231,7 +266,7 @@ def _remember(stream: Stream, asked: dict[str, Any]) -> None:
     keys = {side: key for side, key in keys.items() if asked["device"] or asked[f"{side}_device"]}
     if keys:
         remember_devices(keys)
-    if asked["in_channel"] and source:
+    if asked["in_channel"] and source and len(stream.heard) == 1:
         remember_channel(source.name, stream.in_channel)
 
 
@@ -257,6 +292,8 @@ class Signals:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 number = getattr(signal, name)
+                if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # under nohup, or where a terminal that closes was meant not to matter
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -28,6 +28,7 @@ from ..host.remember import remembered_channel
 from ..kernels.jit import compilation_listener
 from ..plan.layout import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
+from ..rig.channels import channels_of, shown
 from ..rig.description import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
@@ -89,7 +90,11 @@ def open_stream(
     stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
     source, loops, wrong = _source(wanted.input, choice, stream_rate)
     # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
-    heard = source.shape[1] if source is not None and wanted.in_channel is None else 1
+    heard = _heard(wanted, set_list, source)
+    # the riff takes the place of the device that is not there, whichever channels were chosen of it
+    stands_in = wanted.input is None and choice.is_null and (bool(choice.notes) or wanted.in_channel is None)
+    if stands_in and source is not None:
+        source = np.repeat(source[:, :1], heard, axis=1)
     found = signature_of(paths_of(set_list, presets)) if wanted.watch else {}
     with compilation_listener(wanted.progress):
         options = wanted.options(cab)
@@ -99,7 +104,10 @@ def open_stream(
     loaded = [preset for preset in every if isinstance(preset, LoadedPreset)]
     limiter = bool(set_list.globals.get("limiter", True)) and not wanted.bare
     engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
-    engine.record["in_channel"] = _channel(wanted.in_channel, set_list.device.get("in_channel"), choice, engine) - 1
+    if stands_in:
+        engine.read_from(tuple(range(1, heard + 1)))
+    else:
+        engine.read_from(_channels(wanted.in_channel, set_list.device.get("in_channel"), choice, engine))
     latency_frames = max(preset.plan.latency_frames for preset in loaded)
     ends = None if wanted.seconds is None else round(wanted.seconds * stream_rate)
     if ends is None and source is not None and not loops:
@@ -137,26 +145,38 @@ def open_stream(
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:
-        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate), wanted.name)
+        out = channels_of(wanted.out_channels) or ()
+        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate), wanted.name, out)
     return stream
 
 
-def _channel(asked: int | None, said: Any, choice: Choice, engine: Engine) -> int:
-    """Return the input channel from 1: the one asked for, the set list's, the one remembered for the device, or 1."""
+def _heard(wanted: StreamSettings, set_list: SetList, source: np.ndarray | None) -> int:
+    """Return how many channels of the input feed the rig: those that are named, else all of a file, one of a device."""
+    asked = channels_of(wanted.in_channel)
+    if asked is None and source is not None and wanted.input is not None:
+        return int(source.shape[1])
+    return len(asked or channels_of(set_list.device.get("in_channel")) or (1,))
+
+
+def _channels(asked: Any, said: Any, choice: Choice, engine: Engine) -> tuple[int, ...]:
+    """Return the input channels from 1: those asked for, the set list's, the one remembered for the device, or 1."""
     record = engine.record
     count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
-    if asked is not None:
-        if asked > count:
-            raise UsageError(f"in-channel is {asked}, but the input has {count}: see rtfx devices")
-        return int(asked)
+    named = channels_of(asked)
+    if named is not None:
+        if max(named) > count:
+            raise UsageError(f"in-channel is {shown(named)}, but the input has {count}: see rtfx devices")
+        return named
     if record["source"] or choice.input is None:
-        return 1
-    if said and said > count:
+        return (1,)
+    named = channels_of(said)
+    if named is not None and max(named) > count:
         has = f"{choice.input.name} has {count} input channel{'s' if count > 1 else ''}"
         raise DeviceError(
-            f"the set list's in_channel is {said}, but {has}: write 1 to {count} there, or start with --in-channel 1"
+            f"the set list's in_channel is {shown(named)}, but {has}: write 1 to {count} there, or start with "
+            "--in-channel 1"
         )
-    return min(int(said or remembered_channel(choice.input.name) or 1), count)
+    return named or (min(remembered_channel(choice.input.name) or 1, count),)
 
 
 def _natural_rate(choice: Choice, rate: float | None) -> float:
@@ -197,7 +217,8 @@ def _engine(
     wanted: StreamSettings,
 ) -> Engine:
     outputs = max(preset.plan.outputs for preset in loaded)
-    device_inputs, device_outputs = channels(choice, outputs)
+    out_channels = channels_of(wanted.out_channels) or ()
+    device_inputs, device_outputs = channels(choice, outputs, out_channels)
     return Engine(
         stream_rate,
         inputs=max(preset.plan.inputs for preset in loaded),
@@ -212,4 +233,5 @@ def _engine(
         out_gain=gain_from_db(wanted.out_gain_db or 0.0),
         muted=wanted.muted or bool(choice.mute_reason),
         loudest=float(LARGEST) if wanted.bare else LOUDEST_SAMPLE,
+        out_channels=out_channels,
     )

@@ -1,14 +1,20 @@
-"""Brings a lost device back: says why the sound has stopped, waits for the device, and lets the stream go on there."""
+"""Brings a lost device back, and the first one to a stream that began without any.
+
+It says why the sound has stopped, waits for the device, and lets the stream go on there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
-from ..host.again import Missing, OtherRate, presence
+from ..host.again import OtherRate, look_anew, presence
+from ..host.choose import choose
+from ..host.device import Missing
 from ..host.null import NullHost
 from ..host.stall import MOVED, PLAYING
 
@@ -111,3 +117,45 @@ class Reconnection:
         self._over.set()
         if self._worker:
             self._worker.join(0.2)
+
+
+class Arrival:
+    """Watches for the first real device while a stream plays on the null device because there was none.
+
+    Attributes
+    ----------
+    moved : bool
+        A device is there: the stream has to be opened anew.
+    """
+
+    def __init__(self) -> None:
+        self.moved = False
+        self._over = threading.Event()
+        self._worker = threading.Thread(target=self._look, name="rtfx arrival", daemon=True)
+        self._worker.start()
+
+    def waits(self, say: Callable[[str], None]) -> bool:
+        """Return False: the null device plays meanwhile. Say it when a device has come."""
+        if self.moved:
+            say("a sound device is there now: moving to it")
+        return False
+
+    def _look(self) -> None:
+        """Return when there is a device, or nobody waits any more. [own thread]"""
+        seen, tried = presence(), time.monotonic()
+        while not self._over.wait(LOOK_SECONDS):
+            now = presence()
+            if now == seen and time.monotonic() - tried < RETRY_SECONDS:
+                continue
+            if now != seen:
+                look_anew()
+            seen, tried = now, time.monotonic()
+            with contextlib.suppress(DeviceError):
+                if not choose().is_null:
+                    self.moved = True
+                    return
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._over.set()
+        self._worker.join(0.2)

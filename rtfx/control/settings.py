@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import UsageError, did_you_mean
 from ..host.jack import NAME
 from ..plan.resolve import Options
+from ..rig.channels import EXPECTED, channels_of
 from ..rig.description import SetList
 
 LONGEST_NAME = 48  # bytes of a client's name: JACK takes 63, and a number comes behind it
@@ -21,7 +22,6 @@ LIMITS = {
     "sample_rate": (1000.0, 768000.0),
     "block_size": (0, 8192),
     "seconds": (1e-3, 1e9),
-    "in_channel": (1, 256),
     "in_gain_db": (-120.0, 120.0),
     "out_gain_db": (-120.0, 120.0),
 }
@@ -41,6 +41,9 @@ class StreamSettings:
 
     Parameters
     ----------
+    in_channel, out_channels : int, str or sequence of int, optional
+        One channel of the device, from 1, or two for stereo: ``2``, ``"1,2"`` or ``[1, 2]``. By default the set list's,
+        else the first input, and all outputs that the rig can fill.
     latency : str or float, optional
         "low", "high" or seconds, of the device; by default the set list's, else low where that is nobody else's matter.
     name : str
@@ -67,7 +70,8 @@ class StreamSettings:
     input_device: str | int | None = None
     output_device: str | int | None = None
     input: str | Path | np.ndarray | None = None
-    in_channel: int | None = None
+    in_channel: int | str | Sequence[int] | None = None
+    out_channels: int | str | Sequence[int] | None = None
     sample_rate: float | None = None
     block_size: int = 0
     latency: str | float | None = None
@@ -94,6 +98,10 @@ class StreamSettings:
                 within(name, getattr(self, name))
         if not (isinstance(self.name, str) and 0 < len(self.name.encode()) <= LONGEST_NAME and ":" not in self.name):
             raise UsageError(f"name is {self.name!r}, expected 1 to {LONGEST_NAME} bytes without a colon")
+        for name in ("in_channel", "out_channels"):
+            value = getattr(self, name)
+            if value is not None and channels_of(value) is None:
+                raise UsageError(f"{name} is {value!r}, expected {EXPECTED}")
         if self.record is not None and not str(self.record).strip():
             raise UsageError(f"record is {str(self.record)!r}, expected the name of a file, such as take.wav")
 
@@ -124,6 +132,7 @@ class StreamSettings:
             sample_rate=self.sample_rate or float(device.get("sample_rate") or 0.0) or None,
             block_size=int(self.block_size or device.get("block") or 0),
             latency=self.latency or device.get("latency"),
+            out_channels=_first(self.out_channels, device.get("out_channels")),
             in_gain_db=float(_first(self.in_gain_db, shared.get("in_gain_db"), 0.0)),
             values=self.values or {},
             out_gain_db=float(_first(self.out_gain_db, shared.get("out_gain_db"), 0.0)),

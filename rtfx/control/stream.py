@@ -15,6 +15,7 @@ from ..host.again import Opened
 from ..host.hosts import DeviceHost, Host
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
+from ..rig.channels import channels_of
 from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
 from .audio import Audio, played
@@ -148,18 +149,22 @@ class Stream(Turns):
 
     @in_channel.setter
     def in_channel(self, channel: int) -> None:
-        self.engine.record["in_channel"] = min(int(within("in_channel", channel)), self.in_channel_choices) - 1
+        named = channels_of(channel)
+        if named is None or len(named) > 1:
+            raise UsageError(f"in_channel is {channel!r}, expected a channel from 1 to {self.in_channel_choices}")
+        if self.in_channel_choices > 1:
+            self.engine.record["in_channel"] = min(named[0], self.in_channel_choices) - 1
 
     @property
     def in_channel_choices(self) -> int:
-        """How many values `in_channel` may take; 1 where the rig hears all channels."""
-        return max(self.input_channels - len(self.heard) + 1, 1)
+        """How many values `in_channel` may take; 1 where the rig hears all channels, or two that were chosen."""
+        return self.input_channels if len(self.heard) == 1 else 1
 
     @property
     def heard(self) -> range:
-        """The input's channels, from 0, that feed the rig: one of a device, all of a file unless one was named."""
-        first = int(self.engine.record["in_channel"])
-        return range(first, first + int(self.engine.record["inputs"]))
+        """The input's channels, from 0, that feed the rig: those named, else one of a device or all of a file."""
+        first, step = int(self.engine.record["in_channel"]), int(self.engine.record["in_step"])
+        return range(first, first + step * int(self.engine.record["inputs"]), step)
 
     @property
     def input_channels(self) -> int:
@@ -216,8 +221,6 @@ class Stream(Turns):
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
-        if self.recorder:
-            self.recorder.look()
         told = [self.controller.news, self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
         return [lines.popleft() for lines in told for _ in range(len(lines))]
 

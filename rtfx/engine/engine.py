@@ -77,6 +77,9 @@ class Engine:
         Fade in over 300 ms at the start.
     loudest : float
         A sample of the input beyond it is silenced.
+    out_channels : tuple of int
+        One or two channels of the device, from 1, that get the output rows; all others stay silent. By default every
+        channel gets one: the only row if there is but one.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Engine:
         out_gain: float = 1.0,
         muted: bool = False,
         loudest: float = LOUDEST_SAMPLE,
+        out_channels: tuple[int, ...] = (),
     ):
         self.memory = allocate(ENGINE.itemsize)
         self.address = self.memory.ctypes.data
@@ -104,6 +108,11 @@ class Engine:
         e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
         e["loudest"] = loudest
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
+        e["in_step"] = 1
+        e["out_channel"], e["out_step"] = _map(out_channels or (1,))
+        e["out_count"] = len(out_channels)
+        self._everywhere = not out_channels
+        self._fill_outputs()
         self.rings = Rings(e, ring_frames) if ring_frames else None
         self.source = None
         if source is not None:
@@ -189,10 +198,21 @@ class Engine:
         """Make ready for another device, while none calls: it begins with a fade, on a thread of its own."""
         e = self.record
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
+        self._fill_outputs()
         if not e["source"]:
             e["in_channel"] = min(int(e["in_channel"]), max(device_inputs - 1, 0))
         e["open"]["goal"] = e["open"]["value"] = 0.0
         e["open"]["left"] = e["thread"] = e["largest_block"] = 0
+
+    def read_from(self, channels: tuple[int, ...]) -> None:
+        """Feed the rig from one or two channels of the device, from 1."""
+        self.record["in_step"] = _map(channels)[1]
+        self.record["in_channel"] = _map(channels)[0]
+
+    def _fill_outputs(self) -> None:
+        """Have every channel of the device get a row, unless some were chosen."""
+        if self._everywhere:
+            self.record["out_count"] = self.record["device_outputs"]
 
     def stop_at(self, frame: int) -> None:
         """Have the output fade so that it is silent from this stream frame on."""
@@ -259,3 +279,8 @@ class Engine:
         place = int(np.searchsorted(np.cumsum(bins), math.ceil(q * total)))
         upper = np.array([(place + 1 + LOAD_BIN_OFFSET) << LOAD_BIN_SHIFT], np.int32).view(np.float32)[0]
         return min(float(upper), self.load_max)
+
+
+def _map(channels: tuple[int, ...]) -> tuple[int, int]:
+    """Return the channel of the first row, from 0, and the step from row to row."""
+    return channels[0] - 1, channels[1] - channels[0] if len(channels) > 1 else 1

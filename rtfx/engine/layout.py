@@ -55,9 +55,10 @@ ENGINE = np.dtype(
         ("wet", GLIDE),  # 0: bypassed
         ("open", GLIDE),  # 0: muted
         ("in_channel", np.int64),  # device channel of input row 0
+        ("in_step", np.int64),  # from the channel of one row to that of the next
         ("stop_frame", np.int64),  # stream frame at which the output is silent, -1: never
         ("clear_held", np.int64),  # a new number asks for the held peaks to start again
-        ("pad1", np.int64, 8),
+        ("pad1", np.int64, 7),
         # set before the stream starts
         ("run_rig", np.int64),  # address of run.RUN_RIG
         ("sample_rate", np.float64),
@@ -66,6 +67,9 @@ ENGINE = np.dtype(
         ("outputs", np.int64),  # rows mixed
         ("device_inputs", np.int64),
         ("device_outputs", np.int64),
+        ("out_channel", np.int64),  # device channel that gets output row 0; others are silent
+        ("out_step", np.int64),  # from the channel of one row to that of the next
+        ("out_count", np.int64),  # channels that get a row
         ("source", np.int64),  # address of interleaved float32 that replaces the device's input, or 0
         ("source_frames", np.int64),
         ("source_channels", np.int64),

@@ -44,7 +44,7 @@ def read_input(engine, device, first, frames):
     loudest = np.int64(0)
     for row in range(e.inputs):
         dry = engine + DRY + 4 * ROW * row
-        channel = row + e.in_channel
+        channel = e.in_channel + row * e.in_step
         bits = np.int64(0)
         if e.source != 0 and channel < e.source_channels:
             read_source(engine, dry, channel, frames)
@@ -62,7 +62,8 @@ def read_input(engine, device, first, frames):
         e.source_position += frames
     elif device != 0:
         for channel in range(min(e.device_inputs, MAX_CHANNELS)):
-            if e.in_channel <= channel < e.in_channel + e.inputs:
+            beyond = channel - e.in_channel
+            if beyond % e.in_step == 0 and 0 <= beyond // e.in_step < e.inputs:
                 continue  # measured above
             place = device + 4 * (first * e.device_inputs + channel)
             # the muted rows are free until the slots play
@@ -179,18 +180,20 @@ def apply_gains(engine, frames):
 
 @inline
 def write_output(engine, device, first, frames):
-    """Interleave the mixed rows for the device: one row goes to every channel, further channels stay silent. [audio]"""
+    """Interleave the mixed rows for the chosen channels: one row goes to each; other channels are silent. [audio]"""
     e = records(engine, 1, ENGINE)[0]
     if device == 0:
         return
-    for channel in range(e.device_outputs):
-        row = channel if e.outputs > 1 else 0
-        place = device + 4 * (first * e.device_outputs + channel)
-        if row < e.outputs:
+    if e.out_count < e.device_outputs or (e.outputs > 1 and e.outputs < e.out_count):
+        values = floats(device + 4 * first * e.device_outputs, frames * e.device_outputs)
+        for n in range(frames * e.device_outputs):
+            values[n] = ZERO
+    for number in range(e.out_count):
+        row = number if e.outputs > 1 else 0
+        channel = e.out_channel + number * e.out_step
+        if row < e.outputs and 0 <= channel < e.device_outputs:
+            place = device + 4 * (first * e.device_outputs + channel)
             scatter_row(place, engine + MIX + 4 * ROW * row, e.device_outputs, frames)
-        else:
-            for n in range(frames):
-                floats(place + 4 * n * e.device_outputs, 1)[0] = ZERO
 
 
 @inline
@@ -200,7 +203,8 @@ def publish_meters(engine, frames):
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = ZERO
-    channels = max(max(e.device_inputs, e.source_channels), e.in_channel + e.inputs)
+    channels = max(max(e.device_inputs, e.source_channels), e.in_channel + 1)
+    channels = max(channels, e.in_channel + 1 + (e.inputs - 1) * e.in_step)
     channels = min(channels, MAX_CHANNELS)
     for channel in range(channels):
         loudest = max(loudest, peaks[channel])

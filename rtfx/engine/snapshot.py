@@ -150,6 +150,7 @@ def restore(engine: Engine, copy: np.ndarray, rigs: dict[int, EngineRig], number
 
 # what belongs to this engine and its memory, not to the state
 KEPT = (
-    "pending", "inputs", "outputs", "device_inputs", "device_outputs", "in_channel", "source", "dry_ring", "wet_ring",
+    "pending", "inputs", "outputs", "device_inputs", "device_outputs", "in_channel", "in_step",
+    "out_channel", "out_step", "out_count", "source", "dry_ring", "wet_ring",
     "ring_frames", "log", "log_size", "turn", "run_rig",
 )  # fmt: skip

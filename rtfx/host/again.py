@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,19 +10,17 @@ from pathlib import Path
 from ..engine.engine import Engine
 from ..errors import DeviceError
 from ..plan.layout import MAX_CHANNELS
+from ..rig.channels import shown
+from . import route
 from .choose import Choice
-from .device import Device
+from .device import Device, Missing
 from .devices import devices, runs_at
 from .hosts import DeviceHost, open_host
 from .jack_devices import JACK, jack_devices
-from .renew import renew
+from .renew import OPEN, renew
 from .servers import running
 
 ALSA_CARD = re.compile(r"\s*\(hw:[^)]*\)")  # the number changes with the socket that it is plugged into
-
-
-class Missing(DeviceError):
-    """The device is not there."""
 
 
 class OtherRate(DeviceError):
@@ -41,6 +40,7 @@ class Opened:
     latency: str | float | None
     fixed_rate: bool
     name: str
+    out_channels: tuple[int, ...] = ()
 
     def again(self, engine: Engine) -> DeviceHost:
         """Return a host on the same devices as they are now, not yet started.
@@ -57,16 +57,33 @@ class Opened:
         assert target is not None
         if not runs_at(target, rate):
             raise OtherRate(f"{target.name} runs at {target.sample_rate:g} Hz now, not at {rate:g}", target.sample_rate)
-        engine.prepare_for(*channels(choice, int(engine.record["outputs"])))
+        engine.prepare_for(*channels(choice, int(engine.record["outputs"]), self.out_channels))
         return open_host(engine, choice, self.block, rate, self.latency, self.name)
 
 
-def channels(choice: Choice, outputs: int) -> tuple[int, int]:
-    """Return how many channels of the devices are opened for a rig of so many outputs: (inputs, outputs)."""
+def channels(choice: Choice, outputs: int, chosen: tuple[int, ...] = ()) -> tuple[int, int]:
+    """Return how many channels of the devices are opened for a rig of so many outputs: (inputs, outputs).
+
+    Parameters
+    ----------
+    chosen : tuple of int
+        The channels, from 1, that the user wants to hear it on; () for the first ones.
+
+    Raises
+    ------
+    DeviceError
+        A chosen channel that the device does not have.
+    """
     source, target = choice.input, choice.output
+    wanted = max(chosen, default=max(2, outputs))
+    if target and chosen and wanted > target.output_channels:
+        raise DeviceError(
+            f"out-channels is {shown(chosen)}, but {target.name} has {target.output_channels} output channels: "
+            f"name those from 1 to {target.output_channels}"
+        )
     return (
         min(source.input_channels, MAX_CHANNELS) if source else 0,
-        min(max(2, outputs), target.output_channels) if target else outputs,
+        min(wanted, target.output_channels) if target else max(wanted if chosen else 0, outputs),
     )
 
 
@@ -88,6 +105,13 @@ def _same(device: Device | None, side: str, known: list[Device]) -> Device | Non
     if not exact and len(alike) != 1:
         raise Missing(f"no {side} device is called {device.label!r}")
     return (exact or alike)[0]
+
+
+def look_anew() -> None:
+    """Have PortAudio, if it has begun, see the devices that there are now; not while one of its streams is open."""
+    if route.begun() and not OPEN:
+        with contextlib.suppress(DeviceError):
+            renew()
 
 
 def presence() -> tuple:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import DeviceError
+
+
+class Missing(DeviceError):
+    """The device is not there; it may come."""
+
 
 @dataclass(frozen=True)
 class Device:

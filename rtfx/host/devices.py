@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import DeviceError, did_you_mean
-from .device import Device
+from .device import Device, Missing
 from .jack_devices import JACK, jack_devices
 from .renew import renew_if_servers_changed
 from .route import preferred_apis, quiet, sounddevice
@@ -20,7 +20,7 @@ def devices() -> list[Device]:
     Raises
     ------
     DeviceError
-        PortAudio is missing or unusable, and there is no device without it; or a JACK server does not answer.
+        PortAudio is missing or unusable, and there is no device without it.
     """
     behind_jack = jack_devices()
     try:
@@ -136,7 +136,8 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     if not hits:
         hint = did_you_mean(text, [d.name for d in usable])
         remedy = "see rtfx devices" if known else "there are none: plug one in, or try --device null"
-        raise DeviceError(f"no {side} device matches {text!r}{hint}: {remedy}")
+        kind = DeviceError if hint or not text else Missing  # a slip of the pen is not worth waiting for
+        raise kind(f"no {side} device matches {text!r}{hint}: {remedy}")
     if len(hits) > 1:
         same = len({d.label for d in hits}) == 1  # then what stays from start to start tells them apart
         listed = "; ".join(f"{d.index}: {d.key if same else d.label}" for d in hits)

@@ -77,6 +77,11 @@ def sounddevice() -> Any:
     return module
 
 
+def begun() -> bool:
+    """Tell whether PortAudio has been started."""
+    return sounddevice.cache_info().currsize > 0
+
+
 def _imported() -> Any:
     import sounddevice  # type: ignore[import-untyped]
 

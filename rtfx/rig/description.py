@@ -137,7 +137,7 @@ class SetList:
     """A set list; the order of `presets` is their number, from 1."""
 
     path: Path
-    device: dict[str, str | float] = field(default_factory=dict)
+    device: dict[str, Any] = field(default_factory=dict)
     globals: dict[str, float | bool] = field(default_factory=dict)
     presets: tuple[Preset, ...] = ()
 

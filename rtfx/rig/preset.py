@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import PresetError, RtfxError, UsageError, closest, did_you_mean, is_text, quoted, same_accents
 from ..find import find_beside
 from ..model.read.inputs import CHOICES
 from . import random_block
+from .channels import EXPECTED, channels_of
 from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value, folders_of
 from .parameters import Parameter
 from .words import type_and_file
@@ -32,11 +33,11 @@ GLOBALS = (
     Parameter("out_gain_db", 0.0, -60.0, 24.0, "dB", summary="after every chain"),
 )
 DEVICE_NUMBERS = (
-    Parameter("in_channel", 1.0, 1.0, 256.0, "", kind="structural", summary="input channel, from 1"),
     Parameter("sample_rate", 48000.0, 8000.0, 384000.0, "Hz", kind="structural"),
     Parameter("block", 0.0, 0.0, 8192.0, "frames", kind="structural", summary="0: as the device likes it"),
 )
 DEVICE_NAMES = ("input", "output", "device")  # an index or a part of a name
+DEVICE_CHANNELS = ("in_channel", "out_channels")
 
 
 def split_selection(text: str) -> tuple[str, str | None]:
@@ -169,10 +170,11 @@ class Reader:
         device, shared = self.device(keys.get("device")), self.globals(keys.get("global"))
         return SetList(self.path, device, shared, tuple(filter(None, presets))) if listed else None
 
-    def device(self, marked: Marked | None) -> dict[str, str | float]:
+    def device(self, marked: Marked | None) -> dict[str, Any]:
         table = {parameter.name: parameter for parameter in DEVICE_NUMBERS}
-        keys = self.mapping(marked, "device", (*DEVICE_NAMES, *table, "latency")) if marked else None
-        result: dict[str, str | float | None] = {}
+        known = (*DEVICE_NAMES, *DEVICE_CHANNELS, *table, "latency")
+        keys = self.mapping(marked, "device", known) if marked else None
+        result: dict[str, Any] = {}
         for key, item in (keys or {}).items():
             if key in table:
                 number = self.value(item, table, key, "device")
@@ -180,6 +182,12 @@ class Reader:
                     self.wrong(item, f"device: {key} is {_show(item)}, expected a whole number")
                     continue
                 result[key] = number if number is None or key == "sample_rate" else int(number)
+            elif key in DEVICE_CHANNELS:
+                channels = channels_of(item.plain)
+                if channels is None:
+                    self.wrong(item, f"device: {key} is {_show(item)}, expected {EXPECTED}")
+                else:
+                    result[key] = channels[0] if len(channels) == 1 else list(channels)
             elif key == "latency" and item.value not in ("low", "high"):
                 result[key] = self.value(item, {key: Parameter(key, 0.0, 0.0, 5.0, "s, low or high")}, key, "device")
             elif isinstance(item.value, int) and not isinstance(item.value, bool):

@@ -44,7 +44,7 @@ def test_a_name_that_no_client_can_have_is_refused(rig, name):
         (lambda stream: setattr(stream, "in_gain_db", float("nan")), "in_gain_db is nan, expected a number"),
         (lambda stream: setattr(stream, "out_gain_db", 1e6), "out_gain_db is 1000000.0, expected a number"),
         (lambda stream: setattr(stream, "out_gain_db", "loud"), "out_gain_db is 'loud', expected a number"),
-        (lambda stream: setattr(stream, "in_channel", "a"), "in_channel is 'a', expected a number"),
+        (lambda stream: setattr(stream, "in_channel", "a"), "in_channel is 'a', expected a channel from 1"),
         (lambda stream: stream.select("clean"), "preset is 'clean', expected its index, 0 to 0"),
         (lambda stream: stream.set(3, 1.0), "parameter is 3, expected block.name"),
     ],

@@ -104,7 +104,9 @@ class PipeWire:
             os.killpg(self.process.pid, signal.SIGCONT)
 
     def end(self) -> None:
-        """Stop both by their session's process group."""
+        """Stop both, if they were started, by their session's process group."""
+        if not hasattr(self, "process"):
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         try:

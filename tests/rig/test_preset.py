@@ -207,8 +207,8 @@ BAD = {
         "presets[0]: unknown key 'device', allowed: name, ch",
     ),
     "unknown device key": (TOP + ONE + "device: {sample_rat: 1}", 6, "did you mean 'sample_rate'"),
-    "device channel": (TOP + ONE + "device: {in_channel: 0}", 6, "in_channel is 0, expected a number from 1 to 256"),
-    "half a channel": (TOP + ONE + "device: {in_channel: 1.5}", 6, "in_channel is 1.5, expected a whole number"),
+    "device channel": (TOP + ONE + "device: {in_channel: 0}", 6, "in_channel is 0, expected a channel from 1 to 256"),
+    "half a channel": (TOP + ONE + "device: {in_channel: 1.5}", 6, "in_channel is 1.5, expected a channel from 1 to 256"),
     "device name": (TOP + ONE + "device: {input: 1.5}", 6, "device: input is 1.5, expected text"),
     "latency": (
         TOP + ONE + "device: {latency: lowest}", 6,

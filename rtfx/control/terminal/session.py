@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import RtfxError, harmless, one_line
+from ...errors import RtfxError
 from .keys import Quit, press
 
 if TYPE_CHECKING:
-    from ..reconnect import Reconnection
+    from ..reconnect import Arrival, Reconnection
     from ..stats import Meters
     from ..stream import Stream
     from .keyboard import Keyboard
@@ -55,11 +55,11 @@ class ChannelHint:
         full = now - self._seen[0][0] >= self._seconds
         while now - self._seen[0][0] > self._seconds:
             self._seen.popleft()
-        if not full or heard.stop > len(levels):
+        if not full or max(heard) >= len(levels):
             return ""
         peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
         others = [(peak, -channel) for channel, peak in enumerate(peaks) if channel not in heard]
-        if max(peaks[heard.start : heard.stop]) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
+        if max(peaks[channel] for channel in heard) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
             return ""
         return f"signal on input {1 - max(others)[1]}: press c"
 
@@ -70,17 +70,17 @@ def play(
     keyboard: Keyboard | None = None,
     stopping=lambda: False,
     clock=time.monotonic,
-    reconnection: Reconnection | None = None,
+    reconnection: Reconnection | Arrival | None = None,
 ) -> str:
     """Show the stream and obey the keys until it ends. [control thread]
 
     Returns
     -------
     str : "quit" (a key), "stopped" (`stopping()` was true), "ended" (by itself) or "moved"
-    (the device has come back at another sample rate: open it anew).
+    (a device has come, or come back at another sample rate: open it anew).
     """
     frame, told = clock(), set[str]()
-    while (reconnection and reconnection.waits(view.say)) or stream.active:
+    while _goes_on(stream, view, reconnection):
         if stopping():
             return "stopped"
         left = max(frame - clock(), 0.0)
@@ -105,6 +105,12 @@ def play(
     return "moved" if reconnection and reconnection.moved else "ended"
 
 
+def _goes_on(stream: Stream, view: View, reconnection: Reconnection | Arrival | None) -> bool:
+    """Tell whether the stream plays, or waits for its device."""
+    waits = reconnection is not None and reconnection.waits(view.say)
+    return waits or (stream.active and not (reconnection and reconnection.moved))
+
+
 @contextmanager
 def _sound_goes_on(told: set[str]) -> Iterator[None]:
     """Say a fault of the page or of a key, once each: neither is worth the sound."""
@@ -117,8 +123,4 @@ def _sound_goes_on(told: set[str]) -> Iterator[None]:
         fault = f"{type(error).__name__}: {error}, {where.filename.rpartition('/')[2]}:{where.lineno}"
         if fault not in told:
             told.add(fault)
-            print(
-                f"rtfx: internal error, please report it ({one_line(harmless(fault))}): the sound goes on",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"rtfx: internal error, please report it ({fault}): the sound goes on", file=sys.stderr, flush=True)
