@@ -208,7 +208,7 @@ BAD = {
     ),
     "unknown device key": (TOP + ONE + "device: {sample_rat: 1}", 6, "did you mean 'sample_rate'"),
     "device channel": (TOP + ONE + "device: {in_channel: 0}", 6, "in_channel is 0, expected a channel from 1 to 256"),
-    "half a channel": (TOP + ONE + "device: {in_channel: 1.5}", 6, "in_channel is 1.5, expected a channel from 1 to 256"),
+    "half a channel": (TOP + ONE + "device: {in_channel: 1.5}", 6, "in_channel is 1.5, expected a channel from 1"),
     "device name": (TOP + ONE + "device: {input: 1.5}", 6, "device: input is 1.5, expected text"),
     "latency": (
         TOP + ONE + "device: {latency: lowest}", 6,
