@@ -14,7 +14,7 @@ BREAKAGES = [
     Breakage(
         "outputs of other settings taken for finished",
         "rtfx/batch/ledger.py",
-        '            "settings": self._settings,',
+        '            "settings": self._settings(job),',
         '            "settings": "",',
         "tests/batch/test_batch.py::test_finished_files_are_skipped_and_the_others_are_not",
         same_code=True,

@@ -14,8 +14,8 @@ BREAKAGES = [
     Breakage(
         "a stereo file heard on one side",
         "rtfx/control/open.py",
-        "heard = source.shape[1] if source is not None and wanted.in_channel is None else 1",
-        "heard = 1",
+        "        return int(source.shape[1])",
+        "        return 1",
         "tests/control/test_open.py::test_a_stereo_file_plays_in_stereo",
         same_code=True,
     ),
@@ -102,8 +102,8 @@ BREAKAGES = [
     Breakage(
         "a set list replaced without reading it back",
         "rtfx/control/set_list_text.py",
-        "            if not means(load_set_list(temporary, BLOCKS)):",
-        "            if not load_set_list(temporary, BLOCKS):",
+        "            if not means(load_set_list(part, BLOCKS)):",
+        "            if not load_set_list(part, BLOCKS):",
         "tests/control/test_save.py::test_what_an_alias_would_change_elsewhere_is_refused",
         same_code=True,
     ),
