@@ -12,6 +12,7 @@ import pytest
 import rtfx
 from rtfx.api import Model
 from rtfx.control import ending
+from rtfx.control import open as opening
 from rtfx.host.null import NullHost
 
 from ..engine.rigs import gru
@@ -196,8 +197,12 @@ print(code, stream.active and stream.engine.clock > clock)
 
 
 def test_a_recording_that_cannot_begin_leaves_the_device_free(tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise rtfx.errors.AudioFileError("no room")
+
     closed = []
+    monkeypatch.setattr(opening, "Recorder", fails)
     monkeypatch.setattr(NullHost, "close", lambda self, patient=True: closed.append(self))
-    with pytest.raises(rtfx.errors.AudioFileError):
-        rtfx.Rig([Model(gru())]).play(device="null", say=None, record=tmp_path / "nowhere" / "take.wav")
+    with pytest.raises(rtfx.errors.AudioFileError, match="no room"):
+        rtfx.Rig([Model(gru())]).play(device="null", say=None, record=tmp_path / "take.wav")
     assert len(closed) == 1
