@@ -5,8 +5,10 @@ A header is not believed where the file itself says otherwise. Its length is a h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 from .errors import AudioFileError, reason_of
 from .files import STANDARD
 from .find import check_audio
-from .riff import INFO, Look, info_chunk, look
+from .riff import INFO, Look, info_chunk, look, straighten
 
 RATES = (1000, 768000)  # Hz
 FRAMES_PER_BYTE = 8192  # a FLAC of silence has so many at most: a header that states more is wrong
@@ -73,15 +75,20 @@ class Reader:
         self.warnings: list[str] = []
         self._faults = (soundfile.SoundFileError, OSError, TypeError)
         self._patched: _Patched | None = None
-        found, size = None, None
-        place: int | bytes = 0
-        if str(source) != STANDARD:
+        size: int | None = None
+        place: int | bytes
+        if str(source) == STANDARD:
+            try:
+                place, found = _straight(0)
+            except OSError as error:
+                raise AudioFileError(_unreadable(self.name, error)) from error
+        else:
             check_audio(source, what)
             place, size, found = os.fsencode(source), *self._look(source)
         if found is not None and found.frame_bytes:
             _check_rate(self.name, found.sample_rate)
         try:
-            self._file: Any = Forward(self._patched or place, closefd=False)
+            self._file: Any = Forward(self._patched or place, closefd=True)
         except (*self._faults, ValueError) as error:
             self._close_patched()
             raise AudioFileError(_unreadable(self.name, error)) from error
@@ -92,8 +99,9 @@ class Reader:
         names = {name: text for name in INFO if (text := getattr(self._file, name, ""))}
         chunks = found.chunks if found is not None and found.frame_bytes else b""
         self.tags = Tags(names, chunks or info_chunk(names))
-        self._exact = found is not None
-        if found is not None:
+        self._exact = found is not None and size is not None
+        self._piped = found if size is None else None
+        if found is not None and size is not None:
             self._judge(found)
         try:
             _check_rate(self.name, self.sample_rate)
@@ -113,14 +121,14 @@ class Reader:
             self._patched = _Patched(source, found.patches)
         return size, found
 
-    def _judge(self, found: Look) -> None:
-        """Say what is wrong with the length that a header states."""
+    def _judge(self, found: Look, frames: int = 0) -> None:
+        """Say what is wrong with the length that a header states; `frames` is that of a pipe."""
         second = max(found.frame_bytes * self.sample_rate, 1)
         stated, there = found.stated / second, found.there / second
         if found.stated == 0 < found.there:
+            there = (self.frames or frames) / self.sample_rate
             self.warnings.append(
-                f"{self.name}: its header says that it is empty, but {(self.frames or 0) / self.sample_rate:.1f} s of "
-                "audio follow: read to the end"
+                f"{self.name}: its header says that it is empty, but {there:.1f} s of audio follow: read to the end"
             )
         elif found.stated - found.there >= max(found.frame_bytes, 1):
             self.warnings.append(f"{self.name}: its header says {stated:.1f} s, but it ends after {there:.1f} s")
@@ -138,6 +146,9 @@ class Reader:
             done += len(block)
             if len(block) < block_size:
                 break
+        if self._piped is not None and self._piped.stated >= 0:
+            self._piped.there = done * self._piped.frame_bytes
+            self._judge(self._piped, done)
         if self.frames is not None and done < self.frames:
             missing = f"{self.name} ends after {done} of {self.frames} frames"
             if self._exact:  # they were there when it was opened
@@ -180,6 +191,26 @@ class _Patched:
 
     def tell(self) -> int:
         return self.file.tell()
+
+
+def _straight(source: int) -> tuple[int, Look | None]:
+    """Return a descriptor of what a pipe holds, behind a header that libsndfile understands, and what its own says."""
+    stream = os.fdopen(os.dup(source), "rb")
+    head, found, left = straighten(stream)
+    reading, writing = os.pipe()
+
+    def copy() -> None:
+        nonlocal left
+        with contextlib.suppress(OSError), stream, os.fdopen(writing, "wb", buffering=0) as target:
+            target.write(head)
+            while data := stream.read1(
+                BLOCK_FRAMES
+            ):  # what comes behind the samples is read too, for whoever writes it
+                target.write(data[:left])
+                left -= min(left, len(data))
+
+    threading.Thread(target=copy, name="rtfx pipe", daemon=True).start()
+    return reading, found
 
 
 def read_audio(

@@ -24,6 +24,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable
 
+COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # to a terminal
 BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # of a line
 
 
@@ -119,6 +120,14 @@ def is_text(text: str) -> bool:
 def one_line(text: object) -> str:
     """Return a message without line breaks; spaces of other widths, which names hold, stay as they are."""
     return BREAK.sub(" ", str(text)).strip()
+
+
+def harmless(text: object) -> str:
+    """Return text without what a terminal would obey: escape sequences and what turns the direction are spelt out.
+
+    Names in files may hold anything. Line ends and tabs stay, and so do joiners and marks of direction.
+    """
+    return COMMANDS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
 
 
 def quoted(value: object) -> str:

@@ -8,6 +8,7 @@ header says that cannot be true.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -112,7 +113,8 @@ class Look:
     sample_rate, frame_bytes : int
         As the format says.
     stated, there : int
-        Bytes of samples as the header says, and as there are; equal if nothing is wrong, or nothing is stated.
+        Bytes of samples as the header says, and as there are; equal if nothing is wrong, or nothing is stated. Of a
+        pipe `stated` is -1 where nothing is.
     chunks : bytes
         Those of `CARRIED`, to be written into another file.
     patches : dict
@@ -125,6 +127,11 @@ class Look:
     there: int = 0
     chunks: bytes = b""
     patches: dict[int, bytes] = field(default_factory=dict)
+
+    def add(self, name: bytes, content: bytes) -> None:
+        """Take up a chunk that is to be carried."""
+        if name != b"LIST" or content[:4] in (b"INFO", b"adtl"):
+            self.chunks += chunk(name, _carried(name, content))
 
 
 def look(file: BinaryIO, size: int) -> Look | None:
@@ -150,14 +157,49 @@ def look(file: BinaryIO, size: int) -> Look | None:
             content = file.read(16).ljust(16, b"\0")
             found.sample_rate, found.frame_bytes = struct.unpack("<4xI4xH2x", content)
         elif name in CARRIED and length <= min(CARRIED_BYTES, size - place - 8):
-            content = file.read(length)
-            if name != b"LIST" or content[:4] in (b"INFO", b"adtl"):
-                found.chunks += chunk(name, _carried(name, content))
+            found.add(name, file.read(length))
         elif name == b"data" and not seen:
             seen = True
             length = _samples(found, file, place, length, size, wide)
         place += 8 + length + length % 2
     return found if seen else None
+
+
+def straighten(stream: BinaryIO) -> tuple[bytes, Look | None, int]:
+    """Read the header of a WAV from a pipe, and return one of unknown length in its place.
+
+    Returns
+    -------
+    what to read in place of what has been read; what the header says, None if it is no WAV; bytes of samples behind it
+    """
+    start = stream.read(12)
+    if start[:4] not in (b"RIFF", b"RF64", b"BW64") or start[8:] != b"WAVE":
+        return start, None, sys.maxsize
+    found, form, wide = Look(), b"", None
+    for _ in range(CHUNKS):
+        head = stream.read(8)
+        if len(head) < 8:
+            break
+        name, length = struct.unpack("<4sI", head)
+        if name == b"data":
+            found.stated = wide if wide is not None and length == UNKNOWN_SIZE else length
+            known = 0 < found.stated < STREAMED or (found.stated and wide is not None)
+            found.stated = found.stated if known or not found.stated else -1
+            straight = b"RIFF\xff\xff\xff\xffWAVE" + found.chunks + form + b"data\xff\xff\xff\xff"
+            return straight, found, found.stated if known else sys.maxsize
+        left = length + length % 2
+        content = stream.read(min(left, CARRIED_BYTES))
+        left -= len(content)
+        while left and (passed := stream.read(min(left, CARRIED_BYTES))):
+            left -= len(passed)
+        if name == b"ds64":
+            wide = int.from_bytes(content[8:16], "little")
+        elif name == b"fmt ":
+            form = chunk(name, content[:length])
+            found.sample_rate, found.frame_bytes = struct.unpack("<4xI4xH2x", content[:16].ljust(16, b"\0"))
+        elif name in CARRIED and length <= CARRIED_BYTES:
+            found.add(name, content[:length])
+    return start, None, sys.maxsize
 
 
 def _samples(found: Look, file: BinaryIO, place: int, length: int, size: int, wide: int) -> int:

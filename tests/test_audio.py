@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from rtfx.audio import RATES, Reader, read_audio
 from rtfx.errors import AudioFileError
 from rtfx.files import write_file
 from rtfx.host.wave import Writer
-from tests.cli.command import process
+from tests.cli.command import ENVIRONMENT, process
 from tests.cli.command import rtfx as command
 
 RATE = 48000
@@ -303,3 +305,20 @@ def test_what_does_not_fit_into_memory_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "concatenate", full)
     with pytest.raises(AudioFileError, match="not enough memory"):
         read_audio(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize(("content", "warning"), WRONG.values(), ids=list(WRONG))
+def test_a_pipe_is_read_as_a_file_is(tmp_path, content, warning):
+    code = "import sys; from rtfx.audio import Reader; reader = Reader('-'); "
+    code += "sys.stdout.buffer.write(b''.join(block.tobytes() for block in reader.blocks(777))); "
+    code += "print(*reader.warnings, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=60, env=ENVIRONMENT)
+    assert np.array_equal(np.frombuffer(done.stdout, "<f4")[:5000], np.frombuffer(DATA, "<i2") / np.float32(32768))
+    assert len(done.stdout) == 4 * 5000 or b"\xff\xff\xff\xff" in content, done.stderr
+    assert (warning.encode() in done.stderr) if warning else not done.stderr.strip()
+
+
+def test_tags_of_a_pipe_go_to_the_file(tmp_path):
+    with open(broadcast(tmp_path), "rb") as source:
+        done = process("render", "--model", "klon.json", "-", tmp_path / "y.wav", stdin=source)
+    assert done.returncode == 0 and chunks_of(tmp_path / "y.wav")[b"bext"][:412] == BEXT[:412]

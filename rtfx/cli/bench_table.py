@@ -7,10 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from .collection import WIDE
-from .output import status
+from .output import printer, say, status
 
 if TYPE_CHECKING:
     from ..bench.layers import LayerRow
@@ -45,9 +43,9 @@ def show_models(rows: Sequence[Row]) -> None:
             line += [f"{100 * share:+.1f} %" for share in (row.regret or 0.0, row.worst or 0.0)]
     _print(columns, cells, [row.against for row in rows])
     for model, same in groupby(rows, lambda row: row.model):
-        click.echo(f"\n{Path(model).name}")
+        say(f"\n{Path(model).name}")
         for layer in next(same).layers:
-            click.echo(f"  {layer}")
+            say(f"  {layer}")
     for row in rows:
         for name, other in row.against.items():
             if other.why:
@@ -74,7 +72,6 @@ def show_layers(rows: Sequence[LayerRow]) -> None:
 
 def _print(columns: Sequence[str], cells: Sequence[list[str]], against: Sequence[dict[str, Other]]) -> None:
     """Print a table; each other program has two more columns: its ns and how many times ours they are."""
-    from rich.console import Console
     from rich.table import Table
 
     names = list(dict.fromkeys(name for others in against for name in others))
@@ -87,7 +84,7 @@ def _print(columns: Sequence[str], cells: Sequence[list[str]], against: Sequence
             known = other is not None and other.ns_per_sample is not None
             line += [f"{other.ns_per_sample:.1f}", f"{other.ratio:.2f}"] if other and known else ["", ""]
         table.add_row(*line)
-    console = Console()
+    console = printer()
     if not console.is_terminal:
         console.width = WIDE
     console.print(table)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import click
-
 from .collection import judge_each
-from .output import json_line, status
+from .output import json_line, say, status
 
 if TYPE_CHECKING:
     from ..certificate import Certificate
@@ -34,7 +32,7 @@ def certify_files(files: list[str], compat: str | None, inputs: str | None, jack
             held = {"gil_test": dataclasses.asdict(tested)} if tested else {}
             json_line({"file": name, **dataclasses.asdict(certificate), "ok": ok, **held})
         else:
-            click.echo("\n".join([_text(name, certificate), *([_held(tested)] if tested else [])]))
+            say("\n".join([_text(name, certificate), *([_held(tested)] if tested else [])]))
         return ok
 
     keys = [field.name for field in dataclasses.fields(Certificate)] if as_json else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PresetError
-from .output import json_line, status
+from .output import json_line, printer, status
 from .rig import compat_option, debug_option, inputs_option
 
 if TYPE_CHECKING:
@@ -70,11 +70,10 @@ def _print_json(report: Report) -> None:
 
 
 def _print_table(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = printer(highlight=False)
     if report.presets:
         head = f"{report.path} with the guitars at {report.sample_rate:g} Hz, blocks of {report.block_frames} frames"
         console.print(Text(head), soft_wrap=True)

@@ -12,11 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
-import click
-
 from ..batch.workers import pool
 from ..errors import ResourceLimit, RtfxError, one_line
-from .output import json_line, status
+from .output import json_line, printer, say, status
 
 FEW = 24  # files are read here in less time than workers need to start
 TOGETHER = 8  # files that a worker gets at a time
@@ -124,10 +122,9 @@ def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, 
     if total <= FEW or not sys.stderr.isatty():
         yield from facts
         return
-    from rich.console import Console
     from rich.progress import track
 
-    yield from track(facts, "reading", total, console=Console(stderr=True), transient=True)
+    yield from track(facts, "reading", total, console=printer(stderr=True), transient=True)
 
 
 def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:
@@ -144,13 +141,12 @@ def _refusal(name: str, error: Exception) -> dict[str, str]:
 
 def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print a row for each file: in a terminal as wide as it is, else each on one line."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     watched = sys.stdout.isatty()
     text = io.StringIO()
-    console = Console(highlight=False) if watched else Console(highlight=False, width=WIDE, file=text)
+    console = printer(highlight=False) if watched else printer(highlight=False, width=WIDE, file=text)
     columns = COLUMNS if console.width >= ROOMY else tuple(column for column in COLUMNS if column in NARROW)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -161,7 +157,7 @@ def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
         table.add_row(*(escape(cells.get(column, "")) for column in columns), style="red" if "error" in facts else None)
     console.print(table)
     if not watched:
-        click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+        say("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def _cells(facts: dict[str, Any]) -> dict[str, str]:

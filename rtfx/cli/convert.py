@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from .output import json_line, status
+from .output import json_line, say, status
 from .rig import compat_option, debug_option, inputs_option
 
 
@@ -48,7 +48,7 @@ def command(
         found = done.parity
         relative = f" ({found.peak_error_db:.1f} dB of the peak)" if found.max_abs_error else ""
         error = f"max error {found.max_abs_error:.2g}{relative}, ESR {found.esr:.2g}"
-        click.echo(f"{target}: {to}, {error} over {found.frames} frames")
+        say(f"{target}: {to}, {error} over {found.frames} frames")
     if not done.parity.same:
         status(f"{target} does not render the same, see above: listen before you use it")
     return 0

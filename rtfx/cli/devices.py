@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from .output import json_line, status
+from .output import json_line, say, status
 from .rig import debug_option
 
 MARKS = {(False, False): " ", (True, False): ">", (False, True): "<", (True, True): "*"}
@@ -27,12 +27,12 @@ def command(as_json: bool) -> None:
         if as_json:
             json_line({**dataclasses.asdict(device), "route": route_name(device.host_api), "sample_rates": rates})
         else:
-            click.echo(_line(device, route_name(device.host_api), rates, len(str(len(found) - 1))))
+            say(_line(device, route_name(device.host_api), rates, len(str(len(found) - 1))))
     if not found:
         status("no sound device found: rtfx play uses the null device")
     if as_json:
         return
-    click.echo(NULL_LINE)
+    say(NULL_LINE)
 
 
 def _line(device, route: str, rates: list[int], width: int) -> str:

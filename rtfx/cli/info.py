@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import NotAModelFile, UsageError
-from .output import json_line
+from .output import json_line, say
 from .rig import compat_option, debug_option, inputs_option
 
 NO_MODELS = {
@@ -50,7 +50,7 @@ def command(model: str | None, blocks: bool, as_json: bool, compat: str | None, 
     if as_json:
         json_line(facts)
     else:
-        click.echo(_text(facts))
+        say(_text(facts))
     return 0
 
 
@@ -181,15 +181,15 @@ def _print_blocks(as_json: bool) -> None:
             parameters = [_parameter(parameter) for parameter in block.parameters]
             json_line({"type": name, "summary": block.summary, "file": block.file, "parameters": parameters})
             continue
-        click.echo(f"{name}: {block.summary}" if block.summary else name)
+        say(f"{name}: {block.summary}" if block.summary else name)
         if block.file:
-            click.echo(f"  file: a path or a name ({block.file})")
+            say(f"  file: a path or a name ({block.file})")
         if block.file == "model":
             words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
-            click.echo(f"  level: {words}, or a player that rtfx info MODEL names")
-            click.echo("  inputs: channels or knobs, whatever the file of a model with several inputs says")
+            say(f"  level: {words}, or a player that rtfx info MODEL names")
+            say("  inputs: channels or knobs, whatever the file of a model with several inputs says")
         for parameter in block.parameters:
-            click.echo(f"  {_line(parameter)}")
+            say(f"  {_line(parameter)}")
     _print_random(as_json)
 
 
@@ -199,12 +199,10 @@ def _print_random(as_json: bool) -> None:
     if as_json:
         json_line({"type": TYPE, "summary": SUMMARY, "file": None, "parameters": described()})
         return
-    click.echo(f"{TYPE}: {SUMMARY}")
+    say(f"{TYPE}: {SUMMARY}")
     for key in described():
         allowed = ", ".join(key["choices"]) or (f"{key['min']} to {key['max']}" if key["max"] else "text")
-        click.echo(
-            f"  {key['name']} ({allowed}; default {key['default']}){': ' * bool(key['summary'])}{key['summary']}"
-        )
+        say(f"  {key['name']} ({allowed}; default {key['default']}){': ' * bool(key['summary'])}{key['summary']}")
 
 
 def _parameter(parameter) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from .output import json_line, status
+from .output import json_line, say, status
 from .rig import Number, debug_option
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def command(
     if as_json:
         json_line(dataclasses.asdict(found))
         return
-    click.echo(
+    say(
         f"{found.device} ({found.route}) at {found.sample_rate:g} Hz, {found.block_frames} frames a block\n"
         f"measured: {found.measured_ms:.2f} ms ({found.measured_frames} frames), the same for {found.bursts_found} of "
         f"{found.bursts} bursts\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 import click
 
 from .. import __version__
-from ..errors import RtfxError, advisers, did_you_mean, one_line
+from ..errors import RtfxError, advisers, did_you_mean, harmless, one_line
 from .interrupts import listen
 from .output import status
 
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     listen()
     _open_closed()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot encode is spelt out
+            stream.reconfigure(errors="backslashreplace")
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
         sys.stdout.flush()
@@ -149,7 +153,7 @@ def _fail(message: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"rtfx: {one_line(message)}", err=True)
+    click.echo(f"rtfx: {one_line(harmless(message))}", err=True)
     return code
 
 

@@ -5,24 +5,56 @@ from __future__ import annotations
 import math
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from ..errors import COMMANDS, harmless, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def status(text: str) -> None:
     """Print one line for the person at the terminal; if nobody is there any more, that is no error."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names of files may be no UTF-8
     try:
-        print(f"rtfx: {text}", file=sys.stderr, flush=True)  # click's echo would write into a bar that is being drawn
+        # click's echo would write into a bar that is being drawn
+        print(f"rtfx: {one_line(harmless(text))}", file=sys.stderr, flush=True)
     except OSError:  # the window was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what is left in the buffer goes nowhere
+
+
+def say(text: str = "") -> None:
+    """Print lines of data on standard output, without what a terminal would obey."""
+    click.echo(harmless(text))
+
+
+def printer(**how: Any) -> Console:
+    """Return a console of rich's that prints nothing of a name which a terminal would obey."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Harmless(Console):
+        def render(self, renderable: Any, options: Any = None) -> Any:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+    return Harmless(**how)
 
 
 def json_line(data: Any) -> None:
     """Print one object as a line of JSON on standard output."""
     import json
 
-    click.echo(json.dumps(finite(data), allow_nan=False, ensure_ascii=False))
+    text = json.dumps(finite(data), allow_nan=False, ensure_ascii=False)
+    text = COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text))
+    click.echo(text)
     sys.stdout.flush()
 
 

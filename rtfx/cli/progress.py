@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from .output import status
+from .output import printer, status
 
 
 class Once:
@@ -36,11 +36,10 @@ def progress(total: float | None) -> Iterator[Callable[[float], None]]:
         yield count
         _tell(done, begun)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=printer(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total, text="")
 
         def show(seconds: float) -> None:

@@ -9,7 +9,7 @@ from dataclasses import fields
 import click
 
 from ..errors import UsageError
-from .output import status
+from .output import say, status
 from .rig import debug_option
 
 SEEDS = 1024  # as many as RONN's plugin has
@@ -43,9 +43,9 @@ def command(words: tuple[str, ...]) -> int:
     memory = "recurrent" if field is None else f"{1000 * field / 48000:.3g} ms of memory at 48 kHz"
     for warning in spec.warnings:
         status(f"{spec.name}: {warning}")
-    click.echo(f"# {spec.parameter_count} weights drawn from seed {spec.metadata['seed']}, {memory}")
-    click.echo("version: 1\npresets:\n  - name: random\n    chain:")
-    click.echo(f"      - {{type: random, {', '.join(settings)}, input_db: 0, level_db: 0}}")
+    say(f"# {spec.parameter_count} weights drawn from seed {spec.metadata['seed']}, {memory}")
+    say("version: 1\npresets:\n  - name: random\n    chain:")
+    say(f"      - {{type: random, {', '.join(settings)}, input_db: 0, level_db: 0}}")
     return 0
 
 

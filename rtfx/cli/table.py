@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .output import printer
+
 if TYPE_CHECKING:
     from ..batch.job import Outcome
 
 
 def show_table(outcomes: Sequence[Outcome], folder: str) -> None:
     """Print a line for each file in a folder, on standard error."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -30,5 +31,5 @@ def show_table(outcomes: Sequence[Outcome], folder: str) -> None:
             numbers = (f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", f"{speed:.0f}")
             result = Text("rendered", "green")
         table.add_row(Text(os.path.relpath(outcome.job.target, folder)), result, *numbers)
-    console = Console(stderr=True)
+    console = printer(stderr=True)
     console.print(table)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .output import json_line, status
+from .output import json_line, printer, say, status
 from .rig import Number, debug_option
 
 if TYPE_CHECKING:
@@ -120,11 +120,9 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
             facts |= {"teacher": flags["distil"], "held_out": {**dataclasses.asdict(judged), "cheaper": judged.cheaper}}
         json_line({"file": str(out), "arch": goal.arch, "seed": goal.seed, **facts})
     else:
-        click.echo(
-            f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on what was held back; {', '.join(files)} written"
-        )
+        say(f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on what was held back; {', '.join(files)} written")
         if judged:
-            click.echo(
+            say(
                 f"beside {flags['distil']}: ESR {100.0 * judged.esr:.3f} % on the riff, which it has not heard; "
                 f"{judged.twin_ns:.1f} ns a sample, {judged.cheaper:.1f} times cheaper than {judged.teacher_ns:.1f} ns"
             )
@@ -185,10 +183,9 @@ def pairs(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str]) -> list[
 @contextmanager
 def shown(arch: str, as_json: bool):
     """Yield what to call after a round and after a batch: a bar on a terminal, else a line at times, or JSON."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = printer(stderr=True)
     if as_json:
         yield (lambda report: json_line({"round": report.round, **dataclasses.asdict(report)})), None
     elif not console.is_terminal:

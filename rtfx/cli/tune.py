@@ -14,7 +14,7 @@ import click
 
 from ..errors import DeviceError, UsageError
 from .info import model_files
-from .output import json_line, status
+from .output import json_line, say, status
 from .rig import Number, debug_option
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bo
         if as_json:
             json_line({"model": name, "block": block, **dataclasses.asdict(tuned)})
         else:
-            click.echo(
+            say(
                 f"{name}: {tuned.rule_ns:.1f} ns a sample by rule, {tuned.best_ns:.1f} with the best of {tuned.tried} "
                 f"tried ({100 * tuned.regret:.1f} % less than before), {tuned.worst_ns:.1f} with the worst for all"
             )

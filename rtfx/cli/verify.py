@@ -9,7 +9,7 @@ import click
 
 from .collection import judge_each
 from .info import model_files
-from .output import json_line, status
+from .output import json_line, say, status
 from .rig import compat_option, debug_option, inputs_option
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def command(
             json_line({"file": name, **dataclasses.asdict(verdict)})
         else:
             word = "ok" if verdict.ok else "WRONG"
-            click.echo(
+            say(
                 f"{name}: {word}, peak error {verdict.peak_error_db:.1f} dB (bound {verdict.bound_db:.1f} dB)"
                 f"{verdict.where}, ESR {verdict.esr:.2g}{_self_test(verdict)}"
             )
             for line in verdict.replaced:
-                click.echo(f"{name}: {line}")
+                say(f"{name}: {line}")
         if len(files) == 1 and not verdict.ok:
             own = verdict.self_test == "failed"
             status(f"{name} {FAILS_ITS_OWN if own else 'is not as exact as it must be'}")

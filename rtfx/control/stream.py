@@ -221,6 +221,8 @@ class Stream(Turns):
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""
+        if self.recorder:
+            self.recorder.look()
         told = [self.controller.news, self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
         return [lines.popleft() for lines in told for _ in range(len(lines))]
 

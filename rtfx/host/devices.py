@@ -20,7 +20,7 @@ def devices() -> list[Device]:
     Raises
     ------
     DeviceError
-        PortAudio is missing or unusable, and there is no device without it.
+        PortAudio is missing or unusable, and there is no device without it; or a JACK server does not answer.
     """
     behind_jack = jack_devices()
     try:

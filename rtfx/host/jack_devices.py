@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..errors import DeviceError
 from .device import Device
 from .jack import IS_INPUT, IS_OUTPUT, IS_PHYSICAL, PIPEWIRE_ROUTE, Client, Port, route
 from .pipewire import Graph, graph
@@ -55,15 +54,18 @@ RATE = RateSeen()
 
 
 def jack_devices() -> list[Device]:
-    """Return the devices of the running server, numbered from 0; none if no server runs or it does not answer."""
+    """Return the devices of the running server, numbered from 0; none if no server runs.
+
+    Raises
+    ------
+    DeviceError
+        The server does not answer, or lets no client in.
+    """
     found = route()
     if not found:
         return []
     nodes = graph() if found == PIPEWIRE_ROUTE else None
-    try:
-        client = Client(LISTING, WITHOUT_WISHES)
-    except DeviceError:
-        return []
+    client = Client(LISTING, WITHOUT_WISHES)
     try:
         groups = by_node(nodes, client.port_of) if nodes else by_client(client.ports())
         rate, block = RATE.behind(client.sample_rate), client.block

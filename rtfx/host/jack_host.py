@@ -22,7 +22,7 @@ from ..plan.layout import MAX_CHANNELS
 from . import stall
 from .choose import Choice
 from .jack import AUDIO, CAPTURE, IS_INPUT, IS_OUTPUT, JACK_ROUTE, NAME, PLAYBACK, Client
-from .jack_devices import RATE
+from .jack_devices import RATE, jack_devices
 from .patience import within
 from .servers import jack_runs, pipewire_runs
 from .stall import GONE, MOVED, PLAYING, STALLED, Watch
@@ -218,9 +218,17 @@ class JackHost:
                 raise DeviceError(f"{self.route} does not connect {output} to {into}: is the device still there?")
 
     def connect_loop(self, out_channel: int, in_channel: int) -> bool:
-        """Connect an output to an input of this client, channels from 1; return whether that worked."""
-        name = self.client.name
-        return self.client.connect(f"{name}:out_{out_channel}", f"{name}:in_{in_channel}")
+        """Connect an output to an input inside the server, channels from 1; return whether that worked.
+
+        PipeWire carries nothing from a client to itself: there it goes by the monitor of the device that plays.
+        """
+        output = f"{self.client.name}:out_{out_channel}"
+        if not self._by_jack:
+            monitors = [d.input_ports for d in jack_devices() if d.key == f"{self._target.key}.monitor"]
+            if not monitors or out_channel > len(monitors[0]):
+                return False
+            output = monitors[0][out_channel - 1]
+        return self.client.connect(output, f"{self.client.name}:in_{in_channel}")
 
     def _settle(self) -> None:
         deadline, steady, period = time.monotonic() + SETTLE_SECONDS, time.monotonic(), 0

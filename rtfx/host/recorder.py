@@ -23,6 +23,7 @@ from .places import places
 DRAIN_SECONDS = 0.05
 LOOK_SECONDS = 1.0  # between looks whether the file is still there, and between attempts to write elsewhere
 WRITE_SECONDS = 4.0  # at most so much in one write: a disk that takes a second for each still keeps up
+LATE_SECONDS = 10.0  # behind the audio: the player should know before the rings are full
 FREE_SECONDS = 60.0  # a folder must have room for as much
 MOST_PARTS = 100
 MOST_GAPS = 5  # that are named; of more the number
@@ -73,7 +74,7 @@ class Recorder:
         self._rings, self._stop_frame, self._limit, self._rate = rings, stop, frames, round(sample_rate)
         self._next = 0
         self._looked = 0.0
-        self._waiting = False
+        self._waiting = self._late = False
         self._parts = 1
         check_growing(self.path)
         self.kept = None
@@ -219,6 +220,13 @@ class Recorder:
         need = FREE_SECONDS * self._rate * self._rings.wet.shape[1] * 4
         for folder in places(path.parent, need) if self._parts < MOST_PARTS else ():
             yield free_name(folder / Path(self.path).name, "-part", 2)
+
+    def look(self) -> None:
+        """Say so if the disk is late; the thread that writes cannot, it hangs in the disk."""
+        seconds = (self._end - self._next) / self._rate
+        if seconds > LATE_SECONDS and not (self._late or self._waiting or self._stop.is_set()):
+            self.news.append(f"{self._file.path}: the disk is {seconds:.0f} s late, the recording waits in memory")
+        self._late = seconds > (0.5 if self._late else 1.0) * LATE_SECONDS
 
     def close(self) -> None:
         """Write what is left and close the file, however long a disk takes that gets on; call it after the audio's end.

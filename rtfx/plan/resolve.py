@@ -145,6 +145,8 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
         if built.spec is not None:
             notes += [f"{block.id}: {warning}" for warning in _warnings(block, built.spec)]
             notes += _calibration_note(chain[-1], options)
+    if not options.bare and options.cab is None:
+        notes += _no_cab_note(chain)
     return chain, notes
 
 
@@ -171,18 +173,18 @@ def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: 
             "(--cab IR.wav chooses, --cab none leaves it out)"
         )
         return [*blocks, _cab(DEFAULT_CAB)]
-    unknown = [b.id for b in blocks if b.type == "model" and _says_no_gear(_model(b, models))]
-    if unknown and not has_cab:
-        notes.append(
-            f"{unknown[-1]}: the file does not say what gear it is, so no cabinet is added "
-            f"(if it is an amp without one, --cab {DEFAULT_CAB} adds one)"
-        )
     return blocks
 
 
-def _says_no_gear(spec: ModelSpec) -> bool:
-    """Tell whether a file of a family that names the gear does not: others never say it."""
-    return spec.family == "nam" and spec.kind == "unknown"
+def _no_cab_note(chain: Sequence[ChainBlock]) -> list[str]:
+    """Return a line about a model that may be an amp without a cabinet: most NAM files name the gear."""
+    unknown = [b.id for b in chain if b.spec and b.spec.family == "nam" and b.spec.kind == "unknown"]
+    if not unknown or any(block.impulse is not None for block in chain):
+        return []
+    return [
+        f"{unknown[-1]}: the file does not say what gear it is, so no cabinet is added "
+        f"(if it is an amp without one, --cab {DEFAULT_CAB} adds one)"
+    ]
 
 
 def _cab(name: str) -> BlockSpec:

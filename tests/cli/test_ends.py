@@ -151,9 +151,7 @@ def test_an_interrupt_while_it_starts_leaves_no_traceback(moment, tmp_path):
     begun = time.monotonic()
     subprocess.run([*COMMAND, "info", "klon.json"], env=ENVIRONMENT, capture_output=True, check=True)
     whole = time.monotonic() - begun
-    code = (
-        "import sys, runpy; print('begun', flush=True); sys.argv[1:] = {}; runpy.run_module('rtfx', {{}}, '__main__')"
-    )
+    code = "import sys, rtfx.__main__ as m; sys.argv[1:] = {}; print('begun', flush=True); m.main()"
     with subprocess.Popen(
         [sys.executable, "-c", code.format(["train", "--input", "no.wav", "--target", "no.wav"])],
         env=ENVIRONMENT,

@@ -166,6 +166,15 @@ def test_pipewires_alsa_plugin_is_not_the_way_to_it(server):
     assert any("PipeWire's JACK" in line for line in player.said)
 
 
+def test_the_round_trip_inside_pipewire(server):
+    """One period from what the rig plays to what it hears of the sink's monitor."""
+    done = server.run(*COMMAND, "latency", "--jack-loop", "--json", "-b", "128", "-o", "Speakers")
+    found = json.loads(done)
+    print(found)
+    assert found["measured_frames"] == found["block_frames"] == 128
+    assert found["difference_ms"] == pytest.approx(0.0)
+
+
 WITHOUT_LIBRARY = "from rtfx.host import jack; from rtfx.cli import main; jack.PIPEWIRE_LIBRARIES = (); main.main()"
 
 

@@ -109,6 +109,12 @@ def test_leaves_a_frozen_pipewire(server, when):
     assert seconds < exit_seconds() and code >= 0, player.said
 
 
+def test_a_frozen_pipewire_is_no_missing_card(server):
+    with server.frozen():
+        Play(server, "--model", "klon.json").says("has not answered for 5 s", "null device")
+        Play(server, "--model", "klon.json", "-o", "Speakers").says("has not answered for 5 s", "restart its server")
+
+
 @pytest.mark.parametrize("server", [(44100,)], indirect=True)
 def test_a_graph_at_44_1_khz(server):
     server.make("source", "guitar", "Guitar")

@@ -407,3 +407,20 @@ def test_an_interrupt_of_the_wait_says_what_is_missing(tmp_path, band, monkeypat
         recorder.close()
     disk.gone.clear()
     assert "lacks 1000 frames, 0 to 1000" in told[1] and "interrupted" in told[1]
+
+
+def test_a_disk_that_is_late_is_told_of_while_it_plays_once(tmp_path, band, monkeypatch):
+    monkeypatch.setattr(module, "LATE_SECONDS", 1.0)
+    disk = Disk(monkeypatch)
+    disk.gone.set()
+    recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
+    recorder.start()
+    for _ in range(4):
+        band.play(RATE)
+        recorder.look()
+    assert [line.partition("take.wav: ")[2] for line in recorder.news] == [
+        "the disk is 2 s late, the recording waits in memory"
+    ]
+    disk.gone.clear()
+    recorder.close()
+    assert np.array_equal(audio(tmp_path / "take.wav"), band.played) and not recorder.error

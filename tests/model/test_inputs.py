@@ -77,6 +77,8 @@ def test_a_slimmable_net_has_its_knobs_and_its_size(tmp_path):
         ({"controls": ["a.b=c", "level_db", 7, "", "size", "x\ny", "ok", "ok"]},
          [Knob(name) for name in ("a_b_c", "input3", "input4", "input5", "input6", "input7", "ok", "input9")]),
         ({"controls": [{"name": "dist", "min": 5, "max": 1, "default": float("nan")}]}, [Knob("dist")]),
+        ({"knobs": {"dist": 0.3, "tone": None}}, [Knob("dist", default=0.3), Knob("tone")]),
+        ({"inputs": ["Audio", "dist"]}, [Knob("dist")]),
         ({"params": {"lr": 0.001, "epochs": 100}}, []),
         ({"controls": "knobs", "knobs": 3, "parameters": []}, []),
     ],

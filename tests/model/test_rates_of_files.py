@@ -101,7 +101,7 @@ def test_the_metadata_of_safetensors(tmp_path):
 
 
 SAID = {
-    44100: "amp_44k1 amp_44.1k amp-44100 amp_44_1k 44k amp_44100Hz (44.1kHz)",
+    44100: "amp_44k1 amp_44.1k amp-44100 amp_44_1k 44k 44,1kHz amp_44100Hz (44.1kHz)",
     48000: "a_48k a_48K net.48k 48_kHz amp48k amp_48000 ts9_48k_cond2",
     88200: "88_2k 88k2 88.2kHz",
     96000: "pedal_96k amp@96k JCM800_96KHZ",

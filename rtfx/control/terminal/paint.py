@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ...errors import COMMANDS
+
 ASCII = {ord(fancy): plain for fancy, plain in {"━": "=", "─": "-", "…": "~"}.items()}
 
 
@@ -44,7 +46,8 @@ class Painter:
         system: Any = self._console._color_system  # rich has no public name for what its own renderer passes on
         parts = []
         for segment in line.render(self._console):
-            text = segment.text.translate(ASCII) if self._ascii else segment.text
+            text = COMMANDS.sub("", segment.text)  # they have no width, so that what is left fits
+            text = text.translate(ASCII) if self._ascii else text
             style = segment.style
             if style is not None and self._console.no_color:
                 style = style.without_color

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import RtfxError
+from ...errors import RtfxError, harmless, one_line
 from .keys import Quit, press
 
 if TYPE_CHECKING:
@@ -123,4 +123,8 @@ def _sound_goes_on(told: set[str]) -> Iterator[None]:
         fault = f"{type(error).__name__}: {error}, {where.filename.rpartition('/')[2]}:{where.lineno}"
         if fault not in told:
             told.add(fault)
-            print(f"rtfx: internal error, please report it ({fault}): the sound goes on", file=sys.stderr, flush=True)
+            print(
+                f"rtfx: internal error, please report it ({one_line(harmless(fault))}): the sound goes on",
+                file=sys.stderr,
+                flush=True,
+            )

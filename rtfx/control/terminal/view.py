@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from ...errors import harmless, one_line
 from .knobs import knobs
 from .session import ChannelHint
 
@@ -69,7 +70,7 @@ class PlainView:
 
     def say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # nobody is there any more: the sound goes on
-            print(f"rtfx: {text}", file=self._out, flush=True)
+            print(f"rtfx: {one_line(harmless(text))}", file=self._out, flush=True)
 
 
 def _worded(value: str | int, what: str) -> str:

@@ -21,7 +21,8 @@ CHANNELS, KNOBS = "channels", "knobs"
 CHOICES = (CHANNELS, KNOBS)
 GUITAR = ("drive", "tone")  # second and third input of guitar captures
 OWN = ("input_db", "level_db", "level", "file", "type", "id", "inputs", SIZE, "sample_period")  # of every model block
-PLACES = ("controls", "knobs", "control_channels", "parameters", "params", "parametric")  # where files list their knobs
+SURE = ("controls", "knobs", "control_names", "knob_names", "control_channels", "inputs", "input_names")
+PLACES = (*SURE, "parameters", "params", "parametric")  # where files list their knobs; the last may hold other things
 ROW = re.compile(r"\[([^\]]*)\]")  # in words: "input = [audio ; dist ; tone]"
 NAMES, LOW, HIGH, USUAL = (
     ("name", "label", "id"),
@@ -117,14 +118,17 @@ def stated_knobs(*places: Any) -> tuple[Knob, ...]:
     """Return the knobs that a file names, of the first of `places` that lists any under one of `PLACES`.
 
     A list holds names, or objects with a name and perhaps a range, a default and a unit; an object has the names as
-    its keys; text has them in brackets. What is no name is called ``input2`` and so on; a range that makes no sense is
-    0 to 1, such a default its middle.
+    its keys, of such objects or of defaults; text has them in brackets. What is no name is called ``input2`` and so
+    on; a range that makes no sense is 0 to 1, such a default its middle.
     """
     for place in places:
         for key in PLACES if isinstance(place, dict) else ():
             entries = place.get(key)
-            if isinstance(entries, dict) and all(isinstance(entry, dict) for entry in entries.values()):
-                entries = [{"name": name} | entry for name, entry in entries.items()]
+            if isinstance(entries, dict) and (key in SURE or all(isinstance(each, dict) for each in entries.values())):
+                entries = [
+                    {"name": name} | (entry if isinstance(entry, dict) else {"default": entry})
+                    for name, entry in entries.items()
+                ]
             elif isinstance(entries, str):
                 row = ROW.search(entries[:1000])
                 entries = [name.strip() for name in re.split("[;,]", row[1])] if row else None

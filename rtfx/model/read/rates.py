@@ -23,7 +23,7 @@ SHORT = {"44": 44100.0, "48": 48000.0, "88": 88200.0, "96": 96000.0, "176": 1764
 IN_NAME = re.compile(
     r"(?:(?<![0-9a-z])(?<!\d\.)|(?<=[a-z]{3}))"
     rf"(?:(?P<hertz>{'|'.join(f'{rate:.0f}' for rate in SHORT.values())})(?:[ _-]?hz)?"
-    rf"|(?P<kilo>{'|'.join(SHORT)})(?:(?:[._-](?P<tenth>\d))?[ _-]?k(?:hz)?|k(?P<after>\d)(?:hz)?))"
+    rf"|(?P<kilo>{'|'.join(SHORT)})(?:(?:[.,_-](?P<tenth>\d))?[ _-]?k(?:hz)?|k(?P<after>\d)(?:hz)?))"
     r"(?![0-9a-z])",
     re.IGNORECASE | re.ASCII,
 )
