@@ -7,6 +7,7 @@ header says that cannot be true.
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ INFO = {
     "tracknumber": b"ITRK",
     "genre": b"IGNR",
 }
+BEXT_BYTES = 602  # at least, of a broadcast chunk
 LOUDNESS = slice(412, 422)  # of a broadcast chunk of version 2: five numbers, measured on another sound
 UNMEASURED = struct.pack("<h", 0x7FFF)
 
@@ -129,8 +131,8 @@ class Look:
     patches: dict[int, bytes] = field(default_factory=dict)
 
     def add(self, name: bytes, content: bytes) -> None:
-        """Take up a chunk that is to be carried."""
-        if name != b"LIST" or content[:4] in (b"INFO", b"adtl"):
+        """Take up a chunk that is to be carried; one that is damaged would make the other file unreadable too."""
+        if _whole(name, content):
             self.chunks += chunk(name, _carried(name, content))
 
 
@@ -234,6 +236,15 @@ def _only_chunks(file: BinaryIO, place: int, size: int) -> bool:
     return True
 
 
+def _whole(name: bytes, content: bytes) -> bool:
+    """Tell whether a chunk is as its kind must be."""
+    if name == b"LIST":
+        return content[:4] in (b"INFO", b"adtl") and _only_chunks(io.BytesIO(content), 4, len(content))
+    if name == b"cue ":
+        return len(content) >= 4 and len(content) == 4 + 24 * int.from_bytes(content[:4], "little")
+    return name != b"bext" or len(content) >= BEXT_BYTES
+
+
 def _carried(name: bytes, content: bytes) -> bytes:
     """Return a chunk's content as it holds for another sound of the same time, of an even length.
 
@@ -241,6 +252,6 @@ def _carried(name: bytes, content: bytes) -> bytes:
     """
     if len(content) % 2:
         content += b" " if name == b"iXML" else b"\0"
-    if name == b"bext" and len(content) >= LOUDNESS.stop and int.from_bytes(content[346:348], "little") >= 2:
+    if name == b"bext" and int.from_bytes(content[346:348], "little") >= 2:
         return content[: LOUDNESS.start] + 5 * UNMEASURED + content[LOUDNESS.stop :]
     return content

@@ -322,3 +322,23 @@ def test_tags_of_a_pipe_go_to_the_file(tmp_path):
     with open(broadcast(tmp_path), "rb") as source:
         done = process("render", "--model", "klon.json", "-", tmp_path / "y.wav", stdin=source)
     assert done.returncode == 0 and chunks_of(tmp_path / "y.wav")[b"bext"][:412] == BEXT[:412]
+
+
+DAMAGED = {
+    "a list": chunk(b"LIST", b"INFO" + b"INAM" + b"\xff" * 4 + b"x"),
+    "a list without a kind": chunk(b"LIST", b""),
+    "markers": chunk(b"cue ", struct.pack("<I", 2**31)),
+    "no markers": chunk(b"cue ", b""),
+    "a broadcast chunk": chunk(b"bext", b"short"),
+    "tags that are no UTF-8": chunk(b"LIST", b"INFO" + chunk(b"INAM", b"S\xf6ng\0")),
+    "an empty project": chunk(b"iXML", b""),
+    "ID3 of one byte": chunk(b"id3 ", b"1"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".rf64", ".flac", ".aiff"])
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=list(DAMAGED))
+def test_damaged_tags_damage_no_other_file(tmp_path, damage, suffix):
+    source, target = put(tmp_path / "x.wav", wav(behind=damage)), tmp_path / f"y{suffix}"
+    rtfx.Rig([{"type": "gain"}]).render(source, target)
+    assert soundfile.info(target).frames == 5000 and np.abs(soundfile.read(target)[0] - X).max() < 2.0**-14
