@@ -103,7 +103,7 @@ def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypa
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
     cache_folder.cache_clear()
     try:
-        cache_folder().mkdir(parents=True)
+        cache_folder().mkdir(parents=True, exist_ok=True)
         if name == "levels":
             m = rtfx.load("klon.json")
             monkeypatch.setattr(level, "_name", lambda *_: "one")
