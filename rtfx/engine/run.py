@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels.jit import inline, kernel
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
 from ..kernels.resample import first_frame
-from ..kernels.rows import INFINITE_BITS, fill_row, measure_row
+from ..kernels.rows import fill_row, measure_row
 from ..kernels.state import STATE, offsets
 from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
 from .system import flush_denormals, restore_denormals
@@ -104,7 +104,7 @@ def advance(arena, first, last):
 
 @inline
 def call_steps(arena, clock, first, last):
-    """Call steps `first` to `last`; a guarded block that is not finite is silenced and counted. [audio thread]"""
+    """Call steps `first` to `last`; a guarded block that is no sound is silenced and counted. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     steps = records(arena + rig.steps, rig.step_count, STEP)
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
@@ -134,7 +134,7 @@ def call_steps(arena, clock, first, last):
         )
         for r in range(step.guarded):
             place = output + 4 * target.stride * r
-            if measure_row(place, frames) >= INFINITE_BITS:
+            if measure_row(place, frames) >= rig.loudest_bits:
                 fill_row(place, np.float32(0.0), frames)
                 faults += 1
                 rig.fault_block = np.int64(step.block)

@@ -24,6 +24,8 @@ from .pedal import klon, rounded
 from .prove import promised
 from .resampled import resampled
 
+LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyond, it has run away, as at infinity
+
 
 @dataclass(frozen=True, eq=False)
 class PlannedBlock:
@@ -101,7 +103,10 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     glide = round(GLIDE_SECONDS * sample_rate)
     arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
     replaced = tuple(broken.values())
-    return Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls, replaced)
+    plan = Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls, replaced)
+    loudest = np.float32(np.inf if plan.bare else LOUDEST_OUTPUT)
+    arena[: RIG.itemsize].view(RIG)[0]["loudest_bits"] = loudest.view(np.int32)
+    return plan
 
 
 def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):

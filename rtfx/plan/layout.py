@@ -46,7 +46,8 @@ RIG = np.dtype(
         ("image", np.int64),  # absolute address of the prewarmed copy, or 0
         ("image_offset", np.int64),
         ("image_bytes", np.int64),
-        ("faults", np.int64),  # non-finite blocks muted so far
+        ("loudest_bits", np.int64),  # of a guarded block's samples: from these on, as bits of a float32, it is muted
+        ("faults", np.int64),  # blocks muted so far
         ("fault_block", np.int64),  # chain index of the last one
         ("number", np.int64),  # serial number of its publication
         ("table_number", np.int64),  # of the parameter table taken last

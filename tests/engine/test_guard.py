@@ -9,7 +9,7 @@ import pytest
 from rtfx.effects.klon import KLON
 from rtfx.engine.offline import Offline
 from rtfx.host.convert import at_rate
-from rtfx.model.nodes import Conv1d, Input
+from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec
 from rtfx.plan.block import ChainBlock
 from rtfx.plan.chain import plan_chain
@@ -63,6 +63,23 @@ def test_a_recurrent_model_recovers():
 
 def _moved(node, offset):
     return replace(node, sources=tuple(source + offset for source in node.sources))
+
+
+@pytest.mark.parametrize("height", [2e6, 1e20])
+def test_a_model_that_runs_away_is_muted_before_infinity(height):
+    """Finite, but it would have held the limiter and the blocker's mean for a second and more."""
+    steep = Dense((0,), weight=np.full((1, 1), 10.0), bias=np.array([-5.0]))
+    huge = Dense((2,), weight=np.full((1, 1), height), bias=np.zeros(1))
+    spec = ModelSpec("test", (Input(()), steep, Activation((1,), kind="relu"), huge, Add((0, 3))), name="test")
+    x = noise(9600, level=0.05)
+    clean = drive(engine([model(spec), effect("eq", low_cut_hz=40.0)]), x)
+    x[1000] = 0.9
+    e = engine([model(spec), effect("eq", low_cut_hz=40.0)])
+    y = drive(e, x)
+    assert int(e.record["non_finite"]) == 1 and np.abs(y).max() < 1.0
+    assert np.abs(y - clean)[1000 + 2400 :].max() < 0.01
+    bare = drive(engine([model(spec, bare=True)], limiter=False), x)
+    assert bare[1000, 0] > height, "the model's own function is not judged"
 
 
 def test_every_bad_block_counts():
