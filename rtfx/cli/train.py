@@ -64,7 +64,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
     Every better net is written at once: under "rtfx play --watch FILE.json" you hear it learn. Several pairs with
     --knob make one model with that knob. An interrupt keeps the best.
     """
-    from ..train.run import Goal, check_goal, read_material, train
+    from ..train.run import POOR, Goal, check_goal, poor, read_material, train
 
     recordings = [] if flags["distil"] else pairs(dry, wet, knobs)
     if flags["distil"] and (wet or knobs):
@@ -108,6 +108,8 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
         from ..train.distil import judge
 
         judged = judge(teacher, done.spec)
+        if judged.esr >= POOR > done.esr:
+            status(f"{out} {poor(judged.esr)} on the riff, which it has not heard: name other audio with --input")
     if flags["as_json"]:
         facts = {
             "files": files,
@@ -141,11 +143,13 @@ def _model(name: str | None) -> ModelSpec | None:
 def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
     """Return what a model makes of audio files, else of exercises."""
     from ..plan.resolve import DEFAULT_RATE
-    from ..train.distil import heard, knobs_of, lessons
+    from ..train.distil import heard, knobs_of, lateness, lessons
     from ..train.run import Material
 
     rate = teacher.sample_rate or DEFAULT_RATE
     status(f"{teacher.name} plays {'them' if dry else 'exercises'} for its twin")
+    if late := lateness(teacher):
+        status(f"{teacher.name} is {late} frames late ({1000.0 * late / rate:.2f} ms): its twin will not be")
     takes = lessons(teacher, [heard(path, rate) for path in dry], seed=seed)
     return Material(tuple(takes), int(rate), tuple(knob.name for knob in knobs_of(teacher)))
 

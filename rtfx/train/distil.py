@@ -19,6 +19,7 @@ from ..errors import UnsupportedInput
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db
+from .capture import OWN_DELAY
 from .dataset import Take
 from .exercises import exercises
 from .loss import esr
@@ -27,6 +28,9 @@ SECONDS = 180.0  # of exercises
 KNOB_SECONDS, KNOB_PLACES = 5.0, 8  # that the knobs stand still, and how many places they are at least brought to
 BLOCK = 64  # frames, at which both are timed
 TIMED = 0.5  # s for each
+PROBES, PROBED_SECONDS, LONGEST_SECONDS = 12, 2.0, 0.25  # impulses, the exercise they are in, the latest answer
+IMPULSE = 0.1  # of full scale
+ANSWER = 0.1  # of the strongest change of the answer: from there on it has begun
 SETTLED = 0.5  # s left out of the figures
 
 
@@ -59,6 +63,10 @@ def lessons(
     seed : int
         Of exercises and knobs: at the first two takes these stand at their ends, then anywhere between.
 
+    Notes
+    -----
+    What a late model plays is brought forward, see `lateness`: a net cannot learn to wait, and nobody wants it to.
+
     Raises
     ------
     UnsupportedInput
@@ -75,6 +83,7 @@ def lessons(
         played = [part for wave in played for part in np.array_split(wave, max(KNOB_PLACES, wave.size // piece))]
     rng = np.random.default_rng([seed, 1])
     gain, model, takes = np.float32(gain_from_db(teacher.input_db)), Model(teacher), []
+    late = lateness(teacher)
     for i, wave in enumerate(played):
         places = rng.random(len(knobs)) if i > 1 else np.full(len(knobs), float(i))
         x = np.empty((1 + len(knobs), wave.size), np.float32)
@@ -82,8 +91,27 @@ def lessons(
         for row, knob, place in zip(x[1:], knobs, places, strict=True):
             row[:] = knob.minimum + place * (knob.maximum - knob.minimum)
             model.set(knob.name, float(row[0]))
-        takes.append(Take(x, model(x[0], rate, bare=True)))
+        takes.append(Take(x[:, : wave.size - late], model(x[0], rate, bare=True)[late:]))
     return takes
+
+
+def lateness(teacher: ModelSpec) -> int:
+    """Return by how many frames a mono model is late, 0 for what recordings of a device would be left as.
+
+    An exercise is played with and without an impulse at each of some places: how long the two outputs are the same is
+    how late the model is, whatever it does to the sound.
+    """
+    rate = teacher.sample_rate or DEFAULT_RATE
+    x = np.float32(gain_from_db(teacher.input_db)) * exercises(PROBED_SECONDS, rate, 0)
+    reach = int(LONGEST_SECONDS * rate)
+    places = np.linspace(0, x.size - reach, PROBES + 2).astype(int)[1:-1]
+    heard = np.tile(x, (1 + PROBES, 1))
+    heard[np.arange(1, 1 + PROBES), places] += IMPULSE
+    y = Model(teacher)(heard, rate, bare=True).astype(np.float64)
+    answers = np.array([(y[1 + i] - y[0])[place : place + reach] for i, place in enumerate(places)])
+    change = np.sqrt(np.mean(np.diff(answers, axis=1, prepend=0.0) ** 2, axis=0))
+    late = int(np.argmax(change >= ANSWER * change.max()))
+    return late if late > OWN_DELAY[1] else 0
 
 
 def heard(path: str | Path, sample_rate: float) -> np.ndarray:
@@ -116,12 +144,14 @@ def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
 
 
 def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
-    """Compare both on the shipped riff, knobs at their defaults, and time both in turns."""
+    """Compare both on the shipped riff, knobs at their defaults, the teacher not late, and time both in turns."""
     rate = teacher.sample_rate or DEFAULT_RATE
     x = np.float32(gain_from_db(teacher.input_db)) * riff(rate)
     models = [Model(teacher), Model(twin)]
     settled = int(SETTLED * rate)
-    target, y = (model(x, rate, bare=True)[settled:] for model in models)
+    late = lateness(teacher)
+    target, y = (model(x, rate, bare=True) for model in models)
+    target, y = target[settled + late :], y[settled : y.size - late]
     names = ("teacher", "twin")
     rows = bench(list(zip(names, models, strict=True)), blocks=[BLOCK], seconds=TIMED)
     taken = {row.model: row.ns_per_sample for row in rows}

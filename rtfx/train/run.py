@@ -22,6 +22,7 @@ from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
 
+SILENCE, POOR = 1.0, 0.5  # ESR of no sound at all; from here on a model is hardly nearer
 ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
 
 
@@ -161,7 +162,7 @@ def train(
         raise UsageError(f"{goal.arch} cannot be written as {unsayable[0]}, formats that have words for it: {others}")
 
     def keep(report: Report, checkpoint: Checkpoint) -> None:
-        if report.better:
+        if report.better and report.esr < SILENCE:
             rtfx_json.save(model(report.esr), goal.out)
         sidecar.save(kept, checkpoint, about)
         if after:
@@ -170,9 +171,16 @@ def train(
     done, stopped = fit(learner, data, plan, begin, keep, tick)
     if not done.best:
         raise ModelError(f"{goal.arch} did not learn: every check failed; try --rate 0.001 or another --seed")
+    if done.esr >= SILENCE:
+        raise ModelError(
+            f"{goal.arch} is no nearer than silence (ESR {100.0 * done.esr:.0f} %, silence has 100 %): {goal.out} is "
+            "not written; go on with --resume and more --minutes, or try another --arch"
+        )
     spec = model(done.esr)
     rtfx_json.save(spec, goal.out)
     files, warnings = [goal.out], []
+    if done.esr >= POOR:
+        warnings.append(f"{goal.out} {poor(done.esr)}: go on with --resume and more --minutes, or try another --arch")
     for to in goal.to:
         path = goal.out.with_name(goal.out.stem + ENDINGS[to])
         found = convert(spec, path, to)
@@ -185,6 +193,11 @@ def train(
         warnings += [said] if said else []
         files += [] if said else [goal.plots]
     return Trained(spec, done.esr, stopped, done.reports, files, warnings)
+
+
+def poor(esr: float) -> str:
+    """Return what is said of a model that is hardly nearer than silence."""
+    return f"is not usable: its ESR is {100.0 * esr:.0f} %, and silence has 100 %"
 
 
 def check_goal(goal: Goal) -> None:

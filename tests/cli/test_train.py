@@ -11,8 +11,12 @@ import pytest
 import soundfile
 
 import rtfx as package
+from rtfx.model import rtfx_json
 from rtfx.model.load import load
+from rtfx.model.nodes import Conv1d, Input
 from rtfx.model.reference import evaluate
+from rtfx.model.spec import ModelSpec
+from rtfx.train import run
 from rtfx.train.loss import esr
 from tests.cli.command import process, rtfx, start
 from tests.train.pedal import RATE, pedal, playing
@@ -187,3 +191,36 @@ def test_a_twin_of_a_model_is_learnt_from_it(tmp_path, capsys):
     assert small.metadata["twin_of"]["name"] == "klon"
     code, _, notes = rtfx(capsys, "train", *flags, "--target", tmp_path / "dry.wav", "-y")
     assert code == 2 and "leave out --target" in notes
+
+
+def late_teacher(path, frames):
+    """Write a gain that answers so many frames late."""
+    wait = Conv1d((0,), weight=np.array([[[0.5, 0.0]]]), bias=np.zeros(1), dilation=frames)
+    rtfx_json.save(ModelSpec("rtfx", (Input(()), wait), "tardy", RATE, "file"), path)
+    return path
+
+
+def test_of_a_late_model_the_twin_is_not_late_and_that_is_said(tmp_path, capsys):
+    soundfile.write(tmp_path / "dry.wav", playing(6.0, 5), RATE, subtype="FLOAT")
+    teacher, out = late_teacher(tmp_path / "tardy.json", 36), tmp_path / "small.json"
+    flags = ("--distil", teacher, "--input", tmp_path / "dry.wav", *QUICK, "--out", out)
+    code, text, notes = rtfx(capsys, "train", *flags)
+    assert code == 0 and "tardy is 36 frames late (0.75 ms): its twin will not be" in notes
+    assert "silence" not in notes
+    x = playing(1.0, 8)
+    assert esr(package.load(out)(x, RATE, bare=True)[4800:], 0.5 * x[4800:]) < 0.1
+
+
+def test_a_model_hardly_nearer_than_silence_is_not_passed_off_as_done(tmp_path, capsys, monkeypatch):
+    """A model later than any device cannot be followed: what comes of it is refused, or said not to be usable."""
+    soundfile.write(tmp_path / "dry.wav", playing(6.0, 5), RATE, subtype="FLOAT")
+    teacher, out = late_teacher(tmp_path / "tardy.json", 20000), tmp_path / "small.json"
+    flags = ("--distil", teacher, "--input", tmp_path / "dry.wav", "--arch", "lstm6", "--rounds", 2, "--out", out)
+    monkeypatch.setattr(run, "SILENCE", 10.0)
+    code, _, notes = rtfx(capsys, "train", *flags)
+    assert code == 0 and f"{out} is not usable: its ESR is" in notes and "and silence has 100 %" in notes
+    out.unlink()
+    monkeypatch.setattr(run, "SILENCE", 0.5)
+    code, _, notes = rtfx(capsys, "train", *flags)
+    assert code == 1 and "lstm6 is no nearer than silence (ESR" in notes and "go on with --resume" in notes
+    assert not out.exists()

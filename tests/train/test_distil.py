@@ -10,7 +10,7 @@ from rtfx.model.nodes import Activation, Concat, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import SIZE, Knob, ModelSpec
 from rtfx.train.dataset import dataset
-from rtfx.train.distil import judge, lessons, twin
+from rtfx.train.distil import judge, lateness, lessons, twin
 from rtfx.train.exercises import exercises
 from rtfx.train.fit import Plan, fit
 from rtfx.train.learner import make
@@ -42,6 +42,39 @@ def test_a_twin_is_near_and_cheaper():
     found = judge(spec, small)
     assert found.esr < 0.05
     assert found.cheaper > 1.0
+
+
+def late(frames: int, spec: ModelSpec) -> ModelSpec:
+    """The same model so many frames later."""
+    wait = Conv1d((len(spec.nodes) - 1,), weight=np.array([[[1.0, 0.0]]]), bias=np.zeros(1), dilation=frames)
+    return replace(spec, nodes=(*spec.nodes, wait))
+
+
+def darker(spec: ModelSpec) -> ModelSpec:
+    """The same model behind a low-pass that rises for a dozen frames."""
+    taps = np.hanning(26)[1:-1]
+    return replace(spec, nodes=(*spec.nodes, Conv1d((len(spec.nodes) - 1,), taps[None, None] / 12.5, np.zeros(1))))
+
+
+@pytest.mark.parametrize("frames", [9, 48, 700])
+@pytest.mark.parametrize("more", [replace, darker, lambda spec: replace(spec, input_db=40.0)], ids=["", "dark", "hot"])
+def test_how_late_a_teacher_is(frames, more):
+    spec = more(teacher())
+    assert lateness(spec) == 0
+    assert frames <= lateness(late(frames, spec)) <= frames + 3
+
+
+def test_a_late_teacher_is_brought_forward():
+    """Nets that cannot wait for a teacher 28 to 48 frames late ended at 80 to 100 % of error, as if all were well."""
+    spec = teacher(features=64)
+    tardy = late(40, spec)
+    here, there = lessons(spec, seconds=10.0)[0], lessons(tardy, seconds=10.0)[0]
+    assert there.x.shape == (1, here.x.shape[1] - 40) and there.y.shape == (here.y.size - 40,)
+    assert np.abs(there.y - here.y[:-40]).max() < 1e-6
+    learner = make("gru8", 1, seed=1)
+    fit(learner, dataset([there]), Plan(rounds=6, batch=32, segment=4000))
+    small = learner.spec("any", RATE, (), {})
+    assert judge(tardy, small).esr == pytest.approx(judge(spec, small).esr, rel=0.01) and judge(tardy, small).esr < 0.2
 
 
 def test_the_teacher_is_heard_at_all_places_of_its_knobs():
