@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 from functools import cache
 
-# name, what it needs; the first one that is there is used
-SETS = (
-    ("AVX-512", {"avx512f"}),
-    ("AVX2 with FMA", {"avx2", "fma"}),
-    ("AVX", {"avx"}),
-    ("SSE2", {"sse2"}),
-    ("NEON", {"neon"}),
-)
-WITHOUT_AVX = (
-    "corei7-avx",
-    "core-avx-i",
-    "sandybridge",
-    "ivybridge",
-)  # where Numba leaves AVX out, as LLVM is slow there
+# name, what it needs; the first one that is there is used, else what every processor of the architecture has
+SETS = (("AVX-512", {"avx512f"}), ("AVX2 with FMA", {"avx2", "fma"}), ("AVX", {"avx"}))
+BASES = {"x86_64": "SSE2", "AMD64": "SSE2", "aarch64": "NEON", "arm64": "NEON"}
+# where Numba leaves AVX out, as LLVM uses it badly
+WITHOUT_AVX = ("corei7-avx", "core-avx-i", "sandybridge", "ivybridge")
 
 
 @cache
@@ -41,4 +33,4 @@ def lanes() -> int:
 
 def instruction_set() -> str:
     """Return the name of the instruction set that kernels are compiled for."""
-    return next((name for name, needs in SETS if needs <= features()), "no vectors")
+    return next((name for name, needs in SETS if needs <= features()), BASES.get(platform.machine(), "no vectors"))
