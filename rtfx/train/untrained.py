@@ -14,6 +14,7 @@ import numpy as np
 
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
 from ..model.read import nam
+from ..model.read.inputs import CHANNELS
 from ..model.read.residual_stack import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
 from .sizes import WaveNet, is_wavenet, wavenet
@@ -123,4 +124,4 @@ def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[Node, ...]:
     config = {"layers": arrays, "head": None, "head_scale": HEAD_SCALE, "in_channels": inputs}
     weights = [1.0] * count + [HEAD_SCALE]
     document = {"version": "0.6.0", "architecture": "WaveNet", "config": config, "weights": weights}
-    return nam.read(document, Path("untrained.nam")).nodes
+    return nam.read(document, Path("untrained.nam"), inputs=CHANNELS).nodes
