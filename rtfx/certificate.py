@@ -13,6 +13,7 @@ from .api import Model, Rig
 from .engine.process import CALLBACK_KERNEL, DRIVE
 from .engine.run import RUN_PART, RUN_RIG
 from .engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
+from .host.jack_host import PROCESS
 from .host.null import PACE
 from .kernels.jit import REGISTRY, Kernel
 from .kernels.native import C_FUNCTIONS
@@ -22,8 +23,8 @@ from .plan.layout import RIG, STEP
 from .plan.resolve import DEFAULT_RATE
 
 SLEEP = C_FUNCTIONS["sleep"]
-# these call kernels through addresses out of a plan
-MOVERS = (CALLBACK_KERNEL, PACE, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
+# these call kernels through addresses out of a plan; PROCESS calls JACK's jack_port_get_buffer, which waits for nothing
+MOVERS = (CALLBACK_KERNEL, PACE, PROCESS, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
 _INNER = r"llvm\..*|_ZN.*"  # _ZN: further functions of Numba, inspected as well
 _ALLOWED = re.compile("|".join((_INNER, *(group for why, group in C_FUNCTIONS.items() if why != "sleep"))))
 
@@ -56,7 +57,7 @@ def certify(spec: ModelSpec) -> Certificate:
     """Inspect every compiled function that a stream with this model runs on its audio thread; all are compiled anew."""
     plan = Rig([Model(spec)]).plan(spec.sample_rate or DEFAULT_RATE)
     unknown = unknown_addresses(plan)
-    reached = [*dict.fromkeys((CALLBACK_KERNEL, RUN_RIG, PACE, *kernels_of(plan)))]
+    reached = [*dict.fromkeys((CALLBACK_KERNEL, RUN_RIG, PACE, PROCESS, *kernels_of(plan)))]
     found = {each.name: inspect(each.uncompiled(), each is PACE, each in MOVERS) for each in reached}
     violations = {name: sorted(set(one.violations)) for name, one in found.items() if one.violations}
     if unknown:
