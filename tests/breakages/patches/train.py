@@ -51,6 +51,14 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
+        "a twin that is to wait as its teacher does",
+        "rtfx/train/distil.py",
+        "return late if late > OWN_DELAY[1] else 0",
+        "return 0",
+        "tests/train/test_distil.py::test_how_late_a_teacher_is[-48]",
+        same_code=True,
+    ),
+    Breakage(
         "a twin that has heard its teacher's knobs at rest only",
         "rtfx/train/distil.py",
         "        places = rng.random(len(knobs)) if i > 1 else",
