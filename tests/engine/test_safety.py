@@ -13,6 +13,7 @@ from rtfx.certificate import MOVERS, certify, kernels_of, steps_of, unknown_addr
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.process import CALLBACK_KERNEL
 from rtfx.engine.run import RUN_RIG
+from rtfx.host.jack_host import PROCESS as JACK_PROCESS
 from rtfx.host.null import PACE
 from rtfx.kernels import conv, recurrent
 from rtfx.kernels.delay import MIX
@@ -94,6 +95,7 @@ def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
         CALLBACK_KERNEL.name,
         RUN_RIG.name,
         PACE.name,
+        JACK_PROCESS.name,
         *(each.name for each in kernels_of(Rig(["klon.json"]).plan(RATE))),
     } == {*found.kernels}
     assert found.functions == len(found.kernels) >= 4 and found.inner_functions > found.functions
