@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors; really imported below, on first use
     from . import errors
     from .api import Model, from_keras, from_torch, load
-    from .control.audio import Audio
-    from .control.stream import Stream
+    from .live.stream import Stream
+    from .notebook.audio import Audio
     from .rigs import Rig
 
 __version__ = "0.1.0"
 __all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_keras", "from_torch", "load"]
 
 _HOMES = {
-    "Audio": "control.audio",
+    "Audio": "notebook.audio",
     "Model": "api",
     "Rig": "rigs",
-    "Stream": "control.stream",
+    "Stream": "live.stream",
     "from_keras": "api",
     "from_torch": "api",
     "load": "api",

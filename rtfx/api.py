@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .control.html import model_table
-from .control.stream import Stream
 from .effects.table import BLOCKS
 from .errors import UsageError
+from .live.stream import Stream
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
 from .model.update import weights_of, with_weights
 from .model.write.convert import Converted, convert
+from .notebook.html import model_table
 from .plan.block import ChainBlock
 from .plan.resolve import checked
 from .rig.random_block import turned_in

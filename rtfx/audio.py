@@ -19,7 +19,7 @@ import numpy as np
 from .errors import AudioFileError, reason_of
 from .files import STANDARD
 from .find import check_audio
-from .riff import INFO, Look, info_chunk, look, straighten
+from .wave_headers import INFO, Look, info_chunk, look, straighten
 
 RATES = (1000, 768000)  # Hz
 FRAMES_PER_BYTE = 8192  # a FLAC of silence has so many at most: a header that states more is wrong

@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .control.guitars import guitars, mean_loudness
-from .control.load import Loader
-from .control.loaded import LoadedPreset
 from .effects.table import BLOCKS
 from .engine.engine import Engine
 from .engine.offline import Offline
@@ -25,6 +22,9 @@ from .host.choose import choose
 from .host.devices import devices, find, sample_rates
 from .host.null import BLOCK_FRAMES
 from .host.probe import block_frames
+from .loading.guitars import guitars, mean_loudness
+from .loading.load import Loader
+from .loading.loaded_preset import LoadedPreset
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, mistakes, models_of
 from .rig.channels import channels_of, shown
 from .rig.description import Preset, SetList

@@ -13,26 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .control.calls import Calls
-from .control.html import rig_table
-from .control.interrupt import end_when_interrupted
-from .control.load import chain
-from .control.open import open_stream
-from .control.owned import Owned
-from .control.settings import StreamSettings
-from .control.stream import Stream
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
 from .errors import UsageError
 from .find import find_preset
 from .host.convert import at_rate
 from .host.files import Rendered, render_file
+from .live.held_models import Owned
+from .live.interrupt import end_when_interrupted
+from .live.open import open_stream
+from .live.settings import StreamSettings
+from .live.stream import Stream
+from .loading.load import chain
 from .model.spec import ModelSpec
+from .notebook.html import rig_table
 from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, Options, common_rate, models_of
 from .rig.description import Preset, SetList
 from .rig.preset import load_set_list
-from .rig.words import blocks_of
+from .rig.python_chain import blocks_of
+from .rig_calls import Calls
 
 _rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
 

@@ -12,7 +12,7 @@ from .api import Model
 from .audio import Reader
 from .errors import AudioFileError
 from .kernels.processor import instruction_set
-from .model.clip import guitar_like
+from .model.comparison_signal import guitar_like
 from .model.reference import evaluate
 from .model.self_test import BATCH_TOLERANCE, BatchTest, loudness_tolerance_db
 from .model.spec import SIZE, ModelSpec

@@ -17,7 +17,7 @@ from rtfx.host.devices import Device
 from rtfx.model.nodes import Dense, Input
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import ModelSpec
-from rtfx.plan import prove
+from rtfx.plan import self_check
 from tests.cli.command import rtfx
 from tests.engine.rigs import exploding, gru, lstm
 
@@ -140,8 +140,8 @@ def test_kernels_that_are_not_exact(folder, monkeypatch):
 
 def test_kernels_that_were_replaced(folder, monkeypatch):
     path = written(folder, presets("{type: model, file: net.json}"))
-    monkeypatch.setattr(prove, "cache_file", lambda kernel: folder / "nothing.bin")
-    monkeypatch.setattr(prove, "TOLERANCE", -1.0)
+    monkeypatch.setattr(self_check, "cache_file", lambda kernel: folder / "nothing.bin")
+    monkeypatch.setattr(self_check, "TOLERANCE", -1.0)
     report = check(path)
     (said,) = messages(report, "warning")
     assert said.startswith("p0: kernel ") and "the loop plays instead and takes" in said

@@ -14,11 +14,11 @@ import soundfile
 import rtfx
 from rtfx.audio import Reader
 from rtfx.batch.ledger import Ledger
-from rtfx.control.set_list_text import replace_set_list
 from rtfx.errors import AudioFileError, ModelError, PresetError, RtfxError
 from rtfx.files import free_name, oddity, part_of, replacement, sweep, target_of, write_file
 from rtfx.host import remember
 from rtfx.host.wave import Writer
+from rtfx.live.set_list_text import replace_set_list
 from rtfx.model.load import load
 from rtfx.model.write.save import save
 from rtfx.train import sidecar

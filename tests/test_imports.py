@@ -10,8 +10,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
 # a room may import itself and those before it; __init__ exports lazily from any room
-ORDER = "errors units files riff find audio model rig kernels effects plan engine host control rigs api".split()
-ORDER += "verify check bench tune certificate gil roundtrip train named batch cli __main__".split()
+ORDER = "errors units files wave_headers find audio model rig kernels effects plan engine loading host".split()
+ORDER += "notebook live ui rig_calls rigs api verify check bench tune certificate gil roundtrip train".split()
+ORDER += "rig_arguments batch cli __main__".split()
 
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -59,7 +60,7 @@ def test_imports_point_one_way(path):
         ("model/load.py", "def f():\n    from ..kernels import jit", ["kernels"]),
         ("model/load.py", "from .. import api, errors", ["api", "errors"]),
         ("model/load.py", "from . import spec\nfrom .spec import Dense", ["model", "model"]),
-        ("api.py", "from .control.open import open_stream", ["control"]),
+        ("api.py", "from .live.open import open_stream", ["live"]),
         ("cli/main.py", "from .. import __version__", []),
     ],
 )

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import rtfx
-from rtfx.control import interrupt
 from rtfx.errors import RtfxError
+from rtfx.live import interrupt
 from tests.cli.command import ENVIRONMENT
 from tests.engine.rigs import gru, lstm, noise
 from tests.model.test_update import Tensor
@@ -98,8 +98,8 @@ def test_what_was_played_is_kept():
 
 
 def test_on_a_server_it_says_that_nobody_hears(monkeypatch):
-    from rtfx.control import open as opening
     from rtfx.host.choose import Choice
+    from rtfx.live import open as opening
 
     monkeypatch.setattr(opening, "choose", lambda *_, **__: Choice(None, None, "null", ("no sound device found",)))
     said: list[str] = []
@@ -220,7 +220,7 @@ reveal_type(heard.sample_rate)
 reveal_type(code)
 """
 REVEALED = [
-    "rtfx.api.Model", "numpy.ndarray[", "rtfx.rigs.Rig", "rtfx.control.stream.Stream", "float", "int", "list[str]",
+    "rtfx.api.Model", "numpy.ndarray[", "rtfx.rigs.Rig", "rtfx.live.stream.Stream", "float", "int", "list[str]",
     "int", "dict[str, float]", "float", "int",
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import AudioFileError, RtfxError, message_of
 from ..files import STANDARD
-from ..named import RigFlags, build
+from ..rig_arguments import RigFlags, build
 
 if TYPE_CHECKING:
     from ..api import Rig

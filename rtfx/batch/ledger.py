@@ -89,7 +89,7 @@ class Settings:
 
     def _digest(self, job: Job) -> str:
         from .. import __version__
-        from ..control.readfile import identity
+        from ..loading.file_stamp import identity
 
         rig = self._rigs.of(job)
         try:

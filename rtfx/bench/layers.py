@@ -24,7 +24,7 @@ from ..model.nodes import Activation, Conv1d, Dense, Gru, Input, Lstm
 from ..model.reference import evaluate
 from ..model.spec import ModelSpec
 from ..plan.lowering.choose import conv_layer, recurrent_layer
-from ..plan.prove import Layer
+from ..plan.self_check import Layer
 from .models import ROUNDS, USUAL_RATE, Other, check_blocks
 from .peers import AGREES_DB, check_installed, difference_db, played, stream
 from .turns import CHUNK_FRAMES, CallPlayer, Player, in_turns

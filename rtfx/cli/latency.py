@@ -12,7 +12,7 @@ from .output import json_line, say, status
 from .rig import Number, debug_option
 
 if TYPE_CHECKING:
-    from ..control.stats import Stats
+    from ..live.stats import Stats
 
 COMFORTABLE_MS = 12.0  # above it a guitar feels late
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..control.carry import Carried
 from ..errors import AudioFileError, DeviceError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
-from ..named import RigFlags, build
+from ..live.carry_over import Carried
+from ..rig_arguments import RigFlags, build
 from .interrupts import postponed
 from .latency import latency_advice, latency_line, latency_wanted
 from .output import json_line, status
 from .rig import Number, debug_option, parameter_values, rig_options
 
 if TYPE_CHECKING:
-    from ..control.stream import Stream
+    from ..live.stream import Stream
 
 DEFAULT = "klon.json"
 RETRY_SECONDS, LOOK_SECONDS = 1.0, 0.1
@@ -144,8 +144,8 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
 
 def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str, Any]) -> Stream:
     """Open the stream; wait for a device that was named and is not there yet, as for one that was lost."""
-    from ..host.again import look_anew, presence
     from ..host.device import Missing
+    from ..host.reopen import look_anew, presence
 
     begun, seconds = time.monotonic(), more["seconds"]
     said: set[str] = set()
@@ -210,9 +210,9 @@ def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, 
 
     One that plays a file on the null device stays there: it would begin anew.
     """
-    from ..control.reconnect import Arrival, Reconnection
-    from ..control.terminal import keyboard, session, view
     from ..host.route import own_standard_error
+    from ..live.reconnect import Arrival, Reconnection
+    from ..ui import keyboard, session, view
 
     live = not headless and sys.stderr.isatty() and keyboard.available()
     with contextlib.ExitStack() as stack:
@@ -222,7 +222,7 @@ def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, 
         elif reconnect:
             back = stack.enter_context(contextlib.closing(Reconnection(stream, remind=live)))
         if live:
-            from ..control.terminal.terminal import Terminal
+            from ..ui.terminal import Terminal
 
             terminal = Terminal()
             if terminal.painter.capable:
@@ -234,7 +234,7 @@ def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, 
 
 
 def _greet(stream: Stream) -> None:
-    from ..control.terminal.view import route_line
+    from ..ui.view import route_line
 
     stats = stream.stats
     status(f"playing {route_line(stats)}, real-time priority: {stats.realtime}")

@@ -16,7 +16,7 @@ from ..batch.job import Job, Outcome
 from ..errors import AudioFileError, UsageError, quoted
 from ..files import STANDARD
 from ..find import files_in
-from ..named import SET_LIST, RigFlags, build, numbered
+from ..rig_arguments import SET_LIST, RigFlags, build, numbered
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options
 from .take import is_take, render_take

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..named import RigFlags
+from ..rig_arguments import RigFlags
 
 RATE_METHODS = ("auto", "delay", "dilate", "resample")
 PHASES = ("linear", "minimum")

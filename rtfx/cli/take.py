@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
-from ..named import RigFlags
+from ..rig_arguments import RigFlags
 from .output import status
 
 
@@ -18,7 +18,7 @@ def is_take(what: str) -> bool:
     source = click.get_current_context().get_parameter_source
     if any(source(field.name) not in (None, ParameterSource.DEFAULT) for field in fields(RigFlags)):
         return False
-    from ..control.take.replay import take_in
+    from ..live.take.replay import take_in
 
     return take_in(what)
 
@@ -29,8 +29,8 @@ def render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int:
     if len(paths) != 2 or wrong:
         found = ", ".join(wrong) or f"{len(paths)} paths"
         raise UsageError(f"found {found}, expected IN OUT {what}: a take is rendered as it was played")
-    from ..control.take.replay import Replay
     from ..host.files import render_file
+    from ..live.take.replay import Replay
 
     replay = Replay(what)
     encoding = f"PCM_{more['bits']}" if more["bits"] else "FLOAT"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..effects.limiter import release_factor
-from ..kernels.crew import order
+from ..kernels.compile_workers import order
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, store_release
 from ..plan.layout import CONTINUES, allocate

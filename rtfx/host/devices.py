@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DeviceError, did_you_mean
 from .device import Device, Missing
 from .jack_devices import JACK, jack_devices
-from .renew import renew_if_servers_changed
+from .restart_portaudio import renew_if_servers_changed
 from .route import preferred_apis, quiet, sounddevice
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about

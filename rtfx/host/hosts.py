@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ..kernels.crew import order
+from ..kernels.compile_workers import order
 from .choose import Choice
 from .jack import NAME
 from .jack_devices import JACK

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DeviceError
-from .patience import within
 from .servers import jack_runs, pipewire_runs
+from .timeouts import within
 
 NAME = "rtfx"  # of a client that plays
 SONAME = "libjack.so.0"

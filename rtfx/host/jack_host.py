@@ -19,13 +19,13 @@ from ..kernels.jit import kernel
 from ..kernels.memory import call_process, records
 from ..kernels.rows import gather_row, scatter_row
 from ..plan.layout import MAX_CHANNELS
-from . import stall
+from . import device_state
 from .choose import Choice
+from .device_state import GONE, MOVED, PLAYING, STALLED, Watch
 from .jack import AUDIO, CAPTURE, IS_INPUT, IS_OUTPUT, JACK_ROUTE, NAME, PLAYBACK, Client
 from .jack_devices import RATE, jack_devices
-from .patience import within
 from .servers import jack_runs, pipewire_runs
-from .stall import GONE, MOVED, PLAYING, STALLED, Watch
+from .timeouts import within
 
 LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
 SMALLEST, LARGEST = 16, 8192  # frames of a period
@@ -296,7 +296,7 @@ class JackHost:
         if state == MOVED:
             return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate:g} Hz"
         if state == STALLED:
-            return f"{self.name} has not asked for sound for {stall.STALL_SECONDS:g} s"
+            return f"{self.name} has not asked for sound for {device_state.STALL_SECONDS:g} s"
         if self._missing:
             return f"{self.name} has stopped: {self._missing} is not there any more: is it still plugged in?"
         runs, server = (jack_runs, "the JACK server") if self._by_jack else (pipewire_runs, "PipeWire")

@@ -11,7 +11,7 @@ from ..engine.process import CALLBACK_KERNEL, call_callback
 from ..engine.system import clock_ns, sleep_ns
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, records, store_release
-from .patience import await_end
+from .timeouts import await_end
 
 OUTPUT_UNDERFLOW = 4  # PortAudio's flag
 BLOCK_FRAMES = 64

@@ -7,15 +7,15 @@ import threading
 from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import DeviceError
-from . import stall
+from . import device_state
 from .choose import Choice
 from .device import Device
+from .device_state import GONE, MOVED, PLAYING, STALLED, Watch
 from .devices import explain
-from .patience import within
 from .realtime import enable_alsa
-from .renew import OPEN
+from .restart_portaudio import OPEN
 from .route import ALSA, left_behind, quiet, sounddevice
-from .stall import GONE, MOVED, PLAYING, STALLED, Watch
+from .timeouts import within
 
 OPEN_SECONDS = 5.0
 CLOSE_SECONDS = 1.5
@@ -138,7 +138,7 @@ class PortAudioHost:
         if state == MOVED:
             return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate_now():g} Hz"
         if state == STALLED:
-            return f"{self.name} has not asked for sound for {stall.STALL_SECONDS:g} s"
+            return f"{self.name} has not asked for sound for {device_state.STALL_SECONDS:g} s"
         return f"{self.name} has stopped: is it still plugged in?"
 
     def release(self) -> bool:

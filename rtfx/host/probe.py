@@ -7,9 +7,9 @@ import time
 
 from ..engine.engine import Engine
 from ..errors import DeviceError
-from .again import channels
 from .choose import Choice
 from .hosts import open_host
+from .reopen import channels
 
 PROBE_SECONDS = 1.0
 PROBE_BLOCKS = 4  # the first may be a part of one

@@ -16,9 +16,9 @@ import numpy as np
 from ..engine.rings import Rings
 from ..errors import AudioFileError, message_of, reason_of
 from ..files import free_name, target_of
-from .growing import GrowingOther, GrowingWave, check_growing, grow
-from .patience import STALLED_SECONDS, await_writing
-from .places import places
+from .fallback_folders import places
+from .recording_formats import GrowingOther, GrowingWave, check_growing, grow
+from .timeouts import STALLED_SECONDS, await_writing
 
 DRAIN_SECONDS = 0.05
 LOOK_SECONDS = 1.0  # between looks whether the file is still there, and between attempts to write elsewhere

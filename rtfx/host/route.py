@@ -19,8 +19,8 @@ from typing import Any
 from ..errors import DeviceError
 from . import jack
 from .jack_devices import JACK
-from .patience import within
 from .servers import running
+from .timeouts import within
 
 START_SECONDS, END_SECONDS = 10.0, 0.5
 left_behind: set[int] = set()  # ids of hosts whose stream could not be closed

@@ -19,7 +19,7 @@ import numpy as np
 from ..audio import Tags
 from ..errors import AudioFileError, reason_of
 from ..files import STANDARD, oddity, part_of, put, target_of
-from ..riff import FLOAT, PCM, Layout, header, stream_header
+from ..wave_headers import FLOAT, PCM, Layout, header, stream_header
 
 BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}

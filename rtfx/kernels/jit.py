@@ -131,7 +131,7 @@ class Kernel:
         """Address of the C function; compiles, or loads from the disk cache, at the first call."""
         start = time.perf_counter()
         if not self.ready:
-            from .crew import order
+            from .compile_workers import order
 
             order((self,))
         code, seconds = self.ordered.result() if self.ordered else (read_code(self), 0.0)

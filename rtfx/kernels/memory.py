@@ -10,7 +10,7 @@ def floats(context, address, count):
     """Return the `count` float32 at `address`."""
     from numba.core import types
 
-    from .spans import span
+    from .raw_views import span
 
     return span(types.CPointer(types.float32), count)
 
@@ -20,7 +20,7 @@ def integers(context, address, count):
     """Return the `count` int64 at `address`."""
     from numba.core import types
 
-    from .spans import span
+    from .raw_views import span
 
     return span(types.CPointer(types.int64), count)
 
@@ -28,7 +28,7 @@ def integers(context, address, count):
 @intrinsic
 def records(context, address, count, dtype):
     """Return the `count` records of a NumPy dtype at `address`; take one by ``[0]``."""
-    from .spans import Records, span
+    from .raw_views import Records, span
 
     return span(Records(dtype.dtype), count, dtype)
 

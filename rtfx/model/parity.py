@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ShapeMismatch
-from .clip import guitar_like
+from .comparison_signal import guitar_like
 from .reference import evaluate
 from .spec import SIZE, ModelSpec
 

@@ -10,19 +10,19 @@ import numpy as np
 from ..effects.block import Block
 from ..effects.dcblock import DCBLOCK
 from ..errors import UnsupportedInput
-from ..kernels.crew import order
+from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
 from ..model.nodes import Conv1d
 from .block import ChainBlock
 from .builder import Builder, Signal
+from .fingerprint import digest, graph, layout
+from .klon_steps import klon, rounded
 from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
-from .likeness import digest, graph, layout
 from .lowering import choose, lower
-from .pedal import klon, rounded
-from .prove import promised
 from .resampled import resampled
+from .self_check import promised
 
 LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyond, it has run away, as at infinity
 

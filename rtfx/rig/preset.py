@@ -17,7 +17,7 @@ from . import random_block
 from .channels import EXPECTED, channels_of
 from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value, folders_of
 from .parameters import Parameter
-from .words import type_and_file
+from .python_chain import type_and_file
 from .yaml_marks import Marked, read_yaml
 
 __all__ = ["GLOBALS", "BlockSpec", "Preset", "SetList", "load_set_list", "read_in_spite", "split_selection"]

@@ -14,8 +14,8 @@ import numpy as np
 from ..api import Model
 from ..audio import Reader
 from ..bench.models import bench
-from ..control.guitars import riff
 from ..errors import UnsupportedInput
+from ..loading.guitars import riff
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from .dataset import SETTLE_FRAMES, Dataset
+from .delay_interrupts import uninterrupted
 from .learner import Learner
 from .loss import esr
-from .uninterrupted import uninterrupted
 
 Stopped = Literal["finished", "good enough", "no better", "interrupted"]
 LAST_RATE = 0.01  # of the first, at the end of the cosine

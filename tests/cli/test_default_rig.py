@@ -9,7 +9,7 @@ import soundfile
 
 import rtfx
 from rtfx.model.rtfx_json import save
-from rtfx.named import RigFlags, build
+from rtfx.rig_arguments import RigFlags, build
 from tests.engine.rigs import gru
 
 from .command import RATE

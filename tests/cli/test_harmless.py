@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from rich.text import Text
 
-from rtfx.control.terminal.paint import Painter
 from rtfx.errors import harmless
+from rtfx.ui.paint import Painter
 
 from .command import COMMAND, ENVIRONMENT, MODEL, RATE, rtfx
 

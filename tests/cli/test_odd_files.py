@@ -96,8 +96,8 @@ def test_what_is_no_file_is_refused_at_once(what, kind, tmp_path, monkeypatch, c
 def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypatch):
     """What was remembered and is no file any more is measured or compiled anew."""
     import rtfx
-    from rtfx.control import level
     from rtfx.kernels.cache import cache_folder, read_code
+    from rtfx.loading import level
     from rtfx.plan import wisdom
 
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
@@ -137,7 +137,7 @@ def test_a_damaged_wisdom_file_is_none(content, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"nan", b"inf", b"99", b"-1802", b"-1e300", b"12 34"])
 def test_a_damaged_level_is_not_believed(content, tmp_path, monkeypatch):
-    from rtfx.control import level
+    from rtfx.loading import level
 
     monkeypatch.setattr(level, "user_cache", lambda: tmp_path)
     monkeypatch.setattr(level, "_name", lambda *_: "one")

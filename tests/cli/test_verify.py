@@ -13,7 +13,7 @@ from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
 from rtfx.model.self_test import batch_test
-from rtfx.plan import prove
+from rtfx.plan import self_check
 
 from ..engine import rigs
 from ..model import nam_files
@@ -218,8 +218,8 @@ def test_a_net_hears_more_than_it_remembers(monkeypatch):
 
 
 def test_a_kernel_that_was_replaced_is_told(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(prove, "cache_file", lambda kernel: tmp_path / "nothing.bin")
-    monkeypatch.setattr(prove, "TOLERANCE", -1.0)
+    monkeypatch.setattr(self_check, "cache_file", lambda kernel: tmp_path / "nothing.bin")
+    monkeypatch.setattr(self_check, "TOLERANCE", -1.0)
     save(replace(rigs.gru(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")
     code, out, _ = rtfx(capsys, "verify", tmp_path / "net.json")
     assert code == 0 and "net.json: ok" in out and "the loop plays instead and takes" in out

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtfx.errors import DeviceError
-from rtfx.host import builtin, choose, devices, jack, jack_devices, patience, remember, route, servers
+from rtfx.host import builtin, choose, devices, jack, jack_devices, remember, route, servers, timeouts
 from rtfx.host.device import Device
 
 from .fake_sounddevice import FakeSoundDevice, PortAudioError
@@ -270,11 +270,11 @@ def test_a_sound_system_that_does_not_answer(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     held = threading.Event()
     with pytest.raises(DeviceError, match="has not answered for 0.1 s"):
-        patience.within(0.1, held.wait)
+        timeouts.within(0.1, held.wait)
     held.set()
-    assert patience.within(5.0, int, "7") == 7
+    assert timeouts.within(5.0, int, "7") == 7
     with pytest.raises(ValueError):
-        patience.within(5.0, int, "seven")
+        timeouts.within(5.0, int, "seven")
 
 
 def test_a_server_is_told_from_the_next_of_its_name(tmp_path, monkeypatch):

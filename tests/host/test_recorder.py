@@ -17,7 +17,7 @@ from rtfx import riff
 from rtfx.engine.layout import ENGINE
 from rtfx.engine.rings import Rings
 from rtfx.errors import AudioFileError
-from rtfx.host import growing, patience, places
+from rtfx.host import fallback_folders, recording_formats, timeouts
 from rtfx.host import recorder as module
 from rtfx.host.recorder import Recorder
 from tests.cli.command import ENVIRONMENT
@@ -57,7 +57,7 @@ def band():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(places, "user_folder", lambda: tmp_path / "user")
+    monkeypatch.setattr(fallback_folders, "user_folder", lambda: tmp_path / "user")
     monkeypatch.chdir(tmp_path)
 
 
@@ -204,7 +204,7 @@ class Disk:
 
     def __init__(self, monkeypatch, seconds: float = 0.0):
         self.seconds, self.gone = seconds, threading.Event()
-        write = growing.GrowingWave._put
+        write = recording_formats.GrowingWave._put
 
         def put(wave, place, data):
             if len(data) > HEAD:
@@ -213,14 +213,14 @@ class Disk:
                     time.sleep(0.01)
             return write(wave, place, data)
 
-        monkeypatch.setattr(growing.GrowingWave, "_put", put)
+        monkeypatch.setattr(recording_formats.GrowingWave, "_put", put)
 
 
 def test_a_slow_disk_is_waited_for_while_it_gets_on_and_that_is_said(tmp_path, band, monkeypatch):
     Disk(monkeypatch, 0.3)
     monkeypatch.setattr(module, "WRITE_SECONDS", 0.5)
-    monkeypatch.setattr(patience, "QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(patience, "STALLED_SECONDS", 1.5)  # of each write, not of all eight together
+    monkeypatch.setattr(timeouts, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(timeouts, "STALLED_SECONDS", 1.5)  # of each write, not of all eight together
     band.play(4 * RATE)
     recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
     recorder.start()
@@ -232,7 +232,7 @@ def test_a_slow_disk_is_waited_for_while_it_gets_on_and_that_is_said(tmp_path, b
 
 def test_a_disk_that_stops_is_given_up_and_what_is_missing_is_named(tmp_path, band, monkeypatch):
     disk = Disk(monkeypatch)
-    monkeypatch.setattr(patience, "STALLED_SECONDS", 0.3)
+    monkeypatch.setattr(timeouts, "STALLED_SECONDS", 0.3)
     recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
     recorder.start()
     band.play(RATE)
@@ -280,7 +280,7 @@ def test_a_full_disk_at_the_end_says_what_is_missing(tmp_path, band, file_limit,
 
 def test_a_writer_that_breaks_says_so(tmp_path, band, monkeypatch):
     recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
-    monkeypatch.setattr(growing.GrowingWave, "write", lambda wave, block: 1 / 0)
+    monkeypatch.setattr(recording_formats.GrowingWave, "write", lambda wave, block: 1 / 0)
     band.play(1000)
     recorder.start()
     recorder.close()
@@ -315,7 +315,7 @@ def test_a_header_counts_more_than_four_gigabytes(tmp_path):
 
 
 def test_an_aiff_at_its_end_goes_on_in_a_part(tmp_path, band, monkeypatch):
-    monkeypatch.setattr(growing, "LARGEST", 2**16 + 80_000)
+    monkeypatch.setattr(recording_formats, "LARGEST", 2**16 + 80_000)
     recorder = Recorder(band.rings, tmp_path / "take.aiff", RATE)
     recorder.start()
     for _ in range(3):
@@ -394,7 +394,7 @@ def test_an_interrupt_of_the_wait_says_what_is_missing(tmp_path, band, monkeypat
     recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
     recorder.start()
     band.play(1000)
-    monkeypatch.setattr(patience, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(timeouts, "QUIET_SECONDS", 0.0)
     told = []
 
     def say(line):

@@ -7,7 +7,7 @@ from rtfx.kernels import stack
 from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, pack
 from rtfx.model.nodes import Dense, Input, Lstm
 from rtfx.model.spec import ModelSpec
-from rtfx.plan import prove
+from rtfx.plan import self_check
 from rtfx.plan.lowering import recurrent as lower
 from tests.engine.rigs import drive, engine, model, noise, rig
 
@@ -73,8 +73,8 @@ def test_a_wrong_stack_is_not_trusted(monkeypatch, tmp_path):
     right = drive(engine([model(deep(9, 9), bare=True)]), x)
     monkeypatch.undo()
     assert np.abs(drive(engine([model(deep(9, 9), bare=True)]), x) - right).max() < 1e-5
-    monkeypatch.setattr(prove, "cache_file", lambda kernel: tmp_path / "nothing.bin")
-    monkeypatch.setattr(prove, "TOLERANCE", -1.0)
+    monkeypatch.setattr(self_check, "cache_file", lambda kernel: tmp_path / "nothing.bin")
+    monkeypatch.setattr(self_check, "TOLERANCE", -1.0)
     with monkeypatch.context() as patched:
         patched.setattr(lower.choose, "proved", lambda tiled, loop, *rest: tiled)
         y = drive(engine([model(deep(9, 9), bare=True)]), x)

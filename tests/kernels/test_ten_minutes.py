@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from rtfx.kernels.recurrent import GRU, LSTM
-from rtfx.model.clip import guitar_like
+from rtfx.model.comparison_signal import guitar_like
 from rtfx.model.nodes import Dense, Gru, Lstm
 from rtfx.plan.lowering.choose import recurrent_layer
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...units import db_from_gain
-from ..clip import guitar_like
+from ..comparison_signal import guitar_like
 from ..nodes import Gru, Lstm
 from ..read import aidax as reader
 from ..reference import evaluate

@@ -14,7 +14,7 @@ from ...kernels.delay import delayed_dtype, line_fields, line_taps
 from ...kernels.jit import Kernel
 from ...kernels.processor import features, lanes
 from ...model.nodes import Activation, Conv1d, Dense, Gru, Lstm, Rnn
-from ..prove import BY_LAYER, Layer, agrees, proved
+from ..self_check import BY_LAYER, Layer, agrees, proved
 from ..wisdom import APART, TOGETHER, choice, tile_for
 
 ALL = slice(None)

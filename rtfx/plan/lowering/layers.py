@@ -13,7 +13,7 @@ from ...kernels.codes import code_of
 from ...kernels.conv import Tile
 from ...kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ...kernels.processor import lanes
-from ..prove import Layer, proved
+from ..self_check import Layer, proved
 from ..wisdom import tile_for
 from .fuse import Match
 

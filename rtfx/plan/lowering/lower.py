@@ -11,8 +11,8 @@ from ...kernels.processor import lanes
 from ...model.nodes import Node
 from ...model.spec import ModelSpec
 from ..builder import Builder, Signal
-from ..prove import Layer
 from ..rewrite import rewrite
+from ..self_check import Layer
 from .fuse import Match, matches
 
 LOWER: dict[type[Node], Callable[[Lowering, int, Any, list[Signal]], Signal | None]] = {}

@@ -15,7 +15,7 @@ from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d
 from ..builder import RING_BYTES
 from ..layout import MAX_BLOCK
-from ..prove import BY_LAYER, Layer, agrees
+from ..self_check import BY_LAYER, Layer, agrees
 from ..wisdom import APART, Choice, choice
 from .fuse import Match
 from .layers import Described, described

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..builder import Signal
-from ..prove import Layer
+from ..self_check import Layer
 from . import series
 from .fuse import Match
 from .layers import Described, described, wavenet_layer

@@ -153,7 +153,7 @@ BREAKAGES = [
         "rtfx/engine/engine.py",
         'e["open"]["goal"] = e["open"]["value"] = 0.0',
         "pass",
-        "tests/control/test_reconnect.py::test_unplugged_and_plugged_in_elsewhere",
+        "tests/live/test_reconnect.py::test_unplugged_and_plugged_in_elsewhere",
         same_code=True,
     ),
 ]

@@ -5,7 +5,7 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a recording whose header is written only at its end",
-        "rtfx/host/growing.py",
+        "rtfx/host/recording_formats.py",
         "        self.frames += done // size\n        self._put(0, self._header())",
         "        self.frames += done // size",
         "tests/host/test_recorder.py::test_the_file_opens_at_every_moment[wav]",
@@ -21,10 +21,10 @@ BREAKAGES = [
     ),
     Breakage(
         "another card taken in place of the one that was lost",
-        "rtfx/host/again.py",
+        "rtfx/host/reopen.py",
         'ALSA_CARD.sub("", d.name) == ALSA_CARD.sub("", device.name)]',
         "True]",
-        "tests/control/test_reconnect.py::test_unplugged_and_plugged_in_elsewhere",
+        "tests/live/test_reconnect.py::test_unplugged_and_plugged_in_elsewhere",
         same_code=True,
     ),
     Breakage(
@@ -32,7 +32,7 @@ BREAKAGES = [
         "rtfx/host/portaudio.py",
         "return self.close()",
         "return self.close() or True",
-        "tests/control/test_reconnect.py::test_a_stream_that_does_not_close_is_not_opened_twice",
+        "tests/live/test_reconnect.py::test_a_stream_that_does_not_close_is_not_opened_twice",
         same_code=True,
     ),
     Breakage(
@@ -40,7 +40,7 @@ BREAKAGES = [
         "rtfx/host/portaudio.py",
         "if self._rate_now() != self.sample_rate:",
         "if False:",
-        "tests/control/test_reconnect.py::test_a_rate_that_the_server_changes",
+        "tests/live/test_reconnect.py::test_a_rate_that_the_server_changes",
         same_code=True,
     ),
     Breakage(

@@ -80,7 +80,7 @@ BREAKAGES = [
         "rtfx/model/random/nets.py",
         " | {key: str(value) for key, value in settings.items()}",
         "",
-        "tests/control/test_reseed.py::test_words_with_other_settings",
+        "tests/live/test_reseed.py::test_words_with_other_settings",
         same_code=True,
     ),
     Breakage(

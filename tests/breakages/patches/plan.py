@@ -21,15 +21,15 @@ BREAKAGES = [
     ),
     Breakage(
         "the two modes of the pedal crossfaded as if they were different sounds",
-        "rtfx/plan/pedal.py",
+        "rtfx/plan/klon_steps.py",
         "builder.alike.add(builder.block)",
         "builder.alike.clear()",
-        "tests/control/test_klon.py::test_the_switch_of_the_mode_is_no_click[neural-circuit]",
+        "tests/live/test_klon.py::test_the_switch_of_the_mode_is_no_click[neural-circuit]",
         same_code=True,
     ),
     Breakage(
         "a kernel whose self-check accepts anything",
-        "rtfx/plan/prove.py",
+        "rtfx/plan/self_check.py",
         "    if error < TOLERANCE:",
         "    if True:",
         "tests/plan/test_choose.py::test_a_wrong_tile_is_reported_and_replaced",
@@ -52,10 +52,10 @@ BREAKAGES = [
     ),
     Breakage(
         "a net that hears the corners of the pedal's knob",
-        "rtfx/plan/pedal.py",
+        "rtfx/plan/klon_steps.py",
         "rounded(builder, cells[0], sample_rate)",
         "cells[0]",
-        "tests/control/test_klon.py::test_a_turn_of_the_gain_makes_no_noise[neural-1e-05]",
+        "tests/live/test_klon.py::test_a_turn_of_the_gain_makes_no_noise[neural-1e-05]",
         same_code=True,
     ),
     Breakage(

@@ -8,7 +8,7 @@ BREAKAGES = [
         "rtfx/api.py",
         "stream.controller.update(preset, block, self.spec)",
         "pass",
-        "tests/control/test_update.py::test_the_last_update_is_what_plays_on",
+        "tests/live/test_update.py::test_the_last_update_is_what_plays_on",
         same_code=True,
     ),
     Breakage(
@@ -22,7 +22,7 @@ BREAKAGES = [
     Breakage(
         "a certificate that looks at no kernel of the model",
         "rtfx/certificate.py",
-        "(CALLBACK_KERNEL, RUN_RIG, PACE, *kernels_of(plan))",
+        "(CALLBACK_KERNEL, RUN_RIG, PACE, PROCESS, *kernels_of(plan))",
         "(CALLBACK_KERNEL, RUN_RIG, PACE)",
         "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
         same_code=True,

@@ -1,0 +1,195 @@
+"""Audio files that can be opened at any moment while they grow: what a header says is never more than what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AudioFileError
+from ..files import oddity, target_of
+from ..wave_headers import FLOAT, LARGEST, Layout, header
+from .wave import CONTAINERS
+
+COPY_BYTES = 1 << 22
+WRITE_BYTES = 1 << 18  # at a time: how often it is seen that a slow disk gets on
+FLAC_TOTAL = 21  # offset of the last 5 of the 8 bytes that end with the number of frames, 36 bits
+UPDATE_HEADER = 0x1060  # libsndfile's SFC_UPDATE_HEADER_NOW
+
+
+def grow(path: Path, sample_rate: int, channels: int, suffix: str) -> GrowingWave | GrowingOther:
+    """Return a new file of the format that a suffix names; it must not exist."""
+    container = CONTAINERS[suffix.lower()]
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    try:
+        if container in ("WAV", "RF64"):
+            return GrowingWave(path, sample_rate, channels, container == "RF64")
+        return GrowingOther(path, sample_rate, channels, container)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()  # a full disk gives a file a name and nothing more
+        raise
+
+
+def check_growing(path: str | Path) -> None:
+    """Raise AudioFileError unless a file of this name can be recorded, and be read again."""
+    suffix, known = Path(path).suffix, ", ".join(CONTAINERS)
+    if found := oddity(path):
+        raise AudioFileError(f"{path} is {found}, expected the name of a file to record to, such as take.wav")
+    if suffix.lower() not in CONTAINERS:
+        raise AudioFileError(f"{path}: its suffix is {suffix!r}, expected one of {known}: call it take.wav")
+    folder = target_of(path).parent
+    if not folder.is_dir():
+        raise AudioFileError(f"{folder}: no such folder: mkdir -p {folder}")
+
+
+class GrowingWave:
+    """32-bit float WAV, beyond 4 GiB RF64; every write leaves a whole file.
+
+    Attributes
+    ----------
+    frames : int
+        Complete frames in the file.
+    moved : int
+        Bytes written so far, for whoever waits for a slow disk.
+
+    Raises
+    ------
+    OSError
+        From `write` too: what was written of the block counts in `frames`, the rest is the caller's.
+    """
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, large: bool = False):
+        self.path, self._layout, self._large = path, Layout(channels, sample_rate, 32, FLOAT), large
+        self.frames = self.moved = 0
+        self._file = open(path, "x+b", buffering=0)
+        _, fault = self._put(0, self._header())
+        if fault:
+            self.close()
+            raise fault
+
+    def _header(self) -> bytes:
+        return header(self._layout, self._layout.frame_bytes * self.frames, large=self._large)
+
+    def _put(self, place: int, data: bytes) -> tuple[int, OSError | None]:
+        """Write at an offset; return how many bytes found room, and what stood in the way of the others."""
+        self._file.seek(place)
+        done = 0
+        while done < len(data):
+            try:
+                written = self._file.write(memoryview(data)[done : done + WRITE_BYTES]) or 0
+                done, self.moved = done + written, self.moved + written
+            except OSError as error:
+                return done, error
+        return done, None
+
+    def write(self, block: np.ndarray) -> None:
+        """Append (frames, channels) float32."""
+        size, head = self._layout.frame_bytes, len(self._header())
+        data = np.ascontiguousarray(block, "<f4").tobytes()
+        done, fault = self._put(head + size * self.frames, data)
+        self.frames += done // size
+        self._put(0, self._header())
+        if fault:
+            self._file.truncate(head + size * self.frames)
+            raise fault
+
+    @property
+    def lost(self) -> bool:
+        """The file has been removed; one that was only moved is still a file."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    def restore(self) -> bool:
+        """Put a removed file back where it was, folders included; return whether it goes on there."""
+        copy = _copy(self._file, self.path, self)
+        self._file.close()
+        self._file = copy
+        return True
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+class GrowingOther:
+    """FLAC, 24 bits, or another container that libsndfile writes; the header follows at every write."""
+
+    def __init__(self, path: Path, sample_rate: int, channels: int, container: str):
+        import soundfile
+
+        self.path = path
+        self._flac, encoding = container == "FLAC", "PCM_24" if container == "FLAC" else "FLOAT"
+        self._most = LARGEST - 2**16 if container == "AIFF" else sys.maxsize
+        self._frame_bytes = 4 * channels
+        self._sound = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
+        self._file = open(path, "r+b", buffering=0)
+        self.frames = self.moved = 0
+
+    def write(self, block: np.ndarray) -> None:
+        """Append (frames, channels) float32."""
+        import soundfile
+
+        if (self.frames + len(block)) * self._frame_bytes > self._most:
+            raise OSError(errno.EFBIG, "an AIFF file holds 4 GiB")
+        try:
+            self._sound.write(block)
+        except AssertionError:  # soundfile's own check of how many frames were written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        self.frames += len(block)
+        self.moved += block.nbytes
+        if self._flac:
+            self._mend_flac()
+        else:
+            command = getattr(getattr(soundfile, "_snd", None), "sf_command", None)
+            if command:
+                command(self._sound._file, UPDATE_HEADER, soundfile._ffi.NULL, 0)
+
+    def _mend_flac(self) -> None:
+        """Write the number of frames in whole FLAC blocks; the encoder holds one block and a frame back."""
+        self._file.seek(8)
+        head = self._file.read(18)
+        block = int.from_bytes(head[:2], "big")
+        whole = max(self.frames - 1, 0) // block * block
+        if head[12:] and whole:
+            self._file.seek(FLAC_TOTAL)
+            old = int.from_bytes(head[13:18], "big")
+            self._file.seek(FLAC_TOTAL)
+            self._file.write((old & ~(2**36 - 1) | whole).to_bytes(5, "big"))
+
+    @property
+    def lost(self) -> bool:
+        """The file has been removed; one that was only moved is still a file."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    def restore(self) -> bool:
+        """Put back what was written, folders included; this encoder cannot go on there."""
+        _copy(self._file, self.path, self).close()
+        return False
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            self._sound.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _copy(source, path: Path, growing: GrowingWave | GrowingOther):
+    """Return a new file at `path` with all that an open one holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = open(path, "x+b", buffering=0)
+    try:
+        source.seek(0)
+        while data := source.read(COPY_BYTES):
+            if target.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            growing.moved += len(data)
+    except OSError:
+        target.close()
+        path.unlink(missing_ok=True)
+        raise
+    return target

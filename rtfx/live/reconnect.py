@@ -1,0 +1,161 @@
+"""Brings a lost device back, and the first one to a stream that began without any.
+
+It says why the sound has stopped, waits for the device, and lets the stream go on there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceError
+from ..host.choose import choose
+from ..host.device import Missing
+from ..host.device_state import MOVED, PLAYING
+from ..host.null import NullHost
+from ..host.reopen import OtherRate, look_anew, presence
+
+if TYPE_CHECKING:
+    from .stream import Stream
+
+LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0
+REMIND_SECONDS = 3.0
+FADE_SECONDS = 0.05
+
+
+class Reconnection:
+    """Watches one stream; its owner asks `waits` again and again.
+
+    If the device comes back at another sample rate, `moved` says that everything has to be loaded for it; unless the
+    user has named the rate: then it is waited for.
+
+    Parameters
+    ----------
+    remind : bool
+        Say it every few seconds, where lines vanish.
+    """
+
+    def __init__(self, stream: Stream, remind: bool = False):
+        self.moved = False
+        self._stream, self._remind = stream, remind
+        self._worker: threading.Thread | None = None
+        self._reason, self._problem, self._said = "", "", ("", 0.0)
+        self._over = threading.Event()
+
+    def waits(self, say: Callable[[str], None]) -> bool:
+        """Go on bringing the device back; False if there is nothing to wait for, or `moved`."""
+        if self._worker is None:
+            trouble = self._stream.trouble()
+            if not trouble or self._stream.opened is None:
+                return False
+            self._reason = trouble
+            self._worker = threading.Thread(target=self._bring_back, name="rtfx reconnect", daemon=True)
+            self._worker.start()
+        if self._worker.is_alive():
+            self._tell(say)
+            time.sleep(0.02)
+            return True
+        self._worker = None
+        if not self.moved and not self._stream.trouble():
+            self._said = ("", 0.0)
+            say(f"{self._stream.host.name} is back: playing")
+        return not self.moved
+
+    def _tell(self, say: Callable[[str], None]) -> None:
+        line = f"{self._problem or self._reason}: waiting for it to come back"
+        text, when = self._said
+        if line != text or (self._remind and time.monotonic() - when > REMIND_SECONDS):
+            say(line)
+            self._said = (line, time.monotonic())
+
+    def _bring_back(self) -> None:
+        """Return when the stream plays again, has to be opened anew, or nobody waits any more. [own thread]"""
+        lost = self._stream.host
+        assert not isinstance(lost, NullHost)
+        if lost.state() == MOVED:
+            with self._stream.engine.muted():
+                time.sleep(FADE_SECONDS)
+                lost.release()
+        while not lost.release():
+            if lost.state() == PLAYING or self._over.wait(LOOK_SECONDS):
+                return
+        seen, tried, self._problem = None, 0.0, ""
+        while not self._over.is_set():
+            now = presence()
+            if now != seen or time.monotonic() - tried > RETRY_SECONDS:
+                seen = now
+                if self._try():
+                    return
+                tried = time.monotonic()
+            self._over.wait(LOOK_SECONDS)
+
+    def _try(self) -> bool:
+        opened = self._stream.opened
+        assert opened is not None
+        try:
+            host = opened.again(self._stream.engine)
+            host.start()
+        except Missing:
+            self._problem = ""
+            return False
+        except OtherRate as error:
+            self._problem = f"{error}"
+            self.moved = not opened.fixed_rate
+            return self.moved
+        except DeviceError as error:
+            self._problem = str(error)
+            return False
+        if not self._stream.revive(host):
+            host.close()
+        return True
+
+    def close(self) -> None:
+        """Wait no longer."""
+        self._over.set()
+        if self._worker:
+            self._worker.join(0.2)
+
+
+class Arrival:
+    """Watches for the first real device while a stream plays on the null device because there was none.
+
+    Attributes
+    ----------
+    moved : bool
+        A device is there: the stream has to be opened anew.
+    """
+
+    def __init__(self) -> None:
+        self.moved = False
+        self._over = threading.Event()
+        self._worker = threading.Thread(target=self._look, name="rtfx arrival", daemon=True)
+        self._worker.start()
+
+    def waits(self, say: Callable[[str], None]) -> bool:
+        """Return False: the null device plays meanwhile. Say it when a device has come."""
+        if self.moved:
+            say("a sound device is there now: moving to it")
+        return False
+
+    def _look(self) -> None:
+        """Return when there is a device, or nobody waits any more. [own thread]"""
+        seen, tried = presence(), time.monotonic()
+        while not self._over.wait(LOOK_SECONDS):
+            now = presence()
+            if now == seen and time.monotonic() - tried < RETRY_SECONDS:
+                continue
+            if now != seen:
+                look_anew()
+            seen, tried = now, time.monotonic()
+            with contextlib.suppress(DeviceError):
+                if not choose().is_null:
+                    self.moved = True
+                    return
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._over.set()
+        self._worker.join(0.2)

@@ -1,0 +1,178 @@
+"""Saves what was turned as a scene, other random nets as a preset: in the player's set list, else in a new one."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..effects.table import BLOCKS
+from ..errors import PresetError
+from ..errors import quoted as shown
+from ..files import free_name, read_file
+from ..find import shipped, user_folder
+from ..model.random.nets import words_with
+from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
+from ..rig.description import BlockSpec, Preset, SetList
+from ..rig.preset import load_set_list
+from ..rig.random_block import random_text, turned_in
+from .set_list_text import chain_of, content, document, new_set_list, replace_set_list, same
+
+if TYPE_CHECKING:
+    from .stream import Stream
+
+
+def save_scene(stream: Stream) -> str:
+    """Save the values that differ from those written as a new scene, and return a line to show.
+
+    Where a random net has other settings than are written, which a scene cannot hold, the preset as it is heard is
+    saved beside the one that it came from.
+
+    The set list is read anew, gets one insertion, and takes the place of the old file only once it loads and says the
+    same as before but for what is new. A shipped set list is copied first, a model played alone gets a set list of its
+    own: both stand in the user's folder, under a name that was free.
+
+    Raises
+    ------
+    PresetError
+        The set list cannot be read, extended or written; it is as it was.
+    """
+    name = stream.presets[stream.preset]
+    origin, target, text = _target(stream)
+    before = load_set_list(origin, BLOCKS) if origin else None
+    opened = stream.set_list.select(name)
+    listed = [preset for preset in before.presets if preset.name == name] if before else []
+    heard = with_nets(stream)
+    if heard and _redrawn(heard, listed[0] if listed else opened):
+        return _save_preset(stream, heard, before, target, text)
+    preset = before.select(name) if before else _with_cab(opened, stream.cab)
+    values, left_out = changed(stream)
+    ids = {block.id for block in preset.chain}
+    left_out += [address for address in values if address.partition(".")[0] not in ids]
+    values = {address: as_saved(value) for address, value in values.items() if address not in left_out}
+    hint = f"; not saved: {', '.join(left_out)}" if left_out else ""
+    if not values:
+        return f"no knob of {name} differs from what is written: nothing to save{hint}"
+    for scene, held in preset.scenes.items():
+        if dict(held) == values:
+            return f"scene {shown(scene)} holds just these values{hint}"
+    scene = next(f"saved {n}" for n in range(1, len(preset.scenes) + 2) if f"saved {n}" not in preset.scenes)
+
+    def means(after: SetList) -> bool:
+        expected = content(before or after)
+        expected[2][name][1][scene] = dict(values)
+        return same(after, expected)
+
+    text = with_scene(text or new_set_list(preset), name, scene, values)
+    replace_set_list(target, text, means, f"to {name} by hand: scenes: {{{quoted(scene)}: {nested(values)}}}")
+    stream.selection.set_list = str(target)
+    stream.add_scene(scene, values)
+    stream.selection.scenes[name] = scene
+    return f"saved as scene {shown(scene)} in {target}{hint}"
+
+
+def with_nets(stream: Stream) -> Preset | None:
+    """Return what the current preset was made of with the random nets that play now; None if it is not known."""
+    source = stream.source
+    if source is None:
+        return None
+    chain = []
+    for block in source.chain:
+        turned = {name: value for name, value in _turned(stream, block.id).items() if name in _settings(block)}
+        words = random_text(block).removeprefix("random:")
+        file = f"random:{words_with(words, turned)}" if turned else block.file
+        chain.append(replace(block, file=file, weights=None if turned else block.weights))
+    return replace(source, chain=tuple(chain))
+
+
+def _turned(stream: Stream, block: str) -> dict[str, float | str]:
+    """Return the values of a block that differ from those written, by name."""
+    differ = {address: value for address, _, value in stream.parameters if value != stream.written.get(address)}
+    return {address.partition(".")[2]: value for address, value in differ.items() if address.startswith(f"{block}.")}
+
+
+def _settings(block: BlockSpec) -> set[str]:
+    """Return the names of the settings of a block's random net."""
+    return {parameter.name for parameter in turned_in(random_text(block)) if parameter.kind == "structural"}
+
+
+def _redrawn(playing: Preset, written: Preset) -> bool:
+    """Return whether a random net is another one than is written."""
+    texts = [(random_text(block), written.block(block.id)) for block in playing.chain]
+    return any(text and old and text != random_text(old) for text, old in texts)
+
+
+def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
+    """Save a preset as it is heard behind those of a set list; return a line to show."""
+    chain = []
+    for block in source.chain:
+        values = {name: as_saved(value) for name, value in _turned(stream, block.id).items()}
+        both = block.values | values
+        chain.append(replace(block, values={name: both[name] for name in both if name not in _settings(block)}))
+    source = replace(source, chain=tuple(chain))
+    heard = _with_cab(source, stream.cab)
+    presets = before.presets if before else ()
+    for preset in presets:
+        if chain_of(preset) == chain_of(heard):
+            return f"preset {shown(preset.name)} plays just this"
+    seeds = [found[1] for block in source.chain if (found := re.search(r"seed=(\d+)", random_text(block)))]
+    name = f"{re.sub(r' seed [0-9 ]+$', '', source.name)} seed {' '.join(seeds)}"
+    taken = {preset.name for preset in presets}
+    name = next(free for free in (name, *(f"{name} {n}" for n in range(2, 1000))) if free not in taken)
+    heard = replace(heard, name=name)
+
+    def means(after: SetList) -> bool:
+        expected = content(before or after)
+        expected[2][name] = content(after)[2].get(name)
+        return same(after, expected) and chain_of(after.select(name)) == chain_of(heard)
+
+    written = with_preset(text, document(heard, target.parent)) if text else new_set_list(heard)
+    replace_set_list(target, written, means, f"by hand: {nested(document(heard))}")
+    stream.selection.set_list = str(target)
+    return f"saved as preset {shown(name)} in {target}"
+
+
+def changed(stream: Stream) -> tuple[dict[str, float | str], list[str]]:
+    """Return what differs from the values written, and the addresses of what differs but cannot stand in a scene."""
+    written = stream.written
+    differ = [(address, p, value) for address, p, value in stream.parameters if value != written.get(address)]
+    values: dict[str, float | str] = {
+        address: value for address, parameter, value in differ if parameter.kind != "structural"
+    }
+    return values, [address for address, parameter, _ in differ if parameter.kind == "structural"]
+
+
+def _target(stream: Stream) -> tuple[Path | None, Path, str]:
+    """Return (the set list to extend, None for a new one; the path to write; the text to extend, "" for none)."""
+    played = stream.set_list
+    own = stream.selection.set_list or (str(played.path) if played.presets[0].path else "")
+    if not own:
+        name = stream.presets[stream.preset]
+        return None, _free(re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] + ".yaml"), ""
+    path = Path(own).resolve()  # what a link points at is replaced, not the link
+    try:
+        text = read_file(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path}: cannot be read ({error}): nothing was saved") from None
+    return path, _free(path.name) if shipped() in path.parents else path, text
+
+
+def _with_cab(preset: Preset, cab: str | None) -> Preset:
+    """Return the preset with the cabinet of the command line."""
+    if cab in (None, "none"):
+        return preset
+    kept = tuple(block for block in preset.chain if block.type != "cab")
+    return replace(preset, chain=(*kept, BlockSpec("cab", "cab", file=cab)))
+
+
+def as_saved(value: float | str) -> float | str:
+    """Return a value as it will be read back."""
+    return value if isinstance(value, str) else float(scalar(value))
+
+
+def _free(name: str) -> Path:
+    """Return a path in the user's folder of set lists that does not exist yet."""
+    wanted = user_folder() / "presets" / name
+    return free_name(wanted) if os.path.lexists(wanted) else wanted

@@ -1,0 +1,197 @@
+"""How a stream ends: in a fade, every step of it whatever becomes of the others, on any thread, once.
+
+A stream that is deleted ends there and then. One that only a reference cycle holds, such as the traceback of a cell
+that failed, is found by the collector. That may run on a thread of the stream's own, which cannot wait for itself: then
+a thread of this module does the work. And it may not run for hours in a program that waits for its user: so that thread
+has it run now and then while a stream is open outside a ``with`` block.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..host.timeouts import await_end
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+    from ..host.hosts import Host
+    from ..host.recorder import Recorder
+    from .controller import Controller
+    from .take.takes import Takes
+    from .watch import Watcher
+
+FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device
+POLL_SECONDS = 0.005
+LONGEST_SECONDS = 15.0  # of all steps: who asks for an end that is under way waits so long
+LINGER_SECONDS = 0.2  # for the thread of this module, which has nothing more to do
+COLLECT_SECONDS = 3.0  # between looks for streams that nobody can reach
+COLLECT_SHARE = 0.01  # of one core, at most, goes into them
+
+_lock = threading.RLock()  # the collector may end a stream while its own thread holds it
+_open: set[Ending] = set()  # streams that have not ended, with all the memory that their audio thread uses
+_deleted: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()  # its `put` may be called by the collector
+_ender: threading.Thread | None = None
+
+
+class Ending:
+    """The parts of one stream, which it keeps until the audio has stopped.
+
+    Parameters
+    ----------
+    hosts : list
+        The one host that plays, which may be exchanged while the stream exists.
+
+    Attributes
+    ----------
+    certain : bool
+        A ``with`` block will end the stream.
+    deleted : bool
+        Nobody can reach the stream any more.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        controller: Controller,
+        hosts: list[Host],
+        recorder: Recorder | None,
+        takes: Takes,
+        companions: list[Watcher],
+    ):
+        self.certain = self.deleted = False
+        self._engine, self._hosts = engine, hosts
+        self._turn = threading.RLock()
+        begin: list[int] = []
+        self._left: deque[Callable[[], object]] = deque(
+            [
+                lambda: begin.append(engine.clock),
+                self._fade,
+                lambda: _close_all(companions),
+                controller.stop,
+                lambda: hosts[0].close(patient=engine.clock != begin[0]),
+                takes.keeper.stop,
+                *([recorder.close] if recorder else []),
+                takes.close,
+                engine.reclaim,
+            ]
+        )
+        _begin(self)
+
+    def __call__(self) -> None:
+        """Fade out and close everything; a second call waits for the first. What went wrong first is raised last."""
+        faults: list[BaseException] = []
+        if not self._turn.acquire(timeout=LONGEST_SECONDS):
+            return
+        try:
+            while self._left:
+                step = self._left.popleft()
+                try:
+                    step()
+                except BaseException as error:  # an interrupt too: the device is closed before it goes on
+                    faults.append(error)
+            _forget(self)
+        finally:
+            self._turn.release()
+        if faults:
+            raise faults[0]
+
+    def _fade(self) -> None:
+        host = self._hosts[0]
+        if host.active:
+            last = self._engine.stop_soon()
+            deadline = time.monotonic() + FADE_SECONDS
+            while host.active and self._engine.clock < last and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+
+
+def _close_all(companions: list[Watcher]) -> None:
+    for companion in companions:
+        companion.close()
+
+
+def let_go(ending: Ending) -> None:
+    """End a stream that has been deleted: here, or on another thread if this one is a stream's own."""
+    ending.deleted = True
+    if threading.current_thread().name.startswith("rtfx "):
+        _deleted.put(ending)
+    else:
+        ending()
+
+
+def collect() -> None:
+    """End the streams that nobody can reach, so that the device is free for the next."""
+    with _lock:
+        left = [ending for ending in list(_open) if not ending.certain]
+    if left:
+        gc.collect()
+    for ending in left:
+        if ending.deleted:
+            ending()
+
+
+def _begin(ending: Ending) -> None:
+    global _ender
+    with _lock:
+        _open.add(ending)
+        if _ender is None:
+            _ender = threading.Thread(target=_run, name="rtfx ends", daemon=True)
+            _ender.start()
+    atexit.unregister(_end_all)
+    atexit.register(_end_all)  # the last one registered is called first: before PortAudio's own end
+
+
+def _forget(ending: Ending) -> None:
+    with _lock:
+        _open.discard(ending)
+        idle = None if _open else _ender
+    if idle:
+        _deleted.put(None)
+        await_end(idle, LINGER_SECONDS)
+
+
+def _run() -> None:
+    """End what is handed over, and look for what nobody can reach, as long as a stream is open. [own thread]"""
+    global _ender
+    pause = COLLECT_SECONDS
+    while True:
+        ending: Ending | None = None
+        with contextlib.suppress(queue.Empty):
+            ending = _deleted.get(timeout=pause)
+        if ending is not None:
+            with contextlib.suppress(Exception):  # nobody is left to be told
+                ending()
+        with _lock:
+            if not _open:
+                _ender = None
+                return
+            doubtful = any(not ending.certain for ending in list(_open))
+        if ending is None and doubtful and gc.isenabled():
+            begun = time.perf_counter()
+            gc.collect()
+            pause = max(COLLECT_SECONDS, (time.perf_counter() - begun) / COLLECT_SHARE)
+
+
+def _end_all() -> None:
+    for ending in list(_open):
+        with contextlib.suppress(Exception):
+            ending()
+
+
+def _forget_all() -> None:
+    """Leave the streams to the process that this one was forked from: its threads are not here."""
+    global _lock, _deleted, _ender
+    _lock, _deleted, _ender = threading.RLock(), queue.SimpleQueue(), None
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,130 @@
+"""The loop of a player's session: keys to actions, meters to the view, until it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import RtfxError, harmless, one_line
+from .keys import Quit, press
+
+if TYPE_CHECKING:
+    from ..live.reconnect import Arrival, Reconnection
+    from ..live.stats import Meters
+    from ..live.stream import Stream
+    from .keyboard import Keyboard
+
+REFRESH_SECONDS = 0.1  # of the view; keys are obeyed at once
+SILENT_DBFS = -70.0  # an input below this has no guitar on it
+HINT_SECONDS = 2.0  # a pause between two notes is not silence
+
+
+class View(Protocol):
+    """Shows a stream; `update` is called ten times a second."""
+
+    def update(self, meters: Meters) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
+class ChannelHint:
+    """Watches the input meters and names the channel that has the signal when the chosen one is silent."""
+
+    def __init__(self, seconds: float = HINT_SECONDS):
+        self._seconds = seconds
+        self._seen: deque[tuple[float, list[float]]] = deque()
+
+    def update(self, levels: list[float], heard: range, now: float) -> str:
+        """Return ``signal on input 2: press c`` or "".
+
+        Parameters
+        ----------
+        levels : list of float
+            Peak of each device channel in dBFS.
+        heard : range
+            Channels, from 0, that feed the rig.
+        now : float
+            Seconds.
+        """
+        self._seen.append((now, list(levels)))
+        full = now - self._seen[0][0] >= self._seconds
+        while now - self._seen[0][0] > self._seconds:
+            self._seen.popleft()
+        if not full or max(heard) >= len(levels):
+            return ""
+        peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
+        others = [(peak, -channel) for channel, peak in enumerate(peaks) if channel not in heard]
+        if max(peaks[channel] for channel in heard) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
+            return ""
+        return f"signal on input {1 - max(others)[1]}: press c"
+
+
+def play(
+    stream: Stream,
+    view: View,
+    keyboard: Keyboard | None = None,
+    stopping=lambda: False,
+    clock=time.monotonic,
+    reconnection: Reconnection | Arrival | None = None,
+) -> str:
+    """Show the stream and obey the keys until it ends. [control thread]
+
+    Returns
+    -------
+    str : "quit" (a key), "stopped" (`stopping()` was true), "ended" (by itself) or "moved"
+    (a device has come, or come back at another sample rate: open it anew).
+    """
+    frame, told = clock(), set[str]()
+    while _goes_on(stream, view, reconnection):
+        if stopping():
+            return "stopped"
+        left = max(frame - clock(), 0.0)
+        if keyboard:
+            try:
+                for key in keyboard.poll(left):
+                    with _sound_goes_on(told):
+                        text = press(stream, key)
+                        if text:
+                            view.say(text)
+            except Quit:
+                return "quit"
+        else:
+            stream.wait(left)
+        for text in stream.news():
+            view.say(text)
+        if clock() >= frame:
+            meters = stream.meters()
+            with _sound_goes_on(told):
+                view.update(meters)
+            frame = max(frame + REFRESH_SECONDS, clock())
+    return "moved" if reconnection and reconnection.moved else "ended"
+
+
+def _goes_on(stream: Stream, view: View, reconnection: Reconnection | Arrival | None) -> bool:
+    """Tell whether the stream plays, or waits for its device."""
+    waits = reconnection is not None and reconnection.waits(view.say)
+    return waits or (stream.active and not (reconnection and reconnection.moved))
+
+
+@contextmanager
+def _sound_goes_on(told: set[str]) -> Iterator[None]:
+    """Say a fault of the page or of a key, once each: neither is worth the sound."""
+    try:
+        yield
+    except (Quit, RtfxError):
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        fault = f"{type(error).__name__}: {error}, {where.filename.rpartition('/')[2]}:{where.lineno}"
+        if fault not in told:
+            told.add(fault)
+            print(
+                f"rtfx: internal error, please report it ({one_line(harmless(fault))}): the sound goes on",
+                file=sys.stderr,
+                flush=True,
+            )

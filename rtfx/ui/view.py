@@ -1,0 +1,189 @@
+"""What the player sees: a live page in a terminal, or plain lines at changes without one."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+from ..errors import harmless, one_line
+from ..live.knobs import knobs
+from .session import ChannelHint
+
+if TYPE_CHECKING:
+    from ..live.stats import Meters, Stats
+    from ..live.stream import Stream
+    from .paint import Painter
+    from .panel import ViewState
+    from .screen import Screen
+    from .stderr_lines import Stray
+
+FALL_DB_PER_SECOND = 24.0  # of the bars: an eye can follow it
+LOAD_FRAMES = 11  # the load shown is that of the last second
+LOG_LENGTH = 20
+
+
+class PlainView:
+    """One line on standard error at each change: preset, mute, bypass, clips, block, xruns, faults, a signal elsewhere.
+
+    Counts that go on rising are told at most once a second.
+    """
+
+    def __init__(self, stream: Stream, out: TextIO | None = None, clock=time.monotonic):
+        self._stream, self._out, self._clock = stream, out or sys.stderr, clock
+        self._hint = ChannelHint()
+        self._told = self._state("", stream.meters())
+        self._next = 0.0
+        self.say(f"preset {stream.preset + 1}: {stream.presets[stream.preset]}" if stream.presets else "playing")
+        if stream.mute:
+            self.say("muted")
+
+    def update(self, meters: Meters) -> None:
+        now = self._clock()
+        hint = self._hint.update(meters.inputs, self._stream.heard, now)
+        state = self._state(hint, meters)
+        changed = [key for key, value in state.items() if value != self._told[key]]
+        if all(isinstance(state[key], int) for key in changed) and now < self._next:
+            return
+        for key in changed:
+            if state[key]:
+                self.say(_worded(state[key], key))
+        if changed:
+            self._told, self._next = state, now + 1.0
+
+    def _state(self, hint: str, meters: Meters) -> dict[str, str | int]:
+        stream = self._stream
+        return {
+            "preset": f"preset {stream.preset + 1}: {stream.presets[stream.preset]}" if stream.presets else "",
+            "mute": "muted" if stream.mute else "mute off",
+            "bypass": "bypass on: the dry guitar" if stream.bypass else "bypass off",
+            "clip_in": "input clipped: turn the interface's gain down" if meters.clip_in else "",
+            "clip_out": "output reached 0 dBFS: the limiter is at work" if meters.clip_out else "",
+            "block": f"a block has {stream.stats.block_frames} frames now" if stream.stats.block_frames else "",
+            "xruns": meters.xruns,
+            "blocks of a model muted (not finite)": stream.stats.non_finite_blocks,
+            "hint": hint,
+        }
+
+    def say(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody is there any more: the sound goes on
+            print(f"rtfx: {one_line(harmless(text))}", file=self._out, flush=True)
+
+
+def _worded(value: str | int, what: str) -> str:
+    """Return a message as it is, a number with what is counted: its first word is in the plural."""
+    if isinstance(value, str):
+        return value
+    things, space, rest = what.partition(" ")
+    return f"{value} {things if value != 1 else things.removesuffix('s')}{space}{rest}"
+
+
+class LiveView:
+    """A page of the terminal, drawn from what the stream publishes.
+
+    Parameters
+    ----------
+    screen : Screen
+        Already entered.
+    stray : Stray, optional
+        What else was printed: shown as messages.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        screen: Screen,
+        painter: Painter,
+        stray: Stray | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._stream, self._screen, self._painter, self._stray, self._clock = stream, screen, painter, stray, clock
+        self._hint = ChannelHint()
+        self._log: deque[tuple[str, float]] = deque(maxlen=LOG_LENGTH)
+        self._levels: tuple[list[float], list[float]] = ([], [])
+        self._drawn = -1.0
+        self._xruns, self._last_xrun = 0, ""
+        self._loads: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=LOAD_FRAMES)
+        for note in stream.notes:
+            self.say(note)
+
+    def update(self, meters: Meters) -> None:
+        now = self._clock()
+        hint = self._hint.update(meters.inputs, self._stream.heard, now)
+        self._levels = (louder(self._levels[0], meters.inputs), louder(self._levels[1], meters.outputs))
+        if meters.xruns > self._xruns:
+            self._last_xrun = time.strftime("%H:%M:%S")
+        self._xruns = meters.xruns
+        for line in self._stray.lines() if self._stray else ():
+            self.say(line.removeprefix("rtfx: "))
+        self._draw(meters, hint, now)
+        fall = FALL_DB_PER_SECOND * (min(now - self._drawn, 1.0) if self._drawn >= 0.0 else 0.0)
+        inputs, outputs = self._levels
+        self._levels = ([level - fall for level in inputs], [level - fall for level in outputs])
+        self._drawn = now
+
+    def _draw(self, meters: Meters, hint: str, now: float) -> None:
+        from .help_page import help_lines
+        from .panel import lines
+
+        width, height = self._screen.size
+        if self._stream.selection.help:
+            page = help_lines(width, height)
+        else:
+            page = lines(self._state(meters, hint, now), width, height)
+        self._screen.draw(self._painter.paint(page))
+
+    def _state(self, meters: Meters, hint: str, now: float) -> ViewState:
+        """Return all that a frame shows."""
+        from .panel import ViewState
+
+        stream = self._stream
+        stats, written, every = stream.stats, stream.written, knobs(stream)
+        name = stream.presets[stream.preset]
+        self._loads.append((meters.busy_seconds, meters.offered_seconds))
+        busy, offered = (new - old for new, old in zip(self._loads[-1], self._loads[0], strict=True))
+        flags = {"MUTED": stream.mute, "BYPASS": stream.bypass, "REC": stream.recorder is not None}
+        return ViewState(
+            route=route_line(stats),
+            presets=stream.presets,
+            unplayable=stream.unplayable,
+            preset=stream.preset,
+            heard=stream.heard,
+            inputs=self._levels[0],
+            held_in=meters.held_in,
+            outputs=self._levels[1],
+            held_out=meters.held_out,
+            load=busy / offered if offered > 0.0 else meters.load,
+            load_max=meters.load_max,
+            xruns=meters.xruns,
+            last_xrun=self._last_xrun,
+            latency_ms=stats.latency_ms,
+            realtime=stats.realtime,
+            knobs=every,
+            chosen=next((knob for knob in every if knob.address == stream.selection.knob), every[0]),
+            turned=frozenset(k.address for k in every if written.get(k.address, k.value) != k.value),
+            scene=stream.selection.scenes.get(name, ""),
+            slot=stream.selection.slots.current(name) if stream.selection.slots.used(name) else "",
+            flags=[flag for flag, on in flags.items() if on],
+            faults=stats.non_finite_blocks,
+            hint=hint,
+            log=[(text, now - then) for text, then in self._log],
+        )
+
+    def say(self, text: str) -> None:
+        self._log.append((text, self._clock()))
+
+
+def louder(shown: list[float], levels: list[float]) -> list[float]:
+    """Return the louder of what is shown and what has come, channel by channel."""
+    return [max(pair) for pair in zip(shown, levels, strict=True)] if len(shown) == len(levels) else list(levels)
+
+
+def route_line(stats: Stats) -> str:
+    """Return device, rate and block in one line."""
+    route = f" ({stats.route})" if stats.route != stats.device else ""
+    block = f", {stats.block_frames} frames" if stats.block_frames else ""
+    return f"on {stats.device}{route} at {stats.sample_rate:g} Hz{block}"
