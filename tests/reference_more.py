@@ -30,10 +30,10 @@ def evaluate_more(path, x, knobs=None, cold=False, arch=None):
         run, prewarm = wavenet_va(data, values)
     else:
         raise AssertionError("no family of these")
-    x = np.asarray(x, np.float64)
+    x = np.asarray(x, np.float64).T  # (frames,) or, of several channels, (frames, channels)
     if cold:
         return run(x).T
-    return run(np.concatenate([np.zeros(prewarm), x]))[prewarm:].T
+    return run(np.concatenate([np.zeros((prewarm, *x.shape[1:])), x]))[prewarm:].T
 
 
 def tensors(data):
@@ -84,7 +84,8 @@ def agam(data, knobs):
         width, whole = parts[0]["input_size"], model["skip"]
 
     def run(audio):
-        x = np.column_stack([audio] + [np.full(len(audio), knobs[i]) for i in range(width - 1)])
+        channels = audio.shape[1] if audio.ndim > 1 else 1
+        x = np.column_stack([audio] + [np.full(len(audio), knobs[i]) for i in range(width - channels)])
         y = x
         for prefix, unit, layers, skip in blocks:
             y = rnn_block(y, state, prefix, unit, layers, skip)

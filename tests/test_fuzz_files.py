@@ -26,7 +26,7 @@ def test_a_thousand_mutants():
     assert figures["peak_mb"] - figures["base_mb"] < fuzz.MEMORY >> 20
 
 
-@pytest.mark.parametrize("wrong", [ValueError("not ours"), MemoryError(), RecursionError(), fuzz.TooSlow()], ids=repr)
+@pytest.mark.parametrize("wrong", [ValueError("not ours"), MemoryError(), fuzz.TooSlow()], ids=repr)
 def test_what_must_not_happen_is_seen(monkeypatch, wrong):
     def check(spec):
         raise wrong

@@ -107,8 +107,13 @@ def play(
 
 def _goes_on(stream: Stream, view: View, reconnection: Reconnection | Arrival | None) -> bool:
     """Tell whether the stream plays, or waits for its device."""
-    waits = reconnection is not None and reconnection.waits(view.say)
-    return waits or (stream.active and not (reconnection and reconnection.moved))
+    if reconnection is None:
+        return stream.active
+    if reconnection.waits(view.say):
+        return True
+    if reconnection.moved:
+        return False
+    return stream.active or reconnection.waits(view.say)  # the device may have gone between the two looks
 
 
 @contextmanager

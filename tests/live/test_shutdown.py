@@ -23,7 +23,9 @@ def playing():
 
 
 def threads() -> list[str]:
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("rtfx "))
+    """Return the threads of streams; that which ends PortAudio at exit belongs to the process."""
+    names = [thread.name for thread in threading.enumerate()]
+    return sorted(name for name in names if name.startswith("rtfx ") and name != "rtfx exit")
 
 
 def until(done, seconds=20.0) -> bool:

@@ -37,8 +37,8 @@ BREAKAGES = [
     Breakage(
         "dilation ignored",
         "rtfx/plan/lowering/choose.py",
-        '        {"dilation": dilation},\n    )\n    sizes',
-        '        {"dilation": 1},\n    )\n    sizes',
+        'dilation = getattr(node, "dilation", 1)',
+        "dilation = 1",
         "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",
         same_code=True,
     ),
