@@ -29,11 +29,14 @@ DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model
 @click.command("info")
 @click.argument("model", required=False, metavar="MODEL|FOLDER")
 @click.option("--blocks", is_flag=True, help="List the blocks of a chain and their parameters.")
+@click.option(
+    "--plan", is_flag=True, help="Show the nodes and the compiled steps of a model, or of a set list's preset."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @compat_option
 @inputs_option
 @debug_option
-def command(model: str | None, blocks: bool, as_json: bool, compat: str | None, inputs: str | None) -> int:
+def command(model: str | None, blocks: bool, plan: bool, as_json: bool, compat: str | None, inputs: str | None) -> int:
     """Tell what a model file holds, or every model of a folder."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
@@ -41,6 +44,9 @@ def command(model: str | None, blocks: bool, as_json: bool, compat: str | None, 
         _print_blocks(as_json)
         return 0
     assert model is not None
+    if plan:
+        _print_plan(model, compat, inputs, as_json)
+        return 0
     if Path(model).is_dir():
         from .collection import show_folder
 
@@ -170,6 +176,28 @@ def _knob(knob: dict[str, Any]) -> str:
 
 def _level(level: dict[str, Any]) -> str:
     return f"{level['name']}: {level['input_db']:+.1f} dB before the model, {level['output_db']:+.1f} dB after it"
+
+
+def _print_plan(name: str, compat: str | None, inputs: str | None, as_json: bool) -> None:
+    """Print each model's nodes, then the steps and buffers of the whole chain; it is compiled if it was not."""
+    from ..api import Model, Rig
+    from ..model.load import load
+    from ..plan.resolve import DEFAULT_RATE
+    from ..plan.show import shown, steps_of
+    from ..rig.preset import split_selection
+
+    path, preset = split_selection(name)
+    is_list = path.lower().endswith((".yaml", ".yml"))
+    rig = Rig.from_yaml(path, preset, compat, inputs) if is_list else Rig([Model(load(name, compat, inputs))])
+    plan = rig.plan(rig.sample_rate or DEFAULT_RATE)
+    if as_json:
+        for step in steps_of(plan):
+            json_line(step)
+        return
+    for block in plan.blocks:
+        if block.source.playing is not None:
+            say(str(block.source.playing))
+    say(shown(plan))
 
 
 def _print_blocks(as_json: bool) -> None:

@@ -14,6 +14,8 @@ from ..errors import ShapeMismatch
 from .limits import NODES, at_most
 from .nodes import ROLES, Input, Node
 
+TOLD = ("role", "kind")  # fields that are printed also where they are the default
+
 
 class Graph:
     """Nodes by number, in an order in which they can be computed.
@@ -157,10 +159,10 @@ def described(nodes: dict[int, Node], widths: dict[int, int]) -> str:
         parts = []
         for field in fields(node):
             value = getattr(node, field.name)
-            if field.name == "sources" or value is None or (field.default is not None and value is field.default):
-                continue
-            shape = "x".join(map(str, value.shape)) if isinstance(value, np.ndarray) else value
-            parts.append(f"{field.name} {shape}")
+            if isinstance(value, np.ndarray):
+                parts.append(f"{field.name} {'x'.join(map(str, value.shape))}")
+            elif field.name in TOLD or (field.name != "sources" and value is not None and value != field.default):
+                parts.append(f"{field.name} {value}")
         sources = ", ".join(map(str, node.sources)) or "-"
         lines.append(f"{number:4}  {type(node).__name__:<10}  {sources:<8}  {widths[number]:>4}  {', '.join(parts)}")
     return "\n".join(lines)
