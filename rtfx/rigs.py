@@ -297,7 +297,7 @@ class Rig:
         say : callable, optional
             Is told if no device was found, so that nobody hears it, and while the end waits for a slow disk.
         **more
-            Further settings: those of `control.settings.StreamSettings`.
+            Further settings: those of `live.settings.StreamSettings`.
 
         Returns
         -------

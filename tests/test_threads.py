@@ -169,7 +169,7 @@ FORKED = """
 import os, sys, threading, time
 import numpy as np, soundfile, soxr, platformdirs  # a lock of the import system is not handed on
 import rtfx
-from rtfx.kernels import crew
+from rtfx.kernels import compile_workers
 
 m = rtfx.load("klon.json")
 x = np.zeros(48000, np.float32)
@@ -179,9 +179,9 @@ if "{when}" == "while another thread calls":
     busy.start()
     time.sleep(0.1)
 else:
-    begun = crew._Member._send
+    begun = compile_workers._Member._send
     started = threading.Event()
-    crew._Member._send = lambda self, message: (begun(self, message), started.set())
+    compile_workers._Member._send = lambda self, message: (begun(self, message), started.set())
     busy.start()
     started.wait(60)
 child = os.fork()

@@ -1,4 +1,4 @@
-"""The other end of `crew`: a process that is sent kernels and answers with their machine code."""
+"""The other end of `compile_workers`: a process that is sent kernels and answers with their machine code."""
 
 from __future__ import annotations
 

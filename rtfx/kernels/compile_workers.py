@@ -25,7 +25,7 @@ from .jit import Kernel
 MOST = 4  # a helper takes 200 MB while it works
 IDLE_SECONDS = 2.0
 PACKAGE = __name__.partition(".")[0]
-START = "import sys; sys.path[:] = {path!r}; from {package}.kernels.helper import serve; serve()"
+START = "import sys; sys.path[:] = {path!r}; from {package}.kernels.compile_worker_main import serve; serve()"
 
 _lock = threading.Lock()
 _waiting: queue.SimpleQueue[Kernel] = queue.SimpleQueue()

@@ -106,7 +106,7 @@ class Kernel:
                 f"{function.__qualname__} closes over {self.shape}, expected integers: other closures are never cached"
             )
         self.compile_seconds = 0.0
-        self.ordered: Future | None = None  # (code, seconds) of a helper process, see `crew`
+        self.ordered: Future | None = None  # (code, seconds) of a helper process, see `compile_workers`
         self.from_cache = False
 
     @property

@@ -38,7 +38,7 @@ class ChainBlock:
     bare : bool
         The model's own function: gains are 1, no DC blocker.
     level : str
-        "plugin": the level that the model states; "normal": `control.level` finds it; "none".
+        "plugin": the level that the model states; "normal": `loading.level` finds it; "none".
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
     resample_phase : str

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx import riff
+from rtfx import wave_headers
 from rtfx.engine.layout import ENGINE
 from rtfx.engine.rings import Rings
 from rtfx.errors import AudioFileError
@@ -289,7 +289,7 @@ def test_a_writer_that_breaks_says_so(tmp_path, band, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["wav", "rf64"])
 def test_beyond_four_gigabytes_a_wav_is_an_rf64(tmp_path, band, monkeypatch, suffix):
-    monkeypatch.setattr(riff, "LARGEST", 100_000)  # as if sizes had 17 bits in place of 32
+    monkeypatch.setattr(wave_headers, "LARGEST", 100_000)  # as if sizes had 17 bits in place of 32
     path = tmp_path / f"take.{suffix}"
     recorder = Recorder(band.rings, path, RATE)
     recorder.start()
@@ -304,14 +304,14 @@ def test_beyond_four_gigabytes_a_wav_is_an_rf64(tmp_path, band, monkeypatch, suf
 
 def test_a_header_counts_more_than_four_gigabytes(tmp_path):
     """A file of holes: only its header is on the disk."""
-    layout = riff.Layout(2, RATE, 32, riff.FLOAT)
+    layout = wave_headers.Layout(2, RATE, 32, wave_headers.FLOAT)
     frames = 2**30
-    head = riff.header(layout, 8 * frames)
+    head = wave_headers.header(layout, 8 * frames)
     with open(tmp_path / "x.wav", "wb") as file:
         file.write(head)
         file.truncate(len(head) + 8 * frames)
     assert soundfile.info(tmp_path / "x.wav").frames == frames
-    assert len(head) == len(riff.header(layout, 0)) == HEAD
+    assert len(head) == len(wave_headers.header(layout, 0)) == HEAD
 
 
 def test_an_aiff_at_its_end_goes_on_in_a_part(tmp_path, band, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx import riff
+from rtfx import wave_headers
 from rtfx.audio import Reader
 from rtfx.errors import AudioFileError
 from rtfx.host.wave import Writer, quantise
@@ -136,7 +136,7 @@ def test_what_holds_four_gigabytes_at_most_says_so_before_the_work_begins(tmp_pa
 
 @pytest.mark.parametrize("encoding", ["PCM_16", "PCM_24", "FLOAT"])
 def test_beyond_four_gigabytes_a_wav_is_an_rf64(tmp_path, monkeypatch, encoding):
-    monkeypatch.setattr(riff, "LARGEST", 9000)  # as if sizes had 13 bits in place of 32
+    monkeypatch.setattr(wave_headers, "LARGEST", 9000)  # as if sizes had 13 bits in place of 32
     x = noise(1, 5003)
     write(tmp_path / "x.wav", np.array_split(x, 7), encoding=encoding)
     assert soundfile.info(tmp_path / "x.wav").format == "RF64"

@@ -77,9 +77,10 @@ def test_helpers_compile_and_this_process_goes_without_numba(tmp_path):
     assert again["from_cache"] == 3 and again["announced"] == [] and again["helpers"] == 0 and not again["numba"]
 
 
+WORKERS = "from rtfx.kernels import compile_workers\ncompile_workers"
 DISABLED = {
-    "ends at once": 'from rtfx.kernels import crew\ncrew.START = "import sys; sys.exit(3)"\n',
-    "dies under way": 'from rtfx.kernels import crew\ncrew.START = "import sys; sys.stdin.buffer.read(9)"\n',
+    "ends at once": WORKERS + '.START = "import sys; sys.exit(3)"\n',
+    "dies under way": WORKERS + '.START = "import sys; sys.stdin.buffer.read(9)"\n',
     "cannot start": 'import sys\nsys.executable = "/no/such/program"\n',
     "no interpreter": 'import sys\nsys.executable = ""\n',
     "Numba is here already": "import numba\n",
