@@ -15,6 +15,7 @@ from .remember import remembered_device
 from .route import ALSA, route_name
 
 NULL = "null"
+PLUGINS = ("default", "pipewire", "pulse")  # ALSA's names of the sound server
 ALLOW_FEEDBACK = "press m to unmute, or start with --allow-feedback"
 Wanted = str | int | None
 
@@ -131,7 +132,12 @@ def _unnamed() -> list[Device]:
     behind_jack = jack_devices()
     keys = {device.key for device in behind_jack}
     others = {remembered_device(side) for side in ("input", "output")} - keys - {None}
-    return behind_jack if any(device.default_output for device in behind_jack) and not others else devices()
+    if any(device.default_output for device in behind_jack) and not others:
+        return behind_jack
+    if jack.route() != jack.PIPEWIRE_ROUTE:
+        return devices()
+    # ALSA's ways to PipeWire are there also while it has no device, and then nothing is heard
+    return [device for device in devices() if device.host_api != ALSA or device.name not in PLUGINS]
 
 
 def _lacks(wanted: str | int, known: list[Device]) -> str:

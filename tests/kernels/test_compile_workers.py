@@ -116,16 +116,19 @@ def test_no_helper_is_left_behind(tmp_path, number, doing):
         start_new_session=True,
     )
     with process:
-        assert process.stdout
-        helpers = [int(pid) for pid in process.stdout.readline().split()]
-        assert helpers and all(is_running(pid) for pid in helpers)
-        time.sleep(0.5)
-        if number == signal.SIGINT:
-            os.killpg(process.pid, number)
-            assert process.stdout.read() == "interrupted\n"
-        else:
-            process.send_signal(number)
-        process.wait(DEADLINE)
+        try:
+            assert process.stdout
+            helpers = [int(pid) for pid in process.stdout.readline().split()]
+            assert helpers and all(is_running(pid) for pid in helpers)
+            time.sleep(0.5)
+            if number == signal.SIGINT:
+                os.killpg(process.pid, number)
+                assert process.stdout.read() == "interrupted\n"
+            else:
+                process.send_signal(number)
+            process.wait(DEADLINE)
+        finally:
+            process.kill()  # what fails above leaves nobody asleep
     end = time.monotonic() + DEADLINE
     while (left := [pid for pid in helpers if is_running(pid)]) and time.monotonic() < end:
         time.sleep(0.05)
