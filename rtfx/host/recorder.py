@@ -17,7 +17,7 @@ from ..engine.rings import Rings
 from ..errors import AudioFileError, message_of, reason_of
 from ..files import free_name, target_of
 from .fallback_folders import places
-from .recording_formats import GrowingOther, GrowingWave, check_growing, grow
+from .growing import GrowingOther, GrowingWave, check_growing, grow
 from .timeouts import STALLED_SECONDS, await_writing
 
 DRAIN_SECONDS = 0.05

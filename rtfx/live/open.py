@@ -18,11 +18,11 @@ from ..find import find_audio
 from ..host.choose import Choice, choose
 from ..host.convert import count_no_sound, no_sound, planar, sound
 from ..host.devices import sample_rates
+from ..host.growing import check_growing
 from ..host.hosts import Host, open_host
 from ..host.hosts import order_kernels as order_host_kernels
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.recorder import Recorder
-from ..host.recording_formats import check_growing
 from ..host.remember import remembered_channel
 from ..host.reopen import Opened, channels
 from ..kernels.jit import compilation_listener

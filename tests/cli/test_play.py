@@ -113,13 +113,13 @@ def test_bad_latency(text):
 
 SLOW = """
 import sys, threading, time
-from rtfx.host import recording_formats, timeouts
-put, gone = recording_formats.GrowingWave._put, threading.Event()
+from rtfx.host import growing, timeouts
+put, gone = growing.GrowingWave._put, threading.Event()
 def slow(wave, place, data):
     if len(data) > 1000:
         time.sleep({seconds}) if {seconds} else gone.wait()
     return put(wave, place, data)
-recording_formats.GrowingWave._put = slow
+growing.GrowingWave._put = slow
 timeouts.STALLED_SECONDS, timeouts.QUIET_SECONDS = 3.0, 0.3
 from rtfx.cli.main import main
 main(sys.argv[1:])

@@ -17,7 +17,7 @@ from rtfx import wave_headers
 from rtfx.engine.layout import ENGINE
 from rtfx.engine.rings import Rings
 from rtfx.errors import AudioFileError
-from rtfx.host import fallback_folders, recording_formats, timeouts
+from rtfx.host import fallback_folders, growing, timeouts
 from rtfx.host import recorder as module
 from rtfx.host.recorder import Recorder
 from tests.cli.command import ENVIRONMENT
@@ -204,7 +204,7 @@ class Disk:
 
     def __init__(self, monkeypatch, seconds: float = 0.0):
         self.seconds, self.gone = seconds, threading.Event()
-        write = recording_formats.GrowingWave._put
+        write = growing.GrowingWave._put
 
         def put(wave, place, data):
             if len(data) > HEAD:
@@ -213,7 +213,7 @@ class Disk:
                     time.sleep(0.01)
             return write(wave, place, data)
 
-        monkeypatch.setattr(recording_formats.GrowingWave, "_put", put)
+        monkeypatch.setattr(growing.GrowingWave, "_put", put)
 
 
 def test_a_slow_disk_is_waited_for_while_it_gets_on_and_that_is_said(tmp_path, band, monkeypatch):
@@ -280,7 +280,7 @@ def test_a_full_disk_at_the_end_says_what_is_missing(tmp_path, band, file_limit,
 
 def test_a_writer_that_breaks_says_so(tmp_path, band, monkeypatch):
     recorder = Recorder(band.rings, tmp_path / "take.wav", RATE)
-    monkeypatch.setattr(recording_formats.GrowingWave, "write", lambda wave, block: 1 / 0)
+    monkeypatch.setattr(growing.GrowingWave, "write", lambda wave, block: 1 / 0)
     band.play(1000)
     recorder.start()
     recorder.close()
@@ -315,7 +315,7 @@ def test_a_header_counts_more_than_four_gigabytes(tmp_path):
 
 
 def test_an_aiff_at_its_end_goes_on_in_a_part(tmp_path, band, monkeypatch):
-    monkeypatch.setattr(recording_formats, "LARGEST", 2**16 + 80_000)
+    monkeypatch.setattr(growing, "LARGEST", 2**16 + 80_000)
     recorder = Recorder(band.rings, tmp_path / "take.aiff", RATE)
     recorder.start()
     for _ in range(3):

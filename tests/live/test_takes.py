@@ -16,7 +16,7 @@ from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.find import find_model
 from rtfx.host import fallback_folders, timeouts
-from rtfx.host.recording_formats import GrowingWave
+from rtfx.host.growing import GrowingWave
 from rtfx.live.controller import Controller
 from rtfx.live.take import describe, keeper
 from rtfx.live.take.describe import Described

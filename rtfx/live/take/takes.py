@@ -16,7 +16,7 @@ from ...engine.engine import Engine
 from ...errors import AudioFileError, ModelError, reason_of
 from ...files import replacement, write_file
 from ...host.fallback_folders import places
-from ...host.recording_formats import GrowingWave
+from ...host.growing import GrowingWave
 from ...host.timeouts import STALLED_SECONDS, await_writing
 from ...model import rtfx_json
 from .describe import PARTS, Described, Description

@@ -5,7 +5,7 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a recording whose header is written only at its end",
-        "rtfx/host/recording_formats.py",
+        "rtfx/host/growing.py",
         "        self.frames += done // size\n        self._put(0, self._header())",
         "        self.frames += done // size",
         "tests/host/test_recorder.py::test_the_file_opens_at_every_moment[wav]",
