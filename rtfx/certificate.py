@@ -19,8 +19,8 @@ from .kernels.jit import REGISTRY, Kernel
 from .kernels.native import C_FUNCTIONS
 from .model.spec import ModelSpec
 from .plan.chain import Plan
-from .plan.layout import RIG, STEP
 from .plan.resolve import DEFAULT_RATE
+from .plan.show import step_records
 
 SLEEP = C_FUNCTIONS["sleep"]
 # these call kernels through addresses out of a plan; PROCESS calls JACK's jack_port_get_buffer, which waits for nothing
@@ -72,21 +72,14 @@ def certify(spec: ModelSpec) -> Certificate:
     )
 
 
-def steps_of(plan: Plan):
-    """Return the steps of a plan, as a view of its arena."""
-    record = plan.arena[: RIG.itemsize].view(RIG)[0]
-    first = int(record["steps"])
-    return plan.arena[first : first + int(record["step_count"]) * STEP.itemsize].view(STEP)
-
-
 def kernels_of(plan: Plan) -> list[Kernel]:
     """Return the kernels that a plan calls."""
-    return [REGISTRY[int(address)] for address in steps_of(plan)["kernel"] if int(address) in REGISTRY]
+    return [REGISTRY[int(address)] for address in step_records(plan)["kernel"] if int(address) in REGISTRY]
 
 
 def unknown_addresses(plan: Plan) -> list[int]:
     """Return the addresses that a plan would call and that no kernel registered."""
-    return [int(address) for address in steps_of(plan)["kernel"] if int(address) not in REGISTRY]
+    return [int(address) for address in step_records(plan)["kernel"] if int(address) not in REGISTRY]
 
 
 def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> list[str]:

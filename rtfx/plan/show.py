@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..kernels.jit import REGISTRY
 from .chain import Plan
 from .layout import BUFFER, RIG, STEP
+
+
+def step_records(plan: Plan) -> np.ndarray:
+    """Return the STEP records of a plan, as a view of its arena."""
+    record = plan.arena[: RIG.itemsize].view(RIG)[0]
+    first = int(record["steps"])
+    return plan.arena[first : first + int(record["step_count"]) * STEP.itemsize].view(STEP)
 
 
 def steps_of(plan: Plan) -> list[dict[str, Any]]:
@@ -16,10 +25,8 @@ def steps_of(plan: Plan) -> list[dict[str, Any]]:
     `extra` (buffer and row, as ``"3.0"``), `domain` (0: it runs at the stream's rate, else at a model's own), `weights`
     (where its weights begin, bytes).
     """
-    record = plan.arena[: RIG.itemsize].view(RIG)[0]
-    steps = plan.arena[record["steps"] :][: record["step_count"] * STEP.itemsize].view(STEP)
     found = []
-    for step in steps:
+    for step in step_records(plan):
         kernel = REGISTRY.get(int(step["kernel"]))
         index = int(step["block"])
         extra = [f"{b}.{row}" for b, row in zip(step["extra"], step["extra_row"], strict=True) if b >= 0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfx.api import Rig
-from rtfx.certificate import MOVERS, certify, kernels_of, steps_of, unknown_addresses, violations
+from rtfx.certificate import MOVERS, certify, kernels_of, unknown_addresses, violations
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.process import CALLBACK_KERNEL
 from rtfx.engine.run import RUN_RIG
@@ -21,6 +21,7 @@ from rtfx.kernels.jit import COMPILED_ROOMS, PROCESS, Kernel, kernel
 from rtfx.kernels.memory import floats
 from rtfx.kernels.plain import PLAIN_CELL, PLAIN_CONV
 from rtfx.model.load import load
+from rtfx.plan.show import step_records
 
 from .rigs import RATE, chains, rig
 
@@ -47,11 +48,11 @@ def plans():
 
 
 def test_every_address_in_every_plan_is_a_registered_kernel(plans):
-    assert all(len(steps_of(plan)) for plan in plans.values())
+    assert all(len(step_records(plan)) for plan in plans.values())
     assert {name: unknown_addresses(plan) for name, plan in plans.items()} == {name: [] for name in plans}
     plan = plans["gain"]
     stray = replace(plan, arena=plan.arena.copy())
-    steps_of(stray)["kernel"][0] = 12345
+    step_records(stray)["kernel"][0] = 12345
     assert unknown_addresses(stray) == [12345]
 
 

@@ -282,6 +282,14 @@ REFUSED = {
         {"w": w(1, 6, 1), "r": w(1, 6, 2)},
         "linear_before_reset=1",
     ),
+    "automatic padding with a stride": (
+        [
+            ("Conv", ["x", "w"], ["a"], {"strides": [2]}),
+            ("ConvTranspose", ["a", "w"], ["y"], {"strides": [2], "auto_pad": "SAME_UPPER"}),
+        ],
+        {"w": w(1, 1, 4)},
+        "ConvTranspose: has a stride and automatic padding",
+    ),
     "erf by itself": (
         [("Div", ["x", "root"], ["a"], {}), ("Erf", ["a"], ["y"], {})],
         {"root": ROOT},

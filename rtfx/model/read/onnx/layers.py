@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..pt2 import layers
 from ..pt2.signals import FEATURE, ONE, TIME, Signal, Value
 from .operators import Call, Operator
 
+AUTOMATIC = ("SAME_UPPER", "SAME_LOWER")  # of auto_pad
 RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}  # gates
 ORDER = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}  # PyTorch's gates among ONNX's i o f c, z r h
 FUNCTIONS = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
@@ -33,7 +35,7 @@ def _along_time(call: Call, x: Signal, kernel: tuple[int, ...]) -> int:
 def _pads(call: Call, place: int, axes: int, lookback: int) -> tuple[int, int]:
     """Return the zeros before and behind the frames."""
     how = call.options.get("auto_pad") or "NOTSET"
-    if how in ("SAME_UPPER", "SAME_LOWER"):
+    if how in AUTOMATIC:
         less, more = lookback // 2, lookback - lookback // 2
         return (less, more) if how == "SAME_UPPER" else (more, less)
     pads = [0] * 2 * axes if how == "VALID" else list(call.options.get("pads") or [0] * 2 * axes)
@@ -48,39 +50,44 @@ def _one(call: Call, name: str, place: int) -> int:
     return int(values[place]) if values else 1
 
 
-def convolution(call: Call) -> Value:
+def _prepared(call: Call) -> tuple[Signal, dict[str, Any], int, int]:
+    """Return a convolution's signal, its arguments as PyTorch's over one axis, the frames it spans, those padded."""
     graph, x = call.graph, call.graph.signal(call.inputs[0])
     weight = graph.constant(call.inputs[1], "its weight")
     place = _along_time(call, x, weight.shape[2:])
-    axes = weight.ndim - 2
     stride, dilation = _one(call, "strides", place), _one(call, "dilations", place)
-    weight = weight.reshape(*weight.shape[:2], weight.shape[2 + place])
-    lookback = (weight.shape[2] - 1) * dilation
-    before, behind = _pads(call, place, axes, lookback)
-    if call.options.get("auto_pad") in ("SAME_UPPER", "SAME_LOWER") and stride > 1:
+    if call.options.get("auto_pad") in AUTOMATIC and stride > 1:
         graph.fail("has a stride and automatic padding, expected pads in numbers")
-    call.length = (call.length + before + behind - lookback - 1) // stride + 1
-    flat = replace(x, axes=(ONE, x.axes[1], TIME))
-    arguments = {"input": flat, "weight": weight, "bias": call.given(2), "stride": stride, "dilation": dilation}
-    y = layers.convolution(graph, arguments | {"padding": before, "groups": call.options.get("group", 1)})
+    axes = weight.ndim - 2
+    weight = weight.reshape(*weight.shape[:2], weight.shape[2 + place])
+    span = (weight.shape[2] - 1) * dilation + 1
+    before, behind = _pads(call, place, axes, span - 1)
+    arguments = {
+        "input": replace(x, axes=(ONE, x.axes[1], TIME)),
+        "weight": weight,
+        "bias": call.given(2),
+        "stride": stride,
+        "dilation": dilation,
+        "padding": before,
+        "groups": call.options.get("group", 1),
+    }
+    return x, arguments, span, before + behind
+
+
+def convolution(call: Call) -> Value:
+    x, arguments, span, padded = _prepared(call)
+    call.length = (call.length + padded - span) // arguments["stride"] + 1
+    y = layers.convolution(call.graph, arguments)
     return replace(y, axes=(ONE, y.axes[1], *x.axes[2:]))
 
 
 def transposed_convolution(call: Call) -> Value:
-    graph, x = call.graph, call.graph.signal(call.inputs[0])
-    weight = graph.constant(call.inputs[1], "its weight")
-    place = _along_time(call, x, weight.shape[2:])
-    stride, dilation = _one(call, "strides", place), _one(call, "dilations", place)
     if call.options.get("output_shape"):
-        graph.fail("states the size of its output, expected pads in numbers")
-    weight = weight.reshape(*weight.shape[:2], weight.shape[2 + place])
-    lookback = (weight.shape[2] - 1) * dilation
-    before, behind = _pads(call, place, weight.ndim - 2, lookback)
-    extra = (call.options.get("output_padding") or [0] * len(x.axes))[place]
-    call.length = (call.length - 1) * stride + lookback + 1 + extra - before - behind
-    flat = replace(x, axes=(ONE, x.axes[1], TIME))
-    arguments = {"input": flat, "weight": weight, "bias": call.given(2), "stride": stride, "dilation": dilation}
-    y = layers.transposed_convolution(graph, arguments | {"padding": before, "groups": call.options.get("group", 1)})
+        call.graph.fail("states the size of its output, expected pads in numbers")
+    x, arguments, span, padded = _prepared(call)
+    extra = (call.options.get("output_padding") or [0] * len(x.axes))[x.axes.index(TIME) - 2]
+    call.length = (call.length - 1) * arguments["stride"] + span + extra - padded
+    y = layers.transposed_convolution(call.graph, arguments)
     return replace(y, axes=(ONE, y.axes[1], *x.axes[2:]))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...limits import RECEPTIVE_FIELD, WIDTH, at_most
-from ...nodes import Activation, Add, Affine, Dense, Mul
-from ..pt2 import arithmetic, shapes
+from ...nodes import Activation, Add, Affine, Mul
+from ..pt2 import arithmetic, layers, shapes
 from ..pt2.signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 CONSTANT_NUMBERS = 1 << 22  # of a constant that operators make: no weight of a model file is as large
@@ -488,10 +488,7 @@ def _dense(call: Call, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
     at_most(weight.size, WIDTH * WIDTH, "numbers of a weight")
     if x.axes[-1] == TIME:
         call.graph.fail("mixes the frames of a window: rtfx runs nets that give every frame")
-    if x.axes[-1] != FEATURE and x.width > 1:
-        call.graph.fail(f"reads ({', '.join(x.axes)}), expected the features last")
-    y = call.graph.follow(x, Dense((x.node,), weight, bias))
-    return replace(y, axes=(*x.axes[:-1], ONE if y.width == 1 else FEATURE))
+    return layers.linear(call.graph, {"input": x, "weight": weight, "bias": bias})
 
 
 OPERATORS: dict[str, Operator] = {

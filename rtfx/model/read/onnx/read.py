@@ -60,9 +60,11 @@ def read(
         if operator.kind not in KNOWN:
             raise UnsupportedArchitecture(f"{_place(operator)}: is no operation that rtfx has a layer for")
     failed: ModelError | UsageError | None = None
-    for axis in _time_axes(program):
+    states = _states(program)
+    audio = _audio(program, states)
+    for axis in _time_axes(program.inputs[audio]):
         try:
-            return _model(program, axis, name, knobs, sample_rate, asked)
+            return _model(program, audio, states, axis, name, knobs, sample_rate, asked)
         except UnsupportedArchitecture as error:
             failed = failed or error
         except UNLIKE as error:
@@ -95,9 +97,8 @@ def _handed_out(program: Program, name: str) -> bool:
     return bool(found & set(program.outputs[1:]))
 
 
-def _audio(program: Program) -> str:
+def _audio(program: Program, states: set[str]) -> str:
     """Return the audio input."""
-    states = _states(program)
     first = next((name for name in program.inputs if name not in states), None)
     if first is None:
         raise UnsupportedArchitecture("all inputs are states, expected audio")
@@ -108,9 +109,8 @@ def _is_batch(size: int | str | None) -> bool:
     return isinstance(size, str) and size.lower().startswith(BATCH)
 
 
-def _time_axes(program: Program) -> list[int]:
+def _time_axes(sizes: tuple[int | str | None, ...]) -> list[int]:
     """Return the axes of the audio input that the frames may run along, the likeliest first."""
-    sizes = program.inputs[_audio(program)]
     open_ = [i for i, size in enumerate(sizes) if not isinstance(size, int)]
     if len(open_) > 1:
         named = [i for i in open_ if not _is_batch(sizes[i])]
@@ -134,10 +134,17 @@ def _fixed(sizes: tuple[int | str | None, ...], time: int | None, frames: int) -
 
 
 def _model(
-    program: Program, time: int, name: str, knobs: list[str] | None, sample_rate: float | None, asked: str | None
+    program: Program,
+    audio: str,
+    states: set[str],
+    time: int,
+    name: str,
+    knobs: list[str] | None,
+    sample_rate: float | None,
+    asked: str | None,
 ) -> ModelSpec:
-    """Return the model, its frames running along an axis of the audio input."""
-    graph, audio, states = SignalGraph(), _audio(program), _states(program)
+    """Return the model, its frames running along the axis `time` of the audio input."""
+    graph = SignalGraph()
     stated = program.inputs[audio][time]
     frames = stated if isinstance(stated, int) else FRAMES
     values: dict[str, Value] = {"": None, **program.tensors}
