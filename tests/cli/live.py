@@ -79,3 +79,16 @@ class Play:
         self._reader.join(PATIENCE)
         self.process.stdout.close()
         self.process.stderr.close()
+
+
+def play(server, *arguments) -> Play:
+    """Start to play and wait until it sounds."""
+    player = Play(server, "--model", "klon.json", *arguments)
+    player.says("preset 1")
+    return player
+
+
+def close_players() -> None:
+    """End the players that a test has left."""
+    while Play.running:
+        Play.running.pop().close()

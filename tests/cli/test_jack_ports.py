@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.jack_server import PERIOD, RATE, Server, Talker, installed
 
-from .live import Play
+from .live import Play, close_players, play
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
@@ -22,14 +22,7 @@ SPEAKERS = {("rtfx:out_1", "system:playback_1"), ("rtfx:out_2", "system:playback
 def server(request):
     with Server(**getattr(request, "param", {})) as server:
         yield server
-        while Play.running:
-            Play.running.pop().close()
-
-
-def play(server, *arguments) -> Play:
-    player = Play(server, "--model", "klon.json", *arguments)
-    player.says("preset 1")
-    return player
+        close_players()
 
 
 def links(server) -> set[tuple[str, str]]:

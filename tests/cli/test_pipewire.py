@@ -12,7 +12,7 @@ from tests.host.jack_server import Talker
 from tests.host.pipewire_server import PipeWire, installed
 
 from .command import COMMAND, ENVIRONMENT
-from .live import PATIENCE, Play
+from .live import PATIENCE, Play, close_players, play
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
@@ -40,15 +40,7 @@ def server(desktop, monkeypatch, tmp_path):
     desktop.default("sink", "out")
     desktop.default("source", "guitar")
     yield desktop
-    while Play.running:
-        Play.running.pop().close()
-
-
-def play(server, *arguments) -> Play:
-    """Start to play and wait until it sounds."""
-    player = Play(server, "--model", "klon.json", *arguments)
-    player.says("preset 1")
-    return player
+    close_players()
 
 
 def period(server) -> int:

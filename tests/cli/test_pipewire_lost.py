@@ -11,7 +11,7 @@ import soundfile
 
 from tests.host.pipewire_server import PipeWire, installed
 
-from .live import PATIENCE, Play, exit_seconds
+from .live import PATIENCE, Play, close_players, exit_seconds, play
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
@@ -27,14 +27,7 @@ def server(monkeypatch, tmp_path, request):
         server.environment["XDG_CONFIG_HOME"] = str(tmp_path)
         server.make("sink", "out", "Speakers")
         yield server
-        while Play.running:
-            Play.running.pop().close()
-
-
-def play(server, *arguments) -> Play:
-    player = Play(server, "--model", "klon.json", *arguments)
-    player.says("preset 1")
-    return player
+        close_players()
 
 
 def test_no_input_but_a_monitor(server):

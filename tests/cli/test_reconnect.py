@@ -9,7 +9,7 @@ import pytest
 
 from tests.host.jack_server import Server, installed
 
-from .live import PATIENCE, Play, exit_seconds
+from .live import PATIENCE, Play, close_players, exit_seconds
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
@@ -27,8 +27,7 @@ presets:
 def server():
     with Server() as server:
         yield server
-        while Play.running:
-            Play.running.pop().close()
+        close_players()
 
 
 @pytest.mark.parametrize("rate", [48000, 44100])

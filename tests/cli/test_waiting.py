@@ -9,7 +9,7 @@ import pytest
 from tests.host.pipewire_server import PipeWire, installed
 
 from .command import rtfx
-from .live import Play
+from .live import Play, close_players
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
@@ -23,8 +23,7 @@ def absent(monkeypatch, tmp_path):
     server = PipeWire()
     monkeypatch.setitem(server.environment, "XDG_CONFIG_HOME", str(tmp_path))
     yield server
-    while Play.running:
-        Play.running.pop().close()
+    close_players()
     server.__exit__()
 
 
