@@ -5,21 +5,18 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a capacitor of the pedal that takes up half its charge",
-        "rtfx/effects/klon_circuit.py",
         "e9 += 2.0 * r9 * left_g * (amp - e9 - v)",
         "e9 += r9 * left_g * (amp - e9 - v)",
         "tests/effects/test_klon.py::test_two_formulations_agree[0.5]",
     ),
     Breakage(
         "the pedal's clean path with its pot turned round",
-        "rtfx/effects/klon_circuit.py",
         "down_g = 1.0 / (top + wiper_ohms)",
         "down_g = 1.0 / (bottom + wiper_ohms)",
         "tests/effects/test_klon.py::test_two_formulations_agree[0.3]",
     ),
     Breakage(
         "a kernel that allocates",
-        "rtfx/effects/gain.py",
         "    for n in range(frames):\n        y[n] = x[n] * gain[n]",
         "    y[:] = x * gain",
         "tests/engine/test_safety.py::test_effects_are_safe",
@@ -27,7 +24,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the limiter's release with the wrong sign",
-        "rtfx/effects/limiter.py",
         "return math.exp(-1.0 / (RELEASE_SECONDS * sample_rate))",
         "return math.exp(1.0 / (RELEASE_SECONDS * sample_rate))",
         "tests/engine/test_guard.py::test_limiter_against_numpy",

@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a stereo file heard on one side",
-        "rtfx/live/open.py",
         "        return int(source.shape[1])",
         "        return 1",
         "tests/live/test_open.py::test_a_stereo_file_plays_in_stereo",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a take without what was learned in it",
-        "rtfx/live/take/replay.py",
         "weights = self._weights(told, preset)",
         "weights = None",
         "tests/live/test_takes.py::test_what_is_learned_while_it_plays_is_in_the_take",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a reload that throws away what was turned",
-        "rtfx/live/reload.py",
         "                values[name] = played[name]",
         "                pass",
         "tests/live/test_reload.py::test_an_edited_value_is_heard_and_a_turned_one_kept",
@@ -29,7 +26,6 @@ BREAKAGES = [
     ),
     Breakage(
         "half a file taken for a mistake",
-        "rtfx/live/watch.py",
         "PATIENCE_SECONDS = 1.0",
         "PATIENCE_SECONDS = 0.0",
         "tests/live/test_reload.py::test_half_a_file_is_no_mistake",
@@ -37,7 +33,6 @@ BREAKAGES = [
     ),
     Breakage(
         "slots that forget what played",
-        "rtfx/live/slots.py",
         "pair.kept[pair.current] = playing",
         "pair.kept[slot] = playing",
         "tests/live/test_knobs.py::test_slots_are_compared_and_kept_apart",
@@ -45,7 +40,6 @@ BREAKAGES = [
     ),
     Breakage(
         "undo in the wrong direction",
-        "rtfx/live/knobs.py",
         "target = change.after if again else change.before",
         "target = change.before if again else change.after",
         "tests/ui/test_keys.py::test_undo_and_redo",
@@ -53,7 +47,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a set list replaced without reading it back",
-        "rtfx/live/set_list_text.py",
         "            if not means(load_set_list(part, BLOCKS)):",
         "            if not load_set_list(part, BLOCKS):",
         "tests/live/test_save.py::test_what_an_alias_would_change_elsewhere_is_refused",
@@ -61,7 +54,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a seed that was found and saved as it was opened",
-        "rtfx/live/save.py",
         "    heard = _with_cab(source, stream.cab)",
         "    heard = _with_cab(stream.set_list.select(source.name), stream.cab)",
         "tests/live/test_save.py::test_a_seed_that_was_found_is_saved_and_plays_again",
@@ -69,7 +61,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a take that begins from rest",
-        "rtfx/live/take/replay.py",
         'restore(engine, state["engine"], rigs, numbers)',
         "engine.rigs.update({rigs[n].address: rigs[n] for n in rigs})",
         "tests/live/test_takes.py::test_a_take_nulls_bit_for_bit_whatever_happened[0]",
@@ -77,7 +68,6 @@ BREAKAGES = [
     ),
     Breakage(
         "presets switched a block late in a take",
-        "rtfx/live/take/replay.py",
         'events[following]["frame"] <= place:',
         'events[following]["frame"] < place:',
         "tests/live/test_takes.py::test_a_take_nulls_bit_for_bit_whatever_happened[0]",
@@ -85,7 +75,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a notebook's interrupt that leaves the audio playing",
-        "rtfx/live/interrupt.py",
         'isinstance(getattr(result, "error_in_exec", None), KeyboardInterrupt)',
         "False",
         "tests/test_notebook.py::test_an_interrupted_cell_of_a_notebook_ends_the_audio",
@@ -93,7 +82,6 @@ BREAKAGES = [
     ),
     Breakage(
         "what a rig begins with is asked for again after it has begun",
-        "rtfx/live/controller.py",
         "rig.origin = Origin(preset, values, primes, preset.learned)",
         "rig.origin = Origin(preset, preset.now(), primes, preset.learned)",
         "tests/live/test_takes.py::test_what_is_turned_while_a_rig_is_made_nulls_too",
@@ -101,7 +89,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a net beyond all memory is refused only once it is built",
-        "rtfx/live/controller.py",
         "preset.blocks[block].check_together(preset.values[block] | new)",
         "pass",
         "tests/live/test_reseed.py::test_what_cannot_be_is_refused_and_the_sound_stays",

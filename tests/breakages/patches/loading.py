@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "loudness measured on the loudest guitar alone",
-        "rtfx/loading/guitars.py",
         "return sum(found) / len(found) if found else -math.inf",
         "return max(found) if found else -math.inf",
         "tests/loading/test_level_spread.py::test_shipped_models_are_near_each_other_on_any_guitar",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a model's loudness measured without its cabinet",
-        "rtfx/loading/level.py",
         "measured = remembered([block, *cabs], sample_rate)",
         "measured = remembered([block], sample_rate)",
         "tests/loading/test_level.py::test_a_cabinet_is_part_of_the_loudness",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "loudness believed where the file states one",
-        "rtfx/loading/level.py",
         "if block.bare or block.level != NORMAL:",
         "if block.bare or block.level != NORMAL or block.spec.level_db:",
         "tests/loading/test_level.py::test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it[stated]",
@@ -29,7 +26,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a preset that is loaded later with the weights of the file",
-        "rtfx/loading/loaded_preset.py",
         "if not self.template.prewarmed:",
         "if False:",
         "tests/live/test_update.py::test_a_preset_that_is_chosen_later_has_the_new_weights",
@@ -37,7 +33,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a preset with a missing file that ends the whole set list",
-        "rtfx/loading/load.py",
         "            if fixed and index == first:",
         "            if index >= 0:",
         "tests/live/test_unplayable.py::test_one_bad_preset_of_three_is_marked_and_the_others_play",

@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "a layer of Keras that is called twice read as if once",
-        "rtfx/model/read/keras_graph.py",
         "    return str(layer), int(call)",
         "    return str(layer), 0",
         "tests/model/test_keras_file.py::test_a_layer_called_twice_numbers_and_differences",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "numbers in strings not read",
-        "rtfx/model/values.py",
         'return int(value) if value.strip().lstrip("+-").isdigit() else float(value)',
         "return value",
         "tests/model/test_spellings.py::test_numbers_as_strings",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "gates of a GRU left in PyTorch's order when written",
-        "rtfx/model/write/rtneural.py",
         "return np.concatenate([z, r, n])",
         "return np.concatenate([r, z, n])",
         "tests/model/test_write.py::test_rtneural_files_by_the_second_evaluator[gru]",
@@ -29,7 +26,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the bias of a WaveNet's first layer lost when written",
-        "rtfx/model/write/wavenet_parts.py",
         "conv = conv.shifted(conv.constant(bias))",
         "conv = conv.shifted(0 * conv.bias)",
         "tests/model/test_write.py::test_wavenets_of_another_family_as_nam_by_the_second_evaluator[tanh]",
@@ -37,7 +33,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a FiLM behind a layer's mix lost when written",
-        "rtfx/model/write/wavenet_parts.py",
         'films |= {"head1x1_post_film": film} if film else {}',
         "films |= {}",
         "tests/model/test_write.py::test_every_family_in_every_format_that_has_words_for_it[nam-head1x1_post_film]",
@@ -45,7 +40,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the smaller sizes of a net written as the largest",
-        "rtfx/model/write/nam.py",
         '"model": document(inner)[0]}',
         '"model": document(spec.at_size(1.0))[0]}',
         "tests/model/test_write.py::test_every_size_is_written[container-.nam]",
@@ -53,7 +47,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a random net beyond all memory",
-        "rtfx/model/random/nets.py",
         "    settings = parse(text, KINDS)\n    check_cost(settings, ",
         "    settings = parse(text, KINDS)\n    str(",
         "tests/model/test_random_cost.py::test_refused_with_both_figures_and_a_setting_that_fits",
@@ -61,7 +54,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a level found before the net's memory is full",
-        "rtfx/model/random/nets.py",
         "return calibrated(spec, _within(settings, FRAMES // 2))",
         "return calibrated(spec)",
         "tests/model/test_random_cost.py::test_the_level_holds_once_a_long_memory_is_full",
@@ -69,7 +61,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a random net with biases that starts cold from zero states",
-        "rtfx/model/random/nets.py",
         "quiet_past=not silent",
         "quiet_past=False",
         "tests/model/test_random.py::test_a_cold_net_has_heard_silence",
@@ -77,7 +68,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the same seed once more",
-        "rtfx/model/random/nets.py",
         " | {key: str(value) for key, value in settings.items()}",
         "",
         "tests/live/test_reseed.py::test_words_with_other_settings",
@@ -85,7 +75,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the shift of a convolution's padding lost",
-        "rtfx/model/read/pt2/layers.py",
         "shift = x.shift + (lookback - before) * x.period",
         "shift = x.shift + lookback * x.period",
         "tests/model/test_pt2.py::test_stored_exports[gated]",

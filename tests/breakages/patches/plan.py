@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "an interpolated state that nobody checks for stability",
-        "rtfx/plan/stability.py",
         "return pole <= 1.0 or ",
         "return pole <= 9.0 or ",
         "tests/plan/test_rates.py::test_a_net_that_would_howl_is_resampled_and_the_reason_is_said",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a latency that leaves out one of two conversions",
-        "rtfx/plan/polyphase.py",
         "latency = math.ceil(outward_delay + early - 1e-9)",
         "latency = math.ceil(early - 1e-9)",
         "tests/plan/test_polyphase.py::test_the_latency_is_the_delay_of_an_impulse[44100-linear]",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "the two modes of the pedal crossfaded as if they were different sounds",
-        "rtfx/plan/klon_steps.py",
         "builder.alike.add(builder.block)",
         "builder.alike.clear()",
         "tests/live/test_klon.py::test_the_switch_of_the_mode_is_no_click[neural-circuit]",
@@ -29,14 +26,12 @@ BREAKAGES = [
     ),
     Breakage(
         "a kernel whose self-check accepts anything",
-        "rtfx/plan/self_check.py",
         "    if error < TOLERANCE:",
         "    if True:",
         "tests/plan/test_choose.py::test_a_wrong_tile_is_reported_and_replaced",
     ),
     Breakage(
         "dilation ignored",
-        "rtfx/plan/lowering/choose.py",
         'dilation = getattr(node, "dilation", 1)',
         "dilation = 1",
         "tests/engine/test_blocks.py::test_long_history_against_numpy[64-8-500-False]",
@@ -44,7 +39,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a measured choice that is none any more made all the same",
-        "rtfx/plan/wisdom.py",
         "made = next((one for one in among if one == known), rule)",
         "made = known or rule",
         "tests/test_tune.py::test_a_choice_that_is_none_any_more_is_not_made",
@@ -52,7 +46,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a net that hears the corners of the pedal's knob",
-        "rtfx/plan/klon_steps.py",
         "rounded(builder, cells[0], sample_rate)",
         "cells[0]",
         "tests/live/test_klon.py::test_a_turn_of_the_gain_makes_no_noise[neural-1e-05]",
@@ -60,7 +53,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a model that hears the corners of its knobs",
-        "rtfx/plan/chain.py",
         "        controls[knob.name] = rounded(builder, controls[knob.name], sample_rate)",
         "        pass",
         "tests/effects/test_knob.py::test_a_turn_of_a_models_knob_makes_no_noise",

@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "an update that reaches no stream",
-        "rtfx/api.py",
         "stream.controller.update(preset, block, self.spec)",
         "pass",
         "tests/live/test_update.py::test_the_last_update_is_what_plays_on",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a check that hears no jump of loudness",
-        "rtfx/check.py",
         "JUMP_LU = 3.0",
         "JUMP_LU = 60.0",
         "tests/test_check.py::test_loudness",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a certificate that looks at no kernel of the model",
-        "rtfx/certificate.py",
         "(CALLBACK_KERNEL, RUN_RIG, PACE, PROCESS, *kernels_of(plan))",
         "(CALLBACK_KERNEL, RUN_RIG, PACE)",
         "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
@@ -30,7 +27,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a round trip measured one frame short",
-        "rtfx/roundtrip.py",
         "place = int(np.argmax(correlation))",
         "place = int(np.argmax(correlation)) - 1",
         "tests/cli/test_latency.py::test_delays_are_found_to_the_frame",

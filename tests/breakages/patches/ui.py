@@ -5,7 +5,6 @@ from .breakage import Breakage
 BREAKAGES = [
     Breakage(
         "meters yellow too late",
-        "rtfx/ui/meter_bars.py",
         "YELLOW_DBFS, RED_DBFS = -3.0, 0.0",
         "YELLOW_DBFS, RED_DBFS = -2.0, 0.0",
         "tests/ui/test_panel.py::test_levels_are_yellow_from_minus_3_and_red_from_0",
@@ -13,7 +12,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a page that cannot be drawn ends the sound",
-        "rtfx/ui/session.py",
         "            with _sound_goes_on(told):\n                view.update(meters)\n",
         "            view.update(meters)\n",
         "tests/ui/test_view.py::test_a_fault_of_page_or_key_is_said_once_and_the_sound_goes_on",
@@ -21,7 +19,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a page cleared at every frame",
-        "rtfx/ui/screen.py",
         '        text = ""\n',
         "        text = CLEAR\n",
         "tests/ui/test_screen.py::test_only_lines_that_change_are_written_and_nothing_is_cleared",
@@ -29,7 +26,6 @@ BREAKAGES = [
     ),
     Breakage(
         "a guard that leaves the terminal as it is",
-        "rtfx/ui/restore_terminal.py",
         "printf '%b' \"$1\"",
         ":",
         "tests/ui/test_terminal.py::test_a_kill_that_nothing_can_catch",
