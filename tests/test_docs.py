@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_table_of_sample_rates():
     """A small linear net survives every method; dilation and linear phase better than -40 dB."""
-    command = [sys.executable, "docs/sample_rates.py", "random:tcn?seed=1&layers=2&channels=2"]
+    command = [sys.executable, "docs/measurements/sample_rates.py", "random:tcn?seed=1&layers=2&channels=2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line]

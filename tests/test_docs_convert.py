@@ -1,4 +1,4 @@
-"""docs/convert.md quotes what the command answers, word for word."""
+"""docs/how-to/convert.md quotes what the command answers, word for word."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 from .cli.command import process
 
 EXPORTS = Path(__file__).parent / "model/exports"
-PAGE = (Path(__file__).parents[1] / "docs/convert.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs/how-to/convert.md").read_text()
 
 
 def test_the_example(tmp_path):

@@ -29,7 +29,7 @@ RATE = 48000
 
 def examples() -> list[tuple[str, str]]:
     """Return the examples of the page: title, and the code under it as one."""
-    sections = (ROOT / "docs" / "notebook.md").read_text().split("\n## ")[1:]
+    sections = (ROOT / "docs/how-to/notebook.md").read_text().split("\n## ")[1:]
     blocks = [(text.partition("\n")[0], re.findall(r"```python\n(.*?)```", text, re.DOTALL)) for text in sections]
     return [(title, "\n".join(code)) for title, code in blocks]
 

@@ -1,8 +1,8 @@
 """The gain stage of a Klon Centaur, simulated from its component values: the teacher of models/klon.json.
 
 Topology and values after J. Chowdhury, "A comparison of virtual analog modelling techniques for desktop and embedded
-implementations" (arXiv 2009.02833) and the reference recordings that belong to it (docs/klon.md says what they show and
-where a schematic differs). Three parts, each solved by the trapezoidal rule:
+implementations" (arXiv 2009.02833) and the reference recordings that belong to it (docs/measurements/klon.md says what
+they show and where a schematic differs). Three parts, each solved by the trapezoidal rule:
 
     pre-amp    C3 into the op-amp's input; R6 with C5 and the pot's first half load it; R7, C16 and R19 carry the bass
                past everything (feed-forward 1)

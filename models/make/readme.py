@@ -21,7 +21,7 @@ import soundfile
 import rtfx
 
 FOLDER = Path(__file__).parents[1]
-PICTURES = FOLDER.parent / "docs/pictures"
+PICTURES = FOLDER.parent / "docs/measurements/pictures"
 RATE = 48000
 SINE_HZ, SINE_SIZE, PLACE = 5001, 0.5, 0.75
 POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -121,7 +121,7 @@ def main() -> None:
         rates.append(f"| {rate} | {per_cent(found.values())} |")
     names = [*teachers(), *snapshots(), "ronn-42"]
     drawn = [picture(name, riff) for name in names]
-    pictures = "\n".join(f"![{path.stem}](../docs/pictures/{path.name})" for path in drawn)
+    pictures = "\n".join(f"![{path.stem}](../docs/measurements/pictures/{path.name})" for path in drawn)
     seeds = ", ".join(str(seed) for seed in (klon.SEED, *(r.seed for r in shelf.RECIPES.values())))
     text = Path(__file__).with_suffix(".md").read_text().format(
         seed=held_out.SEED, seeds=seeds, sine=SINE_HZ, place=PLACE, table="\n".join(table), still="\n".join(still),

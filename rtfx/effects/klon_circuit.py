@@ -7,11 +7,12 @@
                half, C11, R15 and a resistor as R16 (feed-forward 2)
     sum        R20 with C13, on a charge pump's rails
 
-Topology and values: J. Chowdhury, arXiv 2009.02833, and docs/klon.md. Trapezoidal rule: at each sample a capacitor is a
-voltage e behind h / C ohms, h half the sample period; v being its new voltage, the next e is 2 v - e. The only states
-are those voltages, so the knob may move at any sample without adding energy. What is left at each sample is linear but
-for the diodes, whose voltage Newton's method finds from above in at most `ITERATIONS` steps; there the equation is
-convex and monotonic, so every step comes nearer and the voltage is bounded even where the last step is not reached.
+Topology and values: J. Chowdhury, arXiv 2009.02833, and docs/measurements/klon.md. Trapezoidal rule: at each sample a
+capacitor is a voltage e behind h / C ohms, h half the sample period; v being its new voltage, the next e is 2 v - e.
+The only states are those voltages, so the knob may move at any sample without adding energy. What is left at each
+sample is linear but for the diodes, whose voltage Newton's method finds from above in at most `ITERATIONS` steps; there
+the equation is convex and monotonic, so every step comes nearer and the voltage is bounded even where the last step is
+not reached.
 """
 
 from __future__ import annotations

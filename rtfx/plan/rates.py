@@ -12,7 +12,7 @@ resample    conversion there and back around the model                        al
 ==========  ================================================================  ===================  =================
 
 At a whole multiple M of the model's rate, delay and dilate make M interleaved copies of the net: every M-th sample is
-exactly what the net makes of every M-th sample. docs/sample-rates.md measures the methods.
+exactly what the net makes of every M-th sample. docs/measurements/sample-rates.md measures the methods.
 """
 
 from __future__ import annotations

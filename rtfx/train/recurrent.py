@@ -32,7 +32,7 @@ class RecurrentLearner:
     """A recurrent net and its optimiser; weights in PyTorch's order, see `Learner`.
 
     The audio is not added to the output unless `Options.skip` says so: a pedal and an amp were learnt to a smaller
-    error without it in the same time (`docs/train.md`).
+    error without it in the same time (`docs/guide/training.md`).
     """
 
     def __init__(self, cell: str, hidden: int, inputs: int, options: Options | None = None, seed: int = 0):

@@ -1,4 +1,4 @@
-"""The example of a description in docs/families.md loads, and its table names every type of layer and every key."""
+"""The example in docs/reference/formats.md loads, and its table names every type of layer and every key."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from rtfx.model.reference import evaluate
 from .guitar_nets import filled, rnn_shapes
 from .nets import write
 
-PAGE = (Path(__file__).parents[2] / "docs/families.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/reference/formats.md").read_text()
 
 
 def test_the_example(tmp_path):

@@ -168,7 +168,7 @@ def test_each_key_has_one_action_and_can_be_typed():
 
 
 def test_the_documentation_names_every_key():
-    text = (Path(__file__).parents[2] / "docs" / "play.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/guide/playing.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.startswith("| `")] == [
         f"| `{action.label}` | {action.summary} |" for action in ACTIONS
     ]

@@ -10,7 +10,7 @@ network. For ``net.json`` that is said in ``net.arch.json``::
 
 Only ``layers`` must be there. `inputs` are audio channels (1); each of `knobs` is one more feature behind them, but
 for those that a film layer reads. Layers are applied one after the other; `prefix` is what comes before ``weight`` in
-the tensors' names, "" if it is left out. docs/families.md has this table for users.
+the tensors' names, "" if it is left out. docs/reference/formats.md has this table for users.
 
 ================  ===================================================================================================
 type              further keys
@@ -90,7 +90,7 @@ def read(
     if beside is None:
         raise UnsupportedArchitecture(
             "a PyTorch state_dict without a description of the network: tensors alone do not say how they are joined; "
-            f"write {path.with_suffix('.arch.json').name} beside it (docs/families.md says how)"
+            f"write {path.with_suffix('.arch.json').name} beside it (docs/reference/formats.md says how)"
         )
     arch = mapping(read_json(beside), beside.name)
     for key in arch:

@@ -1,4 +1,6 @@
-"""Prints the tables of sample-rates.md: ``python docs/sample_rates.py [MODEL]...``; without a name, the shipped models.
+"""Print the tables of sample-rates.md: ``python docs/measurements/sample_rates.py [MODEL]...``.
+
+Without a name, it measures the shipped models.
 
 A model plays four seconds of the riff at its own rate. The same four seconds, brought to another rate by soxr at its
 best quality, are played there by every method; the outcome, earlier by the latency that the plan states, is brought to
@@ -26,7 +28,7 @@ from rtfx.plan.fit import fitted
 from rtfx.plan.rates import choose_method
 
 RATES = (44100, 48000, 88200, 96000, 192000)
-RIFF = Path(__file__).parents[1] / "models" / "riff.flac"
+RIFF = Path(__file__).parents[2] / "models" / "riff.flac"
 START, SECONDS = 2.0, 4.0
 SINE_HZ, SINE_LEVEL = 2489, 0.25  # a prime: what folds back misses the harmonics
 HEARD_HZ = 20000
