@@ -9,7 +9,7 @@ from ..model.nets import write
 from ..test_families import FILES
 from .machine import ROOT, Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]  # s; it takes four minutes of one core
+pytestmark = [pytest.mark.emulated, pytest.mark.slow, pytest.mark.timeout(3000)]  # s; it takes four minutes of one core
 SHIPPED = ("klon.json", "ronn-42.json")
 # Captures whose nets amplify the errors of their gates, and a file of each larger kind.
 CAPTURES = (
