@@ -60,6 +60,12 @@ class Play:
             if all(word in line for word in words):
                 return line
 
+    def has_said(self, *words) -> bool:
+        """Return whether a line with these words has come, without waiting."""
+        while not self._lines.empty() and (line := self._lines.get()) is not None:
+            self.said.append(line)
+        return any(all(word in line for word in words) for line in self.said)
+
     def ends(self, number=None) -> tuple[int, dict, float]:
         """Return exit code, JSON and the seconds it took, after a signal."""
         begin = time.monotonic()
@@ -70,7 +76,9 @@ class Play:
             code = self.process.wait(PATIENCE)
         finally:
             self.close()
-        self.said += [line for line in iter(self._lines.get, None)]
+        self._reader.join(PATIENCE)
+        while not self._lines.empty():
+            self.said += [line for line in [self._lines.get()] if line is not None]
         return code, json.loads(out), time.monotonic() - begin
 
     def close(self) -> None:

@@ -122,21 +122,26 @@ def test_a_graph_at_44_1_khz(server):
 
 @pytest.mark.parametrize("server", [(48000, (44100,))], indirect=True)
 def test_a_graph_that_runs_at_another_rate_than_it_tells(server, tmp_path):
-    """A program that plays holds it at its own rate, and PipeWire tells its default to whoever does not play yet."""
+    """A program that plays holds it at its own rate, and PipeWire tells its default to whoever does not play yet.
+
+    On a busy machine PipeWire's own player crashes now and then and the rate goes back: then the test begins again.
+    """
     server.make("source", "guitar", "Guitar")
     soundfile.write(tmp_path / "song.wav", np.zeros((44100 * 120, 2)), 44100)
-    song = subprocess.Popen(["pw-cat", "-p", tmp_path / "song.wav"], env=server.environment)
-    try:
-        server.wait(lambda: ("pw-cat:output_FL", "out:playback_FL") in server.links(), "the song")
-        time.sleep(0.5)
-        player = Play(server, "--model", "klon.json")
-        player.says("playing on Guitar > Speakers", "44100 Hz")
-        player.says("preset 1")
-        time.sleep(2.0)
-        code, stats, _ = player.ends(signal.SIGTERM)
-    finally:
-        song.terminate()
-        song.wait()
+    for _ in range(5):
+        song = subprocess.Popen(["pw-cat", "-p", tmp_path / "song.wav"], env=server.environment)
+        try:
+            server.wait(lambda: song.poll() is not None or server.node_rate("out") == 44100, "the song's rate")  # noqa: B023
+            player = play(server)
+            server.wait(lambda: song.poll() is not None or player.has_said("44100 Hz"), "the song's rate")  # noqa: B023
+            time.sleep(2.0)
+            code, stats, _ = player.ends(signal.SIGTERM)
+            crashed = song.poll() is not None
+        finally:
+            song.terminate()
+            song.wait()
+        if not crashed:
+            break
     assert code == 0 and stats["sample_rate"] == 44100 and stats["reconnects"] <= 1, player.said
 
 

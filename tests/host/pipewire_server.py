@@ -151,6 +151,11 @@ class PipeWire:
                 return found
         raise AssertionError(f"no node {name}")
 
+    def node_rate(self, name: str) -> int | None:
+        """Return the sample rate at which a node runs, in Hz; None while it does not run."""
+        formats = self.node(name)["info"]["params"].get("Format", [])
+        return formats[0]["rate"] if formats else None
+
     def default(self, side: str, name: str) -> None:
         """Choose the default "source" or "sink", as a desktop's settings do."""
         value = json.dumps({"name": name})
