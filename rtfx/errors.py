@@ -22,7 +22,7 @@ Messages are one line: what was found, what was expected, where, and what to do 
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # to a terminal
 BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # of a line
@@ -148,7 +148,7 @@ def same_name(text: str) -> str:
     return same_accents(text).casefold()
 
 
-def closest(word: str, choices) -> str | None:
+def closest(word: str, choices: Iterable[str]) -> str | None:
     """Return the closest choice, None if none is near."""
     import difflib
 
@@ -162,7 +162,7 @@ def reason_of(error: Exception) -> str:
     return one_line(getattr(error, "strerror", None) or getattr(error, "error_string", error)).rstrip(".")
 
 
-def did_you_mean(word: str, choices) -> str:
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest choice, or ``""``."""
     near = closest(word, choices)
     return "" if near is None else f" (did you mean {quoted(near)}?)"

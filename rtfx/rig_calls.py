@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,8 @@ from .errors import UsageError
 from .host.convert import at_rate, planar
 from .plan.chain import Plan
 from .rig.description import Preset
+
+Key = tuple[float, int, bool, bool]  # what a call is compiled for: the rate it is computed at, channels, bare, cold
 
 
 class Calls:
@@ -39,9 +42,9 @@ class Calls:
     ):
         self._preset, self._plan, self._limits, self._turn = preset, plan, limits, turn
         self._offline: Offline | None = None
-        self._key: tuple = ()
-        self._chain: list[tuple] = []
-        self._weights: list = []
+        self._key: Key = (0.0, 0, False, False)
+        self._chain: list[tuple[Any, ...]] = []
+        self._weights: list[Any] = []
 
     def __call__(
         self, x: ArrayLike, sample_rate: float, rate: float, reset: bool, bare: bool, cold: bool
@@ -52,7 +55,7 @@ class Calls:
             result, outputs = self._result(audio, sample_rate, (rate, audio.shape[0], bare, cold), reset)
         return result[0] if np.ndim(x) == 1 and outputs == 1 else result
 
-    def _result(self, audio: np.ndarray, sample_rate: float, key: tuple, reset: bool) -> tuple[np.ndarray, int]:
+    def _result(self, audio: np.ndarray, sample_rate: float, key: Key, reset: bool) -> tuple[np.ndarray, int]:
         """Return (outputs, frames) and the number of outputs."""
         rate = key[0]
         if reset or self._offline is None:
@@ -74,7 +77,7 @@ class Calls:
         with self._turn:
             self._offline = None
 
-    def _go_on(self, key: tuple) -> None:
+    def _go_on(self, key: Key) -> None:
         """Take over weights that have changed since the last call."""
         rate, channels, bare, _ = key
         weights = [block.weights for block in self._preset().chain]
@@ -82,7 +85,7 @@ class Calls:
             self._offline.update(self._plan(rate, channels, bare=bare))
             self._weights, self._chain = weights, []  # what is prewarmed has other weights
 
-    def _prepare(self, key: tuple) -> None:
+    def _prepare(self, key: Key) -> None:
         rate, channels, bare, cold = key
         chain = [(block.file, block.weights, dict(block.values)) for block in self._preset().chain]
         self._weights = [weights for _, weights, _ in chain]

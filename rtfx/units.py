@@ -8,7 +8,7 @@ SILENCE_DB = -150.0  # below the noise floor of 24-bit audio: printed instead of
 
 def gain_from_db(db: float) -> float:
     """Return the linear gain of `db` decibels."""
-    return 10.0 ** (db / 20.0)
+    return math.pow(10.0, db / 20.0)
 
 
 def db_from_gain(gain: float) -> float:

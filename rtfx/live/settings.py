@@ -92,7 +92,7 @@ class StreamSettings:
     values: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda line: None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in LIMITS:
             if getattr(self, name) is not None:
                 within(name, getattr(self, name))
