@@ -42,6 +42,12 @@ class Turns:
         """Return a parameter's value as it was set last; UsageError as in `set`."""
         return self.controller.get(address)
 
+    def address(self, name: str) -> str:
+        """Return ``block.name`` of a bare name that one block alone has; UsageError as in `set`."""
+        preset = self.controller.preset
+        block, parameter = preset.find(name)
+        return f"{preset.blocks[block].id}.{parameter}"
+
     @property
     def parameters(self) -> list[tuple[str, Parameter, float]]:
         """(address, Parameter, value) of every parameter of the current preset."""

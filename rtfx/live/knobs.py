@@ -60,6 +60,12 @@ def chosen(stream: Stream) -> Knob:
     return next((knob for knob in every if knob.address == stream.selection.knob), every[0])
 
 
+def named(stream: Stream, address: str) -> Knob:
+    """Return the knob of an address, or of a bare name that one block alone has; UsageError if there is none."""
+    every = {knob.address: knob for knob in knobs(stream)}
+    return every[address] if address in every else every[stream.address(address)]
+
+
 def choose_knob(stream: Stream, step: int) -> Knob:
     """Take the next knob, or with -1 the one before, round the whole chain."""
     every = knobs(stream)
@@ -102,7 +108,7 @@ def put(stream: Stream, new: Mapping[str, float | str], shown: str, remember: bo
         stream.history.note(None, {address: before[address] for address in gains}, gains)
     if rest:
         stream.set_many(rest, remember)
-    return next(knob for knob in knobs(stream) if knob.address == shown)
+    return named(stream, shown)
 
 
 def undo(stream: Stream, again: bool = False) -> list[Knob]:

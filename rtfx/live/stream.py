@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..rig.channels import channels_of
 from ..rig.description import SetList
 from ..units import db_from_gain, gain_from_db
 from .adjust import Turns
+from .commands import COMMANDS, Command, do
 from .controller import Controller
 from .interrupt import closed
 from .reseed import Reseeder
@@ -218,6 +220,23 @@ class Stream(Turns):
         stats = self.stats
         state = "playing" if self.active else "not playing"
         return f"<rtfx.Stream on {stats.device}, {state}: {stats.preset}, {stats.frames / stats.sample_rate:.1f} s>"
+
+    def do(self, line: str) -> str:
+        """Run a command, such as ``preset next``, and return a line to show; `commands` lists them.
+
+        Raises
+        ------
+        UsageError
+            No such command, or arguments that it does not take: names those that it does.
+        RtfxError
+            It cannot be done now; nothing has changed.
+        """
+        return do(self, line)
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """What `do` understands: name to arguments and help."""
+        return COMMANDS
 
     def news(self) -> list[str]:
         """Return what the player should know, each line once."""

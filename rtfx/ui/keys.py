@@ -1,19 +1,18 @@
-"""What each key does while it plays: a table from keys to actions on a stream."""
+"""Which command each key runs while it plays; the help page and the manual are made of this table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import RtfxError
-from ..host.remember import remember_channel
-from ..live import knobs
-from ..live.save import save_scene
-from ..live.slots import next_scene
+from ..live.knobs import IN_GAIN, OUT_GAIN
 
 if TYPE_CHECKING:
     from ..live.stream import Stream
+
+PAGE, QUIT = "page", "quit"  # what the page does itself
 
 
 class Quit(Exception):
@@ -21,168 +20,50 @@ class Quit(Exception):
 
 
 @dataclass(frozen=True)
-class Action:
-    """`keys` as `keyboard` names them; `act` gets the stream and the key and returns a line to show.
+class Keys:
+    """Keys that belong together: one line of the help page.
 
-    The help page has a line of `label` and `summary` for each: at most 10 and 26 characters.
+    Parameters
+    ----------
+    label, summary : str
+        At most 10 and 26 characters.
+    lines : mapping
+        Key, as `keyboard` names it, to the command of `live.commands` that it runs, or to `PAGE` or `QUIT`.
     """
 
-    keys: tuple[str, ...]
     label: str
     summary: str
-    act: Callable[[Stream, str], str]
+    lines: Mapping[str, str]
 
 
-def _number(stream: Stream, key: str) -> str:
-    return _select(stream, int(key) - 1)
-
-
-def _next(stream: Stream, key: str) -> str:
-    return _step(stream, 1)
-
-
-def _previous(stream: Stream, key: str) -> str:
-    return _step(stream, -1)
-
-
-def _step(stream: Stream, direction: int) -> str:
-    """Select the nearest preset in a direction that can play: the current one can."""
-    index, passed = stream.preset, []
-    while (index := (index + direction) % len(stream.presets)) in stream.unplayable:
-        passed.append(str(index + 1))
-    left_out = f" (passed over {', '.join(passed)}, which cannot play)" if passed else ""
-    return _select(stream, index) + left_out
-
-
-def _select(stream: Stream, index: int) -> str:
-    names = stream.presets
-    if index >= len(names):
-        return f"there is no preset {index + 1}: {len(names)} in all"
-    if index != stream.preset:
-        stream.select(index)
-    return f"preset {index + 1}: {names[index]}"
-
-
-def _scene(stream: Stream, key: str) -> str:
-    preset = stream.presets[stream.preset]
-    if not stream.scenes:
-        return f"{preset} has no scenes: turn its knobs, then s saves one"
-    name = next_scene(stream, stream.selection.scenes.get(preset, ""))
-    stream.selection.scenes[preset] = name
-    return f"scene {name}" if name else "no scene: the preset as it is written"
-
-
-def _bypass(stream: Stream, key: str) -> str:
-    stream.bypass = not stream.bypass
-    return "bypass on: the dry guitar" if stream.bypass else "bypass off"
-
-
-def _mute(stream: Stream, key: str) -> str:
-    stream.mute = not stream.mute
-    return "muted" if stream.mute else "mute off"
-
-
-def _channel(stream: Stream, key: str) -> str:
-    count = stream.in_channel_choices
-    if count < 2:
-        return f"there is no other input: {stream.input_channels} of {stream.input_channels} channels play"
-    stream.in_channel = stream.in_channel % count + 1
-    remember_channel(stream.stats.input_device, stream.in_channel)
-    return f"input {stream.in_channel} of {count}"
-
-
-def _block(stream: Stream, key: str) -> str:
-    knobs.choose_block(stream, 1 if key == "tab" else -1)
-    return ""
-
-
-def _knob(stream: Stream, key: str) -> str:
-    knobs.choose_knob(stream, 1 if key == "j" else -1)
-    return ""
-
-
-def _gain(stream: Stream, key: str) -> str:
-    stream.selection.knob = knobs.IN_GAIN if key == "i" else knobs.OUT_GAIN
-    return ""
-
-
-def _turn(stream: Stream, key: str) -> str:
-    knobs.turn(stream, 1 if key in ("+", "=", ".") else -1, key in (".", ","))
-    return ""
-
-
-def _reset(stream: Stream, key: str) -> str:
-    knobs.reset(stream)
-    return ""
-
-
-def _undo(stream: Stream, key: str) -> str:
-    moved = knobs.undo(stream, key == "U")
-    what = "again" if key == "U" else "undone"
-    return f"{what}: {', '.join(map(str, moved))}" if moved else f"nothing to {'redo' if key == 'U' else 'undo'}"
-
-
-def _slot(stream: Stream, key: str) -> str:
-    return stream.selection.slots.switch(stream, key.upper())
-
-
-def _save(stream: Stream, key: str) -> str:
-    return save_scene(stream)
-
-
-def _reseed(stream: Stream, key: str) -> str:
-    return stream.reseeder.next(knobs.chosen(stream).block) if stream.reseeder else ""
-
-
-def _take(stream: Stream, key: str) -> str:
-    try:
-        return f"saving {stream.takes.save().name}"
-    except (RtfxError, OSError) as error:
-        return f"no take: {error}"
-
-
-def _clear(stream: Stream, key: str) -> str:
-    stream.clear_clips()
-    return "clip lights, worst load and xruns start again"
-
-
-def _help(stream: Stream, key: str) -> str:
-    stream.selection.help = not stream.selection.help
-    return ""
-
-
-def _quit(stream: Stream, key: str) -> str:
-    raise Quit
-
-
-ACTIONS = (
-    Action(tuple("123456789"), "1-9", "preset", _number),
-    Action(("n", "pagedown", "right", "down"), "n PgDn", "next preset", _next),
-    Action(("p", "pageup", "left", "up"), "p PgUp", "preset before", _previous),
-    Action(("e",), "e", "next scene", _scene),
-    Action((" ",), "space", "bypass", _bypass),
-    Action(("m",), "m", "mute", _mute),
-    Action(("c",), "c", "next input channel", _channel),
-    Action(("i", "o"), "i o", "input gain, output gain", _gain),
-    Action(("tab", "backtab"), "Tab", "next block, Shift: before", _block),
-    Action(("j", "k"), "j k", "next knob, knob before", _knob),
-    Action(("+", "=", "-", "_"), "+ -", "turn it", _turn),
-    Action((".", ","), ". ,", "turn it finely", _turn),
-    Action(("0",), "0", "its default", _reset),
-    Action(("u", "U"), "u U", "undo last turn, redo", _undo),
-    Action(("a", "b"), "a b", "slot A or B, to compare", _slot),
-    Action(("r",), "r", "save the last minute", _take),
-    Action(("s",), "s", "save changes as a scene", _save),
-    Action(("R",), "R", "next seed of a random net", _reseed),
-    Action(("x",), "x", "clear clips, worst, xruns", _clear),
-    Action(("?", "h"), "?", "this page, or back", _help),
-    Action(("q", "Q"), "q", "quit", _quit),
+KEYS = (
+    Keys("1-9", "preset", {number: f"preset {number}" for number in "123456789"}),
+    Keys("n PgDn", "next preset", dict.fromkeys(("n", "pagedown", "right", "down"), "preset next")),
+    Keys("p PgUp", "preset before", dict.fromkeys(("p", "pageup", "left", "up"), "preset previous")),
+    Keys("e", "next scene", {"e": "scene next"}),
+    Keys("space", "bypass", {" ": "bypass"}),
+    Keys("m", "mute", {"m": "mute"}),
+    Keys("c", "next input channel", {"c": "input next"}),
+    Keys("i o", "input gain, output gain", {"i": f"knob {IN_GAIN}", "o": f"knob {OUT_GAIN}"}),
+    Keys("Tab", "next block, Shift: before", {"tab": "block next", "backtab": "block previous"}),
+    Keys("j k", "next knob, knob before", {"j": "knob next", "k": "knob previous"}),
+    Keys("+ -", "turn it", {"+": "turn 1", "=": "turn 1", "-": "turn -1", "_": "turn -1"}),
+    Keys(". ,", "turn it finely", {".": "turn 1 fine", ",": "turn -1 fine"}),
+    Keys("0", "its default", {"0": "reset"}),
+    Keys("u U", "undo last turn, redo", {"u": "undo", "U": "redo"}),
+    Keys("a b", "slot A or B, to compare", {"a": "slot A", "b": "slot B"}),
+    Keys("r", "save the last minute", {"r": "take"}),
+    Keys("s", "save changes as a scene", {"s": "save"}),
+    Keys("R", "next seed of a random net", {"R": "seed"}),
+    Keys("x", "clear clips, worst, xruns", {"x": "clear"}),
+    Keys("?", "this page, or back", {"?": PAGE, "h": PAGE}),
+    Keys("q", "quit", {"q": QUIT, "Q": QUIT}),
 )
-BY_KEY = {key: action for action in ACTIONS for key in action.keys}
+BY_KEY = {key: line for keys in KEYS for key, line in keys.lines.items()}
 
 
 def press(stream: Stream, key: str) -> str:
-    """Do what `key` stands for and return a line to show, empty for a key without meaning.
+    """Run the command of a key and return a line to show, "" for a key without one.
 
     Any key but ``?`` also turns the help page away.
 
@@ -191,10 +72,13 @@ def press(stream: Stream, key: str) -> str:
     Quit
         The key ends the session.
     """
-    action = BY_KEY.get(key)
-    if stream.selection.help and (action is None or action.act is not _help):
-        stream.selection.help = False
+    line = BY_KEY.get(key, "")
+    stream.selection.help = line == PAGE and not stream.selection.help
+    if line == QUIT:
+        raise Quit
+    if line in ("", PAGE):
+        return ""
     try:
-        return action.act(stream, key) if action else ""
+        return stream.do(line)
     except RtfxError as error:  # said, not raised: the sound goes on
         return str(error)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from rtfx.effects.gain import GAIN
 from rtfx.errors import UsageError
+from rtfx.live import commands
 from rtfx.live.history import History
 from rtfx.live.selection import Selection
 from rtfx.live.stats import Meters
@@ -73,6 +74,15 @@ class FakeStream:
             self.levels, max(self.outputs), self.clip_in, self.clip_out, 0.1, 0.3, self.xruns,
             self.outputs, self.held_in, self.held_out,
         )  # fmt: skip
+
+    def address(self, name):
+        raise UsageError(f"no parameter {name!r}")
+
+    def scene(self, name):
+        self.set_many(self.scenes[name])
+
+    def do(self, line):
+        return commands.do(self, line)
 
     def news(self):
         return []

@@ -147,6 +147,19 @@ def test_knobs_mute_and_bypass_while_it_plays(tmp_path):
     assert np.abs(np.diff(y[START:])).max() < 1.05 * 0.5 / 960
 
 
+def test_commands_do_what_keys_do():
+    rig = rtfx.Rig([{"type": "gain", "id": "amp"}, {"type": "gain", "id": "post"}])
+    with play(rig, seconds=5.0) as stream:
+        assert "preset" in stream.commands
+        assert stream.do("set amp.gain_db -6") == "amp.gain_db -6.0 dB"
+        assert stream.get("amp.gain_db") == -6.0
+        with pytest.raises(UsageError, match="amp.gain_db, post.gain_db"):
+            stream.do("set gain_db -6")
+        assert stream.do("preset 1") == "preset 1: rig"
+        assert stream.do("undo") == "undone: amp.gain_db +0.0 dB"
+        assert stream.do("mute on") == "muted" and stream.mute
+
+
 def test_presets_switch_without_a_gap(tmp_path):
     file = tmp_path / "set.yaml"
     file.write_text(

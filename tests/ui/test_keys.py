@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from rtfx.live import commands
 from rtfx.rig.preset import GLOBALS
-from rtfx.ui import keys
 from rtfx.ui.help_page import LABEL, SUMMARY, help_lines
 from rtfx.ui.keyboard import CONTROLS, SEQUENCES
-from rtfx.ui.keys import ACTIONS, BY_KEY, Quit, press
+from rtfx.ui.keys import BY_KEY, KEYS, PAGE, QUIT, Quit, press
 
 from ..live.fake_stream import FakeStream
 
@@ -103,13 +103,13 @@ def test_scenes_come_one_after_the_other_and_sound_the_same_from_anywhere():
 
 def test_an_error_is_said_and_not_raised(monkeypatch):
     stream = FakeStream()
-    monkeypatch.setattr(keys, "save_scene", lambda stream: stream.set_many({"nobody.knows": 1.0}))
+    monkeypatch.setattr(commands, "save_scene", lambda stream: stream.set_many({"nobody.knows": 1.0}))
     assert press(stream, "s") == "no parameter 'nobody.knows'"
 
 
 def test_next_input_is_remembered_by_device(monkeypatch):
     told = []
-    monkeypatch.setattr(keys, "remember_channel", lambda name, channel: told.append((name, channel)))
+    monkeypatch.setattr(commands, "remember_channel", lambda name, channel: told.append((name, channel)))
     stream = FakeStream(inputs=2)
     assert press(stream, "c") == "input 2 of 2"
     assert press(stream, "c") == "input 1 of 2"
@@ -145,9 +145,9 @@ def test_help_opens_and_any_key_closes_it():
 def test_the_help_page_names_every_key(size):
     lines = [line.plain for line in help_lines(*size)]
     assert len(lines) <= size[1] and all(len(line) < size[0] for line in lines)
-    for action in ACTIONS:
-        assert action.summary and any(action.summary in line for line in lines), action.label
-        assert len(action.label) <= LABEL and len(action.summary) <= SUMMARY
+    for keys in KEYS:
+        assert keys.summary and any(keys.summary in line for line in lines), keys.label
+        assert len(keys.label) <= LABEL and len(keys.summary) <= SUMMARY
 
 
 def test_quit():
@@ -162,13 +162,14 @@ def test_other_keys_mean_nothing():
     assert vars(stream) == before
 
 
-def test_each_key_has_one_action_and_can_be_typed():
-    assert len(BY_KEY) == sum(len(action.keys) for action in ACTIONS)
+def test_each_key_has_one_command_that_exists_and_can_be_typed():
+    assert len(BY_KEY) == sum(len(keys.lines) for keys in KEYS)
+    assert {line.partition(" ")[0] for line in BY_KEY.values()} <= {*commands.COMMANDS, PAGE, QUIT}
     assert all(len(key) == 1 or key in (*SEQUENCES.values(), *CONTROLS.values()) for key in BY_KEY)
 
 
 def test_the_documentation_names_every_key():
     text = (Path(__file__).parents[2] / "docs/guide/playing.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.startswith("| `")] == [
-        f"| `{action.label}` | {action.summary} |" for action in ACTIONS
+        f"| `{keys.label}` | {keys.summary} |" for keys in KEYS
     ]
