@@ -19,7 +19,7 @@ from .model.spec import ModelSpec
 from .model.update import weights_of, with_weights
 from .model.write.convert import Converted, convert
 from .notebook.html import model_table
-from .plan.block import ChainBlock
+from .plan.block import ReadyBlock
 from .plan.resolve import checked
 from .rig.random_block import turned_in
 from .rigs import Rig
@@ -137,7 +137,7 @@ class Model:
 
     def set(self, name: str, value: float) -> None:
         """Set a knob; raises UsageError for an unknown name or a value out of range."""
-        block = ChainBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec)
+        block = ReadyBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec)
         if name in {parameter.name for parameter in turned_in(self.spec.name)}:
             raise UsageError(f"{name} of a random net is turned in a rig, or stands in its name: random:KIND?{name}=")
         self.knobs[name] = float(checked(block, name, value))

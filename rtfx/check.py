@@ -22,13 +22,12 @@ from .host.choose import choose
 from .host.devices import devices, find, sample_rates
 from .host.null import BLOCK_FRAMES
 from .host.probe import block_frames
-from .loading.guitars import guitars, mean_loudness
 from .loading.load import Loader
 from .loading.loaded_preset import LoadedPreset
+from .loading.loudness import guitars, mean_loudness
 from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, mistakes, models_of
-from .rig.channels import channels_of, shown
-from .rig.description import Preset, SetList
-from .rig.preset import read_in_spite
+from .rig.parameters import channels_of, channels_text
+from .rig.set_list import Preset, SetList, read_in_spite
 from .units import db_from_gain
 from .verify import verify
 
@@ -200,7 +199,7 @@ def _devices(set_list: SetList) -> Iterator[Finding]:
                 channels = channels_of(set_list.device.get(key, 1)) or (1,)
                 there = getattr(device, f"{side}_channels")
                 if max(channels) > there:
-                    text = f"{key} is {shown(channels)}, but {device.name} has {there} {side}s"
+                    text = f"{key} is {channels_text(channels)}, but {device.name} has {there} {side}s"
                     yield Finding(ERROR, "device", text)
             except DeviceError as error:
                 yield Finding(WARNING, "device", f"{error} (it may be plugged in later)")

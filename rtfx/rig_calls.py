@@ -13,7 +13,7 @@ from .engine.offline import Offline
 from .errors import UsageError
 from .host.convert import at_rate, planar
 from .plan.chain import Plan
-from .rig.description import Preset
+from .rig.set_list import Preset
 
 Key = tuple[float, int, bool, bool]  # what a call is compiled for: the rate it is computed at, channels, bare, cold
 

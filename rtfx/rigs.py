@@ -29,9 +29,8 @@ from .model.spec import ModelSpec
 from .notebook.html import rig_table
 from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, Options, common_rate, models_of
-from .rig.description import Preset, SetList
-from .rig.preset import load_set_list
-from .rig.python_chain import blocks_of
+from .rig.blocks import blocks_of
+from .rig.set_list import Preset, SetList, load_set_list
 from .rig_calls import Calls
 
 _rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
@@ -162,7 +161,7 @@ class Rig:
         options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
         with self._turn:
             blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
-            turned = [block for block in blocks if not block.block.idle(block.values)]
+            turned = [block for block in blocks if not block.effect.idle(block.values)]
             plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
             self.replaced = plan.replaced

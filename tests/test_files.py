@@ -14,13 +14,14 @@ import soundfile
 import rtfx
 from rtfx.audio import Reader
 from rtfx.batch.ledger import Ledger
+from rtfx.effects.table import BLOCKS
 from rtfx.errors import AudioFileError, ModelError, PresetError, RtfxError
 from rtfx.files import free_name, oddity, part_of, replacement, sweep, target_of, write_file
 from rtfx.host import remember
 from rtfx.host.wave import Writer
-from rtfx.live.set_list_text import replace_set_list
 from rtfx.model.load import load
 from rtfx.model.write.save import save
+from rtfx.rig.edit import replace_set_list
 from rtfx.train import sidecar
 from rtfx.train.fit import Checkpoint
 
@@ -34,7 +35,7 @@ def write_audio(path) -> None:
 
 
 def write_set_list(path) -> None:
-    replace_set_list(Path(path), SET_LIST, lambda after: True, "by hand")
+    replace_set_list(Path(path), SET_LIST, BLOCKS, lambda after: True, "by hand")
 
 
 def remember_channel(path) -> None:

@@ -85,7 +85,7 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import rtfx.model.load, rtfx.model.random, rtfx.model.reference",
-        "import rtfx.rig.preset, rtfx.rig.parameters",
+        "import rtfx.rig.set_list, rtfx.rig.parameters",
         "import rtfx.effects.table",
         "import rtfx.find, rtfx.files, rtfx.errors, rtfx.units",
     ],

@@ -11,7 +11,7 @@ import yaml
 
 from rtfx.cli.main import VERBS
 from rtfx.effects.table import BLOCKS
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import load_set_list
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

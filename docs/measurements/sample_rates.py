@@ -22,7 +22,7 @@ from rtfx.engine.offline import Offline
 from rtfx.errors import UsageError
 from rtfx.model.load import load
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.fit import fitted
 from rtfx.plan.rates import choose_method
@@ -36,7 +36,7 @@ HEARD_HZ = 20000
 
 def play(spec: ModelSpec, rate: float, x: np.ndarray, method: str = "auto", phase: str = "linear") -> np.ndarray:
     """Return what a model makes of mono audio in a stream of `rate` Hz, its latency taken off."""
-    block = ChainBlock("model", BLOCKS["model"], {}, spec, bare=True, resample_phase=phase)
+    block = ReadyBlock("model", BLOCKS["model"], {}, spec, bare=True, resample_phase=phase)
     block = replace(block, values={parameter.name: parameter.default for parameter in block.parameters})
     block, _ = fitted(block, rate, method)
     plan = plan_chain([block], rate)

@@ -25,7 +25,7 @@ from guitar import (
 )
 
 FOLDER = Path(__file__).parents[1]
-SECONDS, PAUSE = 1.5, 0.25  # of each, and behind it: `rtfx.loading.level` knows both
+SECONDS, PAUSE = 1.5, 0.25  # of each, and behind it: `rtfx.loading.loudness` knows both
 Frets = tuple[int | None, ...]
 
 

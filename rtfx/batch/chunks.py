@@ -17,7 +17,7 @@ from .workers import pool
 
 if TYPE_CHECKING:
     from ..api import Rig
-    from ..plan.block import ChainBlock
+    from ..plan.block import ReadyBlock
     from ..plan.chain import Plan
 
 WORTH = 4e11  # multiply-adds: some 5 s of one core; less is done before the workers have started
@@ -41,7 +41,7 @@ class Stage:
         Frames before one that its output depends on; None: all, so that the stage runs in one piece.
     """
 
-    blocks: tuple[ChainBlock, ...]
+    blocks: tuple[ReadyBlock, ...]
     history: int | None
 
 
@@ -51,25 +51,25 @@ def stages_of(plan: Plan) -> list[Stage] | None:
     A model's DC blocker remembers for ever and costs little: it is a stage of its own.
     """
     from ..effects.dcblock import DCBLOCK
-    from ..plan.block import ChainBlock
+    from ..plan.block import ReadyBlock
 
     stages: list[Stage] = []
     for planned in plan.blocks:
         block, spec = planned.source, planned.source.playing
         if spec is None:
             cab = block.impulse.shape[1] - 1 if block.impulse is not None else None
-            _append(stages, block, 0 if block.block.type == "gain" else cab)
+            _append(stages, block, 0 if block.effect.type == "gain" else cab)
             continue
         if spec.receptive_field is None or spec.period > 1 or block.conversion(plan.sample_rate) is not None:
             return None
         assert block.spec is not None
         _append(stages, replace(block, spec=replace(block.spec, dc_block=False)), spec.receptive_field - 1)
         if spec.dc_block and not block.bare:
-            _append(stages, ChainBlock(f"{block.id}_dc", DCBLOCK, {}), None)
+            _append(stages, ReadyBlock(f"{block.id}_dc", DCBLOCK, {}), None)
     return stages if any(stage.history is not None for stage in stages) else None
 
 
-def _append(stages: list[Stage], block: ChainBlock, history: int | None) -> None:
+def _append(stages: list[Stage], block: ReadyBlock, history: int | None) -> None:
     """Add a block to the last stage if both are of one kind."""
     last = stages[-1] if stages else None
     if last is None or (last.history is None) != (history is None):

@@ -89,7 +89,7 @@ class Settings:
 
     def _digest(self, job: Job) -> str:
         from .. import __version__
-        from ..loading.file_stamp import identity
+        from ..loading.files import identity
 
         rig = self._rigs.of(job)
         try:

@@ -184,7 +184,7 @@ def _print_plan(name: str, compat: str | None, inputs: str | None, as_json: bool
     from ..model.load import load
     from ..plan.resolve import DEFAULT_RATE
     from ..plan.show import shown, steps_of
-    from ..rig.preset import split_selection
+    from ..rig.set_list import split_selection
 
     path, preset = split_selection(name)
     is_list = path.lower().endswith((".yaml", ".yml"))

@@ -26,7 +26,7 @@ from ..audio import read_audio
 from ..errors import AudioFileError
 from ..rig.parameters import Parameter
 from ..units import db_from_gain, gain_from_db
-from .block import Block
+from .effect import Effect
 
 PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),)
 
@@ -52,7 +52,7 @@ def cells(values, sample_rate: float) -> list[float]:
     return [gain_from_db(values["level_db"])]
 
 
-CAB = Block("cab", PARAMETERS, cells, file="audio", summary="a loudspeaker cabinet: an impulse response")
+CAB = Effect("cab", PARAMETERS, cells, file="audio", summary="a loudspeaker cabinet: an impulse response")
 
 
 class Impulse(NamedTuple):

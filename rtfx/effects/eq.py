@@ -22,7 +22,7 @@ from ..kernels.jit import kernel
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
-from .block import Block
+from .effect import Effect
 
 SECTIONS = 6
 CELLS = 5  # of one section
@@ -173,6 +173,6 @@ def process(state, source, target, frames):
 
 
 KERNEL = kernel(process)
-EQ = Block(
+EQ = Effect(
     "eq", PARAMETERS, cells, KERNEL, EQ_STATE, tail, summary="low and high cut, two shelves, two bells", idle=idle
 )

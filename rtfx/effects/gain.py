@@ -7,7 +7,7 @@ from ..kernels.memory import floats, records, row
 from ..kernels.state import STATE
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
-from .block import Block
+from .effect import Effect
 
 PARAMETERS = (Parameter("gain_db", 0.0, -60.0, 24.0, "dB", summary="level change"),)
 
@@ -28,4 +28,4 @@ def process(state, source, target, frames):
 
 
 KERNEL = kernel(process)
-GAIN = Block("gain", PARAMETERS, cells, KERNEL, summary="level")
+GAIN = Effect("gain", PARAMETERS, cells, KERNEL, summary="level")

@@ -18,7 +18,7 @@ from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
-from .block import Block
+from .effect import Effect
 
 # Between the peaks of a low E (82 Hz, one each 6.1 ms) the follower falls by 5.3 dB: less than the default hysteresis.
 FOLLOWER_MS = 10.0
@@ -101,4 +101,4 @@ def process(state, source, target, frames):
 
 
 KERNEL = kernel(process)
-GATE = Block("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold", idle=idle)
+GATE = Effect("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold", idle=idle)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..rig.parameters import Parameter
 from ..rig.random_block import LINK, ON
 from ..units import gain_from_db
-from .block import Block
+from .effect import Effect
 
 PARAMETERS = (
     Parameter("input_db", 0.0, -40.0, 40.0, "dB", summary="gain before the model: how hard it is driven"),
@@ -22,4 +22,4 @@ def cells(values, sample_rate: float) -> list[float]:
     return [gain_from_db(before), gain_from_db(values["level_db"] - (before if values.get(LINK) == ON else 0.0))]
 
 
-MODEL = Block("model", PARAMETERS, cells, file="model", summary="a neural amp or pedal, with its own knobs")
+MODEL = Effect("model", PARAMETERS, cells, file="model", summary="a neural amp or pedal, with its own knobs")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .block import Block
 from .cab import CAB
+from .effect import Effect
 from .eq import EQ
 from .gain import GAIN
 from .gate import GATE
 from .klon import KLON
 from .model import MODEL
 
-BLOCKS: dict[str, Block] = {block.type: block for block in (GAIN, GATE, EQ, KLON, MODEL, CAB)}
+BLOCKS: dict[str, Effect] = {block.type: block for block in (GAIN, GATE, EQ, KLON, MODEL, CAB)}

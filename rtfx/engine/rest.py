@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..effects import dcblock, klon
-from ..plan.block import ChainBlock
+from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
 from ..plan.layout import BUFFER, MAX_BLOCK, STEP
 from .run import RUN_PART
@@ -94,7 +94,7 @@ class _Runner:
         self._buffers = rig.table(rig.record["buffers"], rig.record["buffer_count"], BUFFER)
         self._steps = rig.table(rig.record["steps"], rig.record["step_count"], STEP)
 
-    def runs(self, source: ChainBlock) -> bool:
+    def runs(self, source: ReadyBlock) -> bool:
         """Return whether a block has a rest of its own to find, even if nothing comes in."""
         if self._rig.cold:
             return bool(source.spec and source.spec.quiet_past)

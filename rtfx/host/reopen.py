@@ -10,7 +10,7 @@ from pathlib import Path
 from ..engine.engine import Engine
 from ..errors import DeviceError
 from ..plan.layout import MAX_CHANNELS
-from ..rig.channels import shown
+from ..rig.parameters import channels_text
 from . import route
 from .choose import Choice
 from .device import Device, Missing
@@ -78,7 +78,7 @@ def channels(choice: Choice, outputs: int, chosen: tuple[int, ...] = ()) -> tupl
     wanted = max(chosen, default=max(2, outputs))
     if target and chosen and wanted > target.output_channels:
         raise DeviceError(
-            f"out-channels is {shown(chosen)}, but {target.name} has {target.output_channels} output channels: "
+            f"out-channels is {channels_text(chosen)}, but {target.name} has {target.output_channels} output channels: "
             f"name those from 1 to {target.output_channels}"
         )
     return (

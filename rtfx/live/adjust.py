@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..loading.loaded_preset import Unplayable
-from ..rig.description import Preset
 from ..rig.parameters import Parameter
+from ..rig.set_list import Preset
 from .controller import Controller
 from .history import History
 

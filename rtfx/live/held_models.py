@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..rig.description import BlockSpec, Preset
-from ..rig.python_chain import HasKnobs
+from ..rig.blocks import BlockSpec, HasKnobs
+from ..rig.set_list import Preset
 from .stream import Stream
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..rig.parameters import Parameter
-from ..rig.preset import GLOBALS
+from ..rig.set_list import GLOBALS
 
 if TYPE_CHECKING:
     from .stream import Stream

@@ -30,8 +30,8 @@ from ..loading.load import Loader, load_playable
 from ..loading.loaded_preset import LoadedPreset
 from ..plan.layout import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
-from ..rig.channels import channels_of, shown
-from ..rig.description import Preset, SetList
+from ..rig.parameters import channels_of, channels_text
+from ..rig.set_list import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
 from .reload import Reloader, paths_of, signature_of
@@ -165,7 +165,7 @@ def _channels(asked: Any, said: Any, choice: Choice, engine: Engine) -> tuple[in
     named = channels_of(asked)
     if named is not None:
         if max(named) > count:
-            raise UsageError(f"in-channel is {shown(named)}, but the input has {count}: see rtfx devices")
+            raise UsageError(f"in-channel is {channels_text(named)}, but the input has {count}: see rtfx devices")
         return named
     if record["source"] or choice.input is None:
         return (1,)
@@ -173,7 +173,7 @@ def _channels(asked: Any, said: Any, choice: Choice, engine: Engine) -> tuple[in
     if named is not None and max(named) > count:
         has = f"{choice.input.name} has {count} input channel{'s' if count > 1 else ''}"
         raise DeviceError(
-            f"the set list's in_channel is {shown(named)}, but {has}: write 1 to {count} there, or start with "
+            f"the set list's in_channel is {channels_text(named)}, but {has}: write 1 to {count} there, or start with "
             "--in-channel 1"
         )
     return named or (min(remembered_channel(choice.input.name) or 1, count),)

@@ -11,13 +11,13 @@ from typing import Any
 from ..effects.table import BLOCKS
 from ..errors import PresetError, RtfxError
 from ..find import expected
-from ..loading.file_stamp import path_of
+from ..loading.files import path_of
 from ..loading.load import Loader, cannot_play
 from ..loading.loaded_preset import LoadedPreset, Unplayable
 from ..model.read.state_dict import description
 from ..plan.resolve import Models
-from ..rig.description import BlockSpec, Preset, SetList
-from ..rig.preset import load_set_list
+from ..rig.blocks import BlockSpec
+from ..rig.set_list import Preset, SetList, load_set_list
 from ..units import gain_from_db
 from .controller import Controller
 

@@ -11,7 +11,7 @@ from ..errors import RtfxError, message_of
 from ..model.random.level import SILENT
 from ..model.random.nets import kind_of
 from ..model.random.settings import RANGES
-from ..plan.block import ChainBlock
+from ..plan.block import ReadyBlock
 from .controller import Controller
 
 ATTEMPTS = 20  # a seed whose net is silent is passed over
@@ -70,7 +70,7 @@ class Reseeder:
                 break
         self._controller.set(address, seed)
 
-    def _silent(self, block: ChainBlock, values: Mapping[str, Any]) -> bool:
+    def _silent(self, block: ReadyBlock, values: Mapping[str, Any]) -> bool:
         """Return whether a guitar would not be heard through a net, or it cannot be drawn."""
         try:
             spec = block.redrawn(values).spec

@@ -14,11 +14,22 @@ from ..errors import quoted as shown
 from ..files import free_name, read_file
 from ..find import shipped, user_folder
 from ..model.random.nets import words_with
-from ..rig.add_scene import nested, quoted, scalar, with_preset, with_scene
-from ..rig.description import BlockSpec, Preset, SetList
-from ..rig.preset import load_set_list
-from ..rig.random_block import random_text, turned_in
-from .set_list_text import chain_of, content, document, new_set_list, replace_set_list, same
+from ..rig.blocks import BlockSpec
+from ..rig.edit import (
+    chain_of,
+    content,
+    document,
+    nested,
+    new_set_list,
+    quoted,
+    replace_set_list,
+    same,
+    scalar,
+    with_preset,
+    with_scene,
+)
+from ..rig.random_block import turned_in
+from ..rig.set_list import Preset, SetList, load_set_list
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -66,7 +77,7 @@ def save_scene(stream: Stream) -> str:
         return same(after, expected)
 
     text = with_scene(text or new_set_list(preset), name, scene, values)
-    replace_set_list(target, text, means, f"to {name} by hand: scenes: {{{quoted(scene)}: {nested(values)}}}")
+    replace_set_list(target, text, BLOCKS, means, f"to {name} by hand: scenes: {{{quoted(scene)}: {nested(values)}}}")
     stream.selection.set_list = str(target)
     stream.add_scene(scene, values)
     stream.selection.scenes[name] = scene
@@ -81,7 +92,7 @@ def with_nets(stream: Stream) -> Preset | None:
     chain = []
     for block in source.chain:
         turned = {name: value for name, value in _turned(stream, block.id).items() if name in _settings(block)}
-        words = random_text(block).removeprefix("random:")
+        words = block.random_net.removeprefix("random:")
         file = f"random:{words_with(words, turned)}" if turned else block.file
         chain.append(replace(block, file=file, weights=None if turned else block.weights))
     return replace(source, chain=tuple(chain))
@@ -95,13 +106,13 @@ def _turned(stream: Stream, block: str) -> dict[str, float | str]:
 
 def _settings(block: BlockSpec) -> set[str]:
     """Return the names of the settings of a block's random net."""
-    return {parameter.name for parameter in turned_in(random_text(block)) if parameter.kind == "structural"}
+    return {parameter.name for parameter in turned_in(block.random_net) if parameter.kind == "structural"}
 
 
 def _redrawn(playing: Preset, written: Preset) -> bool:
     """Return whether a random net is another one than is written."""
-    texts = [(random_text(block), written.block(block.id)) for block in playing.chain]
-    return any(text and old and text != random_text(old) for text, old in texts)
+    texts = [(block.random_net, written.block(block.id)) for block in playing.chain]
+    return any(text and old and text != old.random_net for text, old in texts)
 
 
 def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
@@ -117,7 +128,7 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
     for preset in presets:
         if chain_of(preset) == chain_of(heard):
             return f"preset {shown(preset.name)} plays just this"
-    seeds = [found[1] for block in source.chain if (found := re.search(r"seed=(\d+)", random_text(block)))]
+    seeds = [found[1] for block in source.chain if (found := re.search(r"seed=(\d+)", block.random_net))]
     name = f"{re.sub(r' seed [0-9 ]+$', '', source.name)} seed {' '.join(seeds)}"
     taken = {preset.name for preset in presets}
     name = next(free for free in (name, *(f"{name} {n}" for n in range(2, 1000))) if free not in taken)
@@ -129,7 +140,7 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
         return same(after, expected) and chain_of(after.select(name)) == chain_of(heard)
 
     written = with_preset(text, document(heard, target.parent)) if text else new_set_list(heard)
-    replace_set_list(target, written, means, f"by hand: {nested(document(heard))}")
+    replace_set_list(target, written, BLOCKS, means, f"by hand: {nested(document(heard))}")
     stream.selection.set_list = str(target)
     return f"saved as preset {shown(name)} in {target}"
 

@@ -14,8 +14,8 @@ import numpy as np
 from ..errors import UsageError, did_you_mean
 from ..host.jack import NAME
 from ..plan.resolve import Options
-from ..rig.channels import EXPECTED, channels_of
-from ..rig.description import SetList
+from ..rig.parameters import CHANNELS_EXPECTED, channels_of
+from ..rig.set_list import SetList
 
 LONGEST_NAME = 48  # bytes of a client's name: JACK takes 63, and a number comes behind it
 LIMITS = {
@@ -101,7 +101,7 @@ class StreamSettings:
         for name in ("in_channel", "out_channels"):
             value = getattr(self, name)
             if value is not None and channels_of(value) is None:
-                raise UsageError(f"{name} is {value!r}, expected {EXPECTED}")
+                raise UsageError(f"{name} is {value!r}, expected {CHANNELS_EXPECTED}")
         if self.record is not None and not str(self.record).strip():
             raise UsageError(f"record is {str(self.record)!r}, expected the name of a file, such as take.wav")
 

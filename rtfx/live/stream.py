@@ -18,8 +18,8 @@ from ..host.recorder import Recorder
 from ..host.reopen import Opened
 from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
-from ..rig.channels import channels_of
-from ..rig.description import SetList
+from ..rig.parameters import channels_of
+from ..rig.set_list import SetList
 from ..units import db_from_gain, gain_from_db
 from .adjust import Turns
 from .commands import COMMANDS, Command, do

@@ -21,23 +21,22 @@ from ..files import read_file, write_file
 from ..find import user_cache
 from ..model.levels import LOUDEST_DB, NORMAL
 from ..model.spec import ModelSpec
-from ..plan.block import ChainBlock
+from ..plan.block import ReadyBlock
 from ..plan.chain import plan_chain
 from ..units import gain_from_db
-from .guitars import digest as digest_of_guitars
-from .guitars import guitar_loudness, guitars, mean_loudness
+from .loudness import guitar_loudness, guitars, guitars_digest, mean_loudness
 
 TARGET_LUFS = -18.0
 VERSION = 3  # of the rule: another one forgets what was measured
 UNHEARD = {  # fields that are not in what is measured
-    ChainBlock: ("id", "block", "output_db", "level"),
+    ReadyBlock: ("id", "effect", "output_db", "level"),
     ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
 }
 
 
 def levelled(
-    chain: Sequence[ChainBlock], sample_rate: float, which: Collection[int] | None = None
-) -> tuple[list[ChainBlock], list[str]]:
+    chain: Sequence[ReadyBlock], sample_rate: float, which: Collection[int] | None = None
+) -> tuple[list[ReadyBlock], list[str]]:
     """Return the chain with a gain for every model whose level is the normal one, and what the user should know.
 
     `which` are the places in the chain of those that have none yet; by default all.
@@ -71,7 +70,7 @@ def levelled(
     return result, notes
 
 
-def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
+def remembered(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
     """Return the loudness of a model, and of the cabinet behind it, in LUFS: remembered, else measured now."""
     blocks = [_at_defaults(block) for block in blocks]
     path = user_cache() / "levels" / _name(blocks, sample_rate)
@@ -86,7 +85,7 @@ def remembered(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
     return measured
 
 
-def measure(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
+def measure(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
     """Return the loudness in LUFS of the compiled blocks' output for the guitars, -inf for silence."""
     spec = blocks[0].spec
     assert spec is not None
@@ -101,15 +100,15 @@ def measure(blocks: Sequence[ChainBlock], sample_rate: float) -> float:
     return mean_loudness(y * gain_from_db(gain_db), sample_rate) - gain_db
 
 
-def _at_defaults(block: ChainBlock) -> ChainBlock:
+def _at_defaults(block: ReadyBlock) -> ReadyBlock:
     """Return a block as it is measured; what is structural, as `size`, is no knob to turn but another model."""
     values = {p.name: block.values[p.name] if p.kind == "structural" else p.default for p in block.parameters}
     return dataclasses.replace(block, values=values, output_db=0.0)
 
 
-def _name(blocks: Sequence[ChainBlock], sample_rate: float) -> str:
+def _name(blocks: Sequence[ReadyBlock], sample_rate: float) -> str:
     """Return a name for all that the measurement depends on: a changed file has another one."""
-    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + digest_of_guitars())
+    digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + guitars_digest())
     _add(digest, blocks)
     return digest.hexdigest()[:32]
 

@@ -10,11 +10,11 @@ from ..engine.engine import order_kernels
 from ..engine.rig import EngineRig
 from ..errors import RtfxError, UsageError
 from ..model.update import with_weights
-from ..plan.block import ChainBlock
+from ..plan.block import ReadyBlock
 from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
-from ..rig.description import Preset
-from .file_stamp import read_files
+from ..rig.set_list import Preset
+from .files import read_files
 from .level import levelled
 from .loaded_preset import LoadedPreset, Unplayable
 
@@ -117,7 +117,7 @@ def cannot_play(index: int, name: str, reason: str) -> str:
 
 def chain(
     preset: Preset, sample_rate: float, models: Models, options: Options, values: Mapping[str, Any]
-) -> tuple[list[ChainBlock], list[dict], list[str]]:
+) -> tuple[list[ReadyBlock], list[dict], list[str]]:
     """Return the blocks of a preset at their levels, the values that it gives them itself, and notes.
 
     A model that has learned since it was loaded keeps the level that it had then.

@@ -11,12 +11,12 @@ import numpy as np
 from ..engine.rig import EngineRig
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
-from ..plan.block import ChainBlock
+from ..plan.block import ReadyBlock
 from ..plan.chain import Plan, plan_chain
 from ..plan.resolve import find_parameter
-from ..rig.description import Preset
 from ..rig.parameters import Parameter
-from .file_stamp import ReadFile
+from ..rig.set_list import Preset
+from .files import ReadFile
 from .level import levelled
 
 KEPT = 3  # plans of one preset: both of A and B, and the one before
@@ -43,7 +43,7 @@ class LoadedPreset:
     source: Preset | None = None
     files: Mapping[str, ReadFile] = field(default_factory=dict)
     learned: bool = False
-    blocks: list[ChainBlock] = field(init=False)
+    blocks: list[ReadyBlock] = field(init=False)
     revision: int = 0
     _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 

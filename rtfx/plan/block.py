@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..effects.block import Block
+from ..effects.effect import Effect
 from ..effects.klon import NEURAL
 from ..kernels.resample import Ratio
 from ..model.levels import PLUGIN
@@ -20,14 +20,14 @@ from .polyphase import Conversion
 
 
 @dataclass(frozen=True, eq=False)
-class ChainBlock:
+class ReadyBlock:
     """One block of a rig, ready to be planned.
 
     Parameters
     ----------
     id : str
         Unique in the chain; the first half of parameter addresses.
-    block : Block
+    effect : Effect
         Parameter table and kernel.
     values : mapping
         Parameter values in native units, every parameter present.
@@ -54,7 +54,7 @@ class ChainBlock:
     """
 
     id: str
-    block: Block
+    effect: Effect
     values: Mapping
     spec: ModelSpec | None = None
     impulse: np.ndarray | None = None
@@ -74,7 +74,7 @@ class ChainBlock:
         knobs, kind = self.spec.knobs if self.spec else (), kind_of(self.spec)
         net = random_block.parameters(kind) if kind else ()
         return (
-            self.block.parameters
+            self.effect.parameters
             + net
             + tuple(
                 Parameter(
@@ -89,7 +89,7 @@ class ChainBlock:
             )
         )
 
-    def redrawn(self, values: Mapping) -> ChainBlock:
+    def redrawn(self, values: Mapping) -> ReadyBlock:
         """Return the block at other values; of a random net that which they describe, not yet at its level."""
         if self.spec is None or not kind_of(self.spec):
             return replace(self, values=dict(values))
@@ -119,7 +119,7 @@ class ChainBlock:
 
     def cells(self, values: Mapping, sample_rate: float) -> list[float]:
         """Return the numbers that the kernels work with."""
-        cells = [float(v) for v in self.block.cells(values, sample_rate)]
+        cells = [float(v) for v in self.effect.cells(values, sample_rate)]
         if self.spec is None:
             return cells
         if self.bare:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..effects.block import Block
 from ..effects.dcblock import DCBLOCK
+from ..effects.effect import Effect
 from ..errors import UnsupportedInput
 from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
 from ..model.nodes import Conv1d
-from .block import ChainBlock
+from .block import ReadyBlock
 from .builder import Builder, Signal
 from .fingerprint import digest, graph, layout
 from .klon_steps import klon, rounded
@@ -31,7 +31,7 @@ LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyon
 class PlannedBlock:
     """Where a block's parameters and steps are in the plan."""
 
-    source: ChainBlock
+    source: ReadyBlock
     first_cell: int
     input: Signal
     steps: slice
@@ -81,7 +81,7 @@ class Plan:
         return digest(self.kernels)
 
 
-def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 1) -> Plan:
+def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 1) -> Plan:
     """Compile a chain for a sample rate (Hz) and a number of input channels.
 
     Raises
@@ -109,7 +109,7 @@ def plan_chain(chain: Sequence[ChainBlock], sample_rate: float, channels: int = 
     return plan
 
 
-def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):
+def _build(chain: Sequence[ReadyBlock], sample_rate: float, channels: int):
     """Return builder, first and last signal, blocks, tail and latency in frames."""
     builder = Builder()
     builder.buffer(1)  # buffer 0: the parameter rows
@@ -121,8 +121,8 @@ def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):
         before = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
         cells = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
         entrance = signal
-        signal = _BUILDERS.get(item.block.type, _effect)(builder, item, signal, cells, sample_rate)
-        tail += item.block.tail(item.values, sample_rate)
+        signal = _BUILDERS.get(item.effect.type, _effect)(builder, item, signal, cells, sample_rate)
+        tail += item.effect.tail(item.values, sample_rate)
         if item.impulse is not None:
             tail += item.impulse.shape[1] - 1
         conversion = item.conversion(sample_rate)
@@ -137,24 +137,24 @@ def _build(chain: Sequence[ChainBlock], sample_rate: float, channels: int):
     return builder, source, signal, blocks, tail, latency
 
 
-def _effect(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+def _effect(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """One mono step per channel; the kernel reads the block's cells as consecutive rows."""
     target = builder.buffer(signal.width)
     for channel in range(signal.width):
-        _mono(builder, item.block, signal.rows(channel, 1), target.rows(channel, 1), cells)
+        _mono(builder, item.effect, signal.rows(channel, 1), target.rows(channel, 1), cells)
     return target
 
 
-def _mono(builder: Builder, block: Block, source: Signal, target: Signal, cells: list[Signal]) -> None:
+def _mono(builder: Builder, effect: Effect, source: Signal, target: Signal, cells: list[Signal]) -> None:
     first = cells[0].row if cells else 0
-    builder.step(block.kernel, source, target, dtype=block.state, first_parameter=first)
+    builder.step(effect.kernel, source, target, dtype=effect.state, first_parameter=first)
 
 
 def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Signal:
     return builder.step(rows_kernel(GAIN, source.width, lanes()), source, target, extra=(gain,))
 
 
-def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+def _model(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Input gain, the model's layers, output gain; one instance per channel, or one for all of a wider model."""
     spec = item.playing
     assert spec is not None and item.spec is not None
@@ -197,7 +197,7 @@ def _model(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signa
     return target
 
 
-def _cab(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Direct convolution: a conv layer of one input and one output; a stereo response gives two channels."""
     impulse = item.impulse
     assert impulse is not None

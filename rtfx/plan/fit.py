@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .block import ChainBlock
+from .block import ReadyBlock
 from .rates import choose_method, stretched
 
 
-def fitted(block: ChainBlock, sample_rate: float, wanted: str = "auto") -> tuple[ChainBlock, list[str]]:
+def fitted(block: ReadyBlock, sample_rate: float, wanted: str = "auto") -> tuple[ReadyBlock, list[str]]:
     """Return the block with its model as it runs in a stream of `sample_rate` Hz, and what the user should know.
 
     Parameters

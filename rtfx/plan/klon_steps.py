@@ -13,10 +13,10 @@ from .lowering import lower
 from .resampled import resampled
 
 if TYPE_CHECKING:
-    from .block import ChainBlock
+    from .block import ReadyBlock
 
 
-def klon(builder: Builder, item: ChainBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+def klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
     """Append one pedal per channel; return their outputs."""
     first = cells[0].row
     builder.alike.add(builder.block)

@@ -15,8 +15,9 @@ from ..find import find_audio, find_model
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
-from ..rig.description import BlockSpec, Preset, check_value
-from .block import ChainBlock
+from ..rig.blocks import BlockSpec, check_value
+from ..rig.set_list import Preset
+from .block import ReadyBlock
 from .fit import fitted
 from .polyphase import PHASES
 from .rates import METHODS
@@ -123,7 +124,7 @@ def common_rate(specs: Iterable[ModelSpec]) -> float | None:
     return rates.most_common(1)[0][0] if rates else None
 
 
-def resolve(preset: Preset, sample_rate: float, models: Models, options: Options) -> tuple[list[ChainBlock], list[str]]:
+def resolve(preset: Preset, sample_rate: float, models: Models, options: Options) -> tuple[list[ReadyBlock], list[str]]:
     """Return the chain of a preset at a sample rate, and what the user should know about it.
 
     Raises
@@ -176,7 +177,7 @@ def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: 
     return blocks
 
 
-def _no_cab_note(chain: Sequence[ChainBlock]) -> list[str]:
+def _no_cab_note(chain: Sequence[ReadyBlock]) -> list[str]:
     """Return a line about a model that may be an amp without a cabinet: most NAM files name the gear."""
     unknown = [b.id for b in chain if b.spec and b.spec.family == "nam" and b.spec.kind == "unknown"]
     if not unknown or any(block.impulse is not None for block in chain):
@@ -203,7 +204,7 @@ def mistakes(preset: Preset, block: BlockSpec, sample_rate: float, models: Model
     yield from found
 
 
-def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ChainBlock:
+def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ReadyBlock:
     """Return a block with what its file says, without values."""
     spec = _model(block, models) if block.type == "model" else None
     try:
@@ -213,10 +214,10 @@ def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ChainBlock:
         if block.path is None:
             raise
         raise block.error("file", str(error)) from error
-    return ChainBlock(block.id, BLOCKS[block.type], {}, spec, impulse, notes=notes)
+    return ReadyBlock(block.id, BLOCKS[block.type], {}, spec, impulse, notes=notes)
 
 
-def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ChainBlock:
+def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ReadyBlock:
     result = _opened(block, sample_rate, models)
     spec = result.spec
     preset.check(block, result.parameters)
@@ -227,9 +228,9 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         spec, level = _at_level(block, spec, options)
         input_db = _calibration_db(spec, options)
     phase = options.resample_phase
-    return ChainBlock(
+    return ReadyBlock(
         block.id,
-        result.block,
+        result.effect,
         values,
         spec,
         result.impulse,
@@ -243,7 +244,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
 
 
 def _at_level(block: BlockSpec, spec: ModelSpec, options: Options) -> tuple[ModelSpec, str]:
-    """Return a model with the gains of the level that is asked for, and how `ChainBlock` calls that level."""
+    """Return a model with the gains of the level that is asked for, and how `ReadyBlock` calls that level."""
     if options.level is None and block.level:
         try:
             return at_level(spec, block.level), _kind(block.level)
@@ -257,7 +258,7 @@ def _kind(level: str) -> str:
     return level if level in (NORMAL, NONE) else PLUGIN
 
 
-def checked(block: ChainBlock, name: str, value) -> float | str:
+def checked(block: ReadyBlock, name: str, value) -> float | str:
     """Return a parameter value as the block stores it, or raise UsageError naming what is allowed."""
     try:
         return check_value({parameter.name: parameter for parameter in block.parameters}, name, value)
@@ -265,7 +266,7 @@ def checked(block: ChainBlock, name: str, value) -> float | str:
         raise UsageError(f"{block.id}: {error}") from None
 
 
-def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> tuple[int, str]:
+def find_parameter(preset: str, blocks: Sequence[ReadyBlock], address: str) -> tuple[int, str]:
     """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
 
     A block goes by its id; a model also by its own name, where one block alone bears it.
@@ -291,12 +292,12 @@ def find_parameter(preset: str, blocks: Sequence[ChainBlock], address: str) -> t
     raise UsageError(f"no parameter {address!r} in preset {quoted(preset)}{hint}; it has: {', '.join(known) or 'none'}")
 
 
-def _title(block: ChainBlock) -> str:
+def _title(block: ReadyBlock) -> str:
     """Return the name of a block's model, "" if it has none."""
     return block.spec.name if block.spec else ""
 
 
-def with_values(preset: str, blocks: Sequence[ChainBlock], values: Mapping) -> list[ChainBlock]:
+def with_values(preset: str, blocks: Sequence[ReadyBlock], values: Mapping) -> list[ReadyBlock]:
     """Return the chain with parameters set by address, or raise UsageError."""
     result = list(blocks)
     for address, value in values.items():
@@ -313,7 +314,7 @@ def _calibration_db(spec: ModelSpec, options: Options) -> float:
     return options.interface_dbu - spec.input_level_dbu
 
 
-def _calibration_note(block: ChainBlock, options: Options) -> list[str]:
+def _calibration_note(block: ReadyBlock, options: Options) -> list[str]:
     """Return a line about the gain that --interface-dbu puts before a model."""
     if options.bare or options.interface_dbu is None or block.spec is None:
         return []

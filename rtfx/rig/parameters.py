@@ -1,10 +1,16 @@
-"""Parameters: names, ranges and units of everything that can be turned."""
+"""Values that users give: parameters with names, ranges and units, and channels of a device."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import UsageError
+
+HIGHEST_CHANNEL = 256
+CHANNELS_EXPECTED = f"a channel from 1 to {HIGHEST_CHANNEL}, or two with a comma between, such as 1,2"
+CHANNEL_WORDS = re.compile(r"\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,28 @@ class Parameter:
     def norm(self, value: float) -> float:
         """Return the 0 to 1 form of `value`."""
         return (value - self.minimum) / (self.maximum - self.minimum)
+
+
+def channels_of(value: Any) -> tuple[int, ...] | None:
+    """Return one or two channels, None if the value is something else.
+
+    Parameters
+    ----------
+    value : int, str or sequence of int
+        ``2``, ``"1,2"`` or ``[1, 2]``; two channels differ.
+    """
+    if isinstance(value, str):
+        match = CHANNEL_WORDS.fullmatch(value)
+        value = [int(number) for number in match.groups() if number] if match else []
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+    if not whole or len(set(numbers)) != len(numbers) or not 1 <= len(numbers) <= 2:
+        return None
+    return tuple(numbers) if all(1 <= number <= HIGHEST_CHANNEL for number in numbers) else None
+
+
+def channels_text(channels: tuple[int, ...]) -> str:
+    """Return channels as they are typed."""
+    return ",".join(map(str, channels))

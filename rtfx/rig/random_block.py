@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from ..errors import UsageError, did_you_mean
-from .description import BlockSpec
 from .parameters import Parameter
 from .yaml_marks import Marked
 
@@ -101,12 +100,6 @@ def turned_in(file: Any) -> tuple[Parameter, ...]:
 
     kind = str(file).removeprefix("random:").partition("?")[0].lower()
     return parameters(kind) if str(file).startswith("random:") and kind in KINDS else ()
-
-
-def random_text(block: BlockSpec) -> str:
-    """Return the words of a random net, "" for any other block."""
-    name = str(getattr(block.file, "name", block.file))
-    return name if block.type == "model" and name.startswith("random:") else ""
 
 
 def described() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..api import Model
 from ..audio import Reader
 from ..bench.models import bench
 from ..errors import UnsupportedInput
-from ..loading.guitars import riff
+from ..loading.loudness import riff
 from ..model.spec import SIZE, Knob, ModelSpec
 from ..plan.resolve import DEFAULT_RATE
 from ..units import gain_from_db

@@ -15,7 +15,7 @@ from rtfx.cli import collection
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import NotAModelFile, PresetError, RtfxError
 from rtfx.model.load import load
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import load_set_list
 
 from .command import rtfx
 

@@ -10,13 +10,13 @@ from scipy.signal import resample_poly
 
 import rtfx
 from rtfx.effects import klon, klon_circuit
-from rtfx.effects.block import Block
+from rtfx.effects.effect import Effect
 from rtfx.effects.klon import KLON
 
 from .harness import RATE, Run, constant, glide, guitar, run
 
-STAGE = Block("stage", klon.PARAMETERS, klon.cells, klon_circuit.KERNEL, klon_circuit.CIRCUIT_STATE)
-BUFFER = Block("buffer", klon.PARAMETERS, klon.cells, klon.INPUT, klon.STATE)
+STAGE = Effect("stage", klon.PARAMETERS, klon.cells, klon_circuit.KERNEL, klon_circuit.CIRCUIT_STATE)
+BUFFER = Effect("buffer", klon.PARAMETERS, klon.cells, klon.INPUT, klon.STATE)
 GAINS = (0.0, 0.3, 0.5, 1.0)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from rtfx.plan.resolve import Models, Options, resolve
-from rtfx.rig.description import BlockSpec, Preset
+from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.set_list import Preset
 from tests.engine.rigs import drive, engine
 
 RATE = 48000

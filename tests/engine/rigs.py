@@ -11,7 +11,7 @@ from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.model.nodes import Activation, Add, Concat, Conv1d, Dense, Gru, Input, Lstm
 from rtfx.model.spec import Knob, ModelSpec
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
 
 RATE = 48000.0
@@ -103,23 +103,23 @@ def exploding(limit: float = 0.5) -> ModelSpec:
 
 
 # chains
-def effect(kind: str, id: str = "", **values) -> ChainBlock:
+def effect(kind: str, id: str = "", **values) -> ReadyBlock:
     block = BLOCKS[kind]
-    return ChainBlock(id or kind, block, block.complete(values))
+    return ReadyBlock(id or kind, block, block.complete(values))
 
 
-def gain(db: float = 0.0) -> ChainBlock:
+def gain(db: float = 0.0) -> ReadyBlock:
     return effect("gain", gain_db=db)
 
 
-def model(spec: ModelSpec, id: str = "model", bare: bool = False, **values) -> ChainBlock:
-    block = ChainBlock(id, BLOCKS["model"], {}, spec, bare=bare)
+def model(spec: ModelSpec, id: str = "model", bare: bool = False, **values) -> ReadyBlock:
+    block = ReadyBlock(id, BLOCKS["model"], {}, spec, bare=bare)
     defaults = {parameter.name: parameter.default for parameter in block.parameters}
-    return ChainBlock(id, BLOCKS["model"], defaults | values, spec, bare=bare)
+    return ReadyBlock(id, BLOCKS["model"], defaults | values, spec, bare=bare)
 
 
-def cab(impulse: np.ndarray) -> ChainBlock:
-    return ChainBlock("cab", BLOCKS["cab"], BLOCKS["cab"].complete({}), impulse=np.atleast_2d(impulse))
+def cab(impulse: np.ndarray) -> ReadyBlock:
+    return ReadyBlock("cab", BLOCKS["cab"], BLOCKS["cab"].complete({}), impulse=np.atleast_2d(impulse))
 
 
 def response(taps: int = 2000, seed: int = 3) -> np.ndarray:
@@ -128,7 +128,7 @@ def response(taps: int = 2000, seed: int = 3) -> np.ndarray:
     return g.standard_normal(taps) * np.exp(-6.0 * np.arange(taps) / taps) / np.sqrt(taps)
 
 
-def chains() -> dict[str, list[ChainBlock]]:
+def chains() -> dict[str, list[ReadyBlock]]:
     """Five rigs of five kinds."""
     return {
         "gain": [gain(-6.0)],

@@ -6,7 +6,7 @@ import pytest
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.plan.chain import plan_chain
-from rtfx.rig.channels import channels_of
+from rtfx.rig.parameters import channels_of
 
 from .rigs import gain
 

@@ -11,7 +11,7 @@ from rtfx.engine.offline import Offline
 from rtfx.host.convert import at_rate
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
 
 from .rigs import RATE, cab, cut, drive, effect, engine, exploding, gain, gru, model, noise, response, tcn
@@ -107,7 +107,7 @@ WILD = {
     "loud": [gain(24.0)],
     "gate and eq": [effect("gate"), effect("eq", low_cut_hz=80.0, bell1_db=12.0, bell1_q=10.0)],
     "net": [model(gru()), cab(response(8000))],
-    "klon": [ChainBlock("klon", KLON, KLON.complete({"mode": "circuit"}))],
+    "klon": [ReadyBlock("klon", KLON, KLON.complete({"mode": "circuit"}))],
 }
 
 

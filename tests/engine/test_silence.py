@@ -18,7 +18,7 @@ from rtfx.errors import RtfxError
 from rtfx.model.load import load
 from rtfx.model.nodes import Dense, Gru, Input, Rnn
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import Plan, plan_chain
 
 from .rigs import RATE, cab, chains, cut, drive, effect, engine, gru, lstm, model, noise, response, rig, tcn
@@ -168,8 +168,8 @@ def test_a_blocker_starts_at_an_offset_that_needs_no_prewarm():
         [model(biased()), effect("gate"), model(gru(), "second"), effect("eq", low_shelf_db=6.0)],
         [model(biased()), effect("eq", low_cut_hz=20.0), model(lstm(), "second", drive=0.9)],
         [model(biased()), model(tcn(), "second"), cab(response())],
-        [model(biased()), ChainBlock("klon", KLON, KLON.complete({"mode": "circuit", "gain": 0.6}))],
-        [model(biased()), ChainBlock("klon", KLON, KLON.complete({}), net=load("klon.json"))],
+        [model(biased()), ReadyBlock("klon", KLON, KLON.complete({"mode": "circuit", "gain": 0.6}))],
+        [model(biased()), ReadyBlock("klon", KLON, KLON.complete({}), net=load("klon.json"))],
     ],
     ids=lambda chain: "-".join(block.id for block in chain),
 )

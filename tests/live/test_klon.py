@@ -14,7 +14,8 @@ from rtfx.live.controller import Controller
 from rtfx.loading.loaded_preset import LoadedPreset
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.resolve import Models, Options, resolve
-from rtfx.rig.description import BlockSpec, Preset
+from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.set_list import Preset
 from tests.engine.rigs import drive, engine
 
 RATE = 48000

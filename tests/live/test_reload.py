@@ -13,7 +13,7 @@ import rtfx
 from rtfx.live.reload import Reloader, files_of
 from rtfx.live.watch import folders_of
 from rtfx.model.rtfx_json import save
-from rtfx.rig.description import BlockSpec
+from rtfx.rig.blocks import BlockSpec
 from tests.engine.rigs import gru, noise, tcn
 from tests.live.test_stream import RATE
 from tests.live.test_update import layers

@@ -16,7 +16,7 @@ from rtfx.errors import ResourceLimit, UsageError
 from rtfx.live.controller import Controller
 from rtfx.loading.loaded_preset import LoadedPreset
 from rtfx.model.random.nets import random_spec, words_with
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.ui.keys import press
 
 NET = "random:tcn?seed={}&layers=3&channels=2"
@@ -243,7 +243,7 @@ def test_several_presses_are_several_seeds():
 
 
 def test_seeds_that_cannot_sound_are_passed_over(monkeypatch):
-    redrawn = ChainBlock.redrawn
+    redrawn = ReadyBlock.redrawn
 
     def picky(self, values):
         if values["seed"] in (8, 9):
@@ -251,7 +251,7 @@ def test_seeds_that_cannot_sound_are_passed_over(monkeypatch):
         return redrawn(self, values)
 
     with rtfx.Rig([NET.format(7)]).play(device="null", seconds=60) as stream:
-        monkeypatch.setattr(ChainBlock, "redrawn", picky)
+        monkeypatch.setattr(ReadyBlock, "redrawn", picky)
         press(stream, "R")
         assert told(stream, "seed=")[-1].endswith(NET.format(10))
 

@@ -11,11 +11,12 @@ import rtfx
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError
 from rtfx.find import shipped
-from rtfx.live import save, set_list_text
+from rtfx.live import commands, save
 from rtfx.live.selection import Selection
-from rtfx.rig.description import BlockSpec, Preset, SetList
+from rtfx.rig import edit
+from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import Preset, SetList, load_set_list
 from rtfx.ui.keys import press
 
 TEXT = """\
@@ -62,6 +63,9 @@ class Player:
 
     def add_scene(self, name, values):
         self.scenes[name] = dict(values)
+
+    def do(self, line):
+        return commands.do(self, line)
 
 
 def from_file(tmp_path, text=TEXT):
@@ -132,7 +136,7 @@ def test_a_folder_that_takes_nothing(tmp_path, user, monkeypatch):
     def refuse(*arguments, **more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(set_list_text, "write_file", refuse)
+    monkeypatch.setattr(edit, "write_file", refuse)
     assert press(player, "s") == f"{path}: cannot be written (permission denied): nothing was saved"
     assert path.read_text() == TEXT
 

@@ -24,7 +24,7 @@ from rtfx.live.take.replay import Replay, take_in
 from rtfx.live.take.takes import Takes
 from rtfx.loading.load import Loader, load_presets
 from rtfx.plan.resolve import Models, Options
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import load_set_list
 from tests.cli.command import rtfx as command
 from tests.engine.rigs import noise, response
 

@@ -9,14 +9,14 @@ import pytest
 from rtfx import api
 from rtfx.errors import PresetError, UsageError
 from rtfx.host.null import NullHost
-from rtfx.loading import guitars, level
+from rtfx.loading import level, loudness
 from rtfx.model.levels import named_levels
 from rtfx.model.nodes import Activation, Dense, Input
 from rtfx.model.random.nets import random_spec
 from rtfx.model.spec import ModelSpec
 
 RATE = 48000
-GUITARS = guitars.guitars(RATE)
+GUITARS = loudness.guitars(RATE)
 TARGET = level.TARGET_LUFS
 
 
@@ -74,14 +74,14 @@ def measured(monkeypatch):
 )
 def test_any_loudness_becomes_the_common_one_whatever_the_file_says_of_it(spec):
     y, notes = played(spec)
-    assert guitars.mean_loudness(y, RATE) == pytest.approx(TARGET, abs=0.1)
+    assert loudness.mean_loudness(y, RATE) == pytest.approx(TARGET, abs=0.1)
     assert len([note for note in notes if "as loud as any other model" in note]) == 1
 
 
 @pytest.mark.parametrize(("gain", "boost"), [(1e-2, 40.0), (6e-3, 44.4), (1e-4, None), (0.0, None)])
 def test_what_the_gate_takes_for_silence_is_left_alone(gain, boost):
     spec = gain_spec(gain)
-    unity = TARGET - guitars.guitar_loudness()
+    unity = TARGET - loudness.guitar_loudness()
     assert gain_db(spec) == pytest.approx(0.0 if boost is None else boost + unity, abs=0.1)
     _, notes = chain_of(spec)
     assert ("next to nothing of a guitar" in notes[0]) == (boost is None)
@@ -105,29 +105,29 @@ def test_a_cabinet_is_part_of_the_loudness():
     for cab in ("open-2x12.wav", "closed-4x12.wav"):
         rig = api.Rig([api.Model(gain_spec(0.5)), cab])
         blocks, _ = rig.stream_blocks(iter([GUITARS[:, None]]), RATE, 1)
-        assert guitars.mean_loudness(np.concatenate(list(blocks)), RATE) == pytest.approx(TARGET, abs=0.1)
+        assert loudness.mean_loudness(np.concatenate(list(blocks)), RATE) == pytest.approx(TARGET, abs=0.1)
 
 
 def test_other_blocks_and_turned_knobs_are_not():
     flat, _ = chain_of(gain_spec(0.5), {"type": "gain", "gain_db": 6.0})
     turned, _ = chain_of(gain_spec(0.5), {"type": "gain"}, values={"model.level_db": -4.0, "model.input_db": 3.0})
-    expected = TARGET - guitars.guitar_loudness() + 6.02
+    expected = TARGET - loudness.guitar_loudness() + 6.02
     assert flat[0].output_db == turned[0].output_db == pytest.approx(expected, abs=0.05)
 
 
 def test_a_model_in_front_of_another_leaves_the_guitar_as_loud_as_it_is():
     (pedal, amp), notes = chain_of(gain_spec(0.1), gain_spec(0.3))
     assert pedal.output_db == pytest.approx(20.0, abs=0.05)
-    assert amp.output_db == pytest.approx(TARGET - guitars.guitar_loudness() - 20 * np.log10(0.3), abs=0.05)
+    assert amp.output_db == pytest.approx(TARGET - loudness.guitar_loudness() - 20 * np.log10(0.3), abs=0.05)
     assert "as loud as the guitar" in notes[0] and "as loud as any other model" in notes[1]
 
 
 def test_a_model_is_measured_at_the_streams_rate():
     rig = api.Rig([api.Model(gain_spec(0.5))])
     for rate in (44100, 96000):
-        x = guitars.guitars(rate)
+        x = loudness.guitars(rate)
         y = np.concatenate(list(rig.stream_blocks(iter([x[:, None]]), rate, 1)[0]))
-        assert guitars.mean_loudness(y, rate) == pytest.approx(TARGET, abs=0.1)
+        assert loudness.mean_loudness(y, rate) == pytest.approx(TARGET, abs=0.1)
 
 
 @pytest.mark.parametrize("settings", [{"bare": True}, {"level": "none"}])
@@ -143,7 +143,7 @@ def test_what_was_measured_is_remembered_by_content(measured, cache, monkeypatch
     gain_db(gain_spec(0.25))
     gain_db(dataclasses.replace(gain_spec(0.5), input_db=1.0))
     gain_db(gain_spec(0.5, prewarm=7))
-    monkeypatch.setattr(level, "digest_of_guitars", lambda: b"others")
+    monkeypatch.setattr(level, "guitars_digest", lambda: b"others")
     gain_db(gain_spec(0.5))
     assert len(measured) == len(list(cache.iterdir())) == 5
 
@@ -180,7 +180,7 @@ def test_the_interface_moves_the_input_of_models_that_state_theirs():
     assert "-6.0 dB before the model: full scale is 12 dBu at the interface, 18 dBu in the model" in "".join(notes)
     bare, notes = played(spec, interface_dbu=12.0, bare=True)
     assert np.array_equal(bare, GUITARS) and not notes
-    assert guitars.mean_loudness(played(spec, interface_dbu=12.0)[0], RATE) == pytest.approx(TARGET, abs=0.1)
+    assert loudness.mean_loudness(played(spec, interface_dbu=12.0)[0], RATE) == pytest.approx(TARGET, abs=0.1)
 
 
 def test_a_model_without_input_level_says_that_nothing_changes():

@@ -10,8 +10,7 @@ from rtfx import api
 from rtfx.engine.offline import Offline
 from rtfx.errors import RtfxError
 from rtfx.find import MODEL_SUFFIXES
-from rtfx.loading import guitars, level
-from rtfx.loading.loudness import loudness
+from rtfx.loading import level, loudness
 
 from ..conftest import SHARED
 from .other_guitars import GUITARS, figures, performance
@@ -63,13 +62,13 @@ def test_the_other_guitars_are_as_recorded_ones(others):
 
 
 def test_the_shipped_guitars_are_as_recorded_ones():
-    clips = guitars.guitars(RATE)
+    clips = loudness.guitars(RATE)
     below, above, _ = figures(clips)
     assert 0.55 < below < 0.9 and 0.005 < above < 0.04
     step, length = (round(seconds * RATE) for seconds in (1.75, 1.5))
     crests = [figures(clips[start : start + length])[2] for start in range(0, 7 * step, step)]
     assert min(crests) < 9.0 and max(crests) > 15.0
-    assert 14.0 < figures(guitars.riff(RATE))[2] < 20.0
+    assert 14.0 < figures(loudness.riff(RATE))[2] < 20.0
 
 
 def near(found):
@@ -92,24 +91,24 @@ def test_twenty_models_of_other_makers_are_near_each_other_on_any_guitar(shared,
 
 
 def test_shipped_models_on_the_guitars_they_are_measured_on():
-    found = levels_of([*SIX, "ronn-42.json"], [guitars.guitars(RATE)], guitars.mean_loudness)
+    found = levels_of([*SIX, "ronn-42.json"], [loudness.guitars(RATE)], loudness.mean_loudness)
     assert len(found) == 7 and all(abs(values[0] - level.TARGET_LUFS) < 0.1 for values in found.values())
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_presets(path):
-    x = guitars.guitars(RATE)[:, None]
+    x = loudness.guitars(RATE)[:, None]
     rig = api.Rig.from_yaml(path)
     for index in range(len(rig.presets)):
         rig.index = index
         y = Offline(rig.plan(RATE)).process(x)
-        found = guitars.mean_loudness(y, RATE)
+        found = loudness.mean_loudness(y, RATE)
         assert found == pytest.approx(level.TARGET_LUFS, abs=0.3), rig.preset.name
 
 
 def test_all_shared_models(shared):
     files = sorted(path for path in (SHARED / "models").rglob("*") if path.suffix in MODEL_SUFFIXES)
-    found = levels_of(files, [guitars.guitars(RATE)], guitars.mean_loudness)
+    found = levels_of(files, [loudness.guitars(RATE)], loudness.mean_loudness)
     assert sorted(name for name, (value,) in found.items() if value == -math.inf) == SILENT
     values = np.array([value for name, (value,) in found.items() if name not in SILENT])
     assert len(values) > 75

@@ -13,13 +13,14 @@ from rtfx.model.nodes.recurrent import past_states
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Knob, ModelSpec
-from rtfx.plan.block import ChainBlock
+from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.fit import fitted
 from rtfx.plan.rates import choose_method, stretched
 from rtfx.plan.resolve import Models, Options, resolve
 from rtfx.plan.stability import largest_pole
-from rtfx.rig.description import BlockSpec, Preset
+from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.set_list import Preset
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, lstm, model, noise, tcn
 
 HOME = 48000.0
@@ -144,7 +145,7 @@ def test_a_net_that_would_howl_is_resampled_and_the_reason_is_said():
     """At 88.2 kHz a state of 48 kHz lies 1.84 frames back, where the cubic looks beside its middle and amplifies."""
     spec = at(slow())
     assert largest_pole(spec, 1.0) < 1.0 < largest_pole(spec, 88200 / HOME)
-    block = ChainBlock("model", BLOCKS["model"], {}, spec)
+    block = ReadyBlock("model", BLOCKS["model"], {}, spec)
     for wanted in ("auto", "delay"):
         found, notes = fitted(block, 88200.0, wanted)
         assert found.model_rate == HOME and found.spec is spec

@@ -4,8 +4,8 @@ import pytest
 
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError
-from rtfx.rig.add_scene import quoted, scalar, with_scene
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.edit import quoted, scalar, with_scene
+from rtfx.rig.set_list import load_set_list
 
 VALUES = {"gain.gain_db": -3.5, "gate.hold_ms": 120.0}
 

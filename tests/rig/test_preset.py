@@ -9,7 +9,7 @@ import pytest
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError, UsageError
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.preset import load_set_list, read_in_spite, split_selection
+from rtfx.rig.set_list import load_set_list, read_in_spite, split_selection
 
 GOOD = """\
 version: 1

@@ -7,7 +7,7 @@ from scipy.signal import bilinear, lfilter
 import rtfx
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError, RtfxError
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import load_set_list
 
 
 def chain_of(path, words):

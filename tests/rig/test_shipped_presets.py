@@ -8,7 +8,7 @@ from rtfx.effects.table import BLOCKS
 from rtfx.find import find_audio
 from rtfx.model.load import load
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.preset import load_set_list
+from rtfx.rig.set_list import load_set_list
 
 FILES = sorted((Path(__file__).parents[2] / "presets").glob("*.yaml"))
 

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rtfx.effects.eq import EQ
 from rtfx.live.knobs import Knob
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.preset import GLOBALS
+from rtfx.rig.set_list import GLOBALS
 from rtfx.ui import panel
 from rtfx.ui.meter_bars import bar, channel_line, lamp, level_style, load_style
 

@@ -17,7 +17,7 @@ from ...errors import is_text
 from ...loading.loaded_preset import LoadedPreset
 from ...model.spec import ModelSpec
 from ...plan.resolve import Models, Options
-from ...rig.description import BlockSpec
+from ...rig.blocks import BlockSpec
 from .keeper import Event, Window
 
 VERSION = 2

@@ -19,12 +19,12 @@ from ...engine.rig import EngineRig
 from ...engine.snapshot import STATE_BYTES, part, restore, unpack
 from ...errors import AudioFileError, PresetError, one_line
 from ...files import read_file
-from ...loading.file_stamp import digest
+from ...loading.files import digest
 from ...loading.load import Loader, load_presets
 from ...loading.loaded_preset import LoadedPreset
 from ...model.read.zipped import DAMAGED
 from ...plan.resolve import Models, Options
-from ...rig.preset import load_set_list
+from ...rig.set_list import load_set_list
 from .describe import CONTINUING, VERSION, addressed
 
 SPAN_FRAMES = 8192

@@ -6,7 +6,8 @@ A mistake is noted and the reading goes on behind it, so that one reading finds 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,9 @@ from ..errors import PresetError, RtfxError, UsageError, closest, did_you_mean, 
 from ..find import find_beside
 from ..model.read.inputs import CHOICES
 from . import random_block
-from .channels import EXPECTED, channels_of
-from .description import BlockSpec, BlockType, Preset, SetList, check_scene_value, check_value, folders_of
-from .parameters import Parameter
-from .python_chain import type_and_file
+from .blocks import BlockSpec, BlockType, check_scene_value, check_value, folders_of, type_and_file, where
+from .parameters import CHANNELS_EXPECTED, Parameter, channels_of
 from .yaml_marks import Marked, read_yaml
-
-__all__ = ["GLOBALS", "BlockSpec", "Preset", "SetList", "load_set_list", "read_in_spite", "split_selection"]
 
 VERSION = 1
 TOP_KEYS = ("version", "device", "global", "presets", "take")  # a take is a set list with what was played on it
@@ -38,6 +35,107 @@ DEVICE_NUMBERS = (
 )
 DEVICE_NAMES = ("input", "output", "device")  # an index or a part of a name
 DEVICE_CHANNELS = ("in_channel", "out_channels")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A chain and its scenes.
+
+    Parameters
+    ----------
+    scenes : dict
+        Name to {"block.parameter": value}; a scene holds values only.
+    lines : dict
+        (scene, address) to line.
+    number : int
+        Its place in the set list as written, from 1; 0 if it is in none.
+    """
+
+    name: str
+    chain: tuple[BlockSpec, ...]
+    scenes: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    lines: dict[tuple[str, str], int] = field(default_factory=dict)
+    path: Path | None = None
+    number: int = 0
+
+    def block(self, block_id: str) -> BlockSpec | None:
+        """Return the block of this id, or None."""
+        return next((block for block in self.chain if block.id == block_id), None)
+
+    def check(self, block: BlockSpec, parameters: Sequence[Parameter]) -> None:
+        """Raise the first of `mistakes`."""
+        for mistake in self.mistakes(block, parameters):
+            raise mistake
+
+    def mistakes(self, block: BlockSpec, parameters: Sequence[Parameter]) -> Iterator[PresetError]:
+        """Find all that is wrong in what this preset says of a block, scenes included, now that its knobs are known.
+
+        Parameters
+        ----------
+        parameters : sequence of Parameter
+            All that the block has: those of its type, then its knobs.
+
+        Yields
+        ------
+        PresetError
+            An unknown name or a value out of range; with line, did-you-mean and what is allowed.
+        """
+        table = {parameter.name: parameter for parameter in parameters}
+        for key, value in block.values.items():
+            try:
+                check_value(table, key, value, ("type", "id", "file", "level", "inputs"))
+            except UsageError as error:
+                yield block.error(key, str(error))
+        for scene, values in self.scenes.items():
+            for address, value in values.items():
+                block_id, _, key = address.partition(".")
+                if block_id == block.id:
+                    try:
+                        check_scene_value(table, key, value)
+                    except UsageError as error:
+                        yield self.scene_error(scene, address, str(error))
+
+    def scene_error(self, scene: str, address: str, message: str) -> PresetError:
+        """Return the error that says `message` of one value of a scene, with file and line."""
+        return PresetError(f"{where(self.path, self.lines.get((scene, address)))}scenes.{scene}: {address}: {message}")
+
+
+@dataclass(frozen=True)
+class SetList:
+    """A set list; the order of `presets` is their number, from 1."""
+
+    path: Path
+    device: dict[str, Any] = field(default_factory=dict)
+    globals: dict[str, float | bool] = field(default_factory=dict)
+    presets: tuple[Preset, ...] = ()
+
+    def index(self, key: str | int | None = None) -> int:
+        """Return the place in `presets`, from 0, of a name or of a number from 1; None is the first.
+
+        Raises
+        ------
+        UsageError
+            No such preset; lists them.
+        """
+        names = [preset.name for preset in self.presets]
+        if key is None:
+            return 0
+        composed = [same_accents(name) for name in names]
+        if isinstance(key, str) and same_accents(key) in composed:
+            return composed.index(same_accents(key))
+        try:
+            number = int(key)
+        except ValueError:
+            number = 0
+        if 1 <= number <= len(names):
+            return number - 1
+        listed = ", ".join(f"{position} {name}" for position, name in enumerate(names, 1))
+        hint = did_you_mean(str(key), names)
+        raise UsageError(f"{self.path}: no preset {quoted(key)}{hint}, expected one of: {listed}")
+
+    def select(self, key: str | int | None = None) -> Preset:
+        """Return the preset of a name or number; see `index`."""
+        return self.presets[self.index(key)]
 
 
 def split_selection(text: str) -> tuple[str, str | None]:
@@ -185,7 +283,7 @@ class Reader:
             elif key in DEVICE_CHANNELS:
                 channels = channels_of(item.plain)
                 if channels is None:
-                    self.wrong(item, f"device: {key} is {_show(item)}, expected {EXPECTED}")
+                    self.wrong(item, f"device: {key} is {_show(item)}, expected {CHANNELS_EXPECTED}")
                 else:
                     result[key] = channels[0] if len(channels) == 1 else list(channels)
             elif key == "latency" and item.value not in ("low", "high"):

@@ -11,7 +11,7 @@ from ..files import read_file
 from ..find import find_audio, find_model
 from ..model.spec import ModelSpec
 from ..plan.resolve import Models
-from ..rig.description import BlockSpec
+from ..rig.blocks import BlockSpec
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..rig.parameters import Parameter
 
 
 @dataclass(frozen=True)
-class Block:
+class Effect:
     """A compiled mono effect.
 
     The control thread turns parameter values (dB, Hz, ms) into *cells*, plain float32 numbers that the kernel works
