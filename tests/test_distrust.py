@@ -114,6 +114,7 @@ def filled(tmp_path_factory) -> Path:
     return folder / "c"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["writable", pytest.param("another's", marks=needs_root), "a file of it"])
 def test_planted_code_does_not_run(filled, tmp_path, how):
     cache = shutil.copytree(filled, tmp_path / "c")
@@ -136,6 +137,7 @@ def test_planted_code_does_not_run(filled, tmp_path, how):
         assert private.stat().st_mode & 0o777 in (0o700, 0o755) and list(private.rglob("*.bin"))
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_one_line(tmp_path):
     cache = tmp_path / "c"
     cache.mkdir()

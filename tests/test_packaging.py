@@ -13,6 +13,8 @@ import pytest
 
 import rtfx
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 BUILD = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
 

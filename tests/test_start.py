@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 MODELS = ("klon", "ronn-42", "stack")  # a recurrent net, convolutions, and the most kernels
 FAR_BEYOND = 10.0  # times the goal: a busy machine is slow, but not that slow

@@ -156,6 +156,7 @@ def call(job):
     return thing(x, RATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_a_process_pool(method):
     rig = changed()
@@ -195,6 +196,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["while another thread calls", "while helpers compile"])
 def test_a_forked_process_waits_for_no_thread_of_its_parent(when, tmp_path):
     env = {"RTFX_CACHE_DIR": str(tmp_path)} if when == "while helpers compile" else {}

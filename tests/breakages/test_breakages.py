@@ -124,6 +124,7 @@ def test_only_what_passes_in_every_case_is_a_control():
     assert [control.passed(f"a.py::{name}") for name in ("one", "two[x]", "two", "three", "four")] == [1, 1, 0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # s: the first one waits for the control, which compiles
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
 def test_breakage_is_noticed(breakage, control, outcomes):

@@ -13,7 +13,7 @@ import soundfile
 
 from .command import COMMAND, ENVIRONMENT, MODEL, RATE, hear_interrupts, start
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 
 def descendants(process: int) -> set[int]:

@@ -11,6 +11,7 @@ from tests.host.jack_server import PERIOD, RATE, Server, Talker, installed
 from .live import Play, close_players, play
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
     pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2"),
 ]

@@ -64,6 +64,7 @@ def server():
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [0, 2 * PERIOD, 0])
 def test_round_trip_inside_jack(server, monkeypatch, block):
     """One period from a client's output to its own input: the server's, or the one asked for, while it plays."""
@@ -82,6 +83,7 @@ def test_round_trip_inside_jack(server, monkeypatch, block):
     assert found["difference_ms"] == pytest.approx(0.0), "a block is all there is to it"
 
 
+@pytest.mark.slow
 def test_without_a_connection_it_says_how_to_connect(server, monkeypatch):
     for name, value in server.environment.items():
         monkeypatch.setitem(ENVIRONMENT, name, value)

@@ -15,6 +15,7 @@ from .command import COMMAND, ENVIRONMENT
 from .live import PATIENCE, Play, close_players, play
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
     pytest.mark.skipif(not installed(), reason="PipeWire is not installed: see README's test command"),
 ]

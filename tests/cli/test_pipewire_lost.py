@@ -14,6 +14,7 @@ from tests.host.pipewire_server import PipeWire, installed
 from .live import PATIENCE, Play, close_players, exit_seconds, play
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
     pytest.mark.skipif(not installed(), reason="PipeWire is not installed: see README's test command"),
 ]

@@ -12,6 +12,7 @@ from tests.host.jack_server import Server, installed
 from .live import PATIENCE, Play, close_players, exit_seconds
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
     pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2"),
 ]

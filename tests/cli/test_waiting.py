@@ -12,6 +12,7 @@ from .command import rtfx
 from .live import Play, close_players
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
     pytest.mark.skipif(not installed(), reason="PipeWire is not installed: see README's test command"),
 ]

@@ -64,6 +64,7 @@ def declared_kernels():
             yield from (value for value in vars(module).values() if isinstance(value, Kernel))
 
 
+@pytest.mark.slow
 def test_every_kernel_is_safe(plans):
     """All kernels of all shipped rigs, and all that rigs of other models could reach."""
     declared = set(declared_kernels())
@@ -89,6 +90,7 @@ def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
     assert found and set(found) == {"calls nanosleep"}
 
 
+@pytest.mark.slow
 def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
     found = certify(load("klon.json"))
     assert found.ok and found.violations == {}

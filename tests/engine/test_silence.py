@@ -67,6 +67,7 @@ def test_what_is_shipped_starts_at_rest(name):
         assert peak <= allowed, f"{20 * np.log10(peak):.1f} dBFS at {rate:g} Hz"
 
 
+@pytest.mark.slow
 def test_every_shared_model_starts_at_rest(shared):
     """Also those that hiss or oscillate by themselves."""
     found, heard = {}, 0

@@ -31,6 +31,7 @@ def result():
     return hammer(10_000, FADE)
 
 
+@pytest.mark.slow
 def test_ten_thousand_swaps_without_a_click(result):
     assert result["swaps"] >= 10_000
     assert result["separate_cores"]

@@ -8,6 +8,7 @@ import pytest
 from .jack_server import PERIOD, RATE, Server, Talker, installed
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux"),
     pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2"),
 ]

@@ -12,6 +12,7 @@ from .jack_server import RATE, Talker
 from .pipewire_server import PipeWire, installed
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire runs on Linux"),
     pytest.mark.skipif(not installed(), reason="PipeWire is not installed: see README's test command"),
 ]

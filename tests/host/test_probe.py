@@ -10,6 +10,8 @@ from tests.cli.command import COMMAND
 
 from .jack_server import PERIOD, ROOT, Server, installed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="JACK's dummy driver is tried on Linux")
 @pytest.mark.skipif(not installed(), reason="jackd is not installed: sudo apt install jackd2")

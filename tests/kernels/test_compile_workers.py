@@ -11,6 +11,8 @@ import pytest
 
 from rtfx.kernels import compile_workers
 
+pytestmark = pytest.mark.slow
+
 CALL = """
 import json, sys
 from rtfx.kernels import compile_workers, jit

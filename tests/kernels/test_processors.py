@@ -28,6 +28,7 @@ MODELS = ["klon.json", "amp.json"]
 SHARED_MODELS = ["aidax/tw40_british_lead_deerinkstudios.json", "proteus/LittleBigMuff_HighGainPedal.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_is_compiled_for_and_right_where_it_can_run(name):
     cpu, forced, width = SETS[name]
@@ -75,6 +76,7 @@ def test_what_a_machine_hides_is_another_processor(host, monkeypatch):
     assert instruction_set() == "SSE2" and lanes() == 4
 
 
+@pytest.mark.slow
 def test_sums_stay_in_the_registers_of_aarch64():
     """No vector of a convolution's inner loop goes over the stack: 32 registers of four lanes hold a tile."""
     assert machine() is not None, "this llvmlite has no AArch64: every wheel of it has"

@@ -14,6 +14,7 @@ from .rig import RATE, tone
 HOURS, SECONDS_AN_HOUR = 4, 72  # "hours" of a minute and a bit, each with all kinds of sound
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from Linux's /proc")
 def test_nothing_is_heard_of_bad_company(tmp_path):
     found = play.soak(8.0, tmp_path, settings=16, rest=2.0)
@@ -25,6 +26,7 @@ def test_nothing_is_heard_of_bad_company(tmp_path):
     assert found["losses"][-1] < found["losses"][0], "the training trains"
 
 
+@pytest.mark.slow
 def test_minutes_without_drift_or_denormals():
     found = long.soak("klon.json", HOURS, SECONDS_AN_HOUR)
     print(found)
@@ -33,6 +35,7 @@ def test_minutes_without_drift_or_denormals():
     assert found["peak"] > 0.1
 
 
+@pytest.mark.slow
 def test_a_click_is_found(tmp_path):
     """A jump of a fiftieth of full scale in one frame of a minute."""
     y = tone(60 * RATE)
@@ -45,6 +48,7 @@ def test_a_click_is_found(tmp_path):
     assert not play.largest_kink(tmp_path / "nan.wav")[1]
 
 
+@pytest.mark.slow
 def test_a_drift_is_found(monkeypatch):
     """An engine that gets louder by a hundredth of a decibel every "hour"."""
     drive, factor = Engine.drive, [1.0]
