@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # for type checkers and editors; really imported below, on fi
     from .notebook.audio import Audio
     from .rigs import Rig
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Audio", "Model", "Rig", "Stream", "__version__", "errors", "from_keras", "from_torch", "load"]
 
 _HOMES = {

@@ -1,10 +1,169 @@
-"""The scripts that make the documents' tables still run."""
+"""The documents hold: the reference is complete and current, links lead somewhere, examples and quotes are true."""
 
+import ast
+import inspect
+import json
+import re
+import runpy
+import shlex
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import click
+import pytest
+
+import rtfx
+from rtfx.cli.main import VERBS, group
+from rtfx.effects.table import BLOCKS
+from rtfx.rig import preset
+from rtfx.rig.preset import load_set_list
+
+from .cli.command import process
+
 ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs/reference"
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "examples").rglob("*.md"),
+    ROOT / "models/README.md",
+]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+OUR_VARIABLE = re.compile(r"\bRTFX_[A-Z_]+\b")
+
+
+@cache
+def generator() -> dict:
+    return runpy.run_path(str(REFERENCE / "generate.py"))
+
+
+def section(page: str, heading: str) -> str:
+    """Return the text below a heading, down to the next one of its rank or higher."""
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+    rank = heading.split(" ")[0]
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(rank)}}} |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"{page} has no section {heading!r}"
+    return found[1]
+
+
+# --- the reference ---
+
+
+@pytest.mark.parametrize("name", ["cli.md", "set-list.md", "python.md"])
+def test_a_generated_page_is_what_the_generator_makes_now(name):
+    made = generator()["PAGES"][name]()
+    assert (REFERENCE / name).read_text(encoding="utf-8") == made, "run python docs/reference/generate.py"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_of_a_command_is_in_the_reference(verb):
+    text = section("cli.md", f"## rtfx {verb}")
+    command = group.get_command(click.Context(group), verb)
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    for option in options:
+        assert re.search(rf"`[^`]*{re.escape(option.opts[-1])}\b[^`]*` \| \S", text), option.opts
+    assert options
+
+
+def test_every_key_of_a_set_list_is_in_the_reference():
+    tables = {
+        "## The file": preset.TOP_KEYS,
+        "## `device`": (*preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS, *(one.name for one in preset.DEVICE_NUMBERS)),
+        "## `global`": [one.name for one in preset.GLOBALS],
+        "## A preset": preset.PRESET_KEYS,
+    }
+    for heading, keys in tables.items():
+        text = section("set-list.md", heading)
+        assert not [key for key in keys if f"| `{key}` |" not in text], heading
+
+
+def test_every_parameter_of_every_block_is_in_the_reference():
+    listed = [json.loads(line) for line in process("info", "--blocks", "--json").stdout.splitlines()]
+    assert {each["type"] for each in listed} > set(BLOCKS)
+    for block in listed:
+        text = section("set-list.md", f"### `{block['type']}`")
+        assert not [each["name"] for each in block["parameters"] if f"| `{each['name']}` |" not in text], block["type"]
+
+
+def test_everything_that_rtfx_exports_is_in_the_reference():
+    for name in rtfx.__all__:
+        if name != "__version__":
+            text = section("python.md", f"## rtfx.{name}")
+            each = getattr(rtfx, name)
+            own = [
+                n for n, e in vars(each).items() if n[0] != "_" and (inspect.isfunction(e) or isinstance(e, property))
+            ]
+            assert not inspect.isclass(each) or not [n for n in own if f"### {n}\n" not in text]
+
+
+def test_every_environment_variable_of_ours_is_in_the_reference():
+    page = (REFERENCE / "environment.md").read_text(encoding="utf-8")
+    read = {name for path in (ROOT / "rtfx").rglob("*.py") for name in OUR_VARIABLE.findall(path.read_text("utf-8"))}
+    assert "RTFX_CACHE_DIR" in read
+    assert set(OUR_VARIABLE.findall(page)) == read
+
+
+# --- links, quotes and examples ---
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a page's headings get."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        there = (page.parent / name).resolve() if name else page
+        assert there.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(there), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = ROOT / "docs/README.md"
+    linked = {(contents.parent / target).resolve() for target in LINK.findall(contents.read_text(encoding="utf-8"))}
+    assert not {*(ROOT / "docs").rglob("*.md")} - linked - {contents}
+
+
+@cache
+def said() -> set[str]:
+    """Return the fixed parts of all texts in the package: of a message with values in it the parts between them."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "rtfx").rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.value.strip() for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def quoted_messages() -> list[str]:
+    text = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
+    return [line for _, block in FENCED.findall(text) for line in block.splitlines() if line.startswith("rtfx: ")]
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_a_quoted_message_is_one_of_ours(message):
+    """At least half of its letters are fixed parts of texts in the package."""
+    left = message.removeprefix("rtfx: ")
+    for part in sorted(said(), key=len, reverse=True):
+        if len(part) > 8:
+            left = left.replace(part, "\0")
+    assert 2 * len(left.replace("\0", "")) < len(message), left
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_guide_s_set_lists_load(number, tmp_path):
+    text = (ROOT / "docs/guide/set-lists.md").read_text(encoding="utf-8")
+    lists = [block for language, block in FENCED.findall(text) if language == "yaml"]
+    (tmp_path / "list.yaml").write_text(lists[number])
+    assert len(lists) == 2
+    assert load_set_list(tmp_path / "list.yaml", BLOCKS).presets
 
 
 def test_the_table_of_sample_rates():
@@ -19,3 +178,17 @@ def test_the_table_of_sample_rates():
     assert all(float(row[2]) < -30.0 for row in methods.values())
     (folded,) = [row for row in rows if len(row) == 4 and row[0] not in ("model", "---")]
     assert all(float(cell) < -20.0 for cell in folded[1:])
+
+
+def test_the_conversion_is_quoted_word_for_word(tmp_path):
+    page = (ROOT / "docs/how-to/convert.md").read_text(encoding="utf-8")
+    exports = ROOT / "tests/model/exports"
+    (block,) = (text for language, text in FENCED.findall(page) if language == "console")
+    parts = re.findall(r"^\$ rtfx (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    assert len(parts) == 2
+    shutil.copy(exports / "lstm-knobs.pt2", tmp_path / "amp.pt2")
+    for command, expected in parts:
+        done = process(*shlex.split(command), cwd=tmp_path)
+        assert sorted((done.stderr + done.stdout).decode().splitlines()) == sorted(expected.splitlines())
+    (kind,) = re.findall(r"`(RTNeural::ModelT<.*>)`", page)
+    assert kind in process("info", exports / "mixed.pt2").stdout.decode()

@@ -1,0 +1,249 @@
+"""Write cli.md, set-list.md and python.md beside this file: ``python docs/reference/generate.py``.
+
+The pages come from the commands, the tables of the set list and of the effects, and the docstrings of what ``import
+rtfx`` exports. Edit those, then run this; a test compares the pages with what it makes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import rtfx
+from rtfx.cli.main import VERBS, group
+from rtfx.effects.table import BLOCKS
+from rtfx.live.stats import Stats
+from rtfx.model.levels import WORDS
+from rtfx.rig import preset, random_block
+from rtfx.rig.parameters import Parameter
+
+FOLDER = Path(__file__).parent
+MADE = "<!-- written by docs/reference/generate.py: edit what it reads, not this page -->\n"
+
+# What the set list's keys mean that are no parameters with a range.
+SAID = {
+    "version": "always 1",
+    "device": "which sound device, and how it is opened; flags of the command line go before it",
+    "global": "what holds for all presets",
+    "presets": "the list of presets; the first one is number 1",
+    "take": "written by `r` while rtfx plays: what was played on this set list ([takes](../how-to/takes.md))",
+    "name": "text; no two presets have the same one",
+    "chain": "the list of blocks, in the order in which the sound passes",
+    "scenes": "names, each with values by address: `solo: {amp.drive: 0.7}`",
+    "input": "index of the input device, or a part of its name",
+    "output": "index of the output device, or a part of its name",
+    "in_channel": "the guitar's channel, from 1; `[1, 2]` for stereo",
+    "out_channels": "the channels that play, such as `[3, 4]`",
+    "latency": "`low`, `high`, or seconds from 0 to 5",
+    "limiter": "`true` (default) keeps the output within 0 dBFS; `false` does not",
+    "type": "which block: one of the headings below; a file name or a type alone is short for a block",
+    "id": "the block's name in addresses (letters, digits, - and _); without it the type, then `gain_2`, `gain_3`",
+    "file": "a path beside the set list, or a name in your folder or among those shipped",
+    "level": "how loud the model is made",
+    "inputs": "`channels` or `knobs`: what further inputs of a model are, whatever its file says",
+}
+SAID_OF_DEVICE = SAID | {"device": "both: an index or a part of the name; `null` is the device without hardware"}
+
+
+def cell(text: str) -> str:
+    """Return text as one cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([cell(text) for text in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+# --- the command line ---
+
+
+def cli_page() -> str:
+    """Return the page of all commands."""
+    root = click.Context(group, info_name="rtfx", show_default=True)
+    parts = [
+        MADE,
+        "# The command line\n",
+        "Status lines go to standard error, data to standard output. `--json` prints one object a line: numbers that\n"
+        "are not finite are null, ratios run from 0 to 1, times are in seconds unless their name says otherwise.\n",
+        "Exit codes: 0 done; 1 it failed; 2 wrong usage; 130 interrupted; 143 terminated. An error is one line;\n"
+        "`--debug` prints the traceback too.\n",
+        table(("command", "what it does"), [(f"[`rtfx {verb}`](#rtfx-{verb})", line) for verb, line in VERBS.items()]),
+    ]
+    for verb in VERBS:
+        command = group.get_command(root, verb)
+        assert command is not None
+        context = click.Context(command, info_name=verb, parent=root, show_default=True)
+        usage = " ".join(["rtfx", verb, *command.collect_usage_pieces(context)])
+        parts += [f"## rtfx {verb}\n", f"```\n{usage}\n```\n", inspect.cleandoc(command.help or "") + "\n"]
+        options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
+        records = filter(None, (option.get_help_record(context) for option in options))
+        parts.append(table(("option", "what it does"), [(f"`{option}`", in_words(text)) for option, text in records]))
+    return "\n".join(parts)
+
+
+def in_words(text: str) -> str:
+    """Return an option's help with click's ranges in words: "0 to 1" for "0<=x<=1"."""
+    text = re.sub(r"(-?[\d.]+)<=x<=(-?[\d.]+)", r"\1 to \2", text)
+    return re.sub(r"x>=(-?[\d.]+)", r"\1 or more", re.sub(r"x>(-?[\d.]+)", r"more than \1", text))
+
+
+# --- set lists ---
+
+
+def set_list_page() -> str:
+    """Return the page of all keys of a set list."""
+    known = {*preset.TOP_KEYS, *preset.PRESET_KEYS, *preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS}
+    unknown = known ^ (set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs"})
+    assert not unknown, f"keys without a description, or described and not read: {unknown}"
+    device = (*preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS, "latency")
+    parts = [
+        MADE,
+        "# Set lists\n",
+        "A set list is a YAML file; [the guide](../guide/set-lists.md) shows one. An unknown key, a wrong type or a\n"
+        "value out of range is an error that names the line and what is allowed.\n",
+        "## The file\n",
+        keys(preset.TOP_KEYS),
+        "## `device`\n",
+        keys(device, SAID_OF_DEVICE, preset.DEVICE_NUMBERS),
+        "## `global`\n",
+        keys(("limiter",), SAID, preset.GLOBALS),
+        "## A preset\n",
+        keys(preset.PRESET_KEYS),
+        "## A block\n",
+        "Every block has these keys, and those of its type. The address of a parameter is `id.parameter`, such as\n"
+        "`amp.drive`: scenes, `-p` and Python use it. *Glides*: a change is heard as a ramp of 20 ms. *Stepped*: one\n"
+        "of its values. *New plan*: a change is compiled beside the sound, then crossfaded in.\n",
+        keys(("type", "id")),
+    ]
+    for name, block in BLOCKS.items():
+        parts.append(f"### `{name}`\n")
+        parts.append(f"{block.summary[:1].upper()}{block.summary[1:]}.\n" if block.summary else "")
+        extra = {"": (), "model": ("file", "level", "inputs")}.get(block.file, ("file",))
+        parts.append(keys(extra, SAID, block.parameters))
+        if block.file == "model":
+            words = "\n".join(f"- `{word}`: {meaning}" for word, meaning in WORDS.items())
+            parts.append(f"Values of `level`:\n\n{words}\n- a player's name, one that `rtfx info MODEL` lists\n")
+            parts.append("The model's own knobs are keys too, 0 to 1: `rtfx info MODEL` lists them.\n")
+    rows = []
+    for key in random_block.described():
+        span = ", ".join(key["choices"]) or (f"{key['min']:.10g} to {key['max']:.10g}" if key["max"] else "text")
+        rows.append((f"`{key['name']}`", span, str(key["default"]), key["summary"]))
+    parts += [
+        f"### `{random_block.TYPE}`\n",
+        f"{random_block.SUMMARY[:1].upper()}{random_block.SUMMARY[1:]} ([random nets](../how-to/random-nets.md)).\n",
+        table(("key", "values", "default", "what it does"), rows),
+    ]
+    return "\n".join(filter(None, parts))
+
+
+def keys(names: Iterable[str], said: dict[str, str] = SAID, parameters: Iterable[Parameter] = ()) -> str:
+    """Return a table of keys: words first, then parameters with their ranges."""
+    parameters, names = list(parameters), list(names)
+    if not parameters:
+        return table(("key", "what it is"), [(f"`{name}`", said[name]) for name in names])
+    rows = [(f"`{name}`", "", "", "", said[name]) for name in names]
+    kinds = {"continuous": "glides", "stepped": "stepped", "structural": "new plan"}
+    for one in parameters:
+        unit = f" {one.unit}" if one.unit else ""
+        span = ", ".join(one.choices) or f"{one.minimum:.10g} to {one.maximum:.10g}{unit}"
+        default = one.default if isinstance(one.default, str) else f"{one.default:g}"
+        rows.append((f"`{one.name}`", span, default, kinds.get(one.kind, one.kind), one.summary))
+    return table(("key", "values", "default", "a change", "what it is"), rows)
+
+
+# --- Python ---
+
+
+def python_page() -> str:
+    """Return the page of everything that ``import rtfx`` exports."""
+    parts = [
+        MADE,
+        "# Python\n",
+        "Arrays are `(n,)` or `(channels, n)` of any number type, full scale at 1; results are float32 of the same\n"
+        "layout. Rates are in Hz, levels in dB, times in seconds, knobs from 0 to 1. Every error that rtfx raises is\n"
+        "an `rtfx.errors.RtfxError`. [The notebook page](../how-to/notebook.md) has worked examples.\n",
+    ]
+    for name in rtfx.__all__:
+        each = getattr(rtfx, name)
+        if callable(each):
+            made = "" if each is rtfx.Stream else f"```python\nrtfx.{name}{signature(each)}\n```\n"  # Rig.play makes it
+            parts += [f"## rtfx.{name}\n", made, prose(each)]
+        for member, of in members(each) if inspect.isclass(each) else ():
+            parts += member_text(member, of)
+    parts += ["## Stream.stats\n", "The same keys as `rtfx play --json`.\n", prose(Stats)]
+    parts.append(table(("field", "type"), [(f"`{one.name}`", str(one.type)) for one in dataclasses.fields(Stats)]))
+    parts.append("## rtfx.errors\n")
+    errors = [each for each in vars(rtfx.errors).values() if inspect.isclass(each) and issubclass(each, Exception)]
+    parts.append(table(("error", "when"), [(f"`{each.__name__}`", inspect.getdoc(each) or "") for each in errors]))
+    return "\n".join(filter(None, parts))
+
+
+def members(owner: type) -> list[tuple[str, Any]]:
+    """Return the public members of a class with docstrings, those of its bases in rtfx first."""
+    found: dict[str, Any] = {}
+    for base in reversed(owner.__mro__):
+        if base.__module__.startswith("rtfx"):
+            found |= {name: each for name, each in vars(base).items() if name == "__call__" or name[0] != "_"}
+    described = (property, classmethod, staticmethod)
+    return [(n, e) for n, e in found.items() if inspect.isfunction(e) or isinstance(e, described)]
+
+
+def member_text(name: str, member: Any) -> list[str]:
+    """Return the heading and text of a method or a property."""
+    if isinstance(member, property):
+        return [f"### {name}\n", prose(member.fget)]
+    function: Callable[..., Any] = getattr(member, "__func__", member)
+    shown = f"{'' if name == '__call__' else name}{signature(function)}"
+    return [f"### {name}\n", f"```python\n{shown}\n```\n", prose(function)]
+
+
+def signature(callable_: Any) -> str:
+    """Return a signature without its owner."""
+    found = inspect.signature(callable_)
+    kept = [each for each in found.parameters.values() if each.name not in ("self", "cls")]
+    words = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(found.replace(parameters=kept)))  # annotations are text
+    return words.replace("<built-in function print>", "print").removesuffix(" -> None")
+
+
+def prose(documented: Any) -> str:
+    """Return a docstring in NumPy style as Markdown."""
+    lines, result, listed = (inspect.getdoc(documented) or "").splitlines(), [], False
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        if number + 1 < len(lines) and re.fullmatch(r"-{3,}", lines[number + 1].strip()):
+            result += [f"**{line.strip()}**", ""]
+            listed = True
+            number += 2
+            continue
+        listed = listed and bool(line)
+        if listed and not line.startswith(" "):
+            result.append(f"- `{line}`" if not line.endswith((".", ";")) else line)
+        elif listed:
+            result.append(f"  {line.strip()}")
+        else:
+            result.append(line)
+        number += 1
+    return "\n".join(result).replace("``", "`") + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "set-list.md": set_list_page, "python.md": python_page}
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
