@@ -18,8 +18,9 @@ import pytest
 import rtfx
 from rtfx.cli.main import VERBS, group
 from rtfx.effects.table import BLOCKS
-from rtfx.rig import preset
-from rtfx.rig.preset import load_set_list
+from rtfx.live.commands import COMMANDS
+from rtfx.rig import set_list
+from rtfx.rig.set_list import load_set_list
 
 from .cli.command import process
 
@@ -53,7 +54,7 @@ def section(page: str, heading: str) -> str:
 # --- the reference ---
 
 
-@pytest.mark.parametrize("name", ["cli.md", "set-list.md", "python.md"])
+@pytest.mark.parametrize("name", ["cli.md", "commands.md", "set-list.md", "python.md"])
 def test_a_generated_page_is_what_the_generator_makes_now(name):
     made = generator()["PAGES"][name]()
     assert (REFERENCE / name).read_text(encoding="utf-8") == made, "run python docs/reference/generate.py"
@@ -71,10 +72,14 @@ def test_every_option_of_a_command_is_in_the_reference(verb):
 
 def test_every_key_of_a_set_list_is_in_the_reference():
     tables = {
-        "## The file": preset.TOP_KEYS,
-        "## `device`": (*preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS, *(one.name for one in preset.DEVICE_NUMBERS)),
-        "## `global`": [one.name for one in preset.GLOBALS],
-        "## A preset": preset.PRESET_KEYS,
+        "## The file": set_list.TOP_KEYS,
+        "## `device`": (
+            *set_list.DEVICE_NAMES,
+            *set_list.DEVICE_CHANNELS,
+            *(one.name for one in set_list.DEVICE_NUMBERS),
+        ),
+        "## `global`": [one.name for one in set_list.GLOBALS],
+        "## A preset": set_list.PRESET_KEYS,
     }
     for heading, keys in tables.items():
         text = section("set-list.md", heading)
@@ -87,6 +92,11 @@ def test_every_parameter_of_every_block_is_in_the_reference():
     for block in listed:
         text = section("set-list.md", f"### `{block['type']}`")
         assert not [each["name"] for each in block["parameters"] if f"| `{each['name']}` |" not in text], block["type"]
+
+
+def test_every_command_of_a_playing_stream_is_in_the_reference():
+    text = section("commands.md", "# Commands while it plays")
+    assert not [name for name in COMMANDS if not re.search(rf"\| `{name}\b", text)]
 
 
 def test_everything_that_rtfx_exports_is_in_the_reference():

@@ -1,7 +1,8 @@
-"""Write cli.md, set-list.md and python.md beside this file: ``python docs/reference/generate.py``.
+"""Write four pages of the reference beside this file: ``python docs/reference/generate.py``.
 
-The pages come from the commands, the tables of the set list and of the effects, and the docstrings of what ``import
-rtfx`` exports. Edit those, then run this; a test compares the pages with what it makes.
+cli.md, commands.md, set-list.md and python.md come from the command line, the commands and keys of a playing stream,
+the tables of the set list and of the effects, and the docstrings of what ``import rtfx`` exports. Edit those, then run
+this; a test compares the pages with what it makes.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import click
 import rtfx
 from rtfx.cli.main import VERBS, group
 from rtfx.effects.table import BLOCKS
+from rtfx.live.commands import COMMANDS
 from rtfx.live.stats import Stats
 from rtfx.model.levels import WORDS
-from rtfx.rig import preset, random_block
+from rtfx.rig import random_block, set_list
 from rtfx.rig.parameters import Parameter
+from rtfx.ui.keys import KEYS
 
 FOLDER = Path(__file__).parent
 MADE = "<!-- written by docs/reference/generate.py: edit what it reads, not this page -->\n"
@@ -101,23 +104,23 @@ def in_words(text: str) -> str:
 
 def set_list_page() -> str:
     """Return the page of all keys of a set list."""
-    known = {*preset.TOP_KEYS, *preset.PRESET_KEYS, *preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS}
+    known = {*set_list.TOP_KEYS, *set_list.PRESET_KEYS, *set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS}
     unknown = known ^ (set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs"})
     assert not unknown, f"keys without a description, or described and not read: {unknown}"
-    device = (*preset.DEVICE_NAMES, *preset.DEVICE_CHANNELS, "latency")
+    device = (*set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS, "latency")
     parts = [
         MADE,
         "# Set lists\n",
         "A set list is a YAML file; [the guide](../guide/set-lists.md) shows one. An unknown key, a wrong type or a\n"
         "value out of range is an error that names the line and what is allowed.\n",
         "## The file\n",
-        keys(preset.TOP_KEYS),
+        keys(set_list.TOP_KEYS),
         "## `device`\n",
-        keys(device, SAID_OF_DEVICE, preset.DEVICE_NUMBERS),
+        keys(device, SAID_OF_DEVICE, set_list.DEVICE_NUMBERS),
         "## `global`\n",
-        keys(("limiter",), SAID, preset.GLOBALS),
+        keys(("limiter",), SAID, set_list.GLOBALS),
         "## A preset\n",
-        keys(preset.PRESET_KEYS),
+        keys(set_list.PRESET_KEYS),
         "## A block\n",
         "Every block has these keys, and those of its type. The address of a parameter is `id.parameter`, such as\n"
         "`amp.drive`: scenes, `-p` and Python use it. *Glides*: a change is heard as a ramp of 20 ms. *Stepped*: one\n"
@@ -158,6 +161,29 @@ def keys(names: Iterable[str], said: dict[str, str] = SAID, parameters: Iterable
         default = one.default if isinstance(one.default, str) else f"{one.default:g}"
         rows.append((f"`{one.name}`", span, default, kinds.get(one.kind, one.kind), one.summary))
     return table(("key", "values", "default", "a change", "what it is"), rows)
+
+
+# --- while it plays ---
+
+
+def commands_page() -> str:
+    """Return the page of what can be done to a playing stream in words, and of the keys that do it."""
+    rows = [(f"`{f'{name} {one.arguments}'.strip()}`", one.help) for name, one in COMMANDS.items()]
+    pressed = []
+    for line in KEYS:
+        lines = ", ".join(f"`{each}`" for each in list(dict.fromkeys(line.lines.values()))[:2])  # of 1 to 9 two say it
+        pressed.append((" ".join(f"`{key}`" for key in line.label.split()), line.summary, lines))
+    return "\n".join(
+        [
+            MADE,
+            "# Commands while it plays\n",
+            'A command is a line of text. Keys run commands, and so does Python: `stream.do("preset next")`.\n',
+            table(("command", "what it does"), rows),
+            "## Keys\n",
+            "[Playing](../guide/playing.md) shows the page that they belong to.\n",
+            table(("key", "what it does", "command"), pressed),
+        ]
+    )
 
 
 # --- Python ---
@@ -236,7 +262,12 @@ def prose(documented: Any) -> str:
     return "\n".join(result).replace("``", "`") + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "set-list.md": set_list_page, "python.md": python_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "commands.md": commands_page,
+    "set-list.md": set_list_page,
+    "python.md": python_page,
+}
 
 
 def main() -> None:
