@@ -71,7 +71,7 @@ def from_torch(
     RtfxError
         Names the operation that is no layer of rtfx, or says that PyTorch is missing.
     """
-    from .model.read.from_torch import spec_from_torch
+    from .model.read.pt2 import spec_from_torch
 
     return Model(spec_from_torch(module, example, knobs, sample_rate, name))
 
@@ -95,7 +95,7 @@ def from_keras(
     RtfxError
         Names the layer that rtfx has none for.
     """
-    from .model.read.from_keras import spec_from_keras
+    from .model.read.keras_file import spec_from_keras
 
     return Model(spec_from_keras(model, knobs, sample_rate, name))
 

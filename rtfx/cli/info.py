@@ -114,7 +114,7 @@ def model_files(name: str) -> list[str]:
         The folder holds no model file.
     """
     from ..find import MODEL_SUFFIXES, files_in
-    from ..model.read.hdf5 import SUFFIXES, holds_model
+    from ..model.read.keras_file import SUFFIXES, holds_model
 
     folder = Path(name)
     if not folder.is_dir():

@@ -22,7 +22,7 @@ from ..errors import (
 from ..find import find_model
 from . import rtfx_json
 from .limits import FILE_BYTES, shallow
-from .read import agam, aidax, foreign, nam, nam_legacy, rtneural, smartamppro, state_dict, wavenetva
+from .read import agam, aidax, foreign, nam, rtneural, smartamppro, state_dict, wavenetva
 from .read.binary import read_binary
 from .read.inputs import check_inputs
 from .spec import ModelSpec, check_limits
@@ -78,7 +78,7 @@ def _is_partial_nam(data: dict[str, Any], path: Path) -> bool:
 FAMILIES = (
     Family("rtfx JSON", lambda data, path: data.get("format") == "rtfx", rtfx_json.read, inputs=False),
     Family("NAM", _has("architecture", "config", "weights"), nam.read, nam.COMPAT),
-    Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config"), nam_legacy.read, nam.COMPAT),
+    Family("NAM 0.4 (config.json beside weights.npy)", _has("architecture", "config"), nam.read_folder, nam.COMPAT),
     Family("Automated-GuitarAmpModelling", lambda data, path: isinstance(data.get("model_data"), dict), agam.read),
     Family("AIDA-X", _is_aidax, aidax.read),
     Family("RTNeural", _is_keras, rtneural.read),
@@ -121,8 +121,8 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
 
         return random_spec(str(name)[len(RANDOM) :])
     path = find_model(name)
-    if (path / nam_legacy.CONFIG).is_file():
-        path = path / nam_legacy.CONFIG
+    if (path / nam.CONFIG).is_file():
+        path = path / nam.CONFIG
     try:
         if path.is_file() and (spec := read_binary(path, inputs)) is not None:
             return check_limits(spec)

@@ -15,7 +15,7 @@ import numpy as np
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
 from ..model.read import nam
 from ..model.read.inputs import CHANNELS
-from ..model.read.residual_stack import Layer, append_stack
+from ..model.read.wavenetva import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
 from .sizes import WaveNet, is_wavenet, wavenet
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rtfx.model.load import load
-from rtfx.model.read.cudnn import plain_tensors
+from rtfx.model.read.keras_graph import plain_tensors
 from rtfx.model.reference import evaluate
 
 from .guitar_nets import smartamppro

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfx import errors
-from rtfx.model.read.from_keras import spec_from_keras
+from rtfx.model.read.keras_file import spec_from_keras
 from rtfx.model.reference import evaluate
 
 STORED = json.loads((Path(__file__).parent / "exports/keras.json").read_text())

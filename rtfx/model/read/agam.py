@@ -26,8 +26,8 @@ from ..values import integer, mapping, one_of, required, shown
 from .guitar import at_levels, guitar_rate
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .read_json import read_json
-from .residual_stack import Layer, append_stack
-from .torch_layers import GATES, State, add, linear, recurrent
+from .state_dict import GATES, State, add, linear, recurrent
+from .wavenetva import Layer, append_stack
 
 MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
 LEGACY_WEIGHTS = "modelBest.json"

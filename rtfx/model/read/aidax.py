@@ -19,8 +19,7 @@ from ..spec import ModelSpec
 from ..values import required, shown
 from .inputs import sort_inputs, stated_knobs
 from .rates import find_rate
-from .rtneural import outputs_of
-from .rtneural_layers import append_layers, width_of
+from .rtneural import append_layers, outputs_of, width_of
 
 KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
 PARAMETERS, PARAMETER = ("param1", "param2"), 0.0  # what AIDA-X calls its knobs, and where they stand

@@ -51,7 +51,7 @@ def read_binary(path: Path, inputs: str | None = None) -> ModelSpec | None:
     if archive:
         return _archive(path, inputs)
     if graph:
-        from .onnx.read import read
+        from .onnx import read
 
         side = _beside(path)
         spec = read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
@@ -63,24 +63,23 @@ def read_binary(path: Path, inputs: str | None = None) -> ModelSpec | None:
 
 
 def _archive(path: Path, inputs: str | None) -> ModelSpec:
-    from . import keras_file
-    from .pt2 import archive, read
+    from . import keras_file, pt2, pt2_archive
 
     try:
         with zipfile.ZipFile(path) as opened:
             names = opened.namelist()
-            program = archive.is_program(opened)
+            program = pt2_archive.is_program(opened)
     except DAMAGED as error:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): fetch or export it again") from error
     if program:
         side = _beside(path)
-        spec = read.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
+        spec = pt2.read(path, str(side.get("name", path.stem)), side.get("knobs"), side.get("sample_rate"), inputs)
         return _described(spec, side, path)
     if any("/code/" in name and name.endswith(".py") for name in names):
         raise NotAModelFile(TORCHSCRIPT)
     if any(name.endswith(".pkl") for name in names):
         raise NotAModelFile(PICKLE)
-    if keras_file.WEIGHTS in names:
+    if keras_file.WEIGHTS_MEMBER in names:
         with zipfile.ZipFile(path) as opened:
             side = _beside(path)
             return _described(keras_file.read_archive(opened, path.stem, side, inputs), side, path)

@@ -114,6 +114,11 @@ def _listed(knobs: Sequence[Knob]) -> str:
     return f"{'a knob' if len(knobs) == 1 else 'knobs'} {', '.join(shown)}"
 
 
+def usual_names(recurrent: bool, width: int) -> tuple[str, ...]:
+    """Return what the inputs behind the audio usually are: the knobs of a guitar capture where the net is recurrent."""
+    return GUITAR if recurrent and width <= 1 + len(GUITAR) else ()
+
+
 def stated_knobs(*places: Any) -> tuple[Knob, ...]:
     """Return the knobs that a file names, of the first of `places` that lists any under one of `PLACES`.
 

@@ -1,40 +1,51 @@
-"""Reads what Keras saves: ``.keras`` archives, and the older ``.h5``; without Keras, and nothing in them is run.
+"""Reads what Keras saves, ``.keras`` archives and the older ``.h5``, without Keras; and takes Keras' own models.
 
-An archive holds config.json and model.weights.h5, whose groups are called after the class of a layer (conv1d,
-conv1d_1) and carry its name; an .h5 holds the config as an attribute and the tensors under the layers' names. A network
-of two strided convolutions and an LSTM that gives one frame for a window is SmartAmpPro's (GuitarLSTM's).
-Source: Keras saving_lib.py, legacy hdf5_format.py.
+Nothing in a file is run, and HDF5 is read by h5py in another process with limits of memory and time. An archive holds
+config.json and model.weights.h5, whose groups are called after the class of a layer (conv1d, conv1d_1) and carry its
+name; an .h5 holds the config as an attribute and the tensors under the layers' names. A network of two strided
+convolutions and an LSTM that gives one frame for a window is SmartAmpPro's (GuitarLSTM's). Source: Keras
+saving_lib.py, legacy hdf5_format.py.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...errors import NotAModelFile, ResourceLimit, UnsupportedArchitecture
-from ..limits import FILE_BYTES
+import numpy as np
+
+from ...errors import ModelError, NotAModelFile, ResourceLimit, UnsupportedArchitecture, UsageError
+from ..limits import FILE_BYTES, WEIGHTS
 from ..spec import ModelSpec
 from ..values import integer, listed, mapping, required
 from . import smartamppro
-from .cudnn import PLAIN, plain_tensors
-from .hdf5 import Stored, read_hdf5
-from .keras_graph import MODELS, spec_from_config, understood
+from .keras_graph import MODELS, PLAIN, plain_tensors, spec_from_config, understood
 
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+CONFIG_MEMBER, WEIGHTS_MEMBER = "config.json", "model.weights.h5"
 PARTS = ("/vars", "/cell/vars", "/layer/vars")  # where a layer keeps its own tensors
+SECONDS = 60.0  # by the clock, should the processor be busy with other things
+SUFFIXES = (".h5", ".hdf5")
+CONFIG = b"model_config"  # the attribute of a saved model; the library writes names as they are
+PROCESS = Path(__file__).with_name("hdf5_process.py")
 
 
 def read_archive(opened: zipfile.ZipFile, name: str, side: dict[str, Any], inputs: str | None = None) -> ModelSpec:
     """Return the model in an archive; `side` is what the description beside it says; `inputs` as `sort_inputs`."""
-    config = _json(_member(opened, CONFIG), CONFIG)
+    config = _json(_member(opened, CONFIG_MEMBER), CONFIG_MEMBER)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / WEIGHTS
-        path.write_bytes(_member(opened, WEIGHTS))
+        path = Path(folder) / WEIGHTS_MEMBER
+        path.write_bytes(_member(opened, WEIGHTS_MEMBER))
         stored = read_hdf5(path)
     return _spec(config, lambda inner: _of_archive(stored, inner, ""), name, side, inputs)
 
@@ -50,8 +61,8 @@ def read_h5(path: Path, side: dict[str, Any], inputs: str | None = None) -> Mode
 
 def _spec(config: Any, weights: Any, name: str, side: dict[str, Any], inputs: str | None) -> ModelSpec:
     """Return the model of a whole config; `weights` gives the tensors for the inner one."""
-    kind = mapping(config, CONFIG).get("class_name")
-    inner = mapping(required(config, "config", CONFIG), "config")
+    kind = mapping(config, CONFIG_MEMBER).get("class_name")
+    inner = mapping(required(config, "config", CONFIG_MEMBER), "config")
     if kind not in MODELS or not isinstance(inner.get("layers"), list):
         raise UnsupportedArchitecture(f"the model is a {str(kind)[:60]!r}, expected Sequential or Functional")
     for i, entry in enumerate(inner["layers"]):
@@ -185,3 +196,81 @@ def _json(content: str | bytes, what: str) -> Any:
         raise ResourceLimit(f"{what} is nested too deeply, expected a few levels") from error
     except ValueError as error:
         raise NotAModelFile(f"{what} is not JSON ({str(error)[:100]}): save the model again") from error
+
+
+class Stored(NamedTuple):
+    """Arrays (float64) by path, and the attributes that Keras keeps, by the path of what has them ("" the file)."""
+
+    arrays: dict[str, np.ndarray]
+    attributes: dict[str, dict[str, Any]]
+
+
+def holds_model(path: Path) -> bool:
+    """Tell a model that Keras saved from other HDF5 files, which hold measurements or weights alone, unopened."""
+    try:
+        return path.stat().st_size <= FILE_BYTES and CONFIG in path.read_bytes()
+    except OSError:
+        return False
+
+
+def read_hdf5(path: Path) -> Stored:
+    """Return what is in a file of at most `limits.FILE_BYTES`.
+
+    Raises
+    ------
+    ModelError
+        h5py is not installed, or the file is damaged or too large.
+    """
+    if importlib.util.find_spec("h5py") is None:
+        raise NotAModelFile("a Keras model, read by h5py, which is not installed: pip install 'rtfx[keras]'")
+    size = path.stat().st_size
+    if size > FILE_BYTES:
+        raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
+    command = [sys.executable, "-I", str(PROCESS), str(path.absolute()), str(8 * WEIGHTS)]
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HDF5_USE_FILE_LOCKING": "FALSE"}
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS, env=alone, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ResourceLimit(f"reading took more than {SECONDS:g} s: fetch or export it again") from error
+    except OSError as error:
+        raise NotAModelFile(f"a Keras model; h5py cannot be started: {error.strerror or error}") from error
+    if done.returncode:
+        why = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"ended by {done.returncode}"]
+        raise NotAModelFile(f"the HDF5 file cannot be read ({why[0][:120]}): fetch or export it again")
+    with np.load(BytesIO(done.stdout), allow_pickle=False) as found:
+        index = json.loads(found["index"].item())
+        arrays = {name: found[str(i)] for i, name in enumerate(index["names"])}
+    return Stored(arrays, index["attributes"])
+
+
+def spec_from_keras(
+    model: Any, knobs: Sequence[str] | None = None, sample_rate: float | None = None, name: str | None = None
+) -> ModelSpec:
+    """Return the model that a Keras model of shape (batch, frames, features) is.
+
+    Raises
+    ------
+    ModelError
+        UnsupportedArchitecture names the layer that rtfx has none for.
+    UsageError
+        No Keras model.
+    """
+    if not callable(getattr(model, "get_config", None)) or not hasattr(model, "layers"):
+        raise UsageError(f"expected a Keras model, found {type(model).__name__}")
+    try:
+        config, width = model.get_config(), int(model.input_shape[-1])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise UnsupportedArchitecture(f"not understood ({type(error).__name__}: {error})") from error
+    return spec_from_config(config, _weights_of(model), width, knobs, sample_rate, name or str(model.name))
+
+
+def _weights_of(model: Any) -> dict[str, Any]:
+    """Return the tensors of every layer by its name, those of a model inside in a dict of their own."""
+    return {
+        layer.name: _weights_of(layer)
+        if hasattr(layer, "layers")
+        else [np.asarray(w, np.float64) for w in layer.get_weights()]
+        for layer in model.layers
+    }

@@ -1,7 +1,16 @@
-"""A Keras model's config, Sequential or functional, as a graph; models inside models are laid out flat."""
+"""A Keras model's config, Sequential or functional, as a graph; models inside models are laid out flat.
+
+Each layer is read by its config and its weights, in the order in which Keras lists them. CuDNNLSTM and CuDNNGRU become
+plain layers: their gates stand in Keras' order, but each gate's kernels are laid out as cuDNN wants them: the input
+kernel, (inputs, hidden), holds the numbers of an (hidden, inputs) matrix row by row, the recurrent kernel is
+transposed. There are two biases in one vector, first that of the input, then that of the state. Source: Keras
+hdf5_format.py.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,20 +18,188 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ModelError, ResourceLimit, UnsupportedArchitecture, UsageError
+from ...errors import ModelError, NonFiniteWeights, ResourceLimit, ShapeMismatch, UnsupportedArchitecture, UsageError
 from ..limits import NODES, WIDTH, at_most
-from ..nodes import Add, Affine, Concat, Mul, Node
+from ..nodes import ACTIVATIONS, Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Lstm, Mul, Node, PRelu, Rnn
 from ..spec import UNKNOWN_RATE, Knob, ModelSpec, check_limits
-from .inputs import input_nodes, sort_inputs, with_knobs
-from .keras_layers import layer_nodes
-from .rtneural import entrance
-from .torch_layers import add
+from ..values import number
+from .inputs import CHANNELS, input_nodes, sort_inputs, usual_names, with_knobs
+from .state_dict import add
 
+CUDNN_GATES = {"CuDNNLSTM": 4, "CuDNNGRU": 3}
+PLAIN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
+SILENT = (
+    "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization",
+    "Identity",
+)  # fmt: skip
+ACTIVATION_NAMES = {
+    "hard_tanh": "hardtanh", "swish": "silu", "hard_swish": "hardswish", "hard_silu": "hardswish", "relu6": "hardtanh",
+}  # fmt: skip
+CONSTANTS = {"leaky_relu": {"slope": 0.2}, "relu6": {"low": 0.0, "high": 6.0}}  # Keras' own; its slope is not PyTorch's
+OPERATIONS = ("Tanh", "Relu", "Sigmoid", "Silu", "Selu", "Softplus", "Softsign")  # keras.ops, called on a signal
+CELLS = ("LSTM", "GRU", "SimpleRNN", *PLAIN)
+FRAMEWISE = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", *SILENT)
 JOINS: dict[str, type[Node]] = {"Add": Add, "Multiply": Mul, "Concatenate": Concat, "Subtract": Add}
 MODELS = ("Functional", "Sequential", "Model")
-OWN = "keras"  # where Keras' own classes live
+KERAS = "keras"  # where Keras' own classes live
 Weights = Mapping[str, Any]  # of each layer its tensors in Keras' order, of a model inside again such a mapping
 Value = tuple[str, int]  # what a layer gives the n-th time it is called
+
+
+def cudnn_kind(name: object) -> str | None:
+    """Return the key of `CUDNN_GATES` that a layer's type spells in any way, such as "cudnn_lstm"; None for others."""
+    flat = re.sub("[^a-z]", "", str(name).lower())
+    return next((kind for kind in CUDNN_GATES if kind.lower() == flat), None)
+
+
+def plain_tensors(kind: str, tensors: Sequence[np.ndarray], where: str) -> list[np.ndarray]:
+    """Return kernel, recurrent kernel and bias as Keras' LSTM or GRU (with reset_after=True) has them.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `CUDNN_GATES`.
+    tensors : sequence of numpy.ndarray
+        Kernel (inputs, gates * hidden), recurrent kernel (hidden, gates * hidden), bias (2 * gates * hidden,).
+
+    Raises
+    ------
+    ShapeMismatch
+        Another number of tensors, or shapes that do not fit each other.
+    """
+    gates = CUDNN_GATES[kind]
+    shapes = [np.shape(each) for each in tensors]
+    hidden = shapes[1][0] if len(shapes) == 3 and len(shapes[1]) == 2 else 0
+    wide = gates * hidden
+    if not hidden or len(shapes[0]) != 2 or shapes[0][1] != wide or shapes[1:] != [(hidden, wide), (2 * wide,)]:
+        raise ShapeMismatch(f"{where} ({kind}) holds tensors of {shapes}, expected two kernels and two biases")
+    kernel, recurrent, bias = tensors
+    inputs = kernel.shape[0]
+    kernels = [block.reshape(hidden, inputs).T for block in np.split(kernel, gates, axis=1)]
+    recurrents = [block.T for block in np.split(recurrent, gates, axis=1)]
+    rows = bias.reshape(2, wide)
+    return [np.hstack(kernels), np.hstack(recurrents), rows if kind == "CuDNNGRU" else rows.sum(axis=0)]
+
+
+def reset_first(blocks: np.ndarray) -> np.ndarray:
+    """Keras orders a GRU's gates z, r, n along the first axis; PyTorch r, z, n."""
+    z, r, n = np.split(blocks, 3)
+    return np.concatenate([r, z, n])
+
+
+def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarray], where: str) -> Iterator[Node]:
+    """Yield the nodes of one layer, the first of which reads `source` and each other the one before it.
+
+    Raises
+    ------
+    UnsupportedArchitecture
+        A layer or an option that rtfx has none for; KeyError and the like where the config is not Keras'.
+    """
+    if kind in SILENT:
+        return
+    if kind == "TimeDistributed":
+        inner, name = config["layer"]["config"], str(config["layer"]["class_name"])
+        if name not in FRAMEWISE:
+            raise UnsupportedArchitecture(
+                f"{where}: a {name[:40]} for every frame, expected one of: {', '.join(FRAMEWISE)}"
+            )
+        yield from layer_nodes(source, name, inner, w, where)
+    elif kind == "Dense":
+        yield Dense((source,), _turned(w[0]), _bias(w, 1, w[0].shape[1]))
+        yield from _activation(source + 1, config["activation"], where)
+    elif kind == "Conv1D":
+        one_tap = config.get("kernel_size") == [1]  # "same" pads it with nothing
+        if config["padding"] not in ("causal", "valid") and not (one_tap and config["padding"] == "same"):
+            raise UnsupportedArchitecture(f"{where}: padding {str(config['padding'])[:20]!r}, expected 'causal'")
+        if config["strides"][0] != 1:
+            raise UnsupportedArchitecture(f"{where}: a stride of {str(config['strides'][0])[:20]}, expected none")
+        weight = np.ascontiguousarray(w[0].transpose(2, 1, 0))
+        bias = _bias(w, 1, len(weight))
+        yield Conv1d((source,), weight, bias, int(config["dilation_rate"][0]), int(config.get("groups", 1)))
+        yield from _activation(source + 1, config["activation"], where)
+    elif kind in CELLS:
+        yield _cell(source, kind, config, w, where)
+    elif kind == "BatchNormalization":
+        yield _normalisation(source, config, list(w), where)
+    elif kind == "PReLU":
+        if w[0].shape[0] != 1:
+            raise UnsupportedArchitecture(f"{where}: a slope for every frame, expected shared_axes=[1]")
+        yield PRelu((source,), w[0][0])
+    elif kind == "LeakyReLU":
+        slope = config["negative_slope"] if "negative_slope" in config else config["alpha"]
+        yield Activation((source,), "leaky_relu", slope=number(slope, where))
+    elif kind == "ELU":
+        yield Activation((source,), "elu", slope=number(config["alpha"], where))
+    elif kind == "Softmax" and config["axis"] in (-1, 2):
+        yield Activation((source,), "softmax")
+    elif kind == "ReLU":
+        yield _relu(source, config, where)
+    elif kind in OPERATIONS:
+        yield from _activation(source, kind.lower(), where)
+    elif kind == "Activation":
+        yield from _activation(source, config["activation"], where)
+    else:
+        raise UnsupportedArchitecture(f"{where}: no layer that rtfx knows; its code is never run")
+
+
+def _activation(source: int, value: Any, where: str) -> Iterator[Node]:
+    """Yield an activation by its name, nothing for none."""
+    if value in (None, "linear"):
+        return
+    name = ACTIVATION_NAMES.get(value, value) if isinstance(value, str) else json.dumps(value)[:60]
+    if name not in ACTIVATIONS:
+        raise UnsupportedArchitecture(f"{where}: activation {name[:60]!r} is none that rtfx knows")
+    yield Activation((source,), name, **CONSTANTS.get(value, {}))
+
+
+def _relu(source: int, config: dict[str, Any], where: str) -> Activation:
+    """Return a ReLU that may slope below zero and end at a largest value."""
+    if config["threshold"]:
+        raise UnsupportedArchitecture(f"{where}: threshold {str(config['threshold'])[:20]}, expected 0")
+    slope, largest = number(config["negative_slope"] or 0.0, where), config["max_value"]
+    if largest is not None:
+        return Activation((source,), "hardtanh", slope=slope, low=0.0, high=number(largest, where))
+    return Activation((source,), "leaky_relu", slope=slope) if slope else Activation((source,), "relu")
+
+
+def _normalisation(source: int, config: dict[str, Any], w: list[np.ndarray], where: str) -> Affine:
+    """Return a batch normalisation as evaluated; its axis is the features'."""
+    if config["axis"] not in (-1, 2, [-1], [2]):
+        raise UnsupportedArchitecture(f"{where}: axis {str(config['axis'])[:20]}, expected that of the features")
+    gamma = w.pop(0) if config["scale"] else np.ones(w[-1].size)
+    beta = w.pop(0) if config["center"] else np.zeros(w[-1].size)
+    mean, variance = w
+    spread = variance + number(config["epsilon"], where)
+    if not (spread > 0).all():
+        raise NonFiniteWeights(f"{where}: variance + epsilon is not positive: save the model again")
+    scale = gamma / np.sqrt(spread)
+    return Affine((source,), scale, beta - mean * scale)
+
+
+def _cell(source: int, kind: str, config: dict[str, Any], w: list[np.ndarray], where: str) -> Node:
+    """Return a recurrent layer."""
+    if kind in PLAIN:  # its config has no gates to choose
+        w, kind = plain_tensors(kind, w, where), PLAIN[kind]
+        config = config | {"activation": "tanh", "reset_after": True}
+    gates = config.get("recurrent_activation", "sigmoid")
+    if config["activation"] != "tanh" or gates != "sigmoid" or config["go_backwards"] or not config["return_sequences"]:
+        raise UnsupportedArchitecture(f"{where}: expected tanh, sigmoid gates and return_sequences=True")
+    if kind == "GRU":
+        if not config["reset_after"]:
+            raise UnsupportedArchitecture(f"{where}: expected reset_after=True")
+        rows = w[2] if len(w) > 2 else np.zeros((2, w[0].shape[1]))
+        weight_ih, weight_hh = (reset_first(_turned(t)) for t in w[:2])
+        return Gru((source,), weight_ih, weight_hh, bias_ih=reset_first(rows[0]), bias_hh=reset_first(rows[1]))
+    bias = _bias(w, 2, w[0].shape[1])
+    return (Lstm if kind == "LSTM" else Rnn)((source,), _turned(w[0]), _turned(w[1]), bias)
+
+
+def _turned(matrix: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(matrix.T)
+
+
+def _bias(weights: list[np.ndarray], index: int, size: int) -> np.ndarray:
+    return weights[index] if len(weights) > index else np.zeros(size)
 
 
 @contextmanager
@@ -55,7 +232,7 @@ def spec_from_config(
         UnsupportedArchitecture names the layer that rtfx has none for.
     """
     with understood():
-        kinds = [{"type": str(entry["class_name"]).lower()} for entry in config["layers"]]
+        recurrent = any(re.search("LSTM|GRU", str(entry["class_name"]), re.IGNORECASE) for entry in config["layers"])
         nodes = input_nodes(at_most(width, WIDTH, "features of the input"), ())
         last = _model(nodes, len(nodes) - 1, config, weights)
         if last != len(nodes) - 1:
@@ -70,7 +247,8 @@ def spec_from_config(
         sorted_out = tuple(Knob(knob) for knob in knobs)
     else:
         stated = tuple(Knob(knob) for knob in knobs or ())
-        sorted_out = sort_inputs(width, width_of(nodes), warnings, asked, stated, **entrance(kinds, width))
+        usual = usual_names(recurrent, width)
+        sorted_out = sort_inputs(width, width_of(nodes), warnings, asked, stated, usual, unnamed=CHANNELS)
     spec = ModelSpec(
         family="keras",
         nodes=with_knobs(nodes, sorted_out),
@@ -127,8 +305,8 @@ def _named(entry: dict[str, Any]) -> str:
     """Return a layer's name, having refused what is not Keras' own."""
     name = entry["config"]["name"]
     registered = entry.get("registered_name") or ""
-    module = entry.get("module") or OWN
-    if ">" in registered or module.split(".")[0] != OWN:
+    module = entry.get("module") or KERAS
+    if ">" in registered or module.split(".")[0] != KERAS:
         raise UnsupportedArchitecture(
             f"layer {str(name)[:60]} is a custom one, {str(registered or module)[:60]}, whose code is never run"
         )
@@ -153,7 +331,7 @@ def _called(nodes: list[Node], sources: list[Any], entry: dict[str, Any], weight
             raise UnsupportedArchitecture(f"{where}: frames at the end, expected at the beginning only")
         return last
     if kind == "Rescaling":
-        return _scaled(nodes, last, float(config["scale"]), float(config["offset"]))
+        return _affine(nodes, last, float(config["scale"]), float(config["offset"]))
     made = list(layer_nodes(last, kind, config, list(weights.get(name, ())), where))
     for i, node in enumerate(made):
         last = add(nodes, replace(node, sources=(last if not i else len(nodes) - 1,)))
@@ -170,19 +348,19 @@ def _joined(nodes: list[Node], sources: list[Any], kind: str, config: dict[str, 
         raise UnsupportedArchitecture(f"{where}: joins along axis {str(config['axis'])[:20]}, expected the features'")
     if constants:
         if kind == "Multiply":
-            return _scaled(nodes, signals[0], constants[0], 0.0)
+            return _affine(nodes, signals[0], constants[0], 0.0)
         if kind == "Add":
-            return _scaled(nodes, signals[0], 1.0, constants[0])
+            return _affine(nodes, signals[0], 1.0, constants[0])
         first = isinstance(sources[0], float)
-        return _scaled(nodes, signals[0], -1.0 if first else 1.0, constants[0] if first else -constants[0])
+        return _affine(nodes, signals[0], -1.0 if first else 1.0, constants[0] if first else -constants[0])
     if kind == "Subtract":
         if len(signals) != 2:
             raise UnsupportedArchitecture(f"{where}: a difference of {len(signals)} signals, expected two")
-        signals = [signals[0], _scaled(nodes, signals[1], -1.0, 0.0)]
+        signals = [signals[0], _affine(nodes, signals[1], -1.0, 0.0)]
     return add(nodes, JOINS[kind](tuple(signals)))
 
 
-def _scaled(nodes: list[Node], source: int, scale: float, shift: float) -> int:
+def _affine(nodes: list[Node], source: int, scale: float, shift: float) -> int:
     """Append a gain and an offset, the same for all features."""
     ones = np.ones(at_most(width_of(nodes[: source + 1]), NODES, "features"))
     return add(nodes, Affine((source,), scale=scale * ones, shift=shift * ones))

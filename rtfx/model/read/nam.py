@@ -1,4 +1,8 @@
-"""Reads NAM files: the envelope around every architecture, versions, rates, levels, the sizes of a slimmable net."""
+"""Reads NAM files: the envelope, versions, rates, levels, and every architecture but the WaveNet.
+
+Models may be made of complete models: SlimmableContainer is one of several sizes, Sequential a series. A model of
+version 0.4 lies in two files: ``config.json`` and ``weights.npy``, both in a folder or with a prefix.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,31 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import ResourceLimit, ShapeMismatch, UnsupportedVersion
-from ..limits import SIZES
+from ...errors import (
+    MissingKey,
+    NonFiniteWeights,
+    NotAModelFile,
+    ResourceLimit,
+    ShapeMismatch,
+    UnsupportedInput,
+    UnsupportedVersion,
+)
+from ...files import read_file
+from ..limits import FILE_BYTES, NODES, RECEPTIVE_FIELD, SIZES, at_most
+from ..nodes import Affine, Dense, Lstm
 from ..spec import SIZE, Knob, ModelSpec, check_limits
-from ..values import mapping, number, one_of, required, shown, string, tensor
+from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
-from .nam_container import read_container, read_sequential
-from .nam_graph import Job, NamGraph, Part, Weights
-from .nam_simple import DEFAULT_RATE, FORMER_LINEAR, read_convnet, read_linear, read_lstm
+from .nam_parts import Job, NamGraph, Part, Size, Weights, append_activation, divides, flag
 from .nam_wavenet import OLD_POST_FILM, read_wavenet
 from .rates import find_rate
 
-COMPAT = (OLD_POST_FILM, FORMER_LINEAR)
-ARCHITECTURES: dict[str, Callable[[Job], Part]] = {
-    "WaveNet": read_wavenet,
-    "LSTM": read_lstm,
-    "ConvNet": read_convnet,
-    "Linear": read_linear,
-    "SlimmableContainer": read_container,
-    "Sequential": read_sequential,
-}
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
 LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files: see nam_legacy
 RATES = (1000.0, 1e6)  # Hz
@@ -45,6 +49,13 @@ KINDS = {
     "amp_cab": "amp+cab",
     "amp_pedal_cab": "amp+cab",
 }  # "studio" is none of these
+LEVELS = ("loudness", "gain", "input_level_dbu", "output_level_dbu")
+FORMER_LINEAR = "nam-linear-reversed"
+COMPAT = (OLD_POST_FILM, FORMER_LINEAR)
+IMPLEMENTATIONS = ("auto", "direct", "legacy", "old", "fft", "partitioned_fft", "partitioned-fft")
+PREWARM_SECONDS = 0.5  # LSTM
+DEFAULT_RATE = 48000.0  # Hz, of every file that does not say
+CONFIG, WEIGHTS = "config.json", "weights.npy"
 
 
 def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: str | None = None) -> ModelSpec:
@@ -222,3 +233,195 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_container(job: Job) -> Part:
+    """Append the submodel for the job's size: the first whose `max_value` is above it, else the last."""
+    where = f"{job.where}config.submodels"
+    entries = _several(job, "submodels")
+    limits = []
+    for i, entry in enumerate(entries):
+        limit = required(mapping(entry, f"{where}[{i}]"), "max_value", f"{where}[{i}]")
+        limits.append(number(limit, f"{where}[{i}].max_value"))
+    if limits != sorted(set(limits)) or limits[-1] < 1.0:
+        raise ShapeMismatch(f"{where}: max_value runs {limits[:5]}, expected ascending numbers, the last at least 1")
+    chosen = len(limits) - 1
+    if job.size is not None:
+        job.graph.breakpoints.update(limit for limit in limits[:-1] if 0 < limit <= 1)
+        chosen = next((i for i, limit in enumerate(limits) if job.size < limit), chosen)
+    job.weights.finish()
+    model = required(entries[chosen], "model", f"{where}[{chosen}]")
+    part = job.nested(model, f"{where}[{chosen}].model.", job.input, None)
+    return part._replace(metadata=_merged(part.metadata, job.metadata))
+
+
+def _merged(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
+    """Return the container's metadata with the levels of the submodel that plays."""
+    return inner | outer | {key: inner[key] for key in LEVELS if inner.get(key) is not None}
+
+
+def read_sequential(job: Job) -> Part:
+    """Append the models in series; each that can be slimmed follows the size knob."""
+    prewarm, index = 0, job.input
+    entries = _several(job, "models")
+    if isinstance(entries[0], dict) and "architecture" not in entries[0]:
+        raise MissingKey(
+            f"{job.where}config.models[0] has no key 'architecture': the trainer up to 0.13 does not write what the "
+            "models of a Sequential are: export each by itself"
+        )
+    job.weights.finish()
+    rate = job.rate
+    for i, model in enumerate(entries):
+        part = job.nested(model, f"{job.where}config.models[{i}].", index, job.size)
+        index, prewarm, rate = part.output, prewarm + part.prewarm, part.rate
+    assert index is not None
+    return Part(index, prewarm, rate, job.metadata)
+
+
+def _several(job: Job, key: str) -> list:
+    """Return the list of models, at least one."""
+    where = f"{job.where}config"
+    entries = listed(required(job.config, key, where), f"{where}.{key}")
+    if not entries:
+        raise ShapeMismatch(f"{where}.{key} is {shown(entries)}, expected at least one model")
+    at_most(len(entries), NODES, f"{where}.{key}: number of models")
+    return entries
+
+
+def read_linear(job: Job) -> Part:
+    """Append an impulse response: ``h[0]`` is the newest sample, one response for all channels.
+
+    With compat ``nam-linear-reversed`` ``h[0]`` is the oldest, as the trainer wrote it until August 2026.
+    """
+    taps = job.integer("receptive_field", limit=RECEPTIVE_FIELD)
+    has_bias = flag(required(job.config, "bias", f"{job.where}config"), f"{job.where}config.bias")
+    channels, outputs = job.integer("in_channels", 1), job.integer("out_channels", 1)
+    if channels != outputs:
+        raise UnsupportedInput(f"{job.where}config: Linear has {channels} inputs, {outputs} outputs, expected as many")
+    how = job.config.get("implementation", "auto")
+    one_of(how.lower() if isinstance(how, str) else how, IMPLEMENTATIONS, f"{job.where}config.implementation")
+    response = job.weights.take(taps)
+    if job.compat != FORMER_LINEAR:
+        response = response[::-1]
+    bias = np.repeat(job.weights.take(1), channels) if has_bias else None
+    weight = np.broadcast_to(response, (channels, 1, taps))
+    source = job.source(channels)
+    job.weights.finish()
+    at_most(weight.size, RECEPTIVE_FIELD, "taps of all channels")
+    return job.part(job.graph.linear(source, weight, bias, groups=channels), 0)
+
+
+def read_convnet(job: Job) -> Part:
+    """Append blocks of a convolution of two taps, batch normalisation and an activation, then a dense layer."""
+    channels = job.integer("channels")
+    where = f"{job.where}config"
+    dilations = listed(required(job.config, "dilations", where), f"{where}.dilations")
+    if not dilations:
+        raise ShapeMismatch(f"{where}.dilations is empty, expected at least one block")
+    at_most(len(dilations), NODES, "number of blocks")
+    batchnorm = flag(required(job.config, "batchnorm", where), f"{where}.batchnorm")
+    activation = required(job.config, "activation", where)
+    inputs = job.integer("in_channels", 1)
+    outputs = job.integer("out_channels", 1)
+    groups = job.integer("groups", 1)
+    index, width, prewarm = job.source(inputs), inputs, 1
+    for i, value in enumerate(dilations):
+        dilation = at_most(integer(value, f"{where}.dilations[{i}]"), RECEPTIVE_FIELD, "dilation")
+        divides(groups, f"{where}, block {i}", inputs=width, channels=channels)
+        weight = job.weights.take(channels, width // groups, 2)
+        bias = None if batchnorm else job.weights.take(channels)
+        index = job.graph.linear(index, weight, bias, dilation, groups)
+        if batchnorm:
+            scale, shift = _batchnorm(job, channels, f"{where}, block {i}")
+            index = job.graph.add(Affine((index,), scale=scale, shift=shift))
+        index = append_activation(job.graph, index, activation, f"{where}.activation", Size(channels, channels))
+        width, prewarm = channels, prewarm + dilation
+    weight, bias = job.weights.take(outputs, channels), job.weights.take(outputs)
+    return job.part(job.graph.add(Dense((index,), weight=weight, bias=bias)), prewarm)
+
+
+def _batchnorm(job: Job, channels: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Take mean, variance, gamma, beta and epsilon; return scale and shift."""
+    mean, variance, gamma, beta = (job.weights.take(channels) for _ in range(4))
+    variance = variance + job.weights.take(1)
+    if not (variance > 0).all():
+        raise NonFiniteWeights(f"{where}: a variance of the batch normalisation is not positive: re-export the model")
+    scale = gamma / np.sqrt(variance)
+    return scale, beta - scale * mean
+
+
+def read_lstm(job: Job) -> Part:
+    """Append LSTM layers, each with the state it starts from, and a dense layer."""
+    hidden = job.integer("hidden_size")
+    layers = job.integer("num_layers", limit=NODES)
+    inputs = job.integer("input_size")
+    outputs = job.integer("out_channels", 1)
+    channels = job.integer("in_channels", 1)
+    if channels != inputs:
+        raise ShapeMismatch(f"{job.where}config: input_size is {inputs}, in_channels {channels}, expected the same")
+    index, width = job.source(channels), inputs
+    for _ in range(layers):
+        matrix = job.weights.take(4 * hidden, width + hidden)  # columns: the input, then the hidden state
+        bias = job.weights.take(4 * hidden)
+        h0, c0 = job.weights.take(hidden), job.weights.take(hidden)
+        index = job.graph.add(Lstm((index,), matrix[:, :width], matrix[:, width:], bias, h0, c0))
+        width = hidden
+    weight, bias = job.weights.take(outputs, hidden), job.weights.take(outputs)
+    prewarm = int(PREWARM_SECONDS * (job.rate or DEFAULT_RATE))
+    return job.part(job.graph.add(Dense((index,), weight=weight, bias=bias)), prewarm)
+
+
+def read_folder(data: dict[str, Any], path: Path, compat: str | None = None, inputs: str | None = None) -> ModelSpec:
+    """Return the model of a config whose weights are in a file beside it.
+
+    Parameters
+    ----------
+    data : dict
+        The parsed ``config.json``.
+    path : Path
+        Of that file; its name may have a prefix, which is then also that of ``weights.npy``.
+
+    Raises
+    ------
+    ModelError
+        MissingKey where there is no file of weights; else as for NAM files.
+    """
+    prefix = path.name.removesuffix(CONFIG)
+    beside = path.with_name(prefix + WEIGHTS)
+    if prefix == path.name or not beside.is_file():
+        raise MissingKey(f"the file has no key 'weights', and there is no {WEIGHTS} beside it: re-export the model")
+    whole = data | {"weights": _npy(beside)}
+    name = prefix.strip("_-. ") or path.absolute().parent.name
+    return read(whole, Path(name + ".nam"), compat, inputs)
+
+
+def _npy(path: Path) -> np.ndarray:
+    """Return the numbers in a .npy file; a header that promises too much allocates nothing."""
+    size = path.stat().st_size
+    if size > FILE_BYTES:
+        raise ResourceLimit(f"{path.name} has {size} bytes, at most {FILE_BYTES}: is this a model's?")
+    try:
+        content = BytesIO(read_file(path))  # not mapped: a file that is cut short meanwhile would end the process
+        version = np.lib.format.read_magic(content)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = header(content)
+        rest = content.read()
+        if kind.hasobject or min(shape, default=0) < 0 or kind.itemsize * math.prod(shape) > len(rest):
+            raise ValueError(f"its header promises {shape} of {kind}, the file has {len(rest)} bytes")
+        array = np.frombuffer(rest, kind, math.prod(shape)).reshape(shape)
+    except Exception as error:  # NumPy documents no list of what a damaged header raises
+        raise NotAModelFile(f"{path.name} is not a NumPy array ({str(error)[:100]}): fetch it again") from error
+    if array.ndim != 1 or array.dtype.kind != "f":
+        found = f"{array.dtype.name[:40]} of shape {array.shape}"
+        raise ShapeMismatch(f"{path.name} holds {found}, expected a list of floats")
+    return np.array(array, np.float64)
+
+
+ARCHITECTURES: dict[str, Callable[[Job], Part]] = {
+    "WaveNet": read_wavenet,
+    "LSTM": read_lstm,
+    "ConvNet": read_convnet,
+    "Linear": read_linear,
+    "SlimmableContainer": read_container,
+    "Sequential": read_sequential,
+}

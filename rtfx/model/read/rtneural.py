@@ -5,23 +5,41 @@ three audio, `drive` and `tone`, unless as many come out; KlonCentaur's three ar
 period in seconds. Any other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's
 one-input nets (their training data); its three-input nets are right at every rate. KlonCentaur files have no activation
 key anywhere. With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
+
+A reader of one layer type returns its nodes as ``(class, fields)``, to be chained one after the other. Keras axes in
+the file: dense ``[in][out]``, conv1d ``[taps][in/groups][out]``, gru and lstm ``[in][gates]``, ``[hidden][gates]``.
+Layers over time and features become layers over time: a frame holds all features of all channels, flattened as
+``feature * channels + channel``, and a kernel that slides along the features is a matrix with the same block at every
+place. Time is causal in every case; `padding` is that of the feature axis alone. Sources: RTNeural's model_loader.h,
+conv2d.h, conv1d_stateless.h and Keras exporter.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError
+import numpy as np
+
+from ...errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
+from ..limits import RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
+from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..spec import Knob, ModelSpec
-from ..values import required
-from .inputs import CHANNELS, GUITAR, input_nodes, said_choice, sort_inputs, stated_knobs
+from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from .inputs import CHANNELS, input_nodes, said_choice, sort_inputs, stated_knobs, usual_names
+from .keras_graph import CUDNN_GATES, cudnn_kind, plain_tensors, reset_first
 from .rates import find_rate
-from .rtneural_layers import append_layers, one_shape, width_of
 
 KLON_RATE = 44100.0
 KLON_VOLTS_DB = -22.3  # the circuit's output clips at 13.1 V (KlonCentaur's output buffer): 13.1 V is full scale
+Chain = list[tuple[type[Node], dict[str, Any]]]
+ACTIVATIONS = ("", "tanh", "relu", "sigmoid", "softmax", "elu")
+INPUT_LAYERS = ("unknown", "input", "inputlayer")
+LAYER_KEYS = {"type", "shape", "activation", "weights", "name"}
+PADDINGS = ("valid", "same")
 
 
 def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
@@ -48,7 +66,9 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     knobs: tuple[Knob, ...] = (Knob("gain"),)
     if klon != 3:
         asked, stated = said_choice(inputs, data), stated_knobs(data)
-        knobs = sort_inputs(width, outputs_of(layers), warnings, asked, stated, **entrance(layers, width))
+        knobs = sort_inputs(
+            width, outputs_of(layers), warnings, asked, stated, usual_names(_recurrent(layers), width), unnamed=CHANNELS
+        )
     nodes = input_nodes(width, [knob.name for knob in knobs], sample_period=klon == 3)
     ignored, _ = append_layers(nodes, layers, width)
     facts: dict[str, Any] = {"family": "rtneural"}
@@ -95,16 +115,10 @@ def klon_inputs(layers: Any, width: int) -> int:
     return width if bare and layouts.get(width) == types else 0
 
 
-def recurrent(layers: Any) -> bool:
+def _recurrent(layers: Any) -> bool:
     """Tell whether a net has a recurrent layer, as captures with knobs have."""
     kinds = [layer.get("type") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
     return any(re.search("lstm|gru", str(kind), re.IGNORECASE) for kind in kinds)
-
-
-def entrance(layers: Any, width: int) -> dict[str, Any]:
-    """Return what is usual for the inputs of a net that does not say it, as arguments of `sort_inputs`."""
-    guitar = recurrent(layers) and width <= 1 + len(GUITAR)
-    return {"usual": GUITAR if guitar else (), "unnamed": CHANNELS}
 
 
 def outputs_of(layers: Any) -> int:
@@ -114,3 +128,313 @@ def outputs_of(layers: Any) -> int:
         return width_of(last.get("shape"), "shape") if isinstance(last, dict) else 0
     except ModelError:
         return 0
+
+
+class LayerData:
+    """One layer object: where it stands, the width of its input and the width that it declares."""
+
+    def __init__(self, data: Any, where: str, inputs: int):
+        self.data = mapping(data, where) | ({"activation": ""} if data.get("activation", "") is None else {})
+        self.where = where
+        self.inputs = inputs
+        self.type = kind_of(data, where)
+        self.outputs = width_of(required(self.data, "shape", where), f"{where}.shape")
+        self.weights = listed(self.data.get("weights", []), f"{where}.weights")
+
+    def tensor(self, index: int, *shape: int) -> np.ndarray:
+        """Return weights[index], which must have `shape`."""
+        return tensor(self.weights[index], f"{self.where}.weights[{index}]", shape)
+
+    def expect(self, *counts: int) -> None:
+        """Raise unless the layer holds one of these numbers of tensors, so that every weight is used."""
+        if len(self.weights) not in counts:
+            found, expected = len(self.weights), " or ".join(map(str, counts))
+            raise WeightCountMismatch(f"{self.where} ({self.type}) holds {found} weight tensors, expected {expected}")
+
+    def bias(self) -> np.ndarray:
+        """Return weights[1], zeros if the layer was exported without a bias."""
+        return self.tensor(1, self.outputs) if len(self.weights) > 1 else np.zeros(self.outputs)
+
+    def same_width(self) -> None:
+        """Raise unless the layer keeps the number of features."""
+        if self.outputs != self.inputs:
+            raise ShapeMismatch(f"{self.where}.shape declares {self.outputs} features, expected {self.inputs}")
+
+    def activation(self, missing: str = "") -> Chain:
+        """Return the layer's own activation as a chain of one node or none."""
+        name = one_of(self.data.get("activation", missing), ACTIVATIONS, f"{self.where}.activation")
+        return [(Activation, {"kind": name})] if name else []
+
+    def no_activation(self) -> None:
+        """Raise if the layer names an activation that RTNeural would not apply."""
+        if self.data.get("activation", "") != "":
+            found = shown(self.data["activation"])
+            raise UnsupportedArchitecture(f"{self.where}.activation is {found}, expected none on a {self.type} layer")
+
+    def normalisation(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return scale and shift of a batch normalisation of `width` features, by its running mean and variance."""
+        self.expect(2, 4)
+        self.no_activation()
+        epsilon = number(required(self.data, "epsilon", self.where), f"{self.where}.epsilon")
+        rows = [self.tensor(index, width) for index in range(len(self.weights))]
+        gamma, beta = rows[:2] if len(rows) == 4 else (np.ones(width), np.zeros(width))
+        mean, variance = rows[-2:]
+        if not (variance + epsilon > 0).all():
+            raise NonFiniteWeights(f"{self.where}: variance + epsilon is not positive: re-export the model")
+        scale = gamma / np.sqrt(variance + epsilon)
+        return scale, beta - mean * scale
+
+    def two_biases_in_a_row(self, gates: int) -> bool:
+        """Tell whether the last tensor is both biases of a cuDNN layer, which only such a layer has in one vector."""
+        bias = self.weights[2]
+        return isinstance(bias, list) and len(bias) == 2 * gates * self.outputs and not isinstance(bias[0], list)
+
+    def single(self, key: str) -> int:
+        """Return an integer that Keras may have wrapped in a list of one."""
+        value = required(self.data, key, self.where)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        return integer(value, f"{self.where}.{key}")
+
+
+def kind_of(data: Any, where: str) -> str:
+    """Return the type of a layer as `READERS` spells it."""
+    kind = string(required(mapping(data, where), "type", where), f"{where}.type")
+    return cudnn_kind(kind) or kind
+
+
+def is_input(data: Any, width: int) -> bool:
+    """Tell whether the first layer is Keras' InputLayer, which RTNeural's exporter calls unknown: as wide as the input.
+
+    Of several inputs Keras gives a list of shapes, which the exporter writes for one too.
+    """
+    if not isinstance(data, dict) or data.get("weights") or data.get("activation"):
+        return False
+    kind = re.sub("[^a-z]", "", str(data.get("type")).lower())
+    shape = one_shape(data.get("shape"))
+    if kind not in INPUT_LAYERS or (shape is None and kind == "unknown"):
+        return False
+    try:
+        return shape is None or width_of(shape, "shape") == width
+    except ModelError:
+        return False
+
+
+def one_shape(shape: Any) -> Any:
+    """Return the only shape of a list of shapes, any other value as it is."""
+    return shape[0] if isinstance(shape, list) and len(shape) == 1 and isinstance(shape[0], list) else shape
+
+
+def width_of(shape: Any, where: str) -> int:
+    """Return the number of features of a Keras shape: its last entry, or the last two multiplied if it has four."""
+    entries = listed(shape, where)
+    if not 2 <= len(entries) <= 4:
+        raise ShapeMismatch(f"{where} has {len(entries)} entries, expected 2 to 4")
+    width = integer(entries[-1], f"{where}[{len(entries) - 1}]")
+    if len(entries) == 4:
+        width *= integer(entries[2], f"{where}[2]")
+    return at_most(width, WIDTH, f"features in {where}")
+
+
+def _dense(layer: LayerData) -> Chain:
+    layer.expect(1, 2)
+    weight = layer.tensor(0, layer.inputs, layer.outputs).T
+    # ChowCentaur's loader applies tanh to this type, though its files hold no activation key at all
+    implied = "tanh" if layer.type == "time-distributed-dense" else ""
+    return [(Dense, {"weight": weight, "bias": layer.bias()}), *layer.activation(implied)]
+
+
+def _conv1d(layer: LayerData) -> Chain:
+    layer.expect(1, 2)
+    taps, dilation = layer.single("kernel_size"), layer.single("dilation")
+    groups = integer(layer.data.get("groups", 1), f"{layer.where}.groups")
+    if layer.data.get("strides", 1) not in (1, [1]):
+        raise UnsupportedArchitecture(f"{layer.where}.strides is {shown(layer.data['strides'])}, expected 1")
+    if layer.inputs % groups or layer.outputs % groups:
+        raise ShapeMismatch(f"{layer.where}: {groups} groups do not divide {layer.inputs} into {layer.outputs}")
+    weight = layer.tensor(0, taps, layer.inputs // groups, layer.outputs).transpose(2, 1, 0)
+    fields = {"weight": weight, "bias": layer.bias(), "dilation": dilation, "groups": groups}
+    return [(Conv1d, fields), *layer.activation()]
+
+
+def _gru(layer: LayerData) -> Chain:
+    layer.expect(3)
+    h = layer.outputs
+    if layer.two_biases_in_a_row(3):
+        return _cudnn(layer, "CuDNNGRU")
+    if not any(isinstance(row, list) for row in listed(layer.weights[2], f"{layer.where}.weights[2]")):
+        raise UnsupportedArchitecture(f"{layer.where} has one bias row, expected two: export with reset_after=True")
+    bias = layer.tensor(2, 2, 3 * h)
+    return [
+        (
+            Gru,
+            {
+                "weight_ih": reset_first(layer.tensor(0, layer.inputs, 3 * h).T),
+                "weight_hh": reset_first(layer.tensor(1, h, 3 * h).T),
+                "bias_ih": reset_first(bias[0]),
+                "bias_hh": reset_first(bias[1]),
+            },
+        )
+    ]
+
+
+def _lstm(layer: LayerData) -> Chain:
+    layer.expect(3)
+    h = layer.outputs
+    if layer.two_biases_in_a_row(4):
+        return _cudnn(layer, "CuDNNLSTM")
+    weight_ih, weight_hh = layer.tensor(0, layer.inputs, 4 * h).T, layer.tensor(1, h, 4 * h).T
+    return [(Lstm, {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": layer.tensor(2, 4 * h)})]
+
+
+def _cudnn(layer: LayerData, kind: str) -> Chain:
+    """Return a layer in cuDNN's layout as a plain one."""
+    layer.expect(3)
+    wide = CUDNN_GATES[kind] * layer.outputs
+    tensors = layer.tensor(0, layer.inputs, wide), layer.tensor(1, layer.outputs, wide), layer.tensor(2, 2 * wide)
+    kernel, recurrent, bias = plain_tensors(kind, tensors, layer.where)
+    if kind == "CuDNNLSTM":
+        return [(Lstm, {"weight_ih": kernel.T, "weight_hh": recurrent.T, "bias": bias})]
+    weights = {"weight_ih": reset_first(kernel.T), "weight_hh": reset_first(recurrent.T)}
+    return [(Gru, weights | {"bias_ih": reset_first(bias[0]), "bias_hh": reset_first(bias[1])})]
+
+
+def _prelu(layer: LayerData) -> Chain:
+    layer.expect(1)
+    layer.no_activation()
+    layer.same_width()
+    where = f"{layer.where}.weights[0]"
+    alpha = tensor(layer.weights[0], where, axes=2)  # one row per time step if the axis was not shared: row 0 counts
+    if alpha.shape[0] < 1 or alpha.shape[1] not in (1, layer.inputs):
+        raise ShapeMismatch(f"{where} has shape {alpha.shape}, expected (1, {layer.inputs}) or (1, 1)")
+    return [(PRelu, {"alpha": np.broadcast_to(alpha[0], (layer.inputs,)).copy()})]
+
+
+def _batchnorm(layer: LayerData) -> Chain:
+    layer.same_width()
+    scale, shift = layer.normalisation(layer.inputs)
+    return [(Affine, {"scale": scale, "shift": shift})]
+
+
+def _activation(layer: LayerData) -> Chain:
+    layer.expect(0)
+    layer.same_width()
+    required(layer.data, "activation", layer.where)
+    return layer.activation()
+
+
+def _check_type(data: Any, where: str) -> None:
+    """Raise unless a layer is of a type that has a reader."""
+    kind = kind_of(data, where)
+    known = f"expected one that rtfx knows: {', '.join(READERS)}"
+    if kind == "unknown":
+        raise UnsupportedArchitecture(f"{where} is one that its exporter did not know, and left empty; {known}")
+    if kind not in READERS:
+        raise UnsupportedArchitecture(f"{where} is a {shown(kind)} layer, {known}")
+
+
+def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str], int]:
+    """Append the nodes of `layers` to `nodes`, whose last node they read; return warnings and the output width.
+
+    Parameters
+    ----------
+    nodes : list of Node
+        Grows in place.
+    layers : list
+        The file's ``layers``.
+    inputs : int
+        Features of the last node in `nodes`.
+    """
+    warnings = []
+    if not listed(layers, "layers"):
+        raise ShapeMismatch("layers is empty, expected at least one layer")
+    for index, data in enumerate(layers):
+        if index == 0 and len(layers) > 1 and is_input(data, inputs):
+            continue
+        _check_type(data, f"layers[{index}]")
+        layer = LayerData(data, f"layers[{index}]", inputs)
+        for key in sorted(set(layer.data) - LAYER_KEYS - EXTRA_KEYS.get(layer.type, set())):
+            warnings.append(f"{layer.where} has an unknown key {shown(key)}: ignored")
+        for kind, fields in READERS[layer.type](layer):
+            # contiguous, so that sums run in the same order as in a copy that was saved and read again
+            arrays = {name: np.ascontiguousarray(t) for name, t in fields.items() if isinstance(t, np.ndarray)}
+            nodes.append(kind(sources=(len(nodes) - 1,), **(fields | arrays)))
+        inputs = layer.outputs
+    return warnings, inputs
+
+
+def conv2d(layer: LayerData) -> Chain:
+    """Return a convolution over time and features, kernel ``[time][feature][in][out]``, as a convolution over time."""
+    layer.expect(1, 2)
+    channels, features, outputs = (layer.single(f"num_{key}") for key in ("filters_in", "features_in", "filters_out"))
+    taps, reach, stride = (layer.single(key) for key in ("kernel_size_time", "kernel_size_feature", "strides"))
+    at_most(reach, RECEPTIVE_FIELD, f"{layer.where}.kernel_size_feature")
+    padding = one_of(required(layer.data, "padding", layer.where), PADDINGS, f"{layer.where}.padding")
+    _fits(layer, features, channels, layer.inputs, "in")
+    first, places = feature_places(features, reach, stride, padding)
+    _fits(layer, places, outputs, layer.outputs, "out")
+    at_most(layer.inputs * layer.outputs * taps, WEIGHTS, f"weights of {layer.where} as a matrix")
+    kernel = layer.tensor(0, taps, reach, channels, outputs)
+    weight = np.zeros((places, outputs, features, channels, taps))
+    for place in range(places):
+        start = first + place * stride
+        for k in range(max(0, -start), min(reach, features - start)):
+            weight[place, :, start + k] = kernel[:, k].transpose(2, 1, 0)
+    bias = layer.tensor(1, outputs) if len(layer.weights) > 1 else np.zeros(outputs)
+    fields = {
+        "weight": weight.reshape(layer.outputs, layer.inputs, taps),
+        "bias": np.tile(bias, places),
+        "dilation": layer.single("dilation"),
+    }
+    return [(Conv1d, fields), *layer.activation()]
+
+
+def feature_places(features: int, reach: int, stride: int, padding: str) -> tuple[int, int]:
+    """Return the feature where the first kernel begins, negative in the padding, and the number of kernels."""
+    if padding == "valid":
+        return 0, max(-(-(features - reach + 1) // stride), 0)
+    places = -(-features // stride)
+    return -(max((places - 1) * stride + reach - features, 0) // 2), places
+
+
+def batchnorm2d(layer: LayerData) -> Chain:
+    """Return a batch normalisation of channels, the same for every feature."""
+    channels, features = layer.single("num_filters_in"), layer.single("num_features_in")
+    _fits(layer, features, channels, layer.inputs, "in")
+    layer.same_width()
+    scale, shift = layer.normalisation(channels)
+    return [(Affine, {"scale": np.tile(scale, features), "shift": np.tile(shift, features)})]
+
+
+def _fits(layer: LayerData, features: int, channels: int, width: int, side: str) -> None:
+    """Raise unless so many features of so many channels are `width` numbers."""
+    at_most(channels, WIDTH, f"num_filters_{side} of {layer.where}")
+    if features * channels != width:
+        raise ShapeMismatch(
+            f"{layer.where} has {features} features of {channels} channels {side}, expected {width} numbers altogether"
+        )
+
+
+READERS: dict[str, Callable[[LayerData], Chain]] = {
+    "dense": _dense,
+    "time-distributed-dense": _dense,
+    "conv1d": _conv1d,
+    "conv2d": conv2d,
+    "gru": _gru,
+    "lstm": _lstm,
+    "CuDNNGRU": partial(_cudnn, kind="CuDNNGRU"),
+    "CuDNNLSTM": partial(_cudnn, kind="CuDNNLSTM"),
+    "prelu": _prelu,
+    "batchnorm": _batchnorm,
+    "batchnorm2d": batchnorm2d,
+    "activation": _activation,
+}
+EXTRA_KEYS = {
+    "conv1d": {"kernel_size", "dilation", "groups", "strides", "padding"},
+    "conv2d": {
+        "kernel_size_time", "kernel_size_feature", "dilation", "strides", "num_filters_in", "num_features_in",
+        "num_filters_out", "padding",
+    },
+    "batchnorm": {"epsilon"},
+    "batchnorm2d": {"epsilon", "num_filters_in", "num_features_in"},
+}  # fmt: skip

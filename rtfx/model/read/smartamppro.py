@@ -20,7 +20,7 @@ from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul, Node
 from ..spec import ModelSpec
 from ..values import integer, mapping, required, tensor
 from .guitar import guitar_rate
-from .torch_layers import add
+from .state_dict import add
 
 USUAL_STRIDE = 12  # of files that do not say
 WINDOW = 2048  # frames; the usual network has 120

@@ -13,23 +13,24 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
 from ..limits import WIDTH, at_most
-from ..nodes import Dense
+from ..nodes import Activation, Add, Conv1d, Dense, Mul, Node, Slice
 from ..spec import ModelSpec
 from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
 from .guitar import at_levels, guitar_rate
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
-from .residual_stack import GATED, PLAIN, Layer, append_stack
-from .torch_layers import add
+from .state_dict import add
 
-ACTIVATIONS = (*PLAIN, "linear", *GATED)
 AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive, both at half; fixed
 LOUDEST_ADJUST = 1000.0
+GATED = {"gated": ("tanh", "sigmoid"), "softgated": ("softsign", "softsign")}
+UNGATED = ("tanh", "sigmoid", "relu", "softsign")  # and linear: none
+ACTIVATIONS = (*UNGATED, "linear", *GATED)
 
 
 def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
@@ -161,3 +162,55 @@ class Variables:
 
 def _title(layer: int, name: str) -> str:
     return f"{shown(name)} of layer {layer}"
+
+
+class Layer(NamedTuple):
+    """One layer, in PyTorch's axis order."""
+
+    weight: np.ndarray  # (out, in, taps), out doubled if gated
+    bias: np.ndarray
+    dilation: int
+    mixed_weight: np.ndarray  # (channels, channels)
+    mixed_bias: np.ndarray
+
+
+def append_stack(
+    nodes: list[Node], source: int, layers: list[Layer], activation: str, head: np.ndarray, head_bias: np.ndarray
+) -> int:
+    """Append the stack behind node `source`; return the output.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The 1x1 layer of the last reaches no output and is left out. A first layer of one input is added to every
+        channel of its output.
+    activation : str
+        A key of `GATED`, one of `UNGATED`, or "linear".
+    head : numpy.ndarray
+        The linear mix, (outputs, channels of all layers, the first layer's first).
+    """
+    channels = layers[0].mixed_weight.shape[0]
+    outputs = head.shape[0]
+    heads = []
+    for index, layer in enumerate(layers):
+        conv = add(nodes, Conv1d((source,), weight=layer.weight, bias=layer.bias, dilation=layer.dilation))
+        features = _activated(nodes, conv, activation, channels)
+        part = np.ascontiguousarray(head[:, index * channels : (index + 1) * channels])
+        heads.append(add(nodes, Dense((features,), weight=part, bias=head_bias if index == 0 else np.zeros(outputs))))
+        if index + 1 < len(layers):
+            residual = source
+            if layer.weight.shape[1] < channels:
+                residual = add(nodes, Dense((source,), weight=np.ones((channels, 1)), bias=np.zeros(channels)))
+            mixed = add(nodes, Dense((features,), weight=layer.mixed_weight, bias=layer.mixed_bias))
+            source = add(nodes, Add((mixed, residual)))
+    return add(nodes, Add(tuple(heads))) if len(heads) > 1 else heads[0]
+
+
+def _activated(nodes: list[Node], source: int, activation: str, channels: int) -> int:
+    """Append the activation, return its output, `channels` wide."""
+    if activation not in GATED:
+        return source if activation == "linear" else add(nodes, Activation((source,), kind=activation))
+    first, second = GATED[activation]
+    halves = [add(nodes, Slice((source,), i * channels, (i + 1) * channels)) for i in (0, 1)]
+    gates = [add(nodes, Activation((half,), kind=kind)) for half, kind in zip(halves, (first, second), strict=True)]
+    return add(nodes, Mul(tuple(gates)))

@@ -15,8 +15,7 @@ import numpy as np
 from ...errors import UnsupportedArchitecture
 from ..nodes import Activation, Affine, Conv1d, Dense, Hold, Input, Lstm, Recurrent
 from ..read.inputs import choice_of, without_knobs
-from ..read.nam import KINDS
-from ..read.nam_simple import DEFAULT_RATE
+from ..read.nam import DEFAULT_RATE, KINDS
 from ..spec import ModelSpec
 from .graph import PlainGraph
 from .nam_activation import IDENTITY, name_of

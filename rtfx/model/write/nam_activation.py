@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..nodes import Activation, PRelu
-from ..read.nam_activation import PLAIN
+from ..read.nam_parts import PLAIN
 from .graph import PlainGraph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}

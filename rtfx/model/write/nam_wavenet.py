@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import Activation, Input, PRelu
-from ..read.nam_wavenet_config import FILMS
+from ..read.nam_wavenet import FILMS
 from .graph import PlainGraph, single
 from .nam_activation import name_of
 from .nam_layers import alike

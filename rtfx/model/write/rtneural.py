@@ -15,7 +15,7 @@ import numpy as np
 
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..read.inputs import choice_of
-from ..read.rtneural_layers import ACTIVATIONS
+from ..read.rtneural import ACTIVATIONS
 from ..spec import ModelSpec
 from .graph import Entrance, PlainGraph, numbers
 

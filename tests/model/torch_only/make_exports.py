@@ -15,8 +15,7 @@ import onnx
 import torch
 
 from rtfx.errors import RtfxError
-from rtfx.model.read.from_torch import _archive, _examples
-from rtfx.model.read.pt2.read import read
+from rtfx.model.read.pt2 import _archive, _examples, read
 
 from .modules import FRAMES, answer, modules
 

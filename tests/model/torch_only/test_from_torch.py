@@ -8,7 +8,7 @@ import torch.nn as nn
 import rtfx
 from rtfx import errors
 from rtfx.model.load import load
-from rtfx.model.read.from_torch import spec_from_torch
+from rtfx.model.read.pt2 import spec_from_torch
 from rtfx.model.reference import evaluate
 
 from ..test_pt2 import agree

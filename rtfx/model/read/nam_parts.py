@@ -1,4 +1,4 @@
-"""What the readers of NAM's architectures build on: a graph that grows, and weights that are used up in order."""
+"""What the readers of NAM's architectures share: a graph that grows, weights that are used up in order, activations."""
 
 from __future__ import annotations
 
@@ -12,8 +12,21 @@ import numpy as np
 from ...errors import NotAModelFile, ShapeMismatch, WeightCountMismatch
 from ..graph import Graph
 from ..limits import WIDTH, at_most
-from ..nodes import Conv1d, Dense, Input
-from ..values import integer, required, shown
+from ..nodes import Activation, Conv1d, Dense, Input, PRelu
+from ..values import integer, mapping, number, one_of, required, shown, tensor
+
+PLAIN = {
+    "Tanh": "tanh",
+    "Fasttanh": "fasttanh",
+    "ReLU": "relu",
+    "Sigmoid": "sigmoid",
+    "SiLU": "silu",
+    "Hardswish": "hardswish",
+    "Softsign": "softsign",
+}
+LEAKY_HARDTANH = ("LeakyHardtanh", "LeakyHardTanh")
+NAMES = (*PLAIN, "Hardtanh", "LeakyReLU", "PReLU", *LEAKY_HARDTANH)
+SLOPE = 0.01  # the default of every leaky kind
 
 
 class Size(NamedTuple):
@@ -159,3 +172,50 @@ def divides(groups: int, where: str, **sides: int) -> int:
         if side % groups:
             raise ShapeMismatch(f"{where}: {groups} groups do not divide {side} {name}")
     return groups
+
+
+def append_activation(graph: NamGraph, source: int, value: Any, where: str, size: Size) -> int:
+    """Append the activation that `value` describes, return its index.
+
+    Parameters
+    ----------
+    value : str or dict
+        ``"Tanh"`` or ``{"type": "LeakyReLU", "negative_slope": 0.01}``; names are case-sensitive.
+    size : Size
+        Features it is applied to, for slopes by channel.
+
+    Raises
+    ------
+    UnsupportedArchitecture
+        An unknown name; lists the known ones.
+    """
+    parameters = mapping(value, where) if isinstance(value, dict) else {"type": value}
+    if "type" not in parameters and "name" in parameters:  # as the trainer's own config, which it exports with a head
+        parameters = parameters | {"type": parameters["name"]}
+    name = one_of(required(parameters, "type", where), NAMES, where)
+
+    def parameter(key: str, default: float) -> float:
+        return number(parameters.get(key, default), f"{where}.{key}")
+
+    if name in PLAIN:
+        return graph.add(Activation((source,), kind=PLAIN[name]))
+    if name == "Hardtanh":  # the exporter writes min and max, which NAM's own player ignores
+        low, high = parameter("min_val", -1.0), parameter("max_val", 1.0)
+        if (low, high) != (-1.0, 1.0):
+            graph.warnings.append(
+                f"{where} is a Hardtanh from {low:g} to {high:g}: -1 to 1, as in NAM's player; its trainer obeys them"
+            )
+        return graph.add(Activation((source,), kind="hardtanh", slope=0.0, slope_high=0.0, low=-1.0, high=1.0))
+    if name == "LeakyReLU":
+        return graph.add(Activation((source,), kind="leaky_relu", slope=parameter("negative_slope", SLOPE)))
+    if name in LEAKY_HARDTANH:
+        low, high = parameter("min_val", -1.0), parameter("max_val", 1.0)
+        if low > high:
+            raise ShapeMismatch(f"{where}: min_val {low:g} is above max_val {high:g}")
+        slopes = {"slope": parameter("min_slope", SLOPE), "slope_high": parameter("max_slope", SLOPE)}
+        return graph.add(Activation((source,), kind="hardtanh", low=low, high=high, **slopes))
+    if "negative_slope" in parameters or "negative_slopes" not in parameters:
+        alpha = np.full(size.used, parameter("negative_slope", SLOPE))
+    else:
+        alpha = tensor(parameters["negative_slopes"], f"{where}.negative_slopes", (size.full,))[: size.used]
+    return graph.add(PRelu((source,), alpha=alpha))

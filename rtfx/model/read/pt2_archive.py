@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
-from ...limits import FILE_BYTES
-from ...values import integer, listed, mapping, required, shown, tensor
-from ..zipped import DAMAGED
+from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
+from ..limits import FILE_BYTES
+from ..values import integer, listed, mapping, required, shown, tensor
+from .zipped import DAMAGED
 
 HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
 DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ...limits import RECEPTIVE_FIELD, WIDTH, at_most
-from ...nodes import Activation, Add, Affine, Mul
-from ..pt2 import arithmetic, layers, shapes
-from ..pt2.signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
+from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
+from ..nodes import Activation, Add, Affine, Mul
+from . import operations, signals
+from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
 CONSTANT_NUMBERS = 1 << 22  # of a constant that operators make: no weight of a model file is as large
 SINGLE = (
@@ -95,7 +95,7 @@ def sizes_of(value: Value, frames: int) -> tuple[int, ...]:
     return np.shape(value)
 
 
-def unary(operation: shapes.Operation, **options: tuple[str, Any]) -> Operator:
+def unary(operation: signals.Operation, **options: tuple[str, Any]) -> Operator:
     """Return PyTorch's operation of one signal; `options` are its arguments: the option here and its default."""
 
     def run(call: Call) -> Value:
@@ -107,7 +107,7 @@ def unary(operation: shapes.Operation, **options: tuple[str, Any]) -> Operator:
 
 def folding(kind: str) -> Operator:
     """Return a sum, difference, product or quotient of two or more values."""
-    operation = arithmetic.OPERATIONS[kind]
+    operation = operations.ARITHMETIC[kind]
 
     def run(call: Call) -> Value:
         found = _part_of_gelu(call, kind)
@@ -167,12 +167,12 @@ def _part_of_gelu(call: Call, kind: str) -> Value | None:
             whole = other.node == node.argument
         if whole:
             bent = call.graph.follow(other, Activation((node.argument,), "gelu"))
-            return arithmetic.times_number(call.graph, bent, factor)
+            return operations.times_number(call.graph, bent, factor)
     call.graph.fail("uses erf otherwise than GELU does, expected x (1 + erf(x / sqrt 2)) / 2")
 
 
 def gelu(call: Call) -> Value:
-    return arithmetic.gelu(call.graph, {"self": call.inputs[0], "approximate": call.options.get("approximate", "none")})
+    return operations.gelu(call.graph, {"self": call.inputs[0], "approximate": call.options.get("approximate", "none")})
 
 
 def mish(call: Call) -> Value:
@@ -187,7 +187,7 @@ def hard_sigmoid(call: Call) -> Value:
     """max(0, min(1, alpha x + beta))."""
     x = call.graph.signal(call.inputs[0])
     for kind, number in ((Mul, call.options.get("alpha", 0.2)), (Add, call.options.get("beta", 0.5))):
-        x = arithmetic.with_constant(call.graph, x, np.asarray(number), kind)
+        x = operations.with_constant(call.graph, x, np.asarray(number), kind)
     return call.graph.follow(x, Activation((x.node,), "hardtanh", low=0.0, high=1.0))
 
 
@@ -195,21 +195,21 @@ def selu(call: Call) -> Value:
     stated = [call.options.get("alpha", 1.67326), call.options.get("gamma", 1.0507)]
     if not np.allclose(stated, [1.67326, 1.0507], rtol=1e-4):
         call.graph.fail(f"has the constants {stated}, expected SELU's own")
-    return arithmetic.activation("selu")(call.graph, {"self": call.inputs[0]})
+    return operations.activation("selu")(call.graph, {"self": call.inputs[0]})
 
 
 def shrink(call: Call) -> Value:
     slope, bias = call.options.get("lambd", 0.5), call.options.get("bias", 0.0)
     if slope != bias:
         call.graph.fail(f"has a bias of {bias:g} and a limit of {slope:g}, expected equal ones")
-    return arithmetic.activation("softshrink", slope="slope")(call.graph, {"self": call.inputs[0], "slope": slope})
+    return operations.activation("softshrink", slope="slope")(call.graph, {"self": call.inputs[0], "slope": slope})
 
 
 def power(call: Call) -> Value:
     exponent = call.graph.constant(call.inputs[1], "its exponent")
     if call.fixed:
         return np.power(call.inputs[0], exponent)
-    return arithmetic.power(call.graph, {"self": call.inputs[0], "exponent": exponent.item()})
+    return operations.power(call.graph, {"self": call.inputs[0], "exponent": exponent.item()})
 
 
 def clip(call: Call) -> Value:
@@ -219,12 +219,12 @@ def clip(call: Call) -> Value:
         limits[key] = None if value is None else float(np.asarray(value).item())
     if call.fixed:
         return np.clip(call.inputs[0], limits["min"], limits["max"])
-    return arithmetic.clamp(call.graph, {"self": call.inputs[0], **limits})
+    return operations.clamp(call.graph, {"self": call.inputs[0], **limits})
 
 
 def softmax(call: Call) -> Value:
     axis = call.options.get("axis", -1 if call.opset >= 13 else 1)
-    return arithmetic.softmax(call.graph, {"self": call.inputs[0], "dim": axis})
+    return operations.softmax(call.graph, {"self": call.inputs[0], "dim": axis})
 
 
 def reduced(mean: bool) -> Operator:
@@ -235,28 +235,28 @@ def reduced(mean: bool) -> Operator:
         if call.fixed:
             function = np.mean if mean else np.sum
             return function(call.inputs[0], axis=None if axes is None else tuple(axes), keepdims=keep)
-        y = arithmetic.total(call.graph, {"self": call.inputs[0], "dim": axes, "keepdim": keep})
-        return arithmetic.times_number(call.graph, y, 1.0 / call.inputs[0].width) if mean else y
+        y = operations.total(call.graph, {"self": call.inputs[0], "dim": axes, "keepdim": keep})
+        return operations.times_number(call.graph, y, 1.0 / call.inputs[0].width) if mean else y
 
     return run
 
 
 def transpose(call: Call) -> Value:
     order = call.options.get("perm") or list(range(len(call.sizes())))[::-1]
-    return shapes.permute(call.graph, {"self": call.inputs[0], "dims": order})
+    return signals.permute(call.graph, {"self": call.inputs[0], "dims": order})
 
 
 def squeeze(call: Call) -> Value:
     axes = call.numbers("axes", 1)
-    return shapes.squeeze(call.graph, {"self": call.inputs[0]} | ({} if axes is None else {"dim": axes}))
+    return signals.squeeze(call.graph, {"self": call.inputs[0]} | ({} if axes is None else {"dim": axes}))
 
 
 def unsqueeze(call: Call) -> Value:
     axes = call.numbers("axes", 1) or []
     rank = len(call.sizes()) + len(axes)
     y = call.inputs[0]
-    for axis in sorted(shapes.position(call.graph, axis, rank) for axis in axes):
-        y = shapes.unsqueeze(call.graph, {"self": y, "dim": axis})
+    for axis in sorted(signals.position(call.graph, axis, rank) for axis in axes):
+        y = signals.unsqueeze(call.graph, {"self": y, "dim": axis})
     return y
 
 
@@ -292,7 +292,7 @@ def reshaped(call: Call, shape: Sequence[int]) -> Value:
         time = x.axes.index(TIME) if keeps else ones[0] if before else ones[-1]
         wide = FEATURE if x.width > 1 else ONE
         return replace(x, axes=tuple(TIME if i == time else wide if i == feature else ONE for i in range(len(shape))))
-    return shapes.reshape(call.graph, {"self": x, "sizes": {"self": own, "out": tuple(shape)}})
+    return signals.reshape(call.graph, {"self": x, "sizes": {"self": own, "out": tuple(shape)}})
 
 
 def expand(call: Call) -> Value:
@@ -300,7 +300,7 @@ def expand(call: Call) -> Value:
     at_most(math.prod(shape), CONSTANT_NUMBERS, "numbers of a constant")
     if isinstance(call.inputs[0], Signal):
         call.length = max(shape, default=0) if call.inputs[0].steady else call.length
-    return shapes.expand(call.graph, {"self": call.inputs[0], "sizes": {"out": shape}})
+    return signals.expand(call.graph, {"self": call.inputs[0], "sizes": {"out": shape}})
 
 
 def tile(call: Call) -> Value:
@@ -316,7 +316,7 @@ def tile(call: Call) -> Value:
 def sliced(call: Call, value: Value, dim: int, start: int | None, stop: int | None, step: int = 1) -> Value:
     """Return a part of a value along one axis; sets the frames of the result."""
     sizes = sizes_of(value, call.length)
-    at = shapes.position(call.graph, dim, len(sizes))
+    at = signals.position(call.graph, dim, len(sizes))
     first, last, _ = slice(start, stop, step).indices(sizes[at])
     if isinstance(value, Signal) and value.axes[at] == TIME:
         if last <= first:
@@ -325,7 +325,7 @@ def sliced(call: Call, value: Value, dim: int, start: int | None, stop: int | No
             call.graph.fail(SINGLE)
         call.length = last - first
     keys = {"self": value, "dim": at, "start": start, "end": stop, "step": step, "sizes": {"self": sizes}}
-    return shapes.slice_(call.graph, keys)
+    return signals.slice_(call.graph, keys)
 
 
 def slice_(call: Call) -> Value:
@@ -348,7 +348,7 @@ def slice_(call: Call) -> Value:
 
 def split(call: Call) -> Value:
     sizes, dim = call.sizes(), call.options.get("axis", 0)
-    at = shapes.position(call.graph, dim, len(sizes))
+    at = signals.position(call.graph, dim, len(sizes))
     parts = call.numbers("split", 1)
     if parts is None:
         each = -(-sizes[at] // call.outputs)
@@ -367,12 +367,12 @@ def _piece(call: Call, at: int, first: int, last: int) -> Value:
 
 
 def concat(call: Call) -> Value:
-    signals = [value for value in call.inputs if isinstance(value, Signal)]
+    moving = [value for value in call.inputs if isinstance(value, Signal)]
     dim = call.options.get("axis", 0)
-    if signals and any(value.axes[dim] == TIME for value in signals):
+    if moving and any(value.axes[dim] == TIME for value in moving):
         sizes = [call.sizes(i) for i in range(len(call.inputs))]
         call.length = sum(size[dim] for size in sizes)
-    return shapes.cat(call.graph, {"tensors": call.inputs, "dim": dim})
+    return signals.cat(call.graph, {"tensors": call.inputs, "dim": dim})
 
 
 def gather(call: Call) -> Value:
@@ -380,13 +380,13 @@ def gather(call: Call) -> Value:
     value = call.inputs[0]
     if not isinstance(value, Signal):
         return np.take(value, index.astype(np.int64), axis)
-    at = shapes.position(call.graph, axis, len(value.axes))
+    at = signals.position(call.graph, axis, len(value.axes))
     if value.axes[at] == TIME and call.frames[0] > 1 and index.ndim == 0:
         call.graph.fail(SINGLE)
     if index.ndim == 0:
         if value.axes[at] == TIME:
             return replace(value, axes=(*value.axes[:at], *value.axes[at + 1 :]))
-        return shapes.select(call.graph, {"self": value, "dim": at, "index": int(index)})
+        return signals.select(call.graph, {"self": value, "dim": at, "index": int(index)})
     wanted = index.ravel().tolist()
     if index.ndim != 1 or wanted != list(range(wanted[0], wanted[0] + len(wanted))):
         call.graph.fail("picks features in another order, expected neighbours")
@@ -396,7 +396,7 @@ def gather(call: Call) -> Value:
 def pad(call: Call) -> Value:
     widths, value = call.numbers("pads", 1) or [], call.options.get("value", call.given(2))
     sizes, axes = call.sizes(), call.numbers("axes", 3)
-    axes = list(range(len(sizes))) if axes is None else [shapes.position(call.graph, a, len(sizes)) for a in axes]
+    axes = list(range(len(sizes))) if axes is None else [signals.position(call.graph, a, len(sizes)) for a in axes]
     if call.options.get("mode", "constant") != "constant" or (value is not None and np.any(value)):
         call.graph.fail("pads with something else than zeros, expected zeros")
     pairs = dict(zip(axes, zip(widths[: len(axes)], widths[len(axes) :], strict=True), strict=True))
@@ -461,7 +461,7 @@ def gemm(call: Call) -> Value:
         x = np.asarray(x).T if call.options.get("transA", 0) else x
         return x @ weight.T + bias
     if call.options.get("transA", 0):
-        x = shapes.matrix_transpose(graph, {"self": x})
+        x = signals.matrix_transpose(graph, {"self": x})
     return _dense(call, x, weight, np.broadcast_to(bias.ravel() if bias.ndim else bias, (weight.shape[0],)).copy())
 
 
@@ -477,9 +477,9 @@ def matmul(call: Call) -> Value:
         return _dense(call, left, weight.T, np.zeros(weight.shape[1]))
     x, weight = graph.signal(right), graph.constant(left, "its left-hand side")
     weight = weight.reshape(weight.shape[-2:]) if weight.ndim > 2 else weight
-    flipped = shapes.matrix_transpose(graph, {"self": x})
+    flipped = signals.matrix_transpose(graph, {"self": x})
     y = _dense(call, flipped, weight, np.zeros(weight.shape[0]))
-    return shapes.matrix_transpose(graph, {"self": y})
+    return signals.matrix_transpose(graph, {"self": y})
 
 
 def _dense(call: Call, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
@@ -488,21 +488,47 @@ def _dense(call: Call, x: Value, weight: np.ndarray, bias: np.ndarray) -> Value:
     at_most(weight.size, WIDTH * WIDTH, "numbers of a weight")
     if x.axes[-1] == TIME:
         call.graph.fail("mixes the frames of a window: rtfx runs nets that give every frame")
-    return layers.linear(call.graph, {"input": x, "weight": weight, "bias": bias})
+    return operations.linear(call.graph, {"input": x, "weight": weight, "bias": bias})
 
 
 OPERATORS: dict[str, Operator] = {
     "Add": folding("add"), "Sum": folding("add"), "Sub": folding("sub"), "Mul": folding("mul"), "Div": folding("div"),
-    "Neg": unary(arithmetic.negative), "Abs": unary(arithmetic.absolute), "Pow": power, "Clip": clip,
+    "Neg": unary(operations.negative), "Abs": unary(operations.absolute), "Pow": power, "Clip": clip,
     **{
-        name: unary(arithmetic.activation(kind))
+        name: unary(operations.activation(kind))
         for name, kind in {
             "Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign",
             "HardSwish": "hardswish", "Sin": "sine",
         }.items()
     },
-    "LeakyRelu": unary(arithmetic.activation("leaky_relu", slope="slope"), slope=("alpha", 0.01)),
-    "Elu": unary(arithmetic.activation("elu", slope="slope"), slope=("alpha", 1.0)),
+    "LeakyRelu": unary(operations.activation("leaky_relu", slope="slope"), slope=("alpha", 0.01)),
+    "Elu": unary(operations.activation("elu", slope="slope"), slope=("alpha", 1.0)),
+    "Shrink": shrink, "Selu": selu, "HardSigmoid": hard_sigmoid, "Gelu": gelu, "Erf": erf, "Mish": mish,
+    "Softmax": softmax, "ReduceSum": reduced(mean=False), "ReduceMean": reduced(mean=True),
+    "Transpose": transpose, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Reshape": reshape, "Flatten": flatten,
+    "Expand": expand, "Tile": tile, "Slice": slice_, "Split": split, "Concat": concat, "Gather": gather, "Pad": pad,
+    "Constant": constant, "ConstantOfShape": constant_of_shape, "Shape": shape, "Cast": cast,
+    "Identity": same, "Dropout": same, "Gemm": gemm, "MatMul": matmul,
+    "Range": fixed_only(numbers_between), "Where": fixed_only(np.where), "Equal": fixed_only(np.equal),
+    "Greater": fixed_only(np.greater), "Less": fixed_only(np.less), "Not": fixed_only(np.logical_not),
+    "And": fixed_only(np.logical_and), "Or": fixed_only(np.logical_or), "Sqrt": fixed_only(np.sqrt),
+    "Exp": fixed_only(np.exp), "Floor": fixed_only(np.floor), "Ceil": fixed_only(np.ceil), "Mod": fixed_only(np.mod),
+    "Min": fixed_only(np.minimum), "Max": fixed_only(np.maximum), "Reciprocal": fixed_only(np.reciprocal),
+}  # fmt: skip
+
+
+OPERATORS: dict[str, Operator] = {
+    "Add": folding("add"), "Sum": folding("add"), "Sub": folding("sub"), "Mul": folding("mul"), "Div": folding("div"),
+    "Neg": unary(operations.negative), "Abs": unary(operations.absolute), "Pow": power, "Clip": clip,
+    **{
+        name: unary(operations.activation(kind))
+        for name, kind in {
+            "Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign",
+            "HardSwish": "hardswish", "Sin": "sine",
+        }.items()
+    },
+    "LeakyRelu": unary(operations.activation("leaky_relu", slope="slope"), slope=("alpha", 0.01)),
+    "Elu": unary(operations.activation("elu", slope="slope"), slope=("alpha", 1.0)),
     "Shrink": shrink, "Selu": selu, "HardSigmoid": hard_sigmoid, "Gelu": gelu, "Erf": erf, "Mish": mish,
     "Softmax": softmax, "ReduceSum": reduced(mean=False), "ReduceMean": reduced(mean=True),
     "Transpose": transpose, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Reshape": reshape, "Flatten": flatten,

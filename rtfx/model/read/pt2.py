@@ -1,4 +1,11 @@
-"""Turns a PyTorch module into a model: exports it, and reads the export as any other file."""
+"""Reads PyTorch programs: exports in files, and modules, which are exported first.
+
+The audio is followed through the program's operations, one node or a few for each. The first input is the audio,
+(1, features, frames) or (1, frames, features): frames are its longest axis. Other inputs are knobs, one for each of
+their numbers. Where the first input of a recurrent net has two or three features, those after the first are knobs too,
+as in guitar captures. Everything is causal here: a module that looks ahead comes out late by as many frames, and a
+warning says so.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +14,149 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import count
 from math import isqrt
+from pathlib import Path
 from typing import Any
 
-from ...errors import UnsupportedArchitecture, UsageError
+from ...errors import NotAModelFile, UnsupportedArchitecture, UsageError
 from ..spec import ModelSpec, check_limits
-from .pt2.read import read
+from ..values import listed, mapping, required, shown
+from .operations import OPERATIONS
+from .pt2_archive import Program, read_program
+from .signals import TIME, Signal, SignalGraph, Value, enter, model_of
 
+RECURRENT = ("lstm", "gru", "rnn_tanh")
+PREFIX = "torch.ops.aten."
+UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an unlikely program raises here
+SILENT = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
 FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any
 FEWEST = 67  # of an example for recurrent layers, which PyTorch traces frame by frame, 3 to 5 ms each
 ENDLESS = 1 << 62  # the end of a slice that has none
 SHORT = 67, 131, 257, 521, 1031, 2053  # for recurrent layers, which PyTorch traces frame by frame: 3 to 5 ms each
+
+
+def read(
+    source: Path | BytesIO,
+    name: str,
+    knobs: Sequence[str] | None = None,
+    sample_rate: float | None = None,
+    asked: str | None = None,
+) -> ModelSpec:
+    """Return the model in a PyTorch export.
+
+    Parameters
+    ----------
+    knobs : sequence of str, optional
+        Names of the knobs: the last features of the audio input, then the other inputs.
+    sample_rate : float, optional
+        Hz.
+    asked : str, optional
+        What the features of the audio input are, as `sort_inputs` has it.
+
+    Raises
+    ------
+    ModelError
+        UnsupportedArchitecture names the operation that is no layer of rtfx.
+    """
+    try:
+        return _model(read_program(source), name, knobs, sample_rate, asked)
+    except UNLIKE as error:
+        what = f"{type(error).__name__}: {str(error)[:60]}"
+        raise NotAModelFile(f"the program is not as PyTorch writes it ({what}): export it again") from error
+
+
+def _model(
+    program: Program, name: str, knobs: Sequence[str] | None, sample_rate: float | None, asked: str | None
+) -> ModelSpec:
+    """Return the model of a program."""
+    graph = SignalGraph()
+    values: dict[str, Value] = dict(program.tensors)
+    recurrent = any(_operation(entry) in RECURRENT for entry in program.nodes)
+    first = program.inputs[0]
+    time = program.time_axis
+    frames = max(program.sizes[first]) if time is None else program.sizes[first][time]
+    sizes = {each: program.sizes[each] for each in program.inputs}
+    entered = enter(graph, sizes, frames, recurrent, values, knobs, time)
+    for entry in program.nodes:
+        _run(graph, program, values, entry)
+    output = values.get(program.output)
+    length = dict(zip(output.axes, program.sizes[program.output], strict=True)) if isinstance(output, Signal) else {}
+    return model_of(graph, output, length.get(TIME, 0) >= frames, entered, name, sample_rate, asked=asked)
+
+
+def _operation(entry: dict[str, Any]) -> str:
+    """Return the name of a node's operation without its overload."""
+    target = entry.get("target")
+    return target.removeprefix(PREFIX).split(".")[0] if isinstance(target, str) else ""
+
+
+def _run(graph: SignalGraph, program: Program, values: dict[str, Value], entry: dict[str, Any]) -> None:
+    """Run one node of the program."""
+    operation = _operation(entry)
+    outputs = [_named(output) for output in listed(required(entry, "outputs"), "outputs")]
+    flat = [name for group in outputs for name in group]
+    module, graph.module = _module(entry)
+    graph.place = f"{operation or shown(entry.get('target'))}{module}"
+    if operation in SILENT or not flat:
+        return
+    if operation not in OPERATIONS:
+        graph.fail("is no operation that rtfx has a layer for")
+    arguments: dict[str, Any] = {}
+    sizes: dict[str, Any] = {"outs": [program.sizes.get(name, ()) for name in flat]}
+    sizes["out"] = sizes["outs"][0]
+    for given in listed(entry.get("inputs", []), "inputs"):
+        given = mapping(given, "inputs")
+        argument = mapping(required(given, "arg", graph.place), "arg")
+        arguments[str(given.get("name"))] = _argument(graph, program, values, argument)
+        if given.get("name") in ("self", "input") and "as_tensor" in argument:
+            sizes["self"] = program.sizes.get(argument["as_tensor"]["name"], ())
+    try:
+        result = OPERATIONS[operation](graph, arguments | {"sizes": sizes})
+    except UNLIKE as error:
+        raise UnsupportedArchitecture(f"{graph.place}: not understood ({type(error).__name__}: {error})") from error
+    results = result if isinstance(result, list) else [result]
+    for name, value in zip(flat, results, strict=False):
+        values[name] = value
+
+
+def _module(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return which module a node comes from, in words for a message, and its class, if the export says."""
+    metadata = entry.get("metadata")
+    stack = metadata.get("nn_module_stack") if isinstance(metadata, dict) else None
+    parts = stack.split(";")[-1].split(",") if isinstance(stack, str) else []
+    place, kind = [*parts[1:3], "", ""][:2]
+    return f" in {place}" if place else "", kind
+
+
+def _named(output: Any) -> list[str]:
+    """Return the names of an output."""
+    output = mapping(output, "outputs")
+    if "as_tensor" in output:
+        return [output["as_tensor"]["name"]]
+    if "as_tensors" in output:
+        return [each["name"] for each in output["as_tensors"]]
+    return []
+
+
+def _argument(graph: SignalGraph, program: Program, values: dict[str, Value], argument: dict[str, Any]) -> Any:
+    """Return an argument as a value."""
+    (kind, value), *rest = argument.items()
+    if kind == "as_tensor":
+        if value["name"] not in values:
+            graph.fail("reads the state that a recurrent layer ends in, or what was not computed: expected its output")
+        return values[value["name"]]
+    if kind == "as_tensors":
+        return [_argument(graph, program, values, {"as_tensor": each}) for each in value]
+    if kind in ("as_none", "as_device", "as_layout", "as_memory_format", "as_scalar_type"):
+        return None
+    if kind in ("as_int", "as_float", "as_bool", "as_string", "as_ints", "as_floats", "as_bools"):
+        return value
+    if kind == "as_sym_ints":
+        return [_argument(graph, program, values, {"as_sym_int": each}) for each in value]
+    if kind == "as_sym_int":
+        size = value["as_int"] if "as_int" in value else program.lengths.get(value.get("as_name"))
+        if size is not None:
+            return size
+    graph.fail(f"has an argument of the kind {kind}: export with fixed sizes, without dynamic_shapes")
 
 
 def spec_from_torch(
@@ -95,7 +235,7 @@ def _examples(torch: Any, module: Any) -> list[tuple]:
 
 def _archive(torch: Any, module: Any, inputs: tuple) -> BytesIO:
     """Return the archive of an export, of as few frames as are enough."""
-    program = _exported_short(torch, module, inputs) or _exported(torch, module, inputs)
+    program = _exported_short(torch, module, inputs) or _export(torch, module, inputs)
     archive = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torch's own future
@@ -124,7 +264,7 @@ def _exported_short(torch: Any, module: Any, inputs: tuple) -> Any:
         return value.narrow(axis, 0, enough).clone()
 
     try:
-        program = _exported(torch, module, tuple(cut(each) for each in inputs))
+        program = _export(torch, module, tuple(cut(each) for each in inputs))
     except UsageError:
         return None
     numbers = (each for node in program.graph.nodes for each in _numbers((node.args, node.kwargs)))
@@ -158,7 +298,7 @@ def _numbers(value: Any) -> Iterator[int]:
         yield value
 
 
-def _exported(torch: Any, module: Any, inputs: tuple) -> Any:
+def _export(torch: Any, module: Any, inputs: tuple) -> Any:
     """Return the program that PyTorch exports for inputs."""
     try:
         with warnings.catch_warnings(), torch.no_grad():

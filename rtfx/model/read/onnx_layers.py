@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..pt2 import layers
-from ..pt2.signals import FEATURE, ONE, TIME, Signal, Value
-from .operators import Call, Operator
+from . import operations
+from .onnx_operators import Call, Operator
+from .signals import FEATURE, ONE, TIME, Signal, Value
 
 AUTOMATIC = ("SAME_UPPER", "SAME_LOWER")  # of auto_pad
 RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}  # gates
@@ -22,7 +22,7 @@ class LastState:
 
 
 def _along_time(call: Call, x: Signal, kernel: tuple[int, ...]) -> int:
-    """Return which of the kernel's axes runs along the frames; others, as of a 2-D convolution, must be of size 1."""
+    """Return which of the kernel's axes runs along the frames; others, as of a 2-D conv, must be of size 1."""
     axes = x.axes[2:]
     if len(x.axes) != len(kernel) + 2 or axes.count(TIME) != 1:
         call.graph.fail(f"reads ({', '.join(x.axes)}), expected (1, features, frames)")
@@ -45,13 +45,13 @@ def _pads(call: Call, place: int, axes: int, lookback: int) -> tuple[int, int]:
 
 
 def _one(call: Call, name: str, place: int) -> int:
-    """Return the option of a convolution along the frames."""
+    """Return the option of a conv along the frames."""
     values = call.options.get(name)
     return int(values[place]) if values else 1
 
 
 def _prepared(call: Call) -> tuple[Signal, dict[str, Any], int, int]:
-    """Return a convolution's signal, its arguments as PyTorch's over one axis, the frames it spans, those padded."""
+    """Return a conv's signal, its arguments as PyTorch's over one axis, the frames it spans, those padded."""
     graph, x = call.graph, call.graph.signal(call.inputs[0])
     weight = graph.constant(call.inputs[1], "its weight")
     place = _along_time(call, x, weight.shape[2:])
@@ -74,20 +74,20 @@ def _prepared(call: Call) -> tuple[Signal, dict[str, Any], int, int]:
     return x, arguments, span, before + behind
 
 
-def convolution(call: Call) -> Value:
+def conv(call: Call) -> Value:
     x, arguments, span, padded = _prepared(call)
     call.length = (call.length + padded - span) // arguments["stride"] + 1
-    y = layers.convolution(call.graph, arguments)
+    y = operations.convolution(call.graph, arguments)
     return replace(y, axes=(ONE, y.axes[1], *x.axes[2:]))
 
 
-def transposed_convolution(call: Call) -> Value:
+def conv_transpose(call: Call) -> Value:
     if call.options.get("output_shape"):
         call.graph.fail("states the size of its output, expected pads in numbers")
     x, arguments, span, padded = _prepared(call)
     extra = (call.options.get("output_padding") or [0] * len(x.axes))[x.axes.index(TIME) - 2]
     call.length = (call.length - 1) * arguments["stride"] + span + extra - padded
-    y = layers.transposed_convolution(call.graph, arguments)
+    y = operations.transposed_convolution(call.graph, arguments)
     return replace(y, axes=(ONE, y.axes[1], *x.axes[2:]))
 
 
@@ -119,7 +119,7 @@ def recurrent(kind: str) -> Operator:
             "batch_first": batch_first, "bidirectional": False, "has_biases": True, "num_layers": 1,
         }  # fmt: skip
         arguments["hx"] = states if kind == "LSTM" else states[0]
-        (y,) = {"LSTM": layers.lstm, "GRU": layers.gru, "RNN": layers.rnn}[kind](graph, arguments)
+        (y,) = {"LSTM": operations.lstm, "GRU": operations.gru, "RNN": operations.rnn}[kind](graph, arguments)
         # Y has an axis of directions: (frames, 1, batch, features), or (batch, frames, 1, features)
         axes = (*y.axes[:2], ONE, y.axes[2]) if batch_first else (y.axes[0], ONE, *y.axes[1:])
         return [replace(y, axes=axes), LastState(), LastState()]
@@ -143,7 +143,7 @@ def batch_norm(call: Call) -> Value:
     arguments = dict(zip(keys, call.inputs[1:5], strict=True))
     if call.options.get("training_mode", 0):
         call.graph.fail("uses the batch's own mean, as in training: export the module after module.eval()")
-    return layers.batch_norm(
+    return operations.batch_norm(
         call.graph, arguments | {"input": call.inputs[0], "eps": call.options.get("epsilon", 1e-5)}
     )
 
@@ -154,12 +154,12 @@ def prelu(call: Call) -> Value:
     if large and (len(large) > 1 or x.axes[large[0]] != FEATURE):
         call.graph.fail(f"has slopes of sizes {list(slope.shape)}, expected one a feature")
     second = replace(x, axes=(ONE, x.axes[large[0]] if large else ONE))
-    return replace(layers.prelu(call.graph, {"self": second, "weight": slope}), axes=x.axes)
+    return replace(operations.prelu(call.graph, {"self": second, "weight": slope}), axes=x.axes)
 
 
 LAYERS: dict[str, Operator] = {
-    "Conv": convolution,
-    "ConvTranspose": transposed_convolution,
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "BatchNormalization": batch_norm,
     "PRelu": prelu,
     **{kind: recurrent(kind) for kind in RECURRENT},

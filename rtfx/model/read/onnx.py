@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ....errors import ModelError, NotAModelFile, UnsupportedArchitecture, UsageError
-from ...limits import WEIGHTS, at_most
-from ...spec import ModelSpec
-from ...values import shown
-from ..pt2.inputs_outputs import enter, model_of
-from ..pt2.signals import Signal, SignalGraph, Value
-from .layers import LAYERS, RECURRENT, LastState
-from .operators import OPERATORS, SINGLE, Call, GeluPart
-from .program import Operator, Program, read_program
+from ...errors import ModelError, NotAModelFile, UnsupportedArchitecture, UsageError
+from ..limits import WEIGHTS, at_most
+from ..spec import ModelSpec
+from ..values import shown
+from .onnx_file import Operator, Program, read_program
+from .onnx_layers import LAYERS, RECURRENT, LastState
+from .onnx_operators import OPERATORS, SINGLE, Call, GeluPart
+from .signals import Signal, SignalGraph, Value, enter, model_of
 
 KNOWN = OPERATORS | LAYERS
 FRAMES = 4099  # of an audio input that leaves its length open: longer than other sizes, and no multiple of any

@@ -1,1 +1,0 @@
-"""Reads ONNX files without the onnx package."""

@@ -1,1 +1,0 @@
-"""Reads PyTorch exports (.pt2) without PyTorch and without unpickling anything."""
