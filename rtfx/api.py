@@ -17,7 +17,7 @@ from .live.stream import Stream
 from .model.load import load as load_spec
 from .model.spec import ModelSpec
 from .model.update import weights_of, with_weights
-from .model.write.convert import Converted, convert
+from .model.write.save import Converted, convert
 from .notebook.html import model_table
 from .plan.block import ReadyBlock
 from .plan.resolve import checked

@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import lzma
 import os
 import shutil
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +31,10 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+DAMAGED_ZIP = (  # what reading a damaged archive raises: zipfile lets through what its parts raise, and lists nothing
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
+    NotImplementedError, RuntimeError, ValueError, OverflowError,
+)  # fmt: skip
 _serial = itertools.count()
 
 

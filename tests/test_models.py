@@ -11,7 +11,7 @@ import soundfile
 from rtfx.model.load import load
 from rtfx.model.random.nets import random_spec
 from rtfx.model.reference import evaluate
-from rtfx.model.write.convert import convert
+from rtfx.model.write.save import convert
 from rtfx.units import gain_from_db
 
 MODELS = Path(__file__).parents[1] / "models"

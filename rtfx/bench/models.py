@@ -12,7 +12,7 @@ from ..api import Model, load
 from ..engine.offline import Offline
 from ..engine.timing import measured_peak, time_blocks
 from ..errors import RtfxError, UnsupportedArchitecture, UsageError
-from ..model.comparison_signal import guitar_like
+from ..model.parity import guitar_like
 from ..model.reference import evaluate
 from ..model.spec import SIZE, ModelSpec
 from ..plan.chain import Plan

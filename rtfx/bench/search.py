@@ -12,7 +12,7 @@ import numpy as np
 
 from ..api import Model
 from ..engine.offline import Offline
-from ..model.comparison_signal import guitar_like
+from ..model.parity import guitar_like
 from ..plan import wisdom
 from ..plan.chain import Plan
 from ..plan.wisdom import Asked, Choice

@@ -30,8 +30,7 @@ def command(
     model: the error names the layer, and the formats that have.
     """
     from ..model.load import load
-    from ..model.write.convert import convert
-    from ..model.write.save import check_folder, format_of
+    from ..model.write.save import check_folder, convert, format_of
 
     to = format_of(target, to)
     if Path(target).exists() and not overwrite:

@@ -47,7 +47,7 @@ def command(
 
         return certify_files(model_files(model), compat, inputs, jack, as_json)
     from ..model.load import load
-    from ..model.self_test import batch_test
+    from ..model.read.aidax import batch_test
     from ..verify import Verdict, read_clip, self_tested, verify
 
     clip = read_clip(loudness_clip) if loudness_clip else None

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RtfxError, message_of
-from ..model.random.level import SILENT
-from ..model.random.nets import kind_of
+from ..model.random.nets import SILENT, kind_of
 from ..model.random.settings import RANGES
 from ..plan.block import ReadyBlock
 from .controller import Controller

@@ -7,7 +7,7 @@ from typing import Any
 
 from .levels import named_levels
 from .spec import ModelSpec
-from .write.cpp_type import rtneural_type
+from .write.rtneural import rtneural_type
 
 
 def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:

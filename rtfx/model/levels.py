@@ -42,6 +42,26 @@ def named_levels(spec: ModelSpec) -> dict[str, tuple[float, float]]:
     return dict(sorted(found.items(), key=lambda item: item[0] != default))
 
 
+def plugin_levels(levels: dict[str, tuple[float, float]], default: str | None) -> dict[str, Any]:
+    """Return the fields of ModelSpec that hold plugin gains.
+
+    Parameters
+    ----------
+    levels : dict
+        Linear gains before and after the model by name of the plugin, at half of its knob. They become
+        ``metadata["levels"]``; the bare function has none of them.
+    default : str or None
+        The plugin whose gains the host uses.
+    """
+    named = {name: {"input_gain": before, "output_gain": after} for name, (before, after) in levels.items()}
+    fields: dict[str, Any] = {"metadata": {"levels": named} if named else {}}
+    if default is not None:
+        before, after = levels[default]
+        fields["metadata"]["level"] = default
+        fields |= {"input_db": db_from_gain(before), "level_db": db_from_gain(after)}
+    return fields
+
+
 def at_level(spec: ModelSpec, name: str) -> ModelSpec:
     """Return the model with the gains of a named level in place of its own.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +19,12 @@ from ..errors import (
 )
 from ..find import find_model
 from . import rtfx_json
-from .limits import FILE_BYTES, shallow
-from .read import agam, aidax, foreign, nam, rtneural, smartamppro, state_dict, wavenetva
+from .read import agam, aidax, nam, rtneural, smartamppro, state_dict, wavenetva
 from .read.binary import read_binary
 from .read.inputs import check_inputs
+from .read.json_file import configuration, parse
 from .spec import ModelSpec, check_limits
-from .values import mapping, shown
+from .values import shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
@@ -149,50 +147,12 @@ def check_compat(compat: str | None) -> None:
         raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
 
 
-def parse(path: Path) -> dict[str, Any]:
-    """Return the JSON object in the file at `path`, at most `limits.FILE_BYTES` long; duplicate keys are refused."""
-    if path.is_dir():
-        raise NotAModelFile("a folder without config.json, expected a model file")
-    if not path.is_file():
-        raise NotAModelFile("not an ordinary file, expected a model file")
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > FILE_BYTES:
-                raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
-            content = file.read()
-    except OSError as error:
-        raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
-    if not content.strip():
-        raise NotAModelFile("the file is empty, expected JSON: fetch or export it again")
-    if (what := foreign.what_is(content)) is not None:
-        raise NotAModelFile(what)
-    try:
-        data = json.loads(content, object_pairs_hook=_unique)
-    except RecursionError as error:
-        raise ResourceLimit("nested too deeply, expected a few levels: is this a model file?") from error
-    except ValueError as error:
-        raise NotAModelFile(f"not JSON ({str(error)[:100]}): fetch or export it again") from error
-    if not isinstance(data, dict):
-        raise NotAModelFile(f"the file holds {shown(data)}, expected a JSON object")
-    return mapping(shallow(data, "the file"), "the file")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of `pairs`, whose keys must differ."""
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise NotAModelFile(f"the key {shown(twice)} appears twice in one object: which is meant?")
-    return data
-
-
 def _family(data: dict[str, Any], path: Path) -> Family:
     """Return the first family whose test holds."""
     for family in FAMILIES:
         if family.test(data, path):
             return family
-    if (what := foreign.configuration(data)) is not None:
+    if (what := configuration(data)) is not None:
         raise NotAModelFile(what)
     keys = ", ".join(shown(key) for key in list(data)[:5]) or "none"
     raise NotAModelFile(f"no known model family; its first keys: {keys}; {SUPPORTED}")

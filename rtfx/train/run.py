@@ -13,8 +13,7 @@ import numpy as np
 from ..errors import AudioFileError, ModelError, UsageError
 from ..model import rtfx_json
 from ..model.spec import Knob, ModelSpec
-from ..model.write.convert import convert
-from ..model.write.save import FORMATS, check_folder, format_of, possible
+from ..model.write.save import FORMATS, check_folder, convert, format_of, possible
 from . import sidecar
 from .capture import Capture, read_capture
 from .dataset import Take, dataset

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, UsageError, reason_of
-from ..files import read_file, replacement
-from ..model.read.zipped import DAMAGED
+from ..files import DAMAGED_ZIP, read_file, replacement
 from .fit import Checkpoint, Report
 
 SUFFIX = ".rtfx-train"
@@ -57,7 +56,7 @@ def restore(path: Path, about: Mapping[str, Any]) -> Checkpoint:
             reports, known = [Report(**report) for report in said["reports"]], dict(said["about"])
     except FileNotFoundError:
         raise UsageError(f"{path}: no such training to go on with; leave --resume out to begin one") from None
-    except (*DAMAGED, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+    except (*DAMAGED_ZIP, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise UsageError(
             f"{path} is no training of this version ({error}): leave --resume out to begin anew"
         ) from error

@@ -12,8 +12,8 @@ from rtfx.bench.turns import EnginePlayer
 from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
 from rtfx.errors import UsageError
-from rtfx.model.comparison_signal import guitar_like
 from rtfx.model.nodes import Dense, Gru, Input
+from rtfx.model.parity import guitar_like
 from rtfx.model.spec import ModelSpec
 from rtfx.plan.lowering import choose
 

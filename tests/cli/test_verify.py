@@ -10,9 +10,9 @@ import soundfile
 from rtfx import certificate, verify
 from rtfx.api import Model
 from rtfx.model.load import load
+from rtfx.model.read.aidax import batch_test
 from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
-from rtfx.model.self_test import batch_test
 from rtfx.plan import self_check
 
 from ..engine import rigs

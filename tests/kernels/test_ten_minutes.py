@@ -9,8 +9,8 @@ import pytest
 from numba import njit
 
 from rtfx.kernels.recurrent import GRU, LSTM
-from rtfx.model.comparison_signal import guitar_like
 from rtfx.model.nodes import Dense, Gru, Lstm
+from rtfx.model.parity import guitar_like
 from rtfx.plan.lowering.choose import recurrent_layer
 
 from . import oracle

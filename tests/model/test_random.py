@@ -9,9 +9,8 @@ import pytest
 from rtfx import errors
 from rtfx.api import Model
 from rtfx.model.load import load
-from rtfx.model.random.tables import ACTIVATIONS, drawn
-from rtfx.model.random.tables import INITS as PLUGIN_INITS
-from rtfx.model.random.torch_numbers import TorchGenerator
+from rtfx.model.random.draw import ACTIVATIONS, TorchGenerator, drawn
+from rtfx.model.random.draw import INITS as PLUGIN_INITS
 from rtfx.model.reference import evaluate
 
 NUMBERS = ("00", "02", "05", "06", "07", "09", "11")

@@ -5,7 +5,7 @@ import pytest
 
 from rtfx.api import Model
 from rtfx.model.load import load
-from rtfx.model.random.torch_numbers import TorchGenerator
+from rtfx.model.random.draw import TorchGenerator
 from rtfx.model.reference import evaluate
 
 

@@ -14,8 +14,7 @@ from rtfx.model.nodes import Activation, Add, Affine, Conv1d, Dense, Gru, Input,
 from rtfx.model.parity import parity
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.model.write.convert import convert
-from rtfx.model.write.save import FORMATS, possible, save
+from rtfx.model.write.save import FORMATS, convert, possible, save
 
 from ..reference import evaluate_file
 from ..reference_nam import evaluate_nam
@@ -134,7 +133,7 @@ def test_a_size_that_differs_is_seen(tmp_path, monkeypatch):
     spec = load(write(tmp_path, by_feature()["container"], "in.nam"))
     small, *others = spec.sizes
     wrong = replace(spec, sizes=((small[0], others[-1][1]), *others))
-    monkeypatch.setattr("rtfx.model.write.convert.load", lambda path: wrong)
+    monkeypatch.setattr("rtfx.model.write.save.load", lambda path: wrong)
     assert not convert(spec, tmp_path / "out.nam", frames=300).parity.same
 
 

@@ -18,11 +18,10 @@ from ...engine.layout import GLIDES
 from ...engine.rig import EngineRig
 from ...engine.snapshot import STATE_BYTES, part, restore, unpack
 from ...errors import AudioFileError, PresetError, one_line
-from ...files import read_file
+from ...files import DAMAGED_ZIP, read_file
 from ...loading.files import digest
 from ...loading.load import Loader, load_presets
 from ...loading.loaded_preset import LoadedPreset
-from ...model.read.zipped import DAMAGED
 from ...plan.resolve import Models, Options
 from ...rig.set_list import load_set_list
 from .describe import CONTINUING, VERSION, addressed
@@ -168,7 +167,7 @@ class Replay:
         try:
             with np.load(BytesIO(content), allow_pickle=False) as file:
                 return dict(file)
-        except (*DAMAGED, MemoryError):
+        except (*DAMAGED_ZIP, MemoryError):
             self.warnings.append(f"{self._take['state']} is damaged: it starts at rest")
             return {}
 

@@ -1,13 +1,17 @@
-"""The settings of random nets: ``tcn?key=value&...``, keys and names in any case, checked one by one."""
+"""The settings of random nets, ``tcn?key=value&...``, keys and names in any case, checked one by one, and their cost.
+
+What a net would cost is found from its settings alone, and refused before anything of its size is allocated.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from ...errors import UsageError, did_you_mean
-from .tables import ACTIVATIONS, INITS, PYTHON_INITS
+from ...errors import ResourceLimit, UsageError, did_you_mean
+from .draw import ACTIVATIONS, INITS, PYTHON_INITS
 
 SEMANTICS = ("intended", "as_shipped", "python")
 CHOICES = {"activation": tuple(ACTIVATIONS), "init": (*INITS, *PYTHON_INITS), "semantics": SEMANTICS}
@@ -38,6 +42,10 @@ ALIASES = {
     "noutputs": "outputs",
     "orthongonal": "orthogonal",  # its own spelling
 }
+HISTORY_BYTES = 256 << 20
+LOAD = 0.8
+RATE = 48000.0  # Hz, that of the load
+ORDER = ("dilation", "kernel", "channels", "layers")  # of changes that are equally near: the sound changes least first
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class Tcn:
 
     @property
     def frame_ns(self) -> float:
-        """About the time that a frame takes, in ns, on the core that `random_limits` states."""
+        """About the time that a frame takes, in ns, on the core of the figures above."""
         shapes = self.shapes
         single = range(1, self.layers - 1) if self.depthwise else range(0)
         macs = sum((SINGLE_NS if i in single else FULL_NS) * math.prod(shape) for i, shape in enumerate(shapes))
@@ -107,6 +115,41 @@ class Tcn:
     def receptive_field(self) -> int:
         """Input frames that one output frame depends on."""
         return 1 + (self.kernel - 1) * sum(self.dilation**layer for layer in range(self.layers))
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A random recurrent net; the names are the keys of ``random:gru?key=value``."""
+
+    seed: int = 42
+    layers: int = 1
+    channels: int = 8  # hidden size of every layer
+    init: str = "xavier_normal"
+    bias: bool = False
+    inputs: int = 1
+    outputs: int = 1
+
+    gates = 3
+    history_floats = 0
+
+    @property
+    def frame_ns(self) -> float:
+        """About the time that a frame takes, in ns."""
+        inputs = [self.inputs, *[self.channels] * (self.layers - 1)]
+        macs = sum(self.gates * self.channels * (width + self.channels) for width in inputs)
+        return CELL_NS * self.layers + CELL_MAC_NS * macs
+
+
+@dataclass(frozen=True)
+class RandomGru(Recurrent):
+    """Of gated recurrent units."""
+
+
+@dataclass(frozen=True)
+class RandomLstm(Recurrent):
+    """Of long short-term memories."""
+
+    gates = 4
 
 
 def parse(text: str, kinds: Mapping[str, type]):
@@ -176,3 +219,45 @@ def _value(kind: str, key: str, value: str, wanted: type) -> int | str | bool:
     if not (value.isascii() and value.isdigit() and len(value) < 20 and low <= int(value) <= high):
         raise UsageError(f"random:{kind}: {key} is {value[:60]!r}, expected an integer from {low} to {high}")
     return int(value)
+
+
+def check_cost(settings: Any, kind: str) -> None:
+    """Raise ResourceLimit, which names both figures and the nearest setting that fits, for a net that is too costly."""
+    if _fits(settings):
+        return
+    history, load = settings.history_floats * 4 / 2**20, predicted_load(settings)
+    raise ResourceLimit(
+        f"random:{kind}: {history:.3g} MB of history and a predicted load of {load:.2f}, at most "
+        f"{HISTORY_BYTES >> 20} MB and {LOAD:g}: {_words(settings, nearest(settings))} fits"
+    )
+
+
+def predicted_load(settings: Any) -> float:
+    """Return the share of one core that the net needs at 48 kHz, 1 for all of it."""
+    return settings.frame_ns * 1e-9 * RATE
+
+
+def nearest(settings: Any) -> Any:
+    """Return settings that fit, one value of them as little smaller as possible; two where one is not enough."""
+    best, least = None, 2.0
+    for key in ORDER:
+        value = getattr(settings, key, RANGES[key][0])
+        for smaller in range(value - 1, RANGES[key][0] - 1, -1):
+            tried = replace(settings, **{key: smaller})
+            if _fits(tried):
+                if (value - smaller) / value < least:
+                    best, least = tried, (value - smaller) / value
+                break
+    if best is None:
+        key = max((key for key in ORDER if hasattr(settings, key)), key=lambda key: getattr(settings, key))
+        return nearest(replace(settings, **{key: max(RANGES[key][0], getattr(settings, key) // 2)}))
+    return best
+
+
+def _fits(settings: Any) -> bool:
+    return settings.history_floats * 4 <= HISTORY_BYTES and predicted_load(settings) <= LOAD
+
+
+def _words(settings: Any, other: Any) -> str:
+    changed = [key for key in ORDER if getattr(settings, key, None) != getattr(other, key, None)]
+    return "&".join(f"{key}={getattr(other, key)}" for key in changed)

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, ResourceLimit, UnsupportedInput
+from ..levels import plugin_levels
 from ..limits import WIDTH, at_most
 from ..nodes import Add, Dense, Input, Node, Slice
 from ..spec import Knob, ModelSpec
 from ..values import integer, mapping, one_of, required, shown
-from .guitar import at_levels, guitar_rate
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
-from .read_json import read_json
+from .json_file import read_json
+from .rates import guitar_rate
 from .state_dict import GATES, State, add, linear, recurrent
 from .wavenetva import Layer, append_stack
 
@@ -109,7 +110,7 @@ def _spec(
     """Return the finished model, if every tensor was used."""
     state.finish()
     rate, rate_source = guitar_rate(data, path, warnings)
-    levels = at_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else at_levels({}, None)
+    levels = plugin_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else plugin_levels({}, None)
     return ModelSpec(
         family="agam",
         nodes=tuple(nodes),

@@ -7,17 +7,20 @@ if `in_skip` is 1. Real files hold the rate as a string; a file without one is 4
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedInput
+from ...errors import ShapeMismatch, UnsupportedInput
+from ...find import find_model
 from ...units import gain_from_db
 from ..nodes import Add, Affine, Concat, Dense, Input, Node
 from ..spec import ModelSpec
-from ..values import required, shown
+from ..values import required, shown, tensor
 from .inputs import sort_inputs, stated_knobs
+from .json_file import parse
 from .rates import find_rate
 from .rtneural import append_layers, outputs_of, width_of
 
@@ -100,3 +103,40 @@ def _metadata(data: dict[str, Any]) -> dict[str, Any]:
     pairs = [*data.items(), *(nested.items() if isinstance(nested, dict) else ())]
     plain = {key: value for key, value in pairs if isinstance(value, (str, int, float))}
     return {key: value for key, value in plain.items() if not isinstance(value, float) or math.isfinite(value)}
+
+
+@dataclass(frozen=True, eq=False)
+class BatchTest:
+    """What a file says that its net answers.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The file's model with gains of 1, to be run from zero state with its knobs at 0.
+    x, y : (frames,) float64
+        Input and expected output.
+    """
+
+    spec: ModelSpec
+    x: np.ndarray
+    y: np.ndarray
+
+
+def batch_test(name: str | Path, spec: ModelSpec) -> BatchTest | None:
+    """Return the test in the AIDA-X file `name`, whose model is `spec`; None where there is none.
+
+    Raises
+    ------
+    ModelError
+        Batches that are no numbers, or of different lengths.
+    """
+    if spec.family != "aidax" or spec.inputs > 1:  # the batches are of one channel
+        return None
+    path = find_model(name)
+    data: dict[str, Any] = parse(path)
+    if not (data.get("input_batch") and data.get("output_batch")):
+        return None
+    x, y = (tensor(data[key], f"{path}: {key}", axes=1) for key in ("input_batch", "output_batch"))
+    if x.shape != y.shape:
+        raise ShapeMismatch(f"{path}: input_batch has {x.size} samples, output_batch {y.size}, expected as many")
+    return BatchTest(read({**data, "in_gain": 0.0, "out_gain": 0.0}, path), x, y)

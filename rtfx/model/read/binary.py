@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import NotAModelFile, ResourceLimit, ShapeMismatch
+from ...files import DAMAGED_ZIP
 from ..limits import FILE_BYTES
 from ..spec import UNKNOWN_RATE, ModelSpec
 from ..values import integer, listed, mapping, shown, string
 from . import state_dict
-from .foreign import EXPORT, PICKLE, TORCHSCRIPT, what_is
-from .zipped import DAMAGED
+from .json_file import EXPORT, PICKLE, TORCHSCRIPT, what_is
 
 # the field ir_version, then that of the producer, of its version, or of the graph
 ONNX = tuple(bytes((8, version, tag)) for version in range(3, 16) for tag in (0x12, 0x1A, 0x3A, 0x42))
@@ -69,7 +69,7 @@ def _archive(path: Path, inputs: str | None) -> ModelSpec:
         with zipfile.ZipFile(path) as opened:
             names = opened.namelist()
             program = pt2_archive.is_program(opened)
-    except DAMAGED as error:
+    except DAMAGED_ZIP as error:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): fetch or export it again") from error
     if program:
         side = _beside(path)
@@ -102,8 +102,8 @@ def _described(spec: ModelSpec, side: dict[str, Any], path: Path) -> ModelSpec:
 def _beside(path: Path) -> dict[str, Any]:
     """Return what the description beside an export says: names and rate, which it has no place for."""
     from ..values import one_of
+    from .json_file import read_json
     from .rates import stated_rate
-    from .read_json import read_json
 
     beside = state_dict.description(path)
     if beside is None:

@@ -515,29 +515,3 @@ OPERATORS: dict[str, Operator] = {
     "Exp": fixed_only(np.exp), "Floor": fixed_only(np.floor), "Ceil": fixed_only(np.ceil), "Mod": fixed_only(np.mod),
     "Min": fixed_only(np.minimum), "Max": fixed_only(np.maximum), "Reciprocal": fixed_only(np.reciprocal),
 }  # fmt: skip
-
-
-OPERATORS: dict[str, Operator] = {
-    "Add": folding("add"), "Sum": folding("add"), "Sub": folding("sub"), "Mul": folding("mul"), "Div": folding("div"),
-    "Neg": unary(operations.negative), "Abs": unary(operations.absolute), "Pow": power, "Clip": clip,
-    **{
-        name: unary(operations.activation(kind))
-        for name, kind in {
-            "Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign",
-            "HardSwish": "hardswish", "Sin": "sine",
-        }.items()
-    },
-    "LeakyRelu": unary(operations.activation("leaky_relu", slope="slope"), slope=("alpha", 0.01)),
-    "Elu": unary(operations.activation("elu", slope="slope"), slope=("alpha", 1.0)),
-    "Shrink": shrink, "Selu": selu, "HardSigmoid": hard_sigmoid, "Gelu": gelu, "Erf": erf, "Mish": mish,
-    "Softmax": softmax, "ReduceSum": reduced(mean=False), "ReduceMean": reduced(mean=True),
-    "Transpose": transpose, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Reshape": reshape, "Flatten": flatten,
-    "Expand": expand, "Tile": tile, "Slice": slice_, "Split": split, "Concat": concat, "Gather": gather, "Pad": pad,
-    "Constant": constant, "ConstantOfShape": constant_of_shape, "Shape": shape, "Cast": cast,
-    "Identity": same, "Dropout": same, "Gemm": gemm, "MatMul": matmul,
-    "Range": fixed_only(numbers_between), "Where": fixed_only(np.where), "Equal": fixed_only(np.equal),
-    "Greater": fixed_only(np.greater), "Less": fixed_only(np.less), "Not": fixed_only(np.logical_not),
-    "And": fixed_only(np.logical_and), "Or": fixed_only(np.logical_or), "Sqrt": fixed_only(np.sqrt),
-    "Exp": fixed_only(np.exp), "Floor": fixed_only(np.floor), "Ceil": fixed_only(np.ceil), "Mod": fixed_only(np.mod),
-    "Min": fixed_only(np.minimum), "Max": fixed_only(np.maximum), "Reciprocal": fixed_only(np.reciprocal),
-}  # fmt: skip

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
+from ...files import DAMAGED_ZIP
 from ..limits import FILE_BYTES
 from ..values import integer, listed, mapping, required, shown, tensor
-from .zipped import DAMAGED
 
 HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
 DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType
@@ -61,7 +61,7 @@ def read_program(source: Path | BytesIO) -> Program:
     try:
         with zipfile.ZipFile(source) as archive:
             return _Reader(archive).program()
-    except DAMAGED as error:
+    except DAMAGED_ZIP as error:
         raise NotAModelFile(f"the archive cannot be read ({str(error)[:100]}): export it again") from error
 
 

@@ -15,6 +15,7 @@ from ..values import shown
 
 RATES = (8000.0, 768000.0)  # Hz, what is believed
 KEYS = ("samplerate", "samplingrate", "sampleratehz")  # small letters alone: exporters write sample_rate, sampleRate
+GUITAR_RATE = 44100.0  # Hz, of the training scripts of guitar captures
 OVERRULE = "--model-rate sets another"
 FIGURE = re.compile(r"\s*(\d+\.?\d*(?:e\+?\d)?)\s*(k?)\s*(?:hz)?\s*", re.IGNORECASE | re.ASCII)
 SHORT = {"44": 44100.0, "48": 48000.0, "88": 88200.0, "96": 96000.0, "176": 176400.0, "192": 192000.0}
@@ -77,6 +78,14 @@ def find_rate(
         return None, "unknown"
     warnings.append(f"the file {found}: {usual:g} Hz assumed, {reason}; {OVERRULE}")
     return usual, "family"
+
+
+def guitar_rate(data: dict[str, Any], path: Path, warnings: list[str]) -> tuple[float, str]:
+    """Return the rate in Hz of a guitar capture and its source; the format has no place for it, some exporters do."""
+    own = (data.get("model_data"),)
+    rate, source = find_rate(data, path, warnings, GUITAR_RATE, "as its family is trained", own)
+    assert rate is not None
+    return rate, source
 
 
 def stated_rate(value: Any) -> float | None:

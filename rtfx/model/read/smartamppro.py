@@ -19,7 +19,7 @@ from ..limits import WEIGHTS, WIDTH, at_most
 from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul, Node
 from ..spec import ModelSpec
 from ..values import integer, mapping, required, tensor
-from .guitar import guitar_rate
+from .rates import guitar_rate
 from .state_dict import add
 
 USUAL_STRIDE = 12  # of files that do not say

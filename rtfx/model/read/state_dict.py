@@ -74,8 +74,8 @@ from ..nodes import (
 from ..spec import Knob, ModelSpec
 from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 from .inputs import CHANNELS, KNOBS, input_nodes
+from .json_file import read_json
 from .rates import find_rate, stated_rate
-from .read_json import read_json
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 BATCHNORM_EPSILON = 1e-5  # PyTorch's default

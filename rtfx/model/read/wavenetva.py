@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
+from ..levels import plugin_levels
 from ..limits import WIDTH, at_most
 from ..nodes import Activation, Add, Conv1d, Dense, Mul, Node, Slice
 from ..spec import ModelSpec
 from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
-from .guitar import at_levels, guitar_rate
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
+from .rates import guitar_rate
 from .state_dict import add
 
 AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive, both at half; fixed
@@ -89,13 +90,13 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
 def _levels(adjust: Any, exported: bool, conditioned: bool) -> dict[str, Any]:
     """Return the gains of the plugins that take this file; `exported`: PedalNetRT wrote it."""
     if conditioned:
-        return at_levels({"SmartGuitarPedal": (CONDITIONED_GAIN, 1.0)}, "SmartGuitarPedal")
+        return plugin_levels({"SmartGuitarPedal": (CONDITIONED_GAIN, 1.0)}, "SmartGuitarPedal")
     real = isinstance(adjust, (int, float)) and 0.0 < abs(adjust) <= LOUDEST_ADJUST
     if not exported and not real:
-        return at_levels({"WaveNetVA": (1.0, 1.0)}, "WaveNetVA")
+        return plugin_levels({"WaveNetVA": (1.0, 1.0)}, "WaveNetVA")
     after = abs(adjust) if real else 1.0  # 0 and no key at all mean none
     levels = {"SmartGuitarAmp": (AMP_GAIN, after), "SmartGuitarPedal": (PEDAL_GAIN, 1.0)}
-    return at_levels(levels, "SmartGuitarAmp")
+    return plugin_levels(levels, "SmartGuitarAmp")
 
 
 def _number(value: Any) -> Any:

@@ -17,12 +17,12 @@ from ..nodes import Activation, Affine, Conv1d, Dense, Hold, Input, Lstm, Recurr
 from ..read.inputs import choice_of, without_knobs
 from ..read.nam import DEFAULT_RATE, KINDS
 from ..spec import ModelSpec
-from .graph import PlainGraph
+from .captures import RecurrentNet, recurrent_net
 from .nam_activation import IDENTITY, name_of
 from .nam_parts import Written
 from .nam_series import series
 from .nam_wavenet import wavenet
-from .recurrent import RecurrentNet, recurrent_net
+from .plain_graph import PlainGraph
 
 OLD, NEW = "0.5.4", "0.7.0"  # a file says the older version where that knows all of its keys
 GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # the first of several

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..nodes import Activation, PRelu
 from ..read.nam_parts import PLAIN
-from .graph import PlainGraph, numbers
+from .plain_graph import PlainGraph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}
 IDENTITY = {"type": "LeakyReLU", "negative_slope": 1.0}  # NAM has no activation that does nothing

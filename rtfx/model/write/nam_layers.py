@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .graph import PlainGraph
 from .nam_pieces import Film, Linear, identity
+from .plain_graph import PlainGraph
 from .wavenet_parts import Layer
 
 FILLED = ("conv", "mixin", "layer1x1", "head1x1")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..nodes import Activation, Add, Affine, Conv1d, Dense, Mul, PRelu, Slice
-from .graph import PlainGraph
 from .nam_activation import IDENTITY, name_of
+from .plain_graph import PlainGraph
 
 
 @dataclass(frozen=True)

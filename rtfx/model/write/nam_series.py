@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import Input
-from .graph import PlainGraph
+from .plain_graph import PlainGraph
 
 TRIALS = 600  # parts of a graph that are tried: a second at most
 

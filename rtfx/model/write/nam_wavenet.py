@@ -16,11 +16,11 @@ import numpy as np
 from ...errors import UnsupportedArchitecture
 from ..nodes import Activation, Input, PRelu
 from ..read.nam_wavenet import FILMS
-from .graph import PlainGraph, single
 from .nam_activation import name_of
 from .nam_layers import alike
 from .nam_parts import Written
 from .nam_pieces import Linear, Pieces, identity
+from .plain_graph import PlainGraph, single
 from .wavenet_parts import Array, arrays_of
 
 Weights = list[np.ndarray]

@@ -13,9 +13,9 @@ import numpy as np
 
 from ...errors import UnsupportedArchitecture
 from ..nodes import Add
-from .graph import PlainGraph
 from .nam_activation import IDENTITY
 from .nam_pieces import Film, Linear, Pieces, identity
+from .plain_graph import PlainGraph
 
 CONV = ("conv_pre_film", "conv_post_film")
 MIXIN = ("input_mixin_pre_film", "input_mixin_post_film")

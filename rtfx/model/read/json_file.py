@@ -1,8 +1,17 @@
-"""Files that are no model rtfx reads, told by their first bytes or keys: each named for what it is, with a way on."""
+"""Reads JSON files, and names files that are no model which rtfx reads, by their first bytes or keys, with a way on."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
+from pathlib import Path
 from typing import Any
+
+from ...errors import NotAModelFile, ResourceLimit, reason_of
+from ...files import read_file
+from ..limits import FILE_BYTES, at_most, shallow
+from ..values import mapping, shown
 
 EXPORT = (
     "export the module where it was made: torch.export.save(torch.export.export(module.eval(), (example,)), "
@@ -46,6 +55,61 @@ CONFIGURATIONS = (
     ({"batch_size"}, "a trainer", "the model"),
     ({"learning_rate"}, "a trainer", "the model"),
 )
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Return the JSON object in the file at `path`, at most `limits.FILE_BYTES` long; duplicate keys are refused."""
+    if path.is_dir():
+        raise NotAModelFile("a folder without config.json, expected a model file")
+    if not path.is_file():
+        raise NotAModelFile("not an ordinary file, expected a model file")
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > FILE_BYTES:
+                raise ResourceLimit(f"{size} bytes, at most {FILE_BYTES}: is this a model file?")
+            content = file.read()
+    except OSError as error:
+        raise NotAModelFile(f"cannot be read: {error.strerror or error}") from error
+    if not content.strip():
+        raise NotAModelFile("the file is empty, expected JSON: fetch or export it again")
+    if (what := what_is(content)) is not None:
+        raise NotAModelFile(what)
+    try:
+        data = json.loads(content, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise ResourceLimit("nested too deeply, expected a few levels: is this a model file?") from error
+    except ValueError as error:
+        raise NotAModelFile(f"not JSON ({str(error)[:100]}): fetch or export it again") from error
+    if not isinstance(data, dict):
+        raise NotAModelFile(f"the file holds {shown(data)}, expected a JSON object")
+    return mapping(shallow(data, "the file"), "the file")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of `pairs`, whose keys must differ."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise NotAModelFile(f"the key {shown(twice)} appears twice in one object: which is meant?")
+    return data
+
+
+def read_json(path: Path) -> Any:
+    """Return what is in a JSON file that lies beside a model's own, of at most `limits.FILE_BYTES`.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read, is no JSON, is too large or nested too deeply; the message names the file.
+    """
+    try:
+        at_most(path.stat().st_size, FILE_BYTES, f"bytes in {path.name}")
+        return shallow(json.loads(read_file(path)), path.name)
+    except RecursionError as error:
+        raise ResourceLimit(f"{path.name} is nested too deeply, expected a few levels") from error
+    except (OSError, ValueError) as error:
+        raise NotAModelFile(f"{path.name} cannot be read ({reason_of(error)[:100]}): write it again") from error
 
 
 def what_is(content: bytes) -> str | None:
