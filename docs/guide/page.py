@@ -12,7 +12,7 @@ from rich.text import Text
 
 import rtfx
 from rtfx.ui.keys import press
-from rtfx.ui.paint import Painter
+from rtfx.ui.terminal import Painter
 from rtfx.ui.view import LiveView
 
 # rich's own format loads a font from the web; any monospaced one does

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from .keyboard import Keyboard
 
 REFRESH_SECONDS = 0.1  # of the view; keys are obeyed at once
-SILENT_DBFS = -70.0  # an input below this has no guitar on it
-HINT_SECONDS = 2.0  # a pause between two notes is not silence
 
 
 class View(Protocol):
@@ -30,38 +27,6 @@ class View(Protocol):
     def update(self, meters: Meters) -> None: ...
 
     def say(self, text: str) -> None: ...
-
-
-class ChannelHint:
-    """Watches the input meters and names the channel that has the signal when the chosen one is silent."""
-
-    def __init__(self, seconds: float = HINT_SECONDS):
-        self._seconds = seconds
-        self._seen: deque[tuple[float, list[float]]] = deque()
-
-    def update(self, levels: list[float], heard: range, now: float) -> str:
-        """Return ``signal on input 2: press c`` or "".
-
-        Parameters
-        ----------
-        levels : list of float
-            Peak of each device channel in dBFS.
-        heard : range
-            Channels, from 0, that feed the rig.
-        now : float
-            Seconds.
-        """
-        self._seen.append((now, list(levels)))
-        full = now - self._seen[0][0] >= self._seconds
-        while now - self._seen[0][0] > self._seconds:
-            self._seen.popleft()
-        if not full or max(heard) >= len(levels):
-            return ""
-        peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
-        others = [(peak, -channel) for channel, peak in enumerate(peaks) if channel not in heard]
-        if max(peaks[channel] for channel in heard) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
-            return ""
-        return f"signal on input {1 - max(others)[1]}: press c"
 
 
 def play(

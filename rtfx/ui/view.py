@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import harmless, one_line
 from ..live.knobs import knobs
-from .session import ChannelHint
 
 if TYPE_CHECKING:
     from ..live.stats import Meters, Stats
     from ..live.stream import Stream
-    from .paint import Painter
-    from .panel import ViewState
-    from .screen import Screen
-    from .stderr_lines import Stray
+    from .page import ViewState
+    from .terminal import Painter, Screen, Stray
 
 FALL_DB_PER_SECOND = 24.0  # of the bars: an eye can follow it
 LOAD_FRAMES = 11  # the load shown is that of the last second
 LOG_LENGTH = 20
+SILENT_DBFS = -70.0  # an input below this has no guitar on it
+HINT_SECONDS = 2.0  # a pause between two notes is not silence
 
 
 class PlainView:
@@ -126,8 +125,7 @@ class LiveView:
         self._drawn = now
 
     def _draw(self, meters: Meters, hint: str, now: float) -> None:
-        from .help_page import help_lines
-        from .panel import lines
+        from .page import help_lines, lines
 
         width, height = self._screen.size
         if self._stream.selection.help:
@@ -138,7 +136,7 @@ class LiveView:
 
     def _state(self, meters: Meters, hint: str, now: float) -> ViewState:
         """Return all that a frame shows."""
-        from .panel import ViewState
+        from .page import ViewState
 
         stream = self._stream
         stats, written, every = stream.stats, stream.written, knobs(stream)
@@ -187,3 +185,35 @@ def route_line(stats: Stats) -> str:
     route = f" ({stats.route})" if stats.route != stats.device else ""
     block = f", {stats.block_frames} frames" if stats.block_frames else ""
     return f"on {stats.device}{route} at {stats.sample_rate:g} Hz{block}"
+
+
+class ChannelHint:
+    """Watches the input meters and names the channel that has the signal when the chosen one is silent."""
+
+    def __init__(self, seconds: float = HINT_SECONDS):
+        self._seconds = seconds
+        self._seen: deque[tuple[float, list[float]]] = deque()
+
+    def update(self, levels: list[float], heard: range, now: float) -> str:
+        """Return ``signal on input 2: press c`` or "".
+
+        Parameters
+        ----------
+        levels : list of float
+            Peak of each device channel in dBFS.
+        heard : range
+            Channels, from 0, that feed the rig.
+        now : float
+            Seconds.
+        """
+        self._seen.append((now, list(levels)))
+        full = now - self._seen[0][0] >= self._seconds
+        while now - self._seen[0][0] > self._seconds:
+            self._seen.popleft()
+        if not full or max(heard) >= len(levels):
+            return ""
+        peaks = [max(column) for column in zip(*(seen for _, seen in self._seen), strict=False)]
+        others = [(peak, -channel) for channel, peak in enumerate(peaks) if channel not in heard]
+        if max(peaks[channel] for channel in heard) >= SILENT_DBFS or not others or max(others)[0] < SILENT_DBFS:
+            return ""
+        return f"signal on input {1 - max(others)[1]}: press c"

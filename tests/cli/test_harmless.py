@@ -11,7 +11,7 @@ import soundfile
 from rich.text import Text
 
 from rtfx.errors import harmless
-from rtfx.ui.paint import Painter
+from rtfx.ui.terminal import Painter
 
 from .command import COMMAND, ENVIRONMENT, MODEL, RATE, rtfx
 

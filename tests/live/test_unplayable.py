@@ -12,14 +12,14 @@ import rtfx
 from rtfx.errors import PresetError, RtfxError, UsageError
 from rtfx.model.rtfx_json import save
 from rtfx.ui.keys import press
-from rtfx.ui.panel import lines
+from rtfx.ui.page import lines
 from rtfx.ui.view import LiveView
 from tests.cli.command import process
 from tests.engine.rigs import gru
 from tests.live.fake_stream import FakeStream
 from tests.live.test_reload import TONE, level, told, write
 from tests.live.test_stream import RATE
-from tests.ui.test_panel import snapshot
+from tests.ui.test_page import snapshot
 
 BAD = {
     "missing model": "{type: model, file: gone.json}",

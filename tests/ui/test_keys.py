@@ -6,9 +6,9 @@ import pytest
 
 from rtfx.live import commands
 from rtfx.rig.set_list import GLOBALS
-from rtfx.ui.help_page import LABEL, SUMMARY, help_lines
 from rtfx.ui.keyboard import CONTROLS, SEQUENCES
 from rtfx.ui.keys import BY_KEY, KEYS, PAGE, QUIT, Quit, press
+from rtfx.ui.page import LABEL, SUMMARY, help_lines
 
 from ..live.fake_stream import FakeStream
 

@@ -11,9 +11,7 @@ import pytest
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
-from rtfx.ui.restore_terminal import Guard, modes  # noqa: E402
-from rtfx.ui.screen import CLEAR, ENTER, LEAVE, Screen  # noqa: E402
-from rtfx.ui.stderr_lines import Stray  # noqa: E402
+from rtfx.ui.terminal import CLEAR, ENTER, LEAVE, Guard, Screen, Stray, modes  # noqa: E402
 
 ERASES = re.compile(r"\x1b\[[0-3]?J|\x1bc|\x1b\[[12]K")  # the page, or a line before it is written anew
 

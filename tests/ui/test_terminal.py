@@ -16,7 +16,7 @@ import soundfile
 
 termios = pytest.importorskip("termios", reason="POSIX terminals")
 
-from rtfx.ui.screen import CLEAR, ENTER, LEAVE  # noqa: E402
+from rtfx.ui.terminal import CLEAR, ENTER, LEAVE  # noqa: E402
 from tests.cli.command import COMMAND, ENVIRONMENT, MODEL, RATE  # noqa: E402
 
 from .test_keyboard import stopped  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from rtfx.ui import session, view
-from rtfx.ui.paint import Painter
+from rtfx.ui.terminal import Painter
 
 from ..live.fake_stream import FakeStream
 
@@ -24,7 +24,7 @@ class Clock:
 
 
 def hints(levels, chosen=1, seconds=3.0):
-    hint = session.ChannelHint()
+    hint = view.ChannelHint()
     return [hint.update(levels, range(chosen - 1, chosen), 0.05 * step) for step in range(round(seconds / 0.05))]
 
 
@@ -50,7 +50,7 @@ def test_hint(levels, chosen, expected):
 
 def test_hint_waits_out_a_pause():
     assert set(hints([SILENT, LOUD])[:39]) == {""}  # two seconds
-    hint = session.ChannelHint()
+    hint = view.ChannelHint()
     steps = [hint.update([LOUD if step % 30 == 0 else SILENT, LOUD], range(1), 0.05 * step) for step in range(200)]
     assert set(steps) == {""}  # a note every 1.5 s
 

@@ -7,7 +7,7 @@ BREAKAGES = [
         "meters yellow too late",
         "YELLOW_DBFS, RED_DBFS = -3.0, 0.0",
         "YELLOW_DBFS, RED_DBFS = -2.0, 0.0",
-        "tests/ui/test_panel.py::test_levels_are_yellow_from_minus_3_and_red_from_0",
+        "tests/ui/test_page.py::test_levels_are_yellow_from_minus_3_and_red_from_0",
         same_code=True,
     ),
     Breakage(

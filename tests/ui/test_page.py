@@ -7,8 +7,8 @@ from rtfx.effects.eq import EQ
 from rtfx.live.knobs import Knob
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
-from rtfx.ui import panel
-from rtfx.ui.meter_bars import bar, channel_line, lamp, level_style, load_style
+from rtfx.ui import page
+from rtfx.ui.page import bar, channel_line, lamp, level_style, load_style
 
 
 def styles(text):
@@ -43,9 +43,9 @@ def test_loads():
 @pytest.mark.parametrize("place", [0, 6, 12])
 def test_of_many_choices_those_around_the_chosen_one_are_shown(place):
     names = [f"activation{n}" for n in range(13)]
-    shown = panel._choices(names, names[place]).split()
+    shown = page._choices(names, names[place]).split()
     assert f"[{names[place]}]" in shown and 2 < len(shown) < 5
-    assert panel._choices(("a", "b"), "b") == "a [b]"
+    assert page._choices(("a", "b"), "b") == "a [b]"
 
 
 def snapshot(**changes):
@@ -79,7 +79,7 @@ def snapshot(**changes):
         "hint": "signal on input 2: press c",
         "log": [(f"message {n} " * 30, 0.5 * (20 - n)) for n in range(20)],
     }
-    return panel.ViewState(**(said | changes))
+    return page.ViewState(**(said | changes))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12), (200, 60), (20, 5), (80, 8), (3, 2), (2, 1)])
@@ -87,7 +87,7 @@ def snapshot(**changes):
 def test_every_line_fits(size, inputs):
     s = snapshot(inputs=[-20.0] * inputs, held_in=[-6.0] * inputs, heard=range(max(inputs, 1) - 1, max(inputs, 1)))
     for chosen in (s.knobs[0], s.knobs[20], s.knobs[-1]):
-        lines = panel.lines(panel.ViewState(**(vars(s) | {"chosen": chosen})), *size)
+        lines = page.lines(page.ViewState(**(vars(s) | {"chosen": chosen})), *size)
         assert len(lines) <= size[1]
         assert max(cell_len(line.plain) for line in lines) < size[0]
 
@@ -95,7 +95,7 @@ def test_every_line_fits(size, inputs):
 @pytest.mark.parametrize("inputs", [1, 2, 4, 18, 32])
 def test_at_80_by_24_all_that_matters_is_there(inputs):
     s = snapshot(inputs=[-20.0] * inputs, held_in=[1.0] * inputs, heard=range(inputs - 1, inputs))
-    text = "\n".join(line.plain for line in panel.lines(s))
+    text = "\n".join(line.plain for line in page.lines(s))
     for part in (
         "MUTED",
         "BYPASS",
@@ -117,7 +117,7 @@ def test_at_80_by_24_all_that_matters_is_there(inputs):
 def test_every_chosen_knob_is_in_sight():
     s = snapshot()
     for knob in s.knobs:
-        text = "\n".join(line.plain for line in panel.lines(panel.ViewState(**(vars(s) | {"chosen": knob}))))
+        text = "\n".join(line.plain for line in page.lines(page.ViewState(**(vars(s) | {"chosen": knob}))))
         assert f" > {knob.parameter.name}" in text
         assert f" {knob.block} " in text
 
@@ -125,12 +125,12 @@ def test_every_chosen_knob_is_in_sight():
 def test_neighbours_stand_on_both_sides():
     calm = {"flags": [], "scene": "", "slot": "", "turned": frozenset()}
     names = ["one", "two", "three"]
-    lines = [panel.lines(snapshot(presets=names, preset=place, **calm))[2].plain.split() for place in range(3)]
+    lines = [page.lines(snapshot(presets=names, preset=place, **calm))[2].plain.split() for place in range(3)]
     assert lines[0] == ["3", "three", "1/3", "one", "2", "two"]
     assert lines[2] == ["2", "two", "3/3", "three", "1", "one"]
-    assert panel.lines(snapshot(presets=["one"], preset=0, **calm))[2].plain.split() == ["1/1", "one"]
+    assert page.lines(snapshot(presets=["one"], preset=0, **calm))[2].plain.split() == ["1/1", "one"]
 
 
 def test_no_priority_is_said_loudly():
-    line = next(line for line in panel.lines(snapshot(realtime="none")) if "real-time" in line.plain)
+    line = next(line for line in page.lines(snapshot(realtime="none")) if "real-time" in line.plain)
     assert line.plain.endswith("not granted") and "bold yellow" in styles(line)

@@ -1,21 +1,28 @@
-"""The lines of the live view: from what is known of a stream to styled text that fits a terminal of 80 by 24."""
+"""The lines of the page: from what is known of a stream to styled text that fits a terminal of 80 by 24."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
 
 from ..live.knobs import Knob, worded
-from .meter_bars import bar, channel_line, load_style, others_lines
+from .keys import KEYS
 
 NAME_WIDTH, VALUE_WIDTH, CHOICES_WIDTH = 16, 12, 54
 METERS = 4  # input channels with a bar each; of more, the player's own has one
 LOG_LINES = 3
 FRESH_SECONDS = 4.0
 FEWEST_KNOBS = 3
+FLOOR_DBFS = -60.0
+YELLOW_DBFS, RED_DBFS = -3.0, 0.0
+YELLOW_LOAD, RED_LOAD = 0.5, 0.8
+CELL = 9  # columns of a channel without a bar
+NUMBERS = 24  # columns of a line that are no bar
+LABEL, SUMMARY = 10, 26
+FOOT = "? back to the meters   q quit"
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def _meters(s: ViewState, width: int) -> list[Text]:
             name = f"{mark}in {channel + 1}"
             result.append(channel_line(name, s.inputs[channel], s.held_in[channel], width))
     if len(s.inputs) > METERS:
-        result += others_lines(s.inputs, s.held_in, own, width)
+        result += _others(s.inputs, s.held_in, own, width)
     for row, level in enumerate(s.outputs):
         name = f" out {row + 1}" if len(s.outputs) > 1 else " out"
         result.append(channel_line(name, level, s.held_out[row], width))
@@ -246,3 +253,76 @@ def _log(s: ViewState, width: int, room: int) -> list[Text]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(width, 1), subsequent_indent="  " if width > 2 else "") or [""]
+
+
+def level_style(dbfs: float) -> str:
+    """Return the colour of a level."""
+    return "green" if dbfs < YELLOW_DBFS else "yellow" if dbfs < RED_DBFS else "red"
+
+
+def load_style(load: float) -> str:
+    """Return the colour of a load."""
+    return "green" if load < YELLOW_LOAD else "yellow" if load < RED_LOAD else "bold red"
+
+
+def bar(share: float, width: int, style: str) -> Text:
+    """Return a bar filled to a share of 0 to 1."""
+    full = round(min(max(share, 0.0), 1.0) * width)
+    return Text.assemble(("━" * full, style), ("─" * (width - full), "dim"))
+
+
+def number(dbfs: float) -> str:
+    """Return a level in six columns."""
+    return f"{dbfs:6.1f}" if dbfs > FLOOR_DBFS else "   -oo"
+
+
+def lamp(held_dbfs: float) -> Text:
+    """Return what is latched: CLIP in red once 0 dBFS was reached, the peak on yellow from -3 dBFS, else dim."""
+    if held_dbfs >= RED_DBFS:
+        return Text(" CLIP ", "bold white on red")
+    text = number(held_dbfs)
+    return Text(text, "black on yellow" if held_dbfs >= YELLOW_DBFS else "dim")
+
+
+def channel_line(name: str, dbfs: float, held_dbfs: float, width: int) -> Text:
+    """Return the meter of a channel: bar, level, latch."""
+    line = Text.assemble((f"{name:<7}", "bold" if name.startswith(">") else ""))
+    line.append_text(bar(1.0 - dbfs / FLOOR_DBFS, width - NUMBERS - 1, level_style(dbfs)))
+    line.append(f" {number(dbfs)}  ", level_style(dbfs))
+    line.append_text(lamp(held_dbfs))
+    return line
+
+
+def _others(levels: Sequence[float], held: Sequence[float], shown: Collection[int], width: int) -> list[Text]:
+    """Return the channels that have no bar of their own as numbers, several a line."""
+    result: list[Text] = []
+    others = [channel for channel in range(len(levels)) if channel not in shown]
+    a_line = max((width - 1) // CELL, 1)
+    for first in range(0, len(others), a_line):
+        line = Text()
+        for channel in others[first : first + a_line]:
+            clipped = held[channel] >= RED_DBFS
+            style = "bold white on red" if clipped else level_style(max(levels[channel], held[channel]))
+            line.append(f"{channel + 1:2d}")
+            line.append(f"{number(levels[channel])}", style)
+            line.append(" ")
+        result.append(line)
+    return result
+
+
+def help_lines(width: int = 80, height: int = 24) -> list[Text]:
+    """Return at most `height` lines, each shorter than `width`."""
+    column = LABEL + SUMMARY + 2
+    columns = max(min(width // column, 3), 1)
+    rows = -(-len(KEYS) // columns)
+    result = [Text("Keys", "bold cyan"), Text()]
+    for row in range(rows):
+        line = Text()
+        for keys in KEYS[row::rows]:
+            line.append(f" {keys.label:<{LABEL}}", "bold")
+            line.append(f"{keys.summary:<{SUMMARY + 1}}")
+        result.append(line)
+    result = [*result[: height - 1], Text(FOOT, "dim")]
+    for line in result:
+        line.truncate(width - 1)
+    return result
