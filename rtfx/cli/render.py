@@ -6,11 +6,12 @@ import glob
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..batch.job import Job, Outcome
 from ..errors import AudioFileError, UsageError, quoted
@@ -19,7 +20,6 @@ from ..find import files_in
 from ..rig_arguments import SET_LIST, RigFlags, build, numbered
 from .output import status
 from .rig import Number, debug_option, parameter_values, rig_options
-from .take import is_take, render_take
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -49,11 +49,11 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     paths, whats = _split_rigs(paths, whats)
     if more["as_float"] and more["bits"]:
         raise UsageError("--float and --bits were given, expected one of them")
-    takes = [what for what in whats if is_take(what)]
+    takes = [what for what in whats if _is_take(what)]
     if takes:
         if len(whats) > 1:
             raise UsageError(f"{takes[0]} is a take, expected no other set list beside it")
-        return render_take(paths, takes[0], more)
+        return _render_take(paths, takes[0], more)
     encoding = "FLOAT" if more["as_float"] else f"PCM_{more['bits'] or 24}"
     common = Job(
         what=None,
@@ -99,6 +99,33 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     if failures:
         status(f"{len(failures)} of {len(work)} files failed")
     return 1 if failures else 0
+
+
+def _is_take(what: str) -> bool:
+    """Tell whether a set list is a take, to be rendered as it was played: with any flag for the rig it is none."""
+    source = click.get_current_context().get_parameter_source
+    if any(source(field.name) not in (None, ParameterSource.DEFAULT) for field in fields(RigFlags)):
+        return False
+    from ..live.takes import is_take
+
+    return is_take(what)
+
+
+def _render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int:
+    """Render one recording through a take and return the exit code."""
+    wrong = [f"--{name}" for name in ("mono", "block", "rate") if more[name]]
+    if len(paths) != 2 or wrong:
+        found = ", ".join(wrong) or f"{len(paths)} paths"
+        raise UsageError(f"found {found}, expected IN OUT {what}: a take is rendered as it was played")
+    from ..host.files import render_file
+    from ..live.takes import Replay
+
+    replay = Replay(what)
+    encoding = f"PCM_{more['bits']}" if more["bits"] else "FLOAT"
+    done = render_file(replay.process, paths[0], paths[1], encoding, overwrite=more["overwrite"])
+    for line in (f"rendered {done.frames_out / done.sample_rate:.1f} s of {what}: {replay.verdict}", *done.warnings):
+        status(line)
+    return 0
 
 
 def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -24,6 +24,7 @@ from .stopwatch import ticks_are_steady
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
+PUBLISHED_KEPT = 1024  # rigs whose numbers the audio thread may still log
 
 
 def _load(address):
@@ -46,13 +47,12 @@ def order_kernels() -> None:
     order((CALLBACK_KERNEL, RUN_RIG, RUN_PART, DRIVE, EXCHANGE, LOAD))
 
 
-class Life(NamedTuple):
-    """What is remembered of a published rig when it is gone: see `EngineRig`."""
+class Published(NamedTuple):
+    """What is remembered of a published rig when it is gone: its number in the log, and see `EngineRig`."""
 
+    number: int
     origin: Any
-    published: deque
-    tail_frames: int
-    weights: np.ndarray | None
+    tables: deque
     continues: bool
 
 
@@ -130,8 +130,8 @@ class Engine:
             for field in ("target", "goal", "value"):
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
-        self.lives: dict[int, Life] = {}
-        self.published = 0
+        self.published: deque[Published] = deque(maxlen=PUBLISHED_KEPT)
+        self._number = 0
         self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
         self.graveyard: list[EngineRig] = []
@@ -143,10 +143,9 @@ class Engine:
         other fade is under way, so that training at any speed costs at most two rigs at a time.
         """
         self.rigs[rig.address] = rig
-        number = rig.record["number"] = self.published + 1
+        self._number = rig.record["number"] = self._number + 1
         if self.rings:
-            self.lives[number] = Life(rig.origin, rig.published, int(rig.record["tail_frames"]), rig.weights, continues)
-        self.published = number
+            self.published.append(Published(self._number, rig.origin, rig.tables, continues))
         dropped = EXCHANGE(self.address + OFFSET["pending"], rig.address | (CONTINUES if continues else 0))
         if dropped:
             self._free(dropped & ~CONTINUES)
@@ -155,12 +154,6 @@ class Engine:
     def offers(self, rig: EngineRig) -> bool:
         """Tell whether a rig that was published to begin from rest has not been taken yet."""
         return LOAD(self.address + OFFSET["pending"]) == rig.address
-
-    def forget(self, numbers: range, wanted: set[int]) -> None:
-        """Drop the lives of published rigs: of these numbers all but those `wanted`. [any thread]"""
-        for number in list(self.lives):
-            if number in numbers and number not in wanted:
-                del self.lives[number]
 
     def reclaim(self) -> int:
         """Free every rig that the audio thread has handed back; return how many."""

@@ -15,11 +15,11 @@ ROW = MAX_BLOCK + 80  # floats between rows of the engine's own buffers: an odd 
 
 FREE, PLAYING, LEAVING, RINGING, CLOSING, PRIMING = range(6)
 
-# What happened at which stream frame, for whoever plays it again: always at a block's start, before the block.
+# What the audio thread took up at which stream frame, always at a block's start: see live/takes.py.
 LOG = np.dtype(
     [("frame", np.int64), ("kind", np.int64), ("rig", np.int64), ("number", np.int64), ("value", np.float64)]
 )
-LOG_BLOCK, LOG_WAIT, LOG_RIG, LOG_TABLE, LOG_GLIDE = range(5)  # callbacks' frames; rig pending, taken; table; target
+LOG_BLOCK, LOG_RIG, LOG_TABLE, LOG_GLIDE = range(4)  # frames of a callback; frame at which a rig came; table; target
 GLIDES = ("in_gain", "out_gain", "wet", "open")  # a LOG_GLIDE's number
 
 GLIDE = np.dtype(
@@ -97,8 +97,7 @@ ENGINE = np.dtype(
         ("ring_head", np.int64),  # stream frame behind the last one in the rings
         ("log_head", np.int64),  # records written
         ("logged_total", np.int64),  # frames of the callback that was logged last
-        ("waiting", np.int64),  # a rig is pending and no slot was free for it; 1, 2: one that continues
-        ("turn", np.int64),  # odd while a callback is under way
+        ("waiting", np.int64),  # 1 + the frame from which on a rig has waited for a free slot; 0: none waits
         ("thread", np.int64),  # kernel's id of the audio thread
         ("blocks", np.int64),
         ("swaps", np.int64),

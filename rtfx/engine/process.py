@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.jit import intrinsic, kernel
-from ..kernels.memory import fence, integers, records, store_release
+from ..kernels.memory import integers, records
 from ..plan.layout import MAX_BLOCK
 from .last_minute import take_targets, write_log, write_rings
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
@@ -18,7 +18,7 @@ from .voices import play_slots, take_rig
 # flags, void *engine); frames and flags are 32 bits wide on Windows
 CALLBACK = "intc(int64, int64, ulong, int64, ulong, int64)"
 INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio: under- and overflow
-BINS, TURN = OFFSET["load_bins"], OFFSET["turn"]
+BINS = OFFSET["load_bins"]
 
 
 @intrinsic
@@ -40,8 +40,6 @@ def callback(source, target, frames, time_info, flags, engine):
     word = flush_denormals()
     if e.thread == 0:
         e.thread = thread_id()
-    store_release(engine + TURN, e.turn + 1)
-    fence()
     total = np.int64(frames)
     if total > 0 and total != e.logged_total:
         e.logged_total = total
@@ -76,7 +74,6 @@ def callback(source, target, frames, time_info, flags, engine):
         e.longest_load = max(e.longest_load, load)
         place = (float_bits(np.float32(load)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
         integers(engine + BINS, LOAD_BINS)[min(max(place, 0), LOAD_BINS - 1)] += 1
-    store_release(engine + TURN, e.turn + 1)
     restore_denormals(word)
     return 0
 

@@ -41,7 +41,7 @@ class EngineRig:
     ----------
     origin : object
         Set by who knows how to make the same rig again.
-    published : deque
+    tables : deque
         The last tables of values and their numbers.
     rested : Rested
         How it came to rest.
@@ -56,8 +56,8 @@ class EngineRig:
         self.memory = allocate(plan.arena.size)
         self.address = self.memory.ctypes.data
         self._free_table = 2
-        self._tables = 0
-        self.published: deque[tuple[int, Sequence[Mapping]]] = deque(maxlen=TABLES_KEPT)
+        self._table = 0
+        self.tables: deque[tuple[int, Sequence[Mapping]]] = deque(maxlen=TABLES_KEPT)
         self.cold: bool = template.cold if template else cold
         self.prewarmed: bool = template is None or (template.prewarmed and plan is template.plan)  # with these weights
         if template is None:
@@ -123,9 +123,9 @@ class EngineRig:
         numbers = self._cell_values(values)
         offset = int(self.record["tables"]) + 4 * numbers.size * self._free_table
         self.table(offset, numbers.size, np.dtype(np.float32))[:] = numbers
-        self._tables += 1
-        self.published.append((self._tables, values))
-        word = self._tables << TABLE_SHIFT | FRESH | self._free_table
+        self._table += 1
+        self.tables.append((self._table, values))
+        word = self._table << TABLE_SHIFT | FRESH | self._free_table
         self._free_table = EXCHANGE(self.address + MAILBOX, word) & (FRESH - 1)
 
     def _cell_values(self, values: Sequence[Mapping]) -> np.ndarray:

@@ -18,7 +18,6 @@ from .layout import (
     LEAVING,
     LOG_RIG,
     LOG_TABLE,
-    LOG_WAIT,
     OFFSET,
     PLAYING,
     PRIMING,
@@ -60,10 +59,6 @@ def take_rig(engine):
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
     if offered == 0:
         return
-    kind = 1 + (offered & CONTINUES)
-    if e.waiting != 0 and e.waiting != kind:  # another one is offered now
-        e.waiting = kind
-        write_log(engine, LOG_WAIT, 0, kind, 0.0)
     if offered & CONTINUES and fading(slots):
         return
     free, oldest = -1, -1
@@ -78,16 +73,16 @@ def take_rig(engine):
             oldest = i
     if free < 0:
         if e.waiting == 0:
-            e.waiting = kind
-            write_log(engine, LOG_WAIT, 0, kind, 0.0)
+            e.waiting = 1 + e.clock
         if 0 <= oldest < SLOTS:
             slots[oldest].phase = CLOSING
             slots[oldest].speed = -1.0 / e.quick_frames
         return
     offered = exchange(engine + PENDING, 0)
     arena = offered & ~CONTINUES
+    came = e.waiting - 1 if e.waiting > 0 else e.clock
     e.waiting = 0
-    write_log(engine, LOG_RIG, records(arena, 1, RIG)[0].number, 0, 0.0)
+    write_log(engine, LOG_RIG, records(arena, 1, RIG)[0].number, came, 0.0)
     e.serial += 1
     e.swaps += 1
     slot = slots[free]

@@ -76,18 +76,6 @@ def exchange(context, address, value):
 
 
 @intrinsic
-def fence(context):
-    """Order reads before it before all behind it, and all before it before writes behind it: no instruction on x86."""
-    from numba.core import types
-
-    def codegen(context, builder, signature, arguments):
-        builder.fence("acq_rel")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@intrinsic
 def call_process(context, function, state, source, target, frames):
     """Call a kernel through its address."""
     from llvmlite import ir

@@ -220,7 +220,7 @@ class Controller:
             seconds = frames / preset.plan.sample_rate
             if seconds > LONG_PRIME_SECONDS:
                 self.news.append(f"{preset.name}: listens for {seconds:.1f} s, as far back as it hears, then fades in")
-        rig.origin = Origin(preset, values, primes, preset.learned)
+        rig.origin = Origin(preset, values, primes)
         self.playing = rig
         self.engine.publish(rig)
 
@@ -279,7 +279,7 @@ class Controller:
         """Play other weights or values with the state of the rig that plays, whose layout is the same."""
         rig = preset.successor()
         rig.glide_to(values)
-        rig.origin = Origin(preset, values, False, preset.learned)
+        rig.origin = Origin(preset, values, False)
         self.playing = rig
         self.engine.publish(rig, continues=True)
 

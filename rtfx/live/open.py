@@ -39,9 +39,7 @@ from .reseed import Reseeder
 from .settings import StreamSettings
 from .shutdown import collect
 from .stream import Stream
-from .take.describe import Described
-from .take.keeper import RING_SECONDS
-from .take.takes import Takes
+from .takes import RING_SECONDS, Takes
 from .watch import Watcher
 
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
@@ -97,8 +95,7 @@ def open_stream(
         source = np.repeat(source[:, :1], heard, axis=1)
     found = signature_of(paths_of(set_list, presets)) if wanted.watch else {}
     with compilation_listener(wanted.progress):
-        options = wanted.options(cab)
-        loader = Loader(stream_rate, models, options, wanted.cold, heard)
+        loader = Loader(stream_rate, models, wanted.options(cab), wanted.cold, heard)
         every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     loaded = [preset for preset in every if isinstance(preset, LoadedPreset)]
@@ -135,8 +132,7 @@ def open_stream(
         notes.append(f"{wanted.record} existed: the earlier take is now {recorder.kept}")
     mute_reason = (choice.mute_reason,) if choice.mute_reason else ()
     all_notes = (*choice.notes, *mute_reason, *wrong, *notes)
-    place = next(place for place, preset in enumerate(loaded) if preset is controller.preset)
-    takes = Takes(engine, Described(loaded, place, wanted.values, options, wanted.cold, models))
+    takes = Takes(engine, controller, loader, wanted.values)
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..host.hosts import Host
     from ..host.recorder import Recorder
     from .controller import Controller
-    from .take.takes import Takes
+    from .takes import Takes
     from .watch import Watcher
 
 FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device
@@ -78,7 +78,7 @@ class Ending:
                 lambda: _close_all(companions),
                 controller.stop,
                 lambda: hosts[0].close(patient=engine.clock != begin[0]),
-                takes.keeper.stop,
+                takes.stop,
                 *([recorder.close] if recorder else []),
                 takes.close,
                 engine.reclaim,

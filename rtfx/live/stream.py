@@ -30,7 +30,7 @@ from .selection import Selection
 from .settings import within
 from .shutdown import Ending, let_go
 from .stats import Cleared, Meters, Stats, read_meters
-from .take.takes import Takes
+from .takes import Takes
 from .watch import Watcher
 
 POLL_SECONDS = 0.005
@@ -99,7 +99,7 @@ class Stream(Turns):
         lock_memory(controller.playing.address, controller.playing.memory.size)
         if self.recorder:
             self.recorder.start()
-        self.takes.keeper.start()
+        self.takes.start()
         self.host.start()
         self._ask_for_realtime()
         controller.start()

@@ -1,54 +1,19 @@
-"""What a block's file was when it was read, to tell whether it still is that, and where it is not."""
+"""Which file a block plays, and what is in it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..effects.table import BLOCKS
 from ..files import read_file
 from ..find import find_audio, find_model
 from ..model.spec import ModelSpec
-from ..plan.resolve import Models
 from ..rig.blocks import BlockSpec
 
 
-@dataclass(frozen=True)
-class ReadFile:
-    """A file as it was read.
-
-    Parameters
-    ----------
-    name : str
-        Its absolute path, or the words of a random net; "" for a model that is in no file.
-    digest : str
-        SHA-256 of what is in it, "" for what is no file.
-    spec : ModelSpec or None
-        What a model's file says.
-    """
-
-    name: str
-    digest: str
-    spec: ModelSpec | None = None
-
-    @property
-    def kept(self) -> bool:
-        """Whether the same can be read again."""
-        return bool(self.name) and (not self.digest or digest(self.name) == self.digest)
-
-
-def read_files(chain: tuple[BlockSpec, ...], models: Models) -> dict[str, ReadFile]:
-    """Return what the blocks of a chain have read, by block."""
-    return {
-        block.id: ReadFile(*identity(block), models.of(block) if _plays(block) == "model" else None)
-        for block in chain
-        if block.file is not None
-    }
-
-
 def identity(block: BlockSpec) -> tuple[str, str]:
-    """Return name and digest of a block's file, as in `ReadFile`.
+    """Return (absolute path, SHA-256) of a block's file; of a random net its words, of a model in no file "".
 
     Raises
     ------

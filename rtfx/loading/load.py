@@ -14,7 +14,6 @@ from ..plan.block import ReadyBlock
 from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.set_list import Preset
-from .files import read_files
 from .level import levelled
 from .loaded_preset import LoadedPreset, Unplayable
 
@@ -51,7 +50,6 @@ class Loader:
         plan = plan_chain(blocks, self.sample_rate, self.channels)
         template = EngineRig(plan, self.cold)
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
-        loaded.files = read_files(preset.chain, self.models)
         loaded.learned = any(block.weights is not None for block in preset.chain)
         return loaded, [*notes, *plan.replaced]
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-
 from ..engine.rig import EngineRig
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
@@ -16,7 +14,6 @@ from ..plan.chain import Plan, plan_chain
 from ..plan.resolve import find_parameter
 from ..rig.parameters import Parameter
 from ..rig.set_list import Preset
-from .files import ReadFile
 from .level import levelled
 
 KEPT = 3  # plans of one preset: both of A and B, and the one before
@@ -29,8 +26,7 @@ class LoadedPreset:
 
     `plan` and `template` are those of some structural values, `blocks` is what they are made of, `revision` counts what
     the models in it have learned. `written` are the values that the set list gives the blocks, without those of the
-    command line; `source` is what was loaded, and `files` what its files were, by block; `learned` says that a model
-    has other weights than its file.
+    command line; `source` is what was loaded; `learned` says that a model has other weights than its file.
     """
 
     name: str
@@ -41,7 +37,6 @@ class LoadedPreset:
     values: list[dict] = field(default_factory=list)
     written: list[dict] = field(default_factory=list)
     source: Preset | None = None
-    files: Mapping[str, ReadFile] = field(default_factory=dict)
     learned: bool = False
     blocks: list[ReadyBlock] = field(init=False)
     revision: int = 0
@@ -135,21 +130,18 @@ class LoadedPreset:
         self.plan = plan
         self._built = {self.structure(values): (plan, self.template)}
 
-    def instance(self, values: Sequence[Mapping], weights: np.ndarray | None = None) -> EngineRig:
-        """Return a rig to play from rest, at values for which `build` was called, or with `weights` of its own."""
-        if weights is not None:
-            rig = EngineRig(replace(self.plan, weights=weights), self.cold)
-        else:
-            if not self.template.prewarmed:
-                self.template = EngineRig(self.plan, self.cold)
-                self._built[self.structure(values)] = (self.plan, self.template)
-            rig = EngineRig(self.plan, template=self.template)
+    def instance(self, values: Sequence[Mapping]) -> EngineRig:
+        """Return a rig to play from rest, at values for which `build` was called."""
+        if not self.template.prewarmed:
+            self.template = EngineRig(self.plan, self.cold)
+            self._built[self.structure(values)] = (self.plan, self.template)
+        rig = EngineRig(self.plan, template=self.template)
         rig.start_at(values)
         return rig
 
-    def successor(self, weights: np.ndarray | None = None) -> EngineRig:
-        """Return a rig that is to begin with the state of the one that plays, with `weights` of its own if given."""
-        return EngineRig(self.plan if weights is None else replace(self.plan, weights=weights), template=self.template)
+    def successor(self) -> EngineRig:
+        """Return a rig that is to begin with the state of the one that plays."""
+        return EngineRig(self.plan, template=self.template)
 
     @property
     def memory_frames(self) -> int:
@@ -205,12 +197,9 @@ class Origin(NamedTuple):
     values : list of dict
         Of each block, when it was published.
     primes : bool
-        It hears its input before it is faded in.
-    learned : bool
-        Its weights are in no file.
+        It runs over the input for a while before it is faded in.
     """
 
     preset: LoadedPreset
     values: list[dict]
     primes: bool
-    learned: bool

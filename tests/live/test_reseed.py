@@ -227,8 +227,8 @@ def test_knobs_glide_while_a_net_is_built(monkeypatch):
             stream.set("seed", seed)
             begun.wait(60.0)
         stream.set("level_db", -6.0)
-        tables = len(before.published)
-        while len(before.published) == tables and stream.active:
+        tables = len(before.tables)
+        while len(before.tables) == tables and stream.active:
             stream.wait(0.01)
         go_on.set()
         lines = told(stream, "seed=10")

@@ -62,7 +62,7 @@ def test_the_next_stream_finds_the_device_free():
         assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("own", ["control", "keeper"])
+@pytest.mark.parametrize("own", ["control", "takes"])
 def test_the_collector_may_run_on_any_thread(own):
     """A thread of the stream's own cannot wait for itself; every step of the end is taken all the same."""
     stream = playing()
@@ -73,7 +73,7 @@ def test_the_collector_may_run_on_any_thread(own):
         gc.collect()
         ran.set()
 
-    (stream.takes.keeper if own == "keeper" else stream.controller)._look = collect
+    (stream.takes if own == "takes" else stream.controller)._look = collect
     if own == "control":
         stream.controller._act = collect
     cycle = [stream]
@@ -92,7 +92,7 @@ def test_close_on_the_control_thread_ends_everything():
     stream.close()
 
 
-STEPS = ("clock", "fade", "companions", "controller", "host", "keeper", "takes", "reclaim")
+STEPS = ("clock", "fade", "companions", "controller", "host", "follower", "takes", "reclaim")
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)

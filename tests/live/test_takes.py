@@ -1,8 +1,10 @@
-"""A take played again is the wet recording, bit for bit: whatever was turned, switched, faded or cut how."""
+"""A take rendered again is the wet recording, bit for bit, wherever it begins from a state that can be made again."""
 
+import json
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,15 @@ import rtfx
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
+from rtfx.errors import PresetError
 from rtfx.find import find_model
 from rtfx.host import fallback_folders, timeouts
 from rtfx.host.growing import GrowingWave
+from rtfx.live import takes as module
 from rtfx.live.controller import Controller
-from rtfx.live.take import describe, keeper
-from rtfx.live.take.describe import Described
-from rtfx.live.take.replay import Replay, take_in
-from rtfx.live.take.takes import Takes
+from rtfx.live.takes import Replay, Takes, is_take
 from rtfx.loading.load import Loader, load_presets
+from rtfx.model import rtfx_json
 from rtfx.plan.resolve import Models, Options
 from rtfx.rig.set_list import load_set_list
 from tests.cli.command import rtfx as command
@@ -57,11 +59,38 @@ def set_list(tmp_path, monkeypatch):
     return path
 
 
+FINITE = """
+version: 1
+presets:
+  - name: drive
+    chain:
+      - {type: gate}
+      - {type: model, id: klon, file: "random:tcn?seed=2&layers=3&channels=3", level_db: 3}
+      - {type: cab, file: cab.wav}
+  - name: tone
+    chain:
+      - {type: eq, low_cut_hz: 80, bell1_db: 4}
+      - {type: model, id: net, file: "random:tcn?seed=1&layers=2&channels=2"}
+  - name: other rate
+    chain:
+      - {type: model, id: net, file: net.json}
+"""
+
+
 @pytest.fixture
-def often(monkeypatch):
-    """States are copied so often that takes begin in the middle of things."""
-    monkeypatch.setattr(keeper, "SNAPSHOT_SECONDS", 0.05)
-    monkeypatch.setattr(keeper, "SPARE_SECONDS", 0.2)
+def finite(set_list):
+    """Models that have forgotten where they began when the lead is over, one of them of another rate."""
+    spec = rtfx.load("random:tcn?seed=3&layers=2&channels=2").spec
+    rtfx_json.save(replace(spec, sample_rate=44100.0), set_list.parent / "net.json")
+    set_list.write_text(FINITE)
+    return set_list
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Takes begin in the middle of things."""
+    monkeypatch.setattr(module, "LEAD_SECONDS", 2.0)
+    monkeypatch.setattr(module, "SPARE_SECONDS", 0.2)
 
 
 class Band:
@@ -69,13 +98,11 @@ class Band:
 
     def __init__(self, path: Path, ring_seconds: float = 3.0, **settings):
         presets = load_set_list(path, BLOCKS).presets
-        options = Options(level="none")
-        models = Models()
-        loaded, _ = load_presets(presets, 0, {}, Loader(float(RATE), models, options))
+        loader = Loader(float(RATE), Models(), Options(level="none"))
+        loaded, _ = load_presets(presets, 0, {}, loader)
         self.engine = Engine(float(RATE), ring_frames=round(ring_seconds * RATE), **settings)
         self.controller = Controller(self.engine, loaded)
-        self.takes = Takes(self.engine, Described(loaded, 0, {}, options, False, models))
-        self.takes.keeper._states.append(keeper.snapshot(self.engine, still=True))
+        self.takes = Takes(self.engine, self.controller, loader, {})
         self.controller.start()
 
     def close(self) -> None:
@@ -90,7 +117,7 @@ def play_at_random(band: Band, generator, blocks: int, largest: int = 1500) -> N
         if generator.random() < 0.2:
             size = int(generator.choice([1, 16, 64, 100, 512, 513, largest]))
         band.engine.drive((0.3 * generator.standard_normal((size, 1))).astype(np.float32), size)
-        band.takes.keeper._look()
+        band.takes._look()
         if generator.random() < 0.25:
             event_at_random(band, generator)
             time.sleep(float(generator.choice([0.0, 0.001, 0.003])))
@@ -110,59 +137,75 @@ def event_at_random(band: Band, generator) -> None:
         band.engine.glide(name, on if name in ("wet", "open") else float(generator.uniform(0.2, 1.5)))
 
 
-def louder(factor: float):
-    """Return klon.json with other weights."""
-    klon = rtfx.load("klon.json")
-    klon.update({name: factor * array for name, array in klon.weights.items()})
-    return klon.spec
-
-
-def rendered(take: Path, tmp_path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return (wet as saved, the take played again, warnings)."""
+def rendered(take: Path) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return (wet as saved, the take rendered again, the verdict)."""
     base = str(take).removesuffix(".yaml")
     dry, wet = (soundfile.read(base + part, dtype="float32", always_2d=True)[0] for part in (".dry.wav", ".wet.wav"))
     replay = Replay(take)
     cuts = np.sort(np.random.default_rng(1).integers(0, len(dry), 5))
     blocks, channels = replay.process(np.split(dry, cuts), RATE, dry.shape[1])
     again = np.concatenate(list(blocks))
-    assert channels == wet.shape[1] and len(dry) == len(wet)
-    return wet, again, replay.warnings
+    assert again.shape == wet.shape and channels == wet.shape[1]
+    assert np.array_equal(again, wet) == replay.verdict.startswith("exact"), replay.verdict
+    return wet, again, replay.verdict
+
+
+def about(take: Path) -> dict:
+    """Return what a take says of itself."""
+    return yaml.safe_load(take.read_text())["take"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_take_from_the_first_frame_is_exact_whatever_happened(set_list, tmp_path, seed):
+    band = Band(set_list, ring_seconds=20.0, live=True)
+    try:
+        play_at_random(band, np.random.default_rng(seed), 300)
+        band.takes.save()
+        play_at_random(band, np.random.default_rng(seed + 100), 50)
+    finally:
+        band.close()
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    events = json.loads((tmp_path / "take.events.json").read_text())
+    assert len(events) > 20 and len(wet) > RATE and np.abs(wet).max() > 0.01
+    assert wet[0] == 0.0, "the start fade too"
+    assert verdict == "exact, take.wet.wav bit for bit" and about(tmp_path / "take.yaml")["exact"]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_take_nulls_bit_for_bit_whatever_happened(set_list, often, tmp_path, seed):
+def test_a_take_from_the_middle_is_exact_if_all_models_have_forgotten_what_was_before(finite, short, tmp_path, seed):
     generator = np.random.default_rng(seed)
-    band = Band(set_list)
+    band = Band(finite, 6.0)
     try:
-        play_at_random(band, generator, 300)
+        band.controller.select(seed % 3)
+        while band.engine.clock < 4 * RATE:
+            play_at_random(band, generator, 50)
         band.takes.save(seconds=0.9)
-        play_at_random(band, generator, 50)
     finally:
         band.close()
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
-    assert not warnings and take["exact"], (warnings, take.get("fault"))
-    assert take["start_frame"] > 0 and len(wet) >= 0.9 * RATE, "it begins in the middle"
-    assert len(take["events"]) > 10 and np.abs(wet).max() > 0.01
-    assert np.array_equal(wet, again), f"differs first at {np.flatnonzero((wet != again).any(axis=1))[:1]}"
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    told = about(tmp_path / "take.yaml")
+    assert told["start_frame"] > 0 and told["lead_frames"] > 1.9 * RATE and len(wet) == round(0.9 * RATE)
+    assert verdict.startswith("exact") and told["exact"], (verdict, told)
 
 
-def test_a_take_of_more_events_than_a_set_list_may_hold_is_read_again(set_list, often, tmp_path, monkeypatch):
-    monkeypatch.setattr(describe, "MOST_VALUES", 10)
-    band = Band(set_list)
+def test_a_net_that_remembers_for_ever_says_that_it_is_not_exact(set_list, short, tmp_path):
+    band = Band(set_list, 6.0)
     try:
-        play_at_random(band, np.random.default_rng(5), 100)
-        band.takes.save(seconds=0.5)
+        for number in range(40):
+            band.engine.drive(noise(RATE // 10, level=0.3, seed=number), 100)
+            band.takes._look()
+        band.takes.save(seconds=0.9)
     finally:
         band.close()
-    assert yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]["events"] == []
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert not warnings and np.array_equal(wet, again)
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    assert about(tmp_path / "take.yaml")["fault"] == "klon remembers more than the 2 s before it"
+    assert "not exact: klon remembers" in band.takes.news[-1]
+    assert np.abs(wet - again).max() < 1e-5 * np.abs(wet).max(), "it has converged in the lead"
 
 
-def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, often, tmp_path, monkeypatch):
+def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, tmp_path, monkeypatch):
     """It glides there from where the rig begins, and so does the take."""
-    band = Band(set_list)
+    band = Band(set_list, 20.0)
     start_at, turned = EngineRig.start_at, []
 
     def start_and_be_turned(rig, values):
@@ -183,70 +226,56 @@ def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, often, tmp_path,
         time.sleep(0.05)
         for number in range(20):
             band.engine.drive(noise(1000, seed=number), 100)
-            band.takes.keeper._look()
-        band.takes.save(seconds=0.6)
-    finally:
-        band.close()
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert not warnings and np.array_equal(wet, again)
-
-
-def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, often, tmp_path):
-    generator = np.random.default_rng(9)
-    band = Band(set_list)
-    try:
-        play_at_random(band, generator, 60)
-        for number in range(40):  # the tail of a cabinet rings longer than that
-            band.controller.select(2 * (number % 2))
-            if number % 3:  # new weights for one that may not have been taken yet
-                band.controller.update(2 * (number % 2), "klon", louder(1.0 + 0.01 * number))
-            time.sleep(0.005)
-            band.engine.drive(noise(1000, seed=number), 100)
-            band.takes.keeper._look()
-        band.takes.save(seconds=0.3)
-    finally:
-        band.close()
-    text = (tmp_path / "take.yaml").read_text()
-    assert "waits: a rig from rest" in text, "no rig ever had to wait for a slot"
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert not warnings and np.array_equal(wet, again)
-
-
-def test_what_has_left_the_rings_is_forgotten(set_list, often, tmp_path):
-    """Else every preset change of a night on stage would leave its values behind."""
-    band = Band(set_list, ring_seconds=1.0)
-    kept = []
-    try:
-        for number in range(120):
-            band.controller.select(number % 2)
-            time.sleep(0.004)
-            band.engine.drive(noise(RATE // 20, seed=number), 480)
-            band.takes.keeper._look()
-            kept.append(len(band.engine.lives))
-        band.takes.save(seconds=0.3)
-    finally:
-        band.close()
-    assert band.engine.published > 60 and max(kept[40:]) <= max(kept[:40]) + 2, "as many as the rings hold"
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert not warnings and np.array_equal(wet, again)
-
-
-def test_a_young_stream_is_saved_from_its_first_frame(set_list, tmp_path):
-    band = Band(set_list, live=True)
-    try:
-        play_at_random(band, np.random.default_rng(3), 60)
+            band.takes._look()
         band.takes.save()
     finally:
         band.close()
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert len(wet) == band.engine.clock and wet[0] == 0.0
-    assert not warnings and np.array_equal(wet, again), "the start fade too"
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    assert verdict.startswith("exact")
 
 
-def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_path, capsys, monkeypatch):
+def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, tmp_path):
+    band, waited = Band(set_list, 20.0), 0
+    try:
+        play_at_random(band, np.random.default_rng(9), 60)
+        for number in range(40):  # the tail of a cabinet rings longer than that
+            band.controller.select(2 * (number % 2))
+            time.sleep(0.005)
+            for block in range(10):
+                band.engine.drive(noise(100, seed=10 * number + block), 100)
+                waited += int(band.engine.record["waiting"] > 0)
+            band.takes._look()
+        band.takes.save()
+    finally:
+        band.close()
+    assert waited, "no rig ever had to wait for a slot"
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    assert verdict.startswith("exact")
+
+
+def test_what_has_left_the_rings_is_forgotten(finite, short, tmp_path):
+    """Else every preset change of a night on stage would leave its values behind."""
+    band = Band(finite, ring_seconds=3.5)
+    kept = []
+    try:
+        for number in range(160):
+            band.controller.select(number % 2)
+            time.sleep(0.004)
+            band.engine.drive(noise(RATE // 20, seed=number), 480)
+            band.takes._look()
+            kept.append(len(band.engine.published) + len(band.takes._events) + len(band.takes._values))
+        band.takes.save(seconds=0.3)
+    finally:
+        band.close()
+    assert band.engine._number > 60 and max(kept[80:]) <= max(kept[:80]) + 6, "as many as the rings hold"
+    _, _, verdict = rendered(tmp_path / "take.yaml")
+    assert verdict.startswith("exact")
+
+
+def test_live_on_the_null_device_and_back_by_the_command(finite, short, tmp_path, capsys, monkeypatch):
     generator = np.random.default_rng(5)
     x = np.stack([noise(20 * RATE, level=0.3, seed=seed)[:, 0] for seed in (0, 1)])  # stereo stays stereo
-    with rtfx.Rig.from_yaml(set_list).play(device="null", input=x, sample_rate=RATE, level="none") as stream:
+    with rtfx.Rig.from_yaml(finite).play(device="null", input=x, sample_rate=RATE, level="none") as stream:
         for _ in range(40):
             event_at_random(stream, generator)
             stream.wait(0.04)
@@ -256,62 +285,40 @@ def test_live_on_the_null_device_and_back_by_the_command(set_list, often, tmp_pa
     assert path == tmp_path / "take.yaml" and (tmp_path / "takes" / "take.wet.wav").exists()
     assert "take.dry.wav" in " ".join(stream.news())
     code, _, err = command(capsys, "render", "take.dry.wav", "out.wav", "take.yaml")
-    assert code == 0 and "s of take.yaml, bit for bit what was heard\n" in err and "not bit" not in err, err
+    assert code == 0 and "s of take.yaml: exact, take.wet.wav bit for bit\n" in err, err
     wet, out = (soundfile.read(tmp_path / name, dtype="float32")[0] for name in ("take.wet.wav", "out.wav"))
     assert len(wet) >= RATE and np.array_equal(wet, out)
-    code, _, _ = command(capsys, "render", "take.dry.wav", "twin.wav", "take.yaml:twin")
+    code, _, _ = command(capsys, "render", "take.dry.wav", "tone.wav", "take.yaml:tone")
     assert code == 0, "a take is a set list, too"
 
 
-def test_what_is_learned_while_it_plays_is_in_the_take(set_list, often, tmp_path):
-    """Weights that are in no file, taken in between fades and floods of presets, of a model that is in no file."""
-    generator = np.random.default_rng(7)
+def test_what_is_learned_while_it_plays_is_saved_with_the_take(set_list, tmp_path):
     student = rtfx.load("klon.json")
-    start = student.weights
-    student.update({name: 0.9 * array for name, array in start.items()})  # before it plays
     x = noise(20 * RATE, level=0.3)[:, 0]
     with rtfx.Rig([{"type": "gate"}, student, "cab.wav"]).play(device="null", input=x, sample_rate=RATE) as stream:
-        for step in range(40):
-            student.update({name: (0.9 + 0.005 * step) * array for name, array in start.items()})
-            event_at_random(stream, generator)
-            stream.wait(0.03)
-        stream.takes.save(tmp_path, seconds=0.9)
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
-    assert (tmp_path / "take.model.json").exists(), "the model as it was before it learned"
-    assert len({rig.get("weights") for rig in take["rigs"].values()}) > 3
-    assert take["exact"] and not warnings and np.array_equal(wet, again)
+        stream.wait(0.2)
+        for step in range(5):
+            student.update({name: (0.9 + 0.005 * step) * array for name, array in student.weights.items()})
+            stream.wait(0.05)
+        stream.takes.save(tmp_path)
+    _, _, verdict = rendered(tmp_path / "take.yaml")
+    assert about(tmp_path / "take.yaml")["fault"].endswith("a chain or a model was changed in it")
+    assert verdict.startswith("not exact") and "was given other weights while it played" in verdict
+    saved = rtfx.load(str(tmp_path / "take.model.json"))
+    assert all(np.allclose(array, saved.weights[name], rtol=1e-6) for name, array in student.weights.items())
 
 
-def test_what_was_edited_or_drawn_while_it_played_is_in_the_take(set_list, often, tmp_path):
-    shutil.copy(find_model("klon.json"), tmp_path / "mine.json")
-    set_list.write_text(SET_LIST.replace("klon.json", "mine.json").replace("bell1_db: 4}", "bell1_db: 4, id: eq}"))
+def test_a_chain_that_is_edited_in_it_is_told(set_list, tmp_path):
     x = noise(60 * RATE, level=0.3)[:, 0]
     with rtfx.Rig.from_yaml(set_list).play(device="null", input=x, sample_rate=RATE, watch=True) as stream:
         stream.wait(0.3)
-        student = rtfx.load("mine.json")
-        student.update({name: 0.9 * array for name, array in student.weights.items()})
-        student.save(tmp_path / "mine.json")  # as a training does, over the file
-        assert "other weights" in told(stream)
-        until_taken(stream, 2)
-        stream.set("klon.gain", 0.8)
         set_list.write_text(set_list.read_text().replace("{type: gate}", "{type: gain, gain_db: -3}"))
         assert "another chain" in told(stream)
-        until_taken(stream, 3)
-        stream.select(1)
-        until_taken(stream, 4)
-        assert stream.reseeder.next() == ""
-        assert "seed=2" in told(stream)
-        until_taken(stream, 5)
-        stream.set_many({"layers": 3, "activation": "sine", "link": True, "input_db": 3.0})
-        assert "layers=3" in told(stream)
-        until_taken(stream, 6)
+        stream.wait(0.3)
         stream.takes.save(tmp_path)
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    told_set = yaml.safe_load((tmp_path / "take.yaml").read_text())
-    assert [p["name"] for p in told_set["presets"]] == ["drive", "tone", "twin", "drive 2", "drive 3"]
-    assert (tmp_path / "take.klon.json").exists(), "the model as it was, which is in no file any more"
-    assert told_set["take"]["exact"] and not warnings and np.array_equal(wet, again)
+    _, _, verdict = rendered(tmp_path / "take.yaml")
+    assert "a chain or a model was changed in it" in verdict
+    assert load_set_list(tmp_path / "take.yaml", BLOCKS).presets[0].chain[0].type == "gain", "as it is at the end"
 
 
 def told(stream) -> str:
@@ -324,29 +331,6 @@ def told(stream) -> str:
     raise AssertionError("nothing was told")
 
 
-def until_taken(stream, swaps: int) -> None:
-    """Wait until so many rigs have been heard: a slow machine might pass one over for the next."""
-    for _ in range(600):
-        if int(stream.engine.record["swaps"]) >= swaps:
-            return
-        stream.wait(0.05)
-    raise AssertionError(f"rig {swaps} was never taken")
-
-
-def test_weights_beyond_what_is_kept_are_let_go_and_that_is_said(set_list, often, tmp_path, monkeypatch):
-    student = rtfx.load("klon.json")
-    monkeypatch.setattr(keeper, "WEIGHT_BYTES", 2.0 * 4 * student.spec.parameter_count)
-    x = noise(20 * RATE, level=0.3)[:, 0]
-    with rtfx.Rig([student]).play(device="null", input=x, sample_rate=RATE) as stream:
-        for step in range(10):
-            student.update({name: (0.9 + 0.005 * step) * array for name, array in student.weights.items()})
-            stream.wait(0.05)
-        stream.wait(0.3)
-        stream.takes.save(tmp_path)
-    take = yaml.safe_load((tmp_path / "take.yaml").read_text())["take"]
-    assert "more new weights in it than are kept" in take["fault"] and not take["exact"]
-
-
 def test_takes_are_numbered_and_never_overwrite(set_list, tmp_path):
     band = Band(set_list)
     try:
@@ -355,24 +339,47 @@ def test_takes_are_numbered_and_never_overwrite(set_list, tmp_path):
     finally:
         band.close()
     assert names == ["take.yaml", "take-2.yaml", "take-3.yaml"]
-    assert take_in(tmp_path / "take-3.yaml") and not take_in(set_list)
+    assert is_take(tmp_path / "take-3.yaml") and not is_take(set_list)
 
 
-def test_what_cannot_be_exact_says_so(set_list, tmp_path):
-    band = Band(set_list)
+def saved(set_list) -> None:
+    band = Band(set_list, 20.0)
     try:
         play_at_random(band, np.random.default_rng(3), 60)
         band.takes.save()
     finally:
         band.close()
+
+
+def test_a_file_that_has_changed_since_is_heard_and_told(set_list, tmp_path):
+    saved(set_list)
     cab = response(6000)
     cab[0] += 0.1
     soundfile.write(tmp_path / "cab.wav", cab, RATE, subtype="FLOAT")
-    (tmp_path / "take.state.npz").unlink()
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert not np.array_equal(wet, again)
-    assert any("cab.wav has changed" in line for line in warnings)
-    assert any("take.state.npz is missing" in line for line in warnings)
+    _, _, verdict = rendered(tmp_path / "take.yaml")
+    assert "differs by up to" in verdict and "was a file changed since?" in verdict
+    (tmp_path / "take.wet.wav").unlink()
+    replay = Replay(tmp_path / "take.yaml")
+    replay.process([soundfile.read(tmp_path / "take.dry.wav", dtype="float32", always_2d=True)[0]], RATE, 1)
+    assert "whether it is exact is not known" in replay.verdict
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "words"),
+    [
+        (".yaml", "version: 3", "version: 2", "version is 2, expected 3"),
+        (".yaml", "lead_frames", "leed_frames", "this take is damaged (KeyError"),
+        (".events.json", '"frame"', '"fame"', "this take is damaged (KeyError"),
+        (".events.json", "[", "{", "this take is damaged (JSONDecodeError"),
+    ],
+)
+def test_a_damaged_take_is_an_error_of_one_line(set_list, tmp_path, part, old, new, words):
+    saved(set_list)
+    path = tmp_path / f"take{part}"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(PresetError) as caught:
+        list(Replay(tmp_path / "take.yaml").process([np.zeros((100, 1), np.float32)], RATE, 1)[0])
+    assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.fixture
@@ -398,8 +405,8 @@ def test_a_folder_that_takes_nothing_is_replaced_as_for_recordings(set_list, tmp
     monkeypatch.setattr(fallback_folders.os, "access", lambda path, mode: Path(path) != tmp_path)
     take, news = saved_in(set_list)
     assert take == user / "takes" / "take.yaml"
-    wet, again, warnings = rendered(take, tmp_path)
-    assert np.array_equal(wet, again) and not warnings
+    wet, again, verdict = rendered(take)
+    assert verdict.startswith("exact"), verdict
 
 
 def test_a_disk_that_fills_up_leaves_nothing_there_and_the_take_goes_elsewhere(set_list, tmp_path, user, monkeypatch):
@@ -414,9 +421,9 @@ def test_a_disk_that_fills_up_leaves_nothing_there_and_the_take_goes_elsewhere(s
     _, news = saved_in(set_list, full)
     assert list(full.iterdir()) == [] and (tmp_path / "take.yaml").is_file()
     assert any("No space left" in line and f"goes to {tmp_path}" in line for line in news)
-    wet, again, warnings = rendered(tmp_path / "take.yaml", tmp_path)
-    assert np.array_equal(wet, again) and not warnings
-    monkeypatch.setattr("rtfx.live.take.takes.places", lambda wanted, size: iter([full]))
+    wet, again, verdict = rendered(tmp_path / "take.yaml")
+    assert verdict.startswith("exact"), verdict
+    monkeypatch.setattr("rtfx.live.takes.places", lambda wanted, size: iter([full]))
     _, news = saved_in(set_list, full)
     assert list(full.iterdir()) == [] and "error: the take could not be written" in news[-1]
 
@@ -429,12 +436,12 @@ def test_a_take_on_a_slow_disk_is_waited_for(set_list, tmp_path, monkeypatch):
         write(wave, block)
 
     monkeypatch.setattr(GrowingWave, "write", slow)
-    monkeypatch.setattr("rtfx.live.take.takes.PIECE", 1000)
+    monkeypatch.setattr("rtfx.live.takes.PIECE", 1000)
     monkeypatch.setattr(timeouts, "STALLED_SECONDS", 2.0)  # of a piece, not of all ten
     monkeypatch.setattr(timeouts, "QUIET_SECONDS", 0.1)
     take, news = saved_in(set_list)
     assert "the disk is slow" in news[0] and "saved as take" in news[-1]
-    assert soundfile.info(tmp_path / "take.wet.wav").frames == 5000 and take_in(take)
+    assert soundfile.info(tmp_path / "take.wet.wav").frames == 5000 and is_take(take)
 
 
 def test_a_take_of_which_the_disk_takes_nothing_more_is_an_error(set_list, tmp_path, monkeypatch):
@@ -455,5 +462,5 @@ def test_a_take_of_files_of_any_name_can_be_played_again(set_list, tmp_path, ste
     with rig.play(device="null", input=noise(3000)[:, 0], sample_rate=RATE) as stream:
         stream.wait()
         take = stream.takes.save(tmp_path / "takes")
-    wet, again, warnings = rendered(take, tmp_path)
-    assert np.array_equal(wet, again) and not warnings, warnings
+    wet, again, verdict = rendered(take)
+    assert verdict.startswith("exact"), verdict

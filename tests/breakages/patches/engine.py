@@ -123,12 +123,6 @@ BREAKAGES = [
         "tests/engine/test_meters.py::test_peaks_are_held_by_channel_until_they_are_cleared",
     ),
     Breakage(
-        "a state copied in the middle of a callback",
-        "    return 1 if load_acquire(turn) == before else 0",
-        "    return 1",
-        "tests/engine/test_snapshot.py::test_a_copy_into_which_a_callback_fell_is_thrown_away",
-    ),
-    Breakage(
         "a device that comes back at full level at once",
         'e["open"]["goal"] = e["open"]["value"] = 0.0',
         "pass",

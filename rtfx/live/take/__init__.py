@@ -1,1 +1,0 @@
-"""Takes: the last minute of a stream, kept, saved and rendered again bit for bit."""

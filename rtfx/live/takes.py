@@ -1,0 +1,524 @@
+"""Takes: the last minute of a stream, saved so that it can be rendered again.
+
+The audio thread keeps its input and its output in rings, and logs what it takes up at which frame: a rig, a table of
+parameters, a gain's new target. A take is both recordings, the set list and these events. Rendering it plays the rig
+over the dry recording through the same callback. No state is saved: the rig starts from rest, `LEAD_SECONDS` before the
+wet recording or at the first frame of the stream, and where the wet recording begins it has forgotten where it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import math
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..audio import read_audio
+from ..effects.limiter import LARGEST
+from ..effects.table import BLOCKS
+from ..engine.engine import Engine
+from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG
+from ..engine.rig import EngineRig
+from ..errors import AudioFileError, PresetError, RtfxError, is_text, one_line, reason_of
+from ..files import free_name, read_file, replacement, write_file
+from ..host.fallback_folders import places
+from ..host.growing import GrowingWave
+from ..host.timeouts import STALLED_SECONDS, await_end, await_writing
+from ..loading.files import path_of
+from ..loading.load import Loader, load_presets
+from ..loading.loaded_preset import LoadedPreset
+from ..model import rtfx_json
+from ..model.spec import ModelSpec
+from ..model.update import with_weights
+from ..plan.chain import Plan
+from ..plan.layout import DOMAIN, RIG
+from ..plan.resolve import Models, Options
+from ..rig.blocks import BlockSpec
+from ..rig.edit import document
+from ..rig.set_list import load_set_list
+from ..units import db_from_gain
+from .controller import Controller
+
+VERSION = 3
+TAKE_SECONDS = 60.0
+LEAD_SECONDS = 10.0  # of the dry recording before the wet one
+SPARE_SECONDS = 2.5  # of the rings: what fills up while a take is copied out of them
+RING_SECONDS = TAKE_SECONDS + LEAD_SECONDS + SPARE_SECONDS
+POLL_SECONDS = 0.2
+PIECE = 1 << 16  # frames written at a time: how often it is seen that a slow disk gets on
+DRY, WET, EVENTS, LIST = ".dry.wav", ".wet.wav", ".events.json", ".yaml"
+
+# {"frame": n, ...} with "block": frames of a callback; one of GLIDES: its target; "rig": a number, "preset" and all
+# values by address as "set" where it is a new rig, else those that were turned
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Take:
+    """The end of a stream: what went in, what came out of its last part, what happened, and what is said of it."""
+
+    dry: np.ndarray
+    wet: np.ndarray
+    events: list[Event]
+    presets: list[LoadedPreset]
+    device: dict[str, Any]
+    about: dict[str, Any]
+
+
+class Takes:
+    """Follows an engine's log and saves takes while a stream plays. All methods are for control threads.
+
+    Parameters
+    ----------
+    loader : Loader
+        How the presets were loaded.
+    values : mapping
+        Those by address that the first preset was opened with, in place of those that it is written with.
+
+    Attributes
+    ----------
+    news : deque of str
+        One line for each take that is on the disk, or could not be written.
+    say : callable
+        Is told at once, while `close` waits for the disk.
+    error : str
+        The last take that could not be written, and why; empty if all could.
+    """
+
+    def __init__(self, engine: Engine, controller: Controller, loader: Loader, values: Mapping[str, Any]):
+        assert engine.rings is not None
+        self.news: deque[str] = deque()
+        self.say: Callable[[str], object] = self.news.append
+        self.error = ""
+        self._engine, self._rings, self._controller = engine, engine.rings, controller
+        self._loader, self._opened = loader, (controller.preset.name, dict(values))
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._before: dict[str, Event] = {}  # the last of each kind, of those that have left the rings
+        for name in GLIDES:
+            self._before[name] = {"frame": -1, name: float(engine.record[name]["target"])}
+        self._values: dict[int, dict[str, Any]] = {}  # of each rig, after the events
+        self._logged = 0
+        self._gap = 0  # no take may begin before this frame
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rtfx takes", daemon=True)
+        self._writers: list[threading.Thread] = []
+        self._moved = 0  # pieces written, of all takes
+
+    def start(self) -> None:
+        """Begin to follow the log; before the audio starts."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End that."""
+        self._stop.set()
+        await_end(self._thread, 2.0)
+
+    def _run(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        """Follow the log; forget what has left the rings."""
+        self._rings.prepare()
+        # Read before the log: a rig that was freed before now has nothing to log any more.
+        oldest = min((int(rig.record["number"]) for rig in list(self._engine.rigs.values())), default=0)
+        with self._lock:
+            self._follow()
+            while self._events and self._events[0]["frame"] < self._rings.head - self._rings.frames:
+                _sum_up(self._before, self._events.popleft())
+        published = self._engine.published
+        while published and published[0].number < oldest:
+            self._values.pop(published.popleft().number, None)
+
+    def _follow(self) -> None:
+        first, records = self._rings.log(self._logged)
+        if first > self._logged and len(records):
+            self._gap = int(records[0]["frame"])
+        self._logged = first + len(records)
+        known = {each.number: each for each in list(self._engine.published)}
+        for frame, kind, rig, number, value in records.tolist():
+            if kind == LOG_BLOCK:
+                self._events.append({"frame": frame, "block": number})
+            elif kind == LOG_GLIDE:
+                self._events.append({"frame": frame, GLIDES[number]: value})
+            elif rig in known and known[rig].origin:
+                preset, begun, primes = known[rig].origin
+                if kind == LOG_RIG:
+                    values = self._values[rig] = addressed(preset, begun)
+                    event = {"frame": number, "rig": rig, "preset": _name(preset), "set": values}
+                    self._events.append(event | ({"changed": True} if primes or known[rig].continues else {}))
+                elif values := dict(known[rig].tables).get(number):
+                    before, now = self._values.get(rig, {}), addressed(preset, values)
+                    self._values[rig] = now
+                    turned = {name: value for name, value in now.items() if before.get(name) != value}
+                    self._events.append({"frame": frame, "rig": rig, "set": turned})
+
+    def save(self, folder: str | Path | None = None, seconds: float = TAKE_SECONDS) -> Path:
+        """Save the last `seconds` on a thread of its own; return the set list's name.
+
+        Parameters
+        ----------
+        folder : path, optional
+            By default the working one. Where it cannot be written to, or has no room, the take goes where a recording
+            would go: to the working folder, the user's ``takes``, or the temporary folder.
+
+        Raises
+        ------
+        AudioFileError
+            No folder can be written to.
+        """
+        take = self._cut(seconds)
+        wanted = Path(folder) if folder is not None else Path.cwd()
+        bases = _bases(wanted, take.dry.nbytes + take.wet.nbytes)
+        base = next(bases, None)
+        if base is None:
+            raise AudioFileError(f"{wanted}: no take can be written there, nor anywhere else: make room on a disk")
+        if base.parent != wanted:
+            self.news.append(f"{wanted} cannot be written to: the take goes to {base.parent}")
+        writer = threading.Thread(target=self._write, args=(base, bases, take), name="rtfx take", daemon=True)
+        self._writers = [thread for thread in self._writers if thread.is_alive()] + [writer]
+        writer.start()
+        return base.parent / (base.name + LIST)
+
+    def close(self) -> None:
+        """Wait until all takes are on the disk, as long as it takes something."""
+        for writer in self._writers:
+            if not await_writing(writer, lambda: self._moved, lambda: self.say("writing the take: the disk is slow")):
+                self.error = f"a take is not whole: the disk has taken nothing for {STALLED_SECONDS:g} s"
+                self.news.append(self.error)
+
+    def _cut(self, seconds: float) -> Take:
+        """Return the last `seconds`, and what went in before them."""
+        rings, e = self._rings, self._engine.record
+        presets = [preset for preset in self._controller.presets if isinstance(preset, LoadedPreset)]
+        rate = float(e["sample_rate"])
+        with self._lock:
+            self._follow()
+            last = rings.head
+            events = sorted(
+                (event for event in self._events if event["frame"] < last), key=lambda event: event["frame"]
+            )
+            oldest = max(last - rings.frames + round(SPARE_SECONDS * rate / 2.0), self._gap, 0)
+            first = max(last - round(seconds * rate), oldest)
+            start = max(first - round(LEAD_SECONDS * rate), oldest)
+            before = self._until(start, events)
+            rig = before.get("rig", {})
+            preset = next((preset for preset in presets if _name(preset) == rig.get("preset")), None)
+            if preset:  # a model of another rate meets each frame at the same point of its own
+                start += (rig["frame"] - start) % _unit(preset.plan)
+                first = max(first, start)
+                before = self._until(start, events)
+            start, dry = rings.read(rings.dry, start, last)
+            _, wet = rings.read(rings.wet, first, last)
+        events = [*before.values(), *(event for event in events if event["frame"] >= start)]
+        about = {"version": VERSION, "start_frame": start, "lead_frames": len(dry) - len(wet), "outputs": wet.shape[1]}
+        if e["stop_frame"] >= 0:
+            about["stop_frame"] = int(e["stop_frame"])
+        fault = _fault(presets, preset, events, start, about["lead_frames"] / rate)
+        about |= {"exact": not fault, **({"fault": fault} if fault else {})}
+        name, values = self._opened
+        place = next((place for place, preset in enumerate(presets) if preset.name == name), 0)
+        about["opened"] = {"preset": place, "values": _plain(values), "cold": self._loader.cold}
+        models = self._loader.models
+        about["models"] = {"compat": models.compat, "inputs": models.inputs}
+        about["options"] = asdict(self._loader.options)
+        device = {"device": {"sample_rate": rate}, "global": {"limiter": bool(e["limit"])}}
+        events = [event | {"frame": event["frame"] - start} for event in events]
+        return Take(dry, wet, events, presets, device, about)
+
+    def _until(self, frame: int, events: Iterable[Event]) -> dict[str, Event]:
+        """Return the last event of each kind before a frame."""
+        before = dict(self._before)
+        for event in events:
+            if event["frame"] < frame:
+                _sum_up(before, event)
+        return before
+
+    def _write(self, base: Path, bases: Iterator[Path], take: Take) -> None:
+        """Write a take, elsewhere if it cannot be written; say what became of it. [own thread]"""
+        while True:
+            try:
+                self._write_parts(base, take)
+                break
+            except (OSError, RuntimeError, ValueError, RtfxError) as error:
+                reason = reason_of(error)
+                for path in base.parent.glob(f"{base.name}.*"):
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+            other = next(bases, None)
+            if other is None:
+                self.error = f"the take could not be written to {base}.*: {reason}"
+                self.news.append(self.error)
+                return
+            self.news.append(f"the take could not be written to {base}.* ({reason}): it goes to {other.parent}")
+            base = other
+        seconds = len(take.wet) / take.device["device"]["sample_rate"]
+        told = f"not exact: {take.about['fault']}" if "fault" in take.about else "exact"
+        self.news.append(f"{seconds:.0f} s saved as {base.name}.dry.wav, .wet.wav and .yaml, {told}")
+
+    def _write_parts(self, base: Path, take: Take) -> None:
+        import yaml  # type: ignore[import-untyped]
+
+        for part, frames in ((DRY, take.dry), (WET, take.wet)):
+            rate = round(take.device["device"]["sample_rate"])
+            with (
+                replacement(f"{base}{part}") as path,
+                contextlib.closing(GrowingWave(path, rate, frames.shape[1])) as wave,
+            ):
+                for first in range(0, len(frames), PIECE):
+                    wave.write(frames[first : first + PIECE])
+                    self._moved += 1
+        write_file(f"{base}{EVENTS}", "[" + ",\n".join(map(json.dumps, take.events)) + "]\n")
+        presets = []
+        for preset in take.presets:
+            assert preset.source is not None
+            chain = tuple(self._kept(block, preset, base) for block in preset.source.chain)
+            presets.append(document(replace(preset.source, name=_name(preset), chain=chain)))
+        text = {"version": 1, **take.device, "presets": presets, "take": take.about}
+        form = {"sort_keys": False, "width": 120, "default_flow_style": None, "allow_unicode": True}
+        write_file(f"{base}{LIST}", yaml.dump(text, None, getattr(yaml, "CSafeDumper", yaml.SafeDumper), **form))
+
+    def _kept(self, block: BlockSpec, preset: LoadedPreset, base: Path) -> BlockSpec:
+        """Return a block with the name of its file; what cannot be read again by its name gets a file with the take."""
+        block = replace(block, values=_plain(block.values), weights=None)
+        if block.file is None or str(block.file).startswith("random:"):
+            return block
+        path, plays = None, BLOCKS[block.type].file
+        with contextlib.suppress(RtfxError):  # the file has been removed
+            path = path_of(block)
+        if path is not None and is_text(str(path.resolve())) and not (preset.learned and plays == "model"):
+            return replace(block, file=str(path.resolve()))
+        target = base.parent / f"{base.name}.{block.id}{'.json' if plays == 'model' else '.wav'}"
+        target = free_name(target) if target.exists() else target
+        if plays == "model":
+            spec = block.file if isinstance(block.file, ModelSpec) else self._loader.models.of(block)
+            played = next(each.spec for each in preset.blocks if each.id == block.id)
+            rtfx_json.save(with_weights(spec, played) if preset.learned else spec, target)
+        elif path is not None:
+            shutil.copyfile(path, target)
+        return replace(block, file=target.name)
+
+
+def _bases(wanted: Path, size: float) -> Iterator[Path]:
+    """Yield paths without their ends, ``take`` or ``take-2`` and so on, whose names have been taken."""
+    for folder in places(wanted, size):
+        for number in itertools.count(1):
+            base = folder / ("take" if number == 1 else f"take-{number}")
+            if any(folder.glob(f"{base.name}.*")):
+                continue
+            try:
+                (folder / (base.name + LIST)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            except OSError:
+                break
+            yield base
+            break
+
+
+def _sum_up(before: dict[str, Event], event: Event) -> None:
+    """Note an event as the last of its kind; what was turned of the rig that was taken up last is in that event."""
+    kind = next(name for name in event if name != "frame")
+    if kind != "rig" or "preset" in event:
+        before[kind] = event
+    elif before.get("rig", {}).get("rig") == event["rig"]:
+        before["rig"] = before["rig"] | {"set": before["rig"]["set"] | event["set"]}
+
+
+def _unit(plan: Plan) -> int:
+    """Return after how many frames of the stream a plan's models of other rates, and strides, begin anew."""
+    rig = plan.arena[: RIG.itemsize].view(RIG)[0]
+    domains = plan.arena[rig["domains"] :][: rig["domain_count"] * DOMAIN.itemsize].view(DOMAIN)
+    strides = (block.source.playing.period for block in plan.blocks if block.source.playing)
+    return math.lcm(*domains["down"].tolist()) * math.lcm(*strides)
+
+
+def _fault(
+    presets: Sequence[LoadedPreset], first: LoadedPreset | None, events: Sequence[Event], start: int, lead: float
+) -> str:
+    """Return why a take cannot be rendered exactly, "" if it can; `first` plays when its `lead` seconds begin."""
+    faults = [f"{_name(preset)} was given other weights while it played" for preset in presets if preset.learned]
+    if any("changed" in event and event["frame"] >= start for event in events):
+        faults.append("a chain or a model was changed in it")
+    for block in first.blocks if first and start else ():
+        rate = first.plan.sample_rate if first else 0.0
+        if block.playing and (block.playing.recurrent or block.memory_frames(rate) > lead * rate):
+            faults.append(f"{block.id} remembers more than the {lead:.0f} s before it")
+    return "; ".join(faults)
+
+
+def _name(preset: LoadedPreset) -> str:
+    """Return the name of a preset as a set list can hold it."""
+    return "".join(character if is_text(character) else "?" for character in preset.name)
+
+
+def addressed(preset: LoadedPreset, values: Sequence[Mapping]) -> dict[str, Any]:
+    """Return values by ``block.name``."""
+    both = zip(preset.blocks, values, strict=True)
+    return {f"{block.id}.{key}": value for block, given in both for key, value in _plain(given).items()}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+
+
+def is_take(path: str | Path) -> bool:
+    """Tell whether a set list is a take: it has the key at the start of a line."""
+    try:
+        return any(line.startswith(b"take:") for line in read_file(path).splitlines())
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """Say in one line that a take holds something else than was written there."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        found = f"{type(error).__name__}: {one_line(error)[:80]}"
+        raise PresetError(f"{path}: this take is damaged ({found}): is it as it was saved?") from error
+
+
+class Replay:
+    """A take made ready to render.
+
+    Attributes
+    ----------
+    verdict : str
+        Whether the result is the wet recording bit for bit, and what is known of the reasons if not.
+
+    Raises
+    ------
+    PresetError
+        The file is no take, or of another version.
+    """
+
+    def __init__(self, path: str | Path):
+        import yaml  # type: ignore[import-untyped]
+
+        self.verdict = ""
+        self._path = Path(path)
+        self._base = self._path.with_suffix("")
+        with _understood(self._path):
+            self._set_list = load_set_list(self._path, BLOCKS)
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            self._take: dict[str, Any] = yaml.load(read_file(self._path), loader)["take"]  # noqa: S506
+            if self._take.get("version") != VERSION:
+                raise PresetError(f"{path}: take: version is {self._take.get('version')!r}, expected {VERSION}")
+            self._rate = float(self._set_list.device["sample_rate"])
+            try:
+                self._events: list[Event] = json.loads(read_file(f"{self._base}{EVENTS}"))
+            except OSError as error:
+                raise PresetError(f"{self._base}{EVENTS}: {reason_of(error).lower()}: a take needs it") from error
+
+    def process(
+        self, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
+    ) -> tuple[Iterator[np.ndarray], int]:
+        """Return (blocks of the output, its channels), for `render_file`; set the verdict.
+
+        Raises
+        ------
+        AudioFileError
+            The recording does not fit the take.
+        """
+        if sample_rate != round(self._rate):
+            raise AudioFileError(f"the recording has {sample_rate} Hz, expected the take's {self._rate:g} Hz")
+        with _understood(self._path):
+            y = self._played(np.concatenate([np.zeros((0, channels), np.float32), *blocks]))
+            y = y[int(self._take["lead_frames"]) :]
+            self.verdict = self._compared(y)
+        return iter([y]), y.shape[1]
+
+    def _played(self, dry: np.ndarray) -> np.ndarray:
+        take, channels = self._take, dry.shape[1]
+        loader = Loader(
+            self._rate, Models(**take["models"]), Options(**take["options"]), take["opened"]["cold"], channels
+        )
+        loaded, _ = load_presets(self._set_list.presets, take["opened"]["preset"], take["opened"]["values"], loader)
+        presets = {preset.name: preset for preset in loaded}
+        engine = Engine(
+            self._rate,
+            channels,
+            take["outputs"],
+            device_inputs=channels,
+            device_outputs=take["outputs"],
+            live=take["start_frame"] == 0,
+            limiter=bool(self._set_list.globals.get("limiter", True)),
+            loudest=float(LARGEST),  # the dry recording holds what was left of louder samples
+        )
+        engine.record["clock"] = take["start_frame"]
+        engine.stop_at(take.get("stop_frame", -1))
+        rigs: dict[int, tuple[LoadedPreset, EngineRig, list[dict]]] = {}
+        events = deque(self._events)
+        y = np.zeros((len(dry), take["outputs"]), np.float32)
+        place, origin, block = 0, 0, 64
+        while place < len(dry):
+            while events and events[0]["frame"] <= place:
+                event = events.popleft()
+                if "block" in event:
+                    origin, block = event["frame"], event["block"]
+                elif "rig" in event:
+                    _take_up(event, engine, presets, rigs)
+                for name in event.keys() & {*GLIDES}:
+                    for cell in ("target", "goal", "value") if event["frame"] < 0 else ("target",):
+                        engine.record[name][cell] = event[name]
+            engine.reclaim()
+            until = min(events[0]["frame"], len(dry)) if events else len(dry)
+            inside = (place - origin) % block  # of a callback: one of many frames is cut, and an event may lie at a cut
+            size = block - inside if inside else max((until - place) // block * block, block)
+            end = min(place + size, until)
+            y[place:end] = engine.drive(dry[place:end], block)
+            place = end
+        return y
+
+    def _compared(self, y: np.ndarray) -> str:
+        name = f"{self._base.name}{WET}"
+        try:
+            wet = read_audio(f"{self._base}{WET}")[0]
+        except AudioFileError as error:
+            return f"{error}: whether it is exact is not known"
+        if wet.shape != y.shape:
+            return f"not exact: {name} has (frames, channels) {wet.shape}, expected {y.shape}"
+        error = np.abs(wet.astype(np.float64) - y).max(axis=1, initial=0.0)
+        wrong = np.flatnonzero(error) / self._rate
+        if not len(wrong):
+            return f"exact, {name} bit for bit"
+        worst = f"{db_from_gain(float(error.max())):.0f} dBFS, between {wrong[0]:.1f} s and {wrong[-1]:.1f} s"
+        reason = self._take.get("fault") or "was a file changed since?"
+        return f"not exact: {name} differs by up to {worst}: {reason}"
+
+
+def _take_up(event: Event, engine: Engine, presets: Mapping[str, LoadedPreset], rigs: dict[int, tuple]) -> None:
+    """Play a rig, or turn one that plays."""
+    number, given = event["rig"], event["set"]
+    if "preset" in event:
+        preset = presets[event["preset"]]
+        values = _turned(preset, preset.now(), given)
+        preset.build(values)
+        rig = preset.instance(values)
+        engine.publish(rig)
+        for gone in [each for each, (_, rig, _) in rigs.items() if rig.address not in engine.rigs]:
+            del rigs[gone]
+        rigs[number] = preset, rig, values
+    elif number in rigs:
+        preset, rig, values = rigs[number]
+        values = _turned(preset, values, given)
+        rig.glide_to(values)
+        rigs[number] = preset, rig, values
+
+
+def _turned(preset: LoadedPreset, values: Sequence[Mapping], given: Mapping[str, Any]) -> list[dict]:
+    """Return values of a preset's blocks with those that are given by ``block.name``."""
+    both = zip(preset.blocks, values, strict=True)
+    return [{name: given.get(f"{block.id}.{name}", value) for name, value in old.items()} for block, old in both]
