@@ -157,8 +157,8 @@ class Takes:
                     values = self._values[rig] = addressed(preset, begun)
                     event = {"frame": number, "rig": rig, "preset": _name(preset), "set": values}
                     self._events.append(event | ({"changed": True} if primes or known[rig].continues else {}))
-                elif values := dict(known[rig].tables).get(number):
-                    before, now = self._values.get(rig, {}), addressed(preset, values)
+                elif table := dict(known[rig].tables).get(number):
+                    before, now = self._values.get(rig, {}), addressed(preset, table)
                     self._values[rig] = now
                     turned = {name: value for name, value in now.items() if before.get(name) != value}
                     self._events.append({"frame": frame, "rig": rig, "set": turned})
@@ -405,7 +405,7 @@ class Replay:
     """
 
     def __init__(self, path: str | Path):
-        import yaml  # type: ignore[import-untyped]
+        import yaml
 
         self.verdict = ""
         self._path = Path(path)
@@ -490,11 +490,11 @@ class Replay:
             return f"{error}: whether it is exact is not known"
         if wet.shape != y.shape:
             return f"not exact: {name} has (frames, channels) {wet.shape}, expected {y.shape}"
-        error = np.abs(wet.astype(np.float64) - y).max(axis=1, initial=0.0)
-        wrong = np.flatnonzero(error) / self._rate
+        apart = np.abs(wet.astype(np.float64) - y).max(axis=1, initial=0.0)
+        wrong = np.flatnonzero(apart) / self._rate
         if not len(wrong):
             return f"exact, {name} bit for bit"
-        worst = f"{db_from_gain(float(error.max())):.0f} dBFS, between {wrong[0]:.1f} s and {wrong[-1]:.1f} s"
+        worst = f"{db_from_gain(float(apart.max())):.0f} dBFS, between {wrong[0]:.1f} s and {wrong[-1]:.1f} s"
         reason = self._take.get("fault") or "was a file changed since?"
         return f"not exact: {name} differs by up to {worst}: {reason}"
 

@@ -268,8 +268,8 @@ def test_what_has_left_the_rings_is_forgotten(finite, short, tmp_path):
     finally:
         band.close()
     assert band.engine._number > 60 and max(kept[80:]) <= max(kept[:80]) + 6, "as many as the rings hold"
-    _, _, verdict = rendered(tmp_path / "take.yaml")
-    assert verdict.startswith("exact")
+    wet, again, _ = rendered(tmp_path / "take.yaml")
+    assert np.abs(wet - again).max() < 1e-6, "the lead is short here"
 
 
 def test_live_on_the_null_device_and_back_by_the_command(finite, short, tmp_path, capsys, monkeypatch):
