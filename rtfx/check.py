@@ -20,8 +20,8 @@ from .errors import DeviceError, RtfxError
 from .find import find_preset
 from .host.choose import choose
 from .host.devices import devices, find, sample_rates
+from .host.hosts import measured_block
 from .host.null import BLOCK_FRAMES
-from .host.probe import block_frames
 from .loading.load import Loader
 from .loading.loaded_preset import LoadedPreset
 from .loading.loudness import guitars, mean_loudness
@@ -176,7 +176,7 @@ def _asked_for(set_list: SetList) -> int | None:
             return None
         stated = device.get("sample_rate")
         rate = float(stated) if stated in sample_rates(choice.output) else choice.output.sample_rate
-        return block_frames(choice, rate, device.get("latency"))
+        return measured_block(choice, rate, device.get("latency"))
     except DeviceError:
         return None
 

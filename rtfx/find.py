@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import AudioFileError, NotAModelFile, PresetError, RtfxError, closest, quoted, same_accents, same_name
@@ -35,6 +37,20 @@ def user_cache() -> Path:
     import platformdirs
 
     return Path(os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx"))
+
+
+def writable_folders(wanted: Path, need_bytes: float) -> Iterator[Path]:
+    """Yield folders that seem writable and have room: `wanted`, the current one, the user's, the temporary one.
+
+    Whether a file can be made there shows only when it is made.
+    """
+    import tempfile
+
+    for folder in dict.fromkeys((wanted, Path.cwd(), user_folder() / "takes", Path(tempfile.gettempdir()))):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free >= need_bytes and os.access(folder, os.W_OK):
+                yield folder
 
 
 def find_model(name: str | Path, beside: Sequence[Path] = ()) -> Path:

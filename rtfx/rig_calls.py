@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .engine.offline import Offline
 from .errors import UsageError
-from .host.convert import at_rate, planar
+from .host.render import at_rate, planar
 from .plan.chain import Plan
 from .rig.set_list import Preset
 

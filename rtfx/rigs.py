@@ -17,8 +17,7 @@ from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
 from .errors import UsageError
 from .find import find_preset
-from .host.convert import at_rate
-from .host.files import Rendered, render_file
+from .host.render import Rendered, at_rate, render_file
 from .live.held_models import Owned
 from .live.interrupt import end_when_interrupted
 from .live.open import open_stream

@@ -9,8 +9,8 @@ import numpy as np
 
 from .errors import DeviceError
 from .host.choose import Wanted, choose
+from .host.device import JACK
 from .host.hosts import open_host
-from .host.jack_devices import JACK
 from .host.jack_host import JackHost
 from .kernels.jit import kernel
 from .kernels.memory import floats, records

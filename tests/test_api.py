@@ -12,7 +12,7 @@ import soxr
 import rtfx
 from rtfx.api import Model, Rig
 from rtfx.errors import RtfxError, UnsupportedInput, UsageError
-from rtfx.host.convert import at_rate
+from rtfx.host.render import at_rate
 from rtfx.model.nodes import Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec

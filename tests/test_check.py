@@ -13,7 +13,7 @@ import soundfile
 import rtfx.check as checks
 from rtfx.check import check
 from rtfx.errors import PresetError
-from rtfx.host.devices import Device
+from rtfx.host.device import Device
 from rtfx.model.nodes import Dense, Input
 from rtfx.model.rtfx_json import save
 from rtfx.model.spec import ModelSpec
@@ -218,7 +218,7 @@ def test_the_block_is_the_one_asked_for_then_the_set_lists_then_the_devices(fold
         checks, "choose", lambda *args, **kwargs: SimpleNamespace(output=SimpleNamespace(sample_rate=RATE))
     )
     monkeypatch.setattr(checks, "sample_rates", lambda device: [int(RATE)])
-    monkeypatch.setattr(checks, "block_frames", lambda choice, rate, latency: 1024)
+    monkeypatch.setattr(checks, "measured_block", lambda choice, rate, latency: 1024)
     assert check(path).block_frames == 1024
     stated = written(folder, presets("{type: gain}") + "device: {block: 128}\n")
     assert check(stated).block_frames == 128

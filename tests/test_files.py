@@ -17,7 +17,7 @@ from rtfx.batch.ledger import Ledger
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import AudioFileError, ModelError, PresetError, RtfxError
 from rtfx.files import free_name, oddity, part_of, replacement, sweep, target_of, write_file
-from rtfx.host import remember
+from rtfx.host import choose
 from rtfx.host.wave import Writer
 from rtfx.model.load import load
 from rtfx.model.write.save import save
@@ -39,7 +39,7 @@ def write_set_list(path) -> None:
 
 
 def remember_channel(path) -> None:
-    assert remember.remember_channel("card", 2)
+    assert choose.remember_channel("card", 2)
 
 
 # what writes a file, and the file's name
@@ -60,7 +60,7 @@ writers = pytest.mark.parametrize(("write", "name"), WRITERS.values(), ids=list(
 
 @pytest.fixture(autouse=True)
 def own_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(remember, "memory_file", lambda: tmp_path / "devices.json")
+    monkeypatch.setattr(choose, "memory_file", lambda: tmp_path / "devices.json")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
         Words of whatever was wrong. No half file is left in either case.
     """
     from ..engine.offline import BLOCK_FRAMES
-    from ..host.files import render_file
+    from ..host.render import render_file
 
     with pool(jobs) as workers:
 

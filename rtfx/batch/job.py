@@ -90,7 +90,7 @@ class Outcome:
 
     Parameters
     ----------
-    rendered : host.files.Rendered or None
+    rendered : host.render.Rendered or None
         None if it failed, or was finished before.
     error : RtfxError or None
     seconds : float
@@ -112,7 +112,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         Words of whatever was wrong; no half file is left.
     """
     from ..engine.offline import BLOCK_FRAMES
-    from ..host.files import render_file
+    from ..host.render import render_file
 
     flags, gains = job.flags, job.gains(rig)
 

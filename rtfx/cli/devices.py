@@ -18,8 +18,7 @@ NULL_LINE = "  null  the built-in device without hardware: rtfx play --device nu
 @debug_option
 def command(as_json: bool) -> None:
     """List sound devices: > marks the default input, < the default output, * both."""
-    from ..host.devices import devices, sample_rates
-    from ..host.route import route_name
+    from ..host.devices import devices, route_name, sample_rates
 
     found = devices()
     for device in found:

@@ -145,7 +145,8 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
 def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str, Any]) -> Stream:
     """Open the stream; wait for a device that was named and is not there yet, as for one that was lost."""
     from ..host.device import Missing
-    from ..host.reopen import look_anew, presence
+    from ..host.hosts import presence
+    from ..host.portaudio import renew_if_begun
 
     begun, seconds = time.monotonic(), more["seconds"]
     said: set[str] = set()
@@ -162,7 +163,7 @@ def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str
         while presence() == seen and time.monotonic() - tried < RETRY_SECONDS:
             time.sleep(LOOK_SECONDS)
         if presence() != seen:
-            look_anew()
+            renew_if_begun()
 
 
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
@@ -210,7 +211,7 @@ def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, 
 
     One that plays a file on the null device stays there: it would begin anew.
     """
-    from ..host.route import own_standard_error
+    from ..host.portaudio import own_standard_error
     from ..live.reconnect import Arrival, Reconnection
     from ..ui import keyboard, session, view
 
@@ -256,7 +257,7 @@ def _check_record(source: str | None, record: str | None) -> None:
 
 def _remember(stream: Stream, asked: dict[str, Any]) -> None:
     """Keep what was named of devices for the next start; a monitor is for once only."""
-    from ..host.remember import remember_channel, remember_devices
+    from ..host.choose import remember_channel, remember_devices
 
     if stream.opened is None:
         return

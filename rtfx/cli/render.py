@@ -117,7 +117,7 @@ def _render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int
     if len(paths) != 2 or wrong:
         found = ", ".join(wrong) or f"{len(paths)} paths"
         raise UsageError(f"found {found}, expected IN OUT {what}: a take is rendered as it was played")
-    from ..host.files import render_file
+    from ..host.render import render_file
     from ..live.takes import Replay
 
     replay = Replay(what)

@@ -1,20 +1,21 @@
-"""The pair of devices to play on, and what the user should know about it."""
+"""The pair of devices to play on, what the user should know about it, and what is remembered from start to start."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import DeviceError
+from ..files import read_file, write_file
 from . import jack
-from .builtin import drifts, is_builtin
-from .device import Device
-from .devices import devices, find
+from .device import ALSA, Device, drifts, is_builtin
+from .devices import devices, find, route_name
 from .jack_devices import jack_devices
-from .pipewire import PACKAGE
-from .remember import remembered_device
-from .route import ALSA, route_name
 
 NULL = "null"
+PACKAGE = "PipeWire runs, but its JACK library is missing, which is the fast way to it: sudo apt install pipewire-jack"
+REMEMBERED = ("in_channel", "devices")  # parts of the file
 PLUGINS = ("default", "pipewire", "pulse")  # ALSA's names of the sound server
 ALLOW_FEEDBACK = "press m to unmute, or start with --allow-feedback"
 Wanted = str | int | None
@@ -29,7 +30,7 @@ class Choice:
     input, output : Device or None
         Both None: the built-in null device. `input` alone None: no input was needed and none exists.
     route : str
-        JACK, PipeWire's JACK, ALSA, Core Audio, ..., or null.
+        The way to the card: JACK, PipeWire's JACK, ALSA, Core Audio, ..., or null.
     notes : tuple of str
         Lines for the user.
     mute_reason : str
@@ -84,7 +85,8 @@ def choose(
         return Choice(None, None, NULL, (f"{error}; playing on the null device, without sound",))
     if not known and not named:
         return Choice(None, None, NULL, ("no sound device found: playing on the null device, without sound",))
-    notes, lacking = [], ""
+    notes: list[str] = []
+    lacking = ""
     if input_device is None and output_device is None and wanted_in is not None:
         lacking = _lacks(wanted_in, known)
         wanted_in, wanted_out = None if lacking == "input" else wanted_in, None if lacking == "output" else wanted_out
@@ -106,17 +108,17 @@ def choose(
             f"input {source.name!r} and output {target.name!r} are different devices: their clocks may drift "
             "apart, which clicks now and then; one interface for both does not"
         )
-    howls = "" if allow_feedback or not need_input else _howls(source, target, wanted_in is not None)
-    mute_reason = f"muted: {howls} would howl: {ALLOW_FEEDBACK}" if howls else ""
+    loop = "" if allow_feedback or not need_input else _feedback(source, target, wanted_in is not None)
+    mute_reason = f"muted: {loop} would howl: {ALLOW_FEEDBACK}" if loop else ""
     return Choice(source, target, route_name(target.host_api), tuple(notes), mute_reason)
 
 
-def _howls(source: Device | None, target: Device, named: bool) -> str:
-    """Return what would howl, "" if nothing would: a monitor that nobody has named, or the output's own."""
+def _feedback(source: Device | None, target: Device, named: bool) -> str:
+    """Return what would feed the output back: a monitor that nobody has named, or the output's own; "": nothing."""
     if source and source.monitor and not named:
-        return f"the only input there is, {source.name!r}, hears what is played, and"
+        return f"the only input there is, {source.name!r}, repeats what is played, and"
     if source and source.key == f"{target.key}.monitor":
-        return f"{source.name!r} hears what is played, and"
+        return f"{source.name!r} repeats what is played, and"
     if source and is_builtin(source, "input") and is_builtin(target, "output"):
         return f"{source.name!r} and {target.name!r} are built in and"
     return ""
@@ -128,7 +130,7 @@ def _plugin(wanted: Wanted) -> Wanted:
 
 
 def _unnamed() -> list[Device]:
-    """Return the devices to choose from if none is named: PortAudio is not begun where JACK or PipeWire has them."""
+    """Return the devices to choose from if none is named: PortAudio is not loaded where JACK or PipeWire has them."""
     behind_jack = jack_devices()
     keys = {device.key for device in behind_jack}
     others = {remembered_device(side) for side in ("input", "output")} - keys - {None}
@@ -136,12 +138,12 @@ def _unnamed() -> list[Device]:
         return behind_jack
     if jack.route() != jack.PIPEWIRE_ROUTE:
         return devices()
-    # ALSA's ways to PipeWire are there also while it has no device, and then nothing is heard
+    # ALSA's ways to PipeWire are listed also while it has no device, and then nothing sounds
     return [device for device in devices() if device.host_api != ALSA or device.name not in PLUGINS]
 
 
 def _lacks(wanted: str | int, known: list[Device]) -> str:
-    """Return the side that the one named device has not, "" if it has both or is not there at all."""
+    """Return the side that the named device lacks, "" if it has both or does not exist."""
     lacking = []
     for side in ("input", "output"):
         try:
@@ -154,10 +156,8 @@ def _lacks(wanted: str | int, known: list[Device]) -> str:
 
 def _pick(wanted: Wanted, side: str, known: list[Device], required: bool) -> Device | None:
     if wanted is not None:
-        if required or any(getattr(d, f"{side}_channels") for d in known):
-            return find(wanted, side, known)
-        return None
-    usable = [d for d in known if getattr(d, f"{side}_channels")]
+        return find(wanted, side, known) if required or any(d.channels(side) for d in known) else None
+    usable = [d for d in known if d.channels(side)]
     key = remembered_device(side)
     remembered = [d for d in usable if d.key == key]
     default = next(iter(remembered or (d for d in usable if getattr(d, f"default_{side}"))), None)
@@ -170,7 +170,7 @@ def _pick(wanted: Wanted, side: str, known: list[Device], required: bool) -> Dev
 def _same_api(
     source: Device, target: Device, wanted_in: Wanted, wanted_out: Wanted, known: list[Device]
 ) -> tuple[Device, Device]:
-    """Return an input and an output of one host API, which one stream cannot leave: what was named stays."""
+    """Return an input and an output of one host API, as one stream needs them; a device that was named stays."""
     inputs = [d for d in known if d.host_api == target.host_api and d.input_channels and not d.monitor]
     outputs = [d for d in known if d.host_api == source.host_api and d.output_channels]
     if wanted_in is None and inputs:
@@ -181,3 +181,57 @@ def _same_api(
         f"input {source.label!r} and output {target.label!r} belong to different host APIs: "
         "choose both from one, by number: see rtfx devices"
     )
+
+
+def memory_file() -> Path:
+    """Return the path of the file of what is remembered, in the user's configuration folder."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("rtfx", appauthor=False)) / "devices.json"
+
+
+def remembered_channel(device_name: str) -> int | None:
+    """Return the input channel (from 1) last chosen on this device, or None; a damaged file counts as none."""
+    channel = _read("in_channel").get(device_name)
+    return channel if isinstance(channel, int) and not isinstance(channel, bool) and channel >= 1 else None
+
+
+def remembered_device(side: str) -> str | None:
+    """Return the key of the "input" or "output" device that was named last, or None."""
+    key = _read("devices").get(side)
+    return key if isinstance(key, str) and key else None
+
+
+def remember_channel(device_name: str, channel: int) -> bool:
+    """Store the input channel (from 1) of this device and tell whether that worked."""
+    return _write("in_channel", {device_name: channel})
+
+
+def remember_devices(keys: dict[str, str]) -> bool:
+    """Store the keys of devices by side and tell whether that worked."""
+    return _write("devices", keys)
+
+
+def _write(part: str, entries: dict) -> bool:
+    """Add entries to a part of the file.
+
+    The file is replaced in one step, so that a crash or a second rtfx leaves the old or the new one, never half of it.
+    """
+    path = memory_file()
+    content = {name: _read(name) for name in REMEMBERED}
+    content[part] |= entries
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, json.dumps(content, indent=1))
+    except OSError:  # a read-only home: the choice then holds for this session
+        return False
+    return True
+
+
+def _read(part: str) -> dict:
+    try:
+        content = json.loads(read_file(memory_file()))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = content.get(part) if isinstance(content, dict) else None
+    return dict(entries) if isinstance(entries, dict) else {}

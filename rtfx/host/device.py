@@ -1,10 +1,33 @@
-"""One sound device, whichever host API it belongs to."""
+"""One sound device: what it is, what its name says of it, and whether it still plays."""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ..errors import DeviceError
+
+ALSA, JACK = "ALSA", "JACK Audio Connection Kit"  # host APIs by PortAudio's names; PipeWire's devices are behind JACK
+CARDS = Path("/proc/asound/cards")  # Linux: a line each card
+
+STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # without a block; Bluetooth takes its time to begin
+UNWATCHED_SECONDS = 0.5  # nobody looked: the process was suspended, and so was its sound
+PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"  # moved: to another sample rate
+
+BUILTIN_INPUT = re.compile(
+    r"built-?in|internal mic|macbook.*microphone|imac.*microphone|microphone array|\bdmic\b|digital mic", re.I
+)
+BUILTIN_OUTPUT = re.compile(
+    r"built-?in|internal speaker|macbook.*speaker|imac.*speaker|speakers? \(realtek|\bspeaker\b.*\bsof\b", re.I
+)
+NOT_SPEAKERS = re.compile(r"head(phone|set)|hdmi|displayport|s/?pdif|iec958|line ?out", re.I)
+ONBOARD = re.compile(r"hda[ -]?intel|hda analog|hda generic|\bsof-|snd_soc|acp\d|\bavs_", re.I)
+# ALSA and JACK names that stand for whatever card there is
+GENERIC = re.compile(r"^(default|sysdefault|pulse|pipewire|dmix|dsnoop|system|built-in audio.*)\b", re.I)
 
 
 class Missing(DeviceError):
@@ -20,7 +43,7 @@ class Device:
     key : str
         What names it from start to start: PipeWire's node.name, else its name.
     monitor : bool
-        As an input it repeats what an output plays: taken only if it is named, since a rig that hears itself howls.
+        As an input it repeats what an output plays: taken only if it is named, since it would howl.
     input_ports, output_ports : tuple of str
         The full names of its ports, channel by channel, where it is behind JACK.
     portaudio : int
@@ -51,3 +74,121 @@ class Device:
     @property
     def label(self) -> str:
         return f"{self.name}, {self.host_api}"
+
+    def channels(self, side: str) -> int:
+        """Return how many channels it has on the "input" or "output" side."""
+        return self.input_channels if side == "input" else self.output_channels
+
+
+def drifts(source: Device, target: Device) -> bool:
+    """Tell whether two devices have different clocks; those behind JACK share the server's."""
+    if source.index == target.index or source.host_api == JACK:
+        return False
+    return _card(source) != _card(target)
+
+
+def _card(device: Device) -> str:
+    """Return the part of a name that two sides of one card share."""
+    if device.host_api == ALSA:
+        hit = re.search(r"\(hw:(\d+|\w+),", device.name)
+    else:  # Windows: "Microphone (Scarlett 2i2 USB)"
+        hit = re.search(r"\(([^()]+(?:\([^()]*\))?[^()]*)\)", device.name)
+    return hit.group(1) if hit else device.name
+
+
+def cards() -> str:
+    """Return Linux's list of sound cards, "" elsewhere."""
+    return CARDS.read_text(errors="replace") if CARDS.exists() else ""
+
+
+def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
+    """Guess from its name whether a device is a computer's own microphone or loudspeakers.
+
+    A wrong yes costs a key press, a wrong no a howl: so an onboard card counts as microphone and loudspeakers unless
+    its name says otherwise.
+
+    Parameters
+    ----------
+    side : str
+        "input": a microphone; "output": loudspeakers.
+    listed : str, optional
+        In place of `cards()`, which tells what a generic name stands for.
+    """
+    if side == "output" and NOT_SPEAKERS.search(device.name):
+        return False
+    if (BUILTIN_INPUT if side == "input" else BUILTIN_OUTPUT).search(device.name):
+        return True
+    if device.host_api not in (ALSA, JACK):
+        return False
+    if ONBOARD.search(device.name):
+        return True
+    if not GENERIC.search(device.name):
+        return False
+    lines = re.findall(r"^\s*\d+ \[.*$", cards() if listed is None else listed, re.M)
+    return bool(lines) and all(ONBOARD.search(line) for line in lines)
+
+
+class Watch:
+    """Tells whether the engine's clock still moves.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns the frames processed so far.
+    """
+
+    def __init__(self, clock: Callable[[], int]):
+        self._clock, self._first = clock, clock()
+        self._seen = (self._first, time.monotonic(), time.monotonic())  # clock, when it moved, when it was looked at
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the device has called for nothing during seconds in which somebody looked."""
+        clock, moved, looked = self._seen
+        now, clock_now = time.monotonic(), self._clock()
+        if clock_now != clock or now - looked > UNWATCHED_SECONDS:
+            moved = now
+        self._seen = (clock_now, moved, now)
+        return now - moved > (STALL_SECONDS if clock_now > self._first else FIRST_BLOCK_SECONDS)
+
+
+class DeviceStream:
+    """What a stream through JACK and one through PortAudio have in common. All methods: control thread.
+
+    Parameters
+    ----------
+    source, target : Device
+        `source` None: nothing comes in.
+    route : str
+        The name of the way to the sound card.
+    sample_rate : float
+        Hz.
+    """
+
+    def __init__(self, engine: Any, source: Device | None, target: Device, route: str, sample_rate: float):
+        self.engine, self.route, self.sample_rate = engine, route, sample_rate
+        self.input_name, self.output_name = source.name if source else "none", target.name
+        self.name = target.name if source is None or source.name == target.name else f"{source.name} > {target.name}"
+        self._rate_now = sample_rate  # as `state` has last seen it
+
+    @property
+    def active(self) -> bool:
+        """False when the device has gone, has another rate, or has called for nothing for seconds."""
+        return self.state() == PLAYING
+
+    def state(self) -> str:
+        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
+        raise NotImplementedError
+
+    def trouble(self) -> str:
+        """Return in a line why there is no sound, "" while there is."""
+        state = self.state()
+        if state == MOVED:
+            return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate_now:g} Hz"
+        if state == STALLED:
+            return f"{self.name} has not asked for sound for {STALL_SECONDS:g} s"
+        return self._why_gone() if state == GONE else ""
+
+    def _why_gone(self) -> str:
+        """Return in a line why the device has gone."""
+        return f"{self.name} has stopped: is it still plugged in?"

@@ -1,21 +1,37 @@
-"""Sound devices: listing them, finding one by index or part of its name, and wording what PortAudio refuses."""
+"""All sound devices: listing them along every way to the sound card, finding one by index or part of its name.
+
+On Linux a running JACK comes first, then PipeWire through its own libjack, both without PortAudio; then ALSA.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import Any
 
 from ..errors import DeviceError, did_you_mean
-from .device import Device, Missing
-from .jack_devices import JACK, jack_devices
-from .restart_portaudio import renew_if_servers_changed
-from .route import preferred_apis, quiet, sounddevice
+from . import jack
+from .device import ALSA, JACK, Device, Missing
+from .jack_devices import jack_devices
+from .portaudio import quiet, renew_if_servers_changed, sounddevice
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about
+PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
+
+
+def preferred_apis() -> tuple[str, ...]:
+    """Return host API names, best first."""
+    return PREFERRED.get("linux" if sys.platform.startswith("linux") else sys.platform, ())
+
+
+def route_name(host_api: str) -> str:
+    """Return the name under which a host API is shown: PipeWire is named when it stands in for JACK."""
+    if host_api == JACK:
+        return "PipeWire's JACK" if jack.route() == jack.PIPEWIRE_ROUTE else "JACK"
+    return host_api
 
 
 def devices() -> list[Device]:
-    """Return all devices, those of JACK or PipeWire first; the defaults of each side are marked, of the best route.
+    """Return all devices, those of JACK or PipeWire first; the defaults of each side are those of the best host API.
 
     Raises
     ------
@@ -69,7 +85,7 @@ def _default(apis: list, found: list[Device], side: str) -> int:
         number = api[f"default_{side}_device"]
         if number >= 0:
             return int(number)
-        usable = [d.portaudio for d in found if d.host_api == api["name"] and getattr(d, f"{side}_channels")]
+        usable = [d.portaudio for d in found if d.host_api == api["name"] and d.channels(side)]
         if usable:
             return usable[0]
     return -1
@@ -87,17 +103,13 @@ def runs_at(device: Device, rate: float) -> bool:
     if device.host_api == JACK:
         return device.sample_rate == rate
     module = sounddevice()
+    check = module.check_output_settings if device.output_channels else module.check_input_settings
     try:
         with quiet():
-            _check(module, device, rate)
+            check(device=device.portaudio, samplerate=rate, dtype="float32")
     except (module.PortAudioError, ValueError):
         return False
     return True
-
-
-def _check(module: Any, device: Device, rate: float) -> None:
-    side = "output" if device.output_channels else "input"
-    getattr(module, f"check_{side}_settings")(device=device.portaudio, samplerate=rate, dtype="float32")
 
 
 def find(name: str | int, side: str, known: list[Device] | None = None) -> Device:
@@ -106,9 +118,12 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     Parameters
     ----------
     name : str or int
-        Index or part of a name, any case; an exact name wins, then a device before a monitor, then the best route.
+        Index or part of a name, any case. An exact name comes first, then a device before a monitor, then the best
+        host API.
     side : str
         "input" or "output": devices without channels on that side are passed over.
+    known : list of Device, optional
+        In place of `devices()`.
 
     Raises
     ------
@@ -116,37 +131,37 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
         Nothing fits, or several devices do: then they are listed.
     """
     known = devices() if known is None else known
-    usable = [d for d in known if getattr(d, f"{side}_channels")]
+    usable = [d for d in known if d.channels(side)]
     text = str(name).strip()
     if text.isdigit():
-        by_index = [d for d in known if d.index == int(text)]
-        if not by_index:
-            known_numbers = f"expected 0 to {len(known) - 1}: see rtfx devices"
-            expected = known_numbers if known else "there are none: try --device null"
-            raise DeviceError(f"no device {text}, {expected}")
-        if by_index[0] not in usable:
-            raise DeviceError(f"device {text} ({by_index[0].label}) has no {side} channels: see rtfx devices")
-        return by_index[0]
+        return _by_index(int(text), side, known)
     exact = [d for d in usable if text.lower() in (d.name.lower(), d.label.lower(), d.key.lower())]
     hits = exact or [d for d in usable if _has_words(d.label.lower(), text.lower().split())]
     hits = [d for d in hits if not d.monitor] or hits
-    if len(hits) > 1:
-        best = [d for d in hits if d.host_api == next((a for a in preferred_apis() if _any_of(hits, a)), None)]
-        hits = best or hits
+    for api in preferred_apis() if len(hits) > 1 else ():
+        if best := [d for d in hits if d.host_api == api]:
+            hits = best
+            break
     if not hits:
         hint = did_you_mean(text, [d.name for d in usable])
         remedy = "see rtfx devices" if known else "there are none: plug one in, or try --device null"
-        kind = DeviceError if hint or not text else Missing  # a slip of the pen is not worth waiting for
+        kind = DeviceError if hint or not text else Missing  # a mistyped name is not worth waiting for
         raise kind(f"no {side} device matches {text!r}{hint}: {remedy}")
     if len(hits) > 1:
-        same = len({d.label for d in hits}) == 1  # then what stays from start to start tells them apart
+        same = len({d.label for d in hits}) == 1  # then the key tells them apart
         listed = "; ".join(f"{d.index}: {d.key if same else d.label}" for d in hits)
         raise DeviceError(f"several {side} devices match {text!r}: {listed}: give the number or more of the name")
     return hits[0]
 
 
-def _any_of(hits: list[Device], api: str) -> bool:
-    return any(d.host_api == api for d in hits)
+def _by_index(index: int, side: str, known: list[Device]) -> Device:
+    found = next((d for d in known if d.index == index), None)
+    if found is None:
+        expected = f"expected 0 to {len(known) - 1}: see rtfx devices" if known else "there are none: try --device null"
+        raise DeviceError(f"no device {index}, {expected}")
+    if not found.channels(side):
+        raise DeviceError(f"device {index} ({found.label}) has no {side} channels: see rtfx devices")
+    return found
 
 
 def _has_words(label: str, words: list[str]) -> bool:
@@ -158,28 +173,3 @@ def _has_words(label: str, words: list[str]) -> bool:
             return False
         position += len(word)
     return bool(words)
-
-
-def explain(error: Exception, device: Device | None, sample_rate: float | None = None) -> DeviceError:
-    """Return PortAudio's error as one line that says what to do."""
-    name = device.label if device else "the device"
-    code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
-    text = " ".join(str(part) for part in error.args).replace("\n", " ")
-    lower = text.lower()
-    if "permission" in lower or "not permitted" in lower:
-        remedy = "sudo usermod -aG audio $USER, then log in again"
-        return DeviceError(f"no permission to open {name}: {remedy}")
-    if code == -9985 or "busy" in lower or "device unavailable" in lower:
-        return DeviceError(
-            f"{name} is busy: another program holds it; close that program, or choose another device: see rtfx devices"
-        )
-    if code == -9997 or "invalid sample rate" in lower:
-        rate = f"{sample_rate:g} Hz" if sample_rate else "this sample rate"
-        rates = sample_rates(device) if device else []
-        known = f", it does: {', '.join(map(str, rates))}" if rates else ""
-        return DeviceError(f"{name} does not run at {rate}{known}: choose another with --rate")
-    if code == -9998 or "invalid number of channels" in lower:
-        return DeviceError(f"{name} does not have that many channels: see rtfx devices")
-    if code == -9996 or "no such device" in lower or "invalid device" in lower:
-        return DeviceError(f"{name} is gone: is it still plugged in? See rtfx devices")
-    return DeviceError(f"{name} cannot be opened ({text}): try another with --device: see rtfx devices")

@@ -1,4 +1,4 @@
-"""JACK's C library, JACK's own or PipeWire's: clients, their ports, connections and latencies."""
+"""JACK and PipeWire: which server runs, and clients of it through JACK's C library, JACK's own or PipeWire's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ctypes
 import glob
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DeviceError
-from .servers import jack_runs, pipewire_runs
 from .timeouts import within
 
 NAME = "rtfx"  # of a client that plays
@@ -31,8 +31,56 @@ IS_INPUT, IS_OUTPUT, IS_PHYSICAL = 1, 2, 4  # JackPortFlags
 CAPTURE, PLAYBACK = 0, 1  # JackLatencyCallbackMode
 AUDIO = b"32 bit float mono audio"
 OPEN_SECONDS = 5.0
+ANSWER_SECONDS = 0.5  # of a server, on its socket
 LARGEST_LATENCY = 1 << 24  # frames: above it, 350 s, a driver says "unknown" by -1 or by a difference below 0
 NAMES = 16  # clients of one name are numbered up to this
+
+
+def jack_runs() -> bool:
+    """Tell whether the JACK server that this environment names answers on its socket."""
+    return any(_answers(path) for path in _jack_sockets())
+
+
+def pipewire_runs() -> bool:
+    """Tell whether the user's PipeWire answers on its socket."""
+    return _answers(_pipewire_socket())
+
+
+def running() -> frozenset[tuple[str, int, int]]:
+    """Return each running server's socket, its inode and its time: a server that starts anew makes another socket."""
+    found = set()
+    for path in (*_jack_sockets(), _pipewire_socket()):
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            if _answers(path):
+                found.add((path, status.st_ino, status.st_mtime_ns))
+    return frozenset(found)
+
+
+def _jack_sockets() -> list[str]:
+    server, user = glob.escape(os.environ.get("JACK_DEFAULT_SERVER", "default")), _user()
+    return glob.glob(f"/dev/shm/jack_{server}_{user}_*") + glob.glob(f"/dev/shm/jack-{user}/{server}/jack_*")  # JACK 1
+
+
+def _pipewire_socket() -> str:
+    folder = os.environ.get("PIPEWIRE_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{_user()}"
+    return os.path.join(folder, os.environ.get("PIPEWIRE_REMOTE", "pipewire-0"))
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _answers(path: str) -> bool:
+    if not hasattr(socket, "AF_UNIX"):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(ANSWER_SECONDS)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 class _Range(ctypes.Structure):
@@ -60,7 +108,7 @@ class Port:
 def load(path: str) -> Any:
     """Return the library with the types of its functions.
 
-    It is loaded for this module alone: JACK's own and PipeWire's can be in one process, whichever runs.
+    JACK's own and PipeWire's can both be loaded in one process, whichever runs.
     """
     library = ctypes.CDLL(path)
     pointer, text, uint, ulong = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_ulong
@@ -93,7 +141,7 @@ def load(path: str) -> Any:
     for name, (result, arguments) in types.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    # What the library says on standard error goes to a C function that does nothing with a text: no GIL is asked for.
+    # The library's messages go to a C function that does nothing with a text: it needs no GIL.
     silent = ctypes.cast(ctypes.CDLL(None).strlen, pointer)
     library.jack_set_error_function(silent)
     library.jack_set_info_function(silent)
@@ -101,7 +149,7 @@ def load(path: str) -> Any:
 
 
 def route() -> str:
-    """Return which server is taken: "jack" if one runs, else "pipewire" if it and its JACK library are there, or ""."""
+    """Return the server that rtfx uses: "jack" if one runs, else "pipewire" if its JACK library is there too, or ""."""
     return _found()[0]
 
 
@@ -132,7 +180,7 @@ def _is(path: str, pipewire: bool) -> bool:
 
 
 class Client:
-    """A client of the running server.
+    """A client of the running server. All methods: control thread, one at a time.
 
     Parameters
     ----------
@@ -160,7 +208,7 @@ class Client:
     def _open(self, name: str) -> int | None:
         for number in range(1, NAMES + 1):
             unique, status = name if number == 1 else f"{name}-{number}", ctypes.c_int()
-            options = NO_START_SERVER | USE_EXACT_NAME  # else libjack would start a server on whatever card comes first
+            options = NO_START_SERVER | USE_EXACT_NAME  # else libjack would start a server on the first card it finds
             handle = self.library.jack_client_open(unique.encode(), options, ctypes.byref(status))
             if handle and self._is_taken(handle, unique):
                 self.library.jack_client_close(handle)
@@ -223,7 +271,7 @@ class Client:
     def latency(self, port: str, mode: int) -> int | None:
         """Return the frames between a device's port and its jack on the `CAPTURE` or `PLAYBACK` side; None: unknown.
 
-        PipeWire says 0 for what nobody has told it: a device that it knows has a period at least.
+        PipeWire reports 0 for a latency that it does not know: a known one is at least a period.
         """
         place = self.library.jack_port_by_name(self.handle, os.fsencode(port))
         if not place:

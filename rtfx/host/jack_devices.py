@@ -1,19 +1,23 @@
-"""The devices behind a JACK server or PipeWire: which ports belong together, and which device is the default."""
+"""The devices behind JACK or PipeWire: which ports belong together, and which device is the default."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from .device import Device
+from .device import JACK, Device
 from .jack import IS_INPUT, IS_OUTPUT, IS_PHYSICAL, PIPEWIRE_ROUTE, Client, Port, route
-from .pipewire import Graph, graph
 
-JACK = "JACK Audio Connection Kit"  # the host API of all of them, by PortAudio's name
-LISTING = "rtfx-devices"  # the client that asks; it has no ports
-# PipeWire's library takes the rate of a wish for the graph's until it runs
+LISTING = "rtfx-devices"  # the client that lists the ports; it has none of its own
+# PipeWire's library tells a client that has set these their rate, not the graph's, until it runs
 WITHOUT_WISHES = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
 NEVER, MONITOR, REAL, CHOSEN = range(4)  # how well a device fits as the default: real ones before monitors
+DUMP_SECONDS = 5.0
+SOURCE, SINK, DUPLEX = "Audio/Source", "Audio/Sink", "Audio/Duplex"
 
 
 @dataclass(frozen=True)
@@ -22,28 +26,29 @@ class Group:
 
     key: str
     name: str
-    inputs: tuple[str, ...] = ()  # rtfx hears these
-    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()  # rtfx reads these ports
+    outputs: tuple[str, ...] = ()  # and writes these
     monitor: bool = False
     fits_input: int = NEVER
     fits_output: int = NEVER
 
 
 class RateSeen:
-    """What the graph was seen to run at: a PipeWire that may switch tells a client that does not play its default.
+    """The rate, in Hz, at which PipeWire's graph was seen to run.
 
-    It holds as long as that default stays.
+    A PipeWire that may switch rates tells its default rate to a client that does not play, whatever the graph runs at.
+    What a client that plays has seen holds as long as that default stays.
     """
 
     def __init__(self) -> None:
         self._runs, self._told = 0.0, 0.0
 
     def note(self, runs: float) -> None:
-        """Keep the rate, in Hz, that a client that plays has seen."""
+        """Keep the rate that a client that plays has seen."""
         self._runs, self._told = runs, 0.0
 
     def behind(self, told: float) -> float:
-        """Return the rate behind the one that a client that does not play was told."""
+        """Return the graph's rate where a client that does not play was told `told`."""
         self._told = self._told or told
         if told != self._told:
             self._runs = 0.0
@@ -61,10 +66,10 @@ def jack_devices() -> list[Device]:
     DeviceError
         The server does not answer, or lets no client in.
     """
-    found = route()
-    if not found:
+    server = route()
+    if not server:
         return []
-    nodes = graph() if found == PIPEWIRE_ROUTE else None
+    nodes = graph() if server == PIPEWIRE_ROUTE else None
     client = Client(LISTING, WITHOUT_WISHES)
     try:
         groups = by_node(nodes, client.port_of) if nodes else by_client(client.ports())
@@ -129,8 +134,8 @@ def by_client(ports: Iterable[Port]) -> list[Group]:
         inputs = [port for port in own if port.flags & IS_INPUT]
         if outputs or inputs:
             fits = [REAL * any(port.flags & IS_PHYSICAL for port in side) for side in (outputs, inputs)]
-            heard, played = (tuple(port.name for port in side) for side in (outputs, inputs))
-            groups.append(Group(client, client, heard, played, False, *fits))
+            out_names, in_names = (tuple(port.name for port in side) for side in (outputs, inputs))
+            groups.append(Group(client, client, out_names, in_names, False, *fits))
         monitors = tuple(port.name for port in own if port.is_monitor)
         if monitors:
             groups.append(_monitor(client, client, monitors))
@@ -139,3 +144,85 @@ def by_client(ports: Iterable[Port]) -> list[Group]:
 
 def _monitor(key: str, name: str, ports: tuple[str, ...]) -> Group:
     return Group(f"{key}.monitor", f"Monitor of {name}", ports, monitor=True, fits_input=MONITOR)
+
+
+@dataclass
+class Node:
+    """One device or program of the graph; its ports by their numbers, in channel order.
+
+    Parameters
+    ----------
+    name : str
+        The same from start to start, such as ``alsa_input.usb-Focusrite_Scarlett_2i2``.
+    kind : str
+        PipeWire's media.class; programs have another one than devices, or none.
+    outputs, inputs, monitors : list of int
+        Ports out of which sound comes, into which it goes, and which repeat what a sink plays.
+    """
+
+    name: str
+    description: str
+    kind: str
+    outputs: list[int] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    monitors: list[int] = field(default_factory=list)
+
+    @property
+    def is_source(self) -> bool:
+        return self.kind.startswith((SOURCE, DUPLEX))
+
+    @property
+    def is_sink(self) -> bool:
+        return self.kind.startswith((SINK, DUPLEX))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All nodes with audio ports, and the names of the default source and sink ("" if there is none)."""
+
+    nodes: list[Node]
+    default_source: str = ""
+    default_sink: str = ""
+
+
+def graph() -> Graph | None:
+    """Return what PipeWire has now; None where it cannot be asked: ``pw-dump`` comes with it."""
+    if not shutil.which("pw-dump"):
+        return None
+    try:
+        done = subprocess.run(["pw-dump"], capture_output=True, timeout=DUMP_SECONDS, stdin=subprocess.DEVNULL)
+        return read_graph(json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, RecursionError):
+        return None
+
+
+def read_graph(objects: Any) -> Graph:
+    """Return the graph that a dump describes; objects that lack something, as those just being made, are left out."""
+    nodes: dict[Any, Node] = {}
+    ports, defaults = [], {}
+    for each in objects if isinstance(objects, list) else []:
+        kind, properties = each.get("type"), (each.get("info") or {}).get("props") or {}
+        if kind == "PipeWire:Interface:Node":
+            name = str(properties.get("node.name", ""))
+            description = properties.get("node.description") or properties.get("node.nick") or name
+            nodes[each.get("id")] = Node(name, str(description), str(properties.get("media.class", "")))
+        elif kind == "PipeWire:Interface:Port" and "audio" in str(properties.get("format.dsp", "")):
+            ports.append(properties)
+        elif kind == "PipeWire:Interface:Metadata" and (each.get("props") or {}).get("metadata.name") == "default":
+            defaults = {entry.get("key"): entry.get("value") for entry in each.get("metadata") or []}
+    for port in sorted(ports, key=lambda port: int(port.get("port.id", 0))):
+        node, number = nodes.get(port.get("node.id")), port.get("object.serial", port.get("object.id"))
+        if node is None or number is None:
+            continue
+        if port.get("port.direction") == "in":
+            node.inputs.append(int(number))
+        else:
+            # of a virtual source the monitor ports are all the sound that it has: what programs play into it
+            monitor = port.get("port.monitor") and not node.is_source
+            (node.monitors if monitor else node.outputs).append(int(number))
+    names = [_named(defaults.get(f"default.audio.{side}")) for side in ("source", "sink")]
+    return Graph([node for node in nodes.values() if node.inputs or node.outputs], *names)
+
+
+def _named(value: Any) -> str:
+    return str(value.get("name", "")) if isinstance(value, dict) else ""

@@ -1,6 +1,6 @@
-"""A stream on JACK or PipeWire: a client of our own, whose ports are exactly those that were chosen.
+"""A stream on JACK or PipeWire: a client whose ports are connected to exactly those of the chosen devices.
 
-The server calls the engine once per period, so a period is a block: what runs is what is counted here.
+The server calls the engine once a period, so a period is a block, and the block that is reported is the one that runs.
 """
 
 from __future__ import annotations
@@ -19,17 +19,25 @@ from ..kernels.jit import kernel
 from ..kernels.memory import call_process, records
 from ..kernels.rows import gather_row, scatter_row
 from ..plan.layout import MAX_CHANNELS
-from . import device_state
 from .choose import Choice
-from .device_state import GONE, MOVED, PLAYING, STALLED, Watch
-from .jack import AUDIO, CAPTURE, IS_INPUT, IS_OUTPUT, JACK_ROUTE, NAME, PLAYBACK, Client
+from .device import GONE, MOVED, PLAYING, STALLED, DeviceStream, Watch
+from .jack import (
+    AUDIO,
+    CAPTURE,
+    IS_INPUT,
+    IS_OUTPUT,
+    JACK_ROUTE,
+    NAME,
+    PLAYBACK,
+    Client,
+    jack_runs,
+    pipewire_runs,
+)
 from .jack_devices import RATE, jack_devices
-from .servers import jack_runs, pipewire_runs
 from .timeouts import within
 
 LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
-SMALLEST, LARGEST = 16, 8192  # frames of a period
-ROOM = LARGEST  # frames interleaved at a time
+SMALLEST, LARGEST = 16, 8192  # frames of a period; of a longer one so many are interleaved at a time
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
 SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # for the period that was asked for; it has not changed for so long
 ENDING_TRIES, ENDING_SECONDS = 4, 0.1
@@ -43,8 +51,8 @@ SHARED = np.dtype(
         ("get_buffer", np.int64),  # jack_port_get_buffer
         ("callback", np.int64),
         ("engine", np.int64),
-        ("heard", np.int64),  # interleaved frames for the callback, and from it
-        ("played", np.int64),
+        ("source", np.int64),  # interleaved frames for the callback, and from it
+        ("target", np.int64),
         ("inputs", np.int64),
         ("outputs", np.int64),
         ("in_ports", np.int64, MAX_CHANNELS),
@@ -71,27 +79,27 @@ def process(frames, shared):
         flags = np.int64(XRUN_FLAGS)
     first = np.int64(0)
     while first < total:
-        count = min(total - first, ROOM)
+        count = min(total - first, LARGEST)
         for channel in range(s.inputs):
             row = call_process(s.get_buffer, s.in_ports[channel], total, 0, 0) + 4 * first
-            scatter_row(s.heard + 4 * channel, row, s.inputs, count)
-        call_callback(s.callback, s.heard if s.inputs > 0 else np.int64(0), s.played, count, flags, s.engine)
+            scatter_row(s.source + 4 * channel, row, s.inputs, count)
+        call_callback(s.callback, s.source if s.inputs > 0 else np.int64(0), s.target, count, flags, s.engine)
         for channel in range(s.outputs):
             row = call_process(s.get_buffer, s.out_ports[channel], total, 0, 0) + 4 * first
-            gather_row(row, s.played + 4 * channel, s.outputs, count)
+            gather_row(row, s.target + 4 * channel, s.outputs, count)
         flags = np.int64(0)
         first += count
     return 0
 
 
 def count_xrun(shared):
-    """Note a lost period; JACK's xrun callback."""
+    """Count a lost period; JACK's xrun callback. [a thread of the server's library]"""
     records(shared, 1, SHARED)[0].xruns += 1
     return 0
 
 
 def note_end(shared):
-    """Note that the server has ended or has closed the connection; JACK's shutdown callback."""
+    """Note that the server has ended or closed the connection; JACK's shutdown callback. [a thread of its library]"""
     records(shared, 1, SHARED)[0].ended = 1
     return 0
 
@@ -103,7 +111,7 @@ KERNELS = (PROCESS, COUNT_XRUN, NOTE_END)
 
 
 def frames_for(latency: str | float | None, sample_rate: float) -> int:
-    """Return the period that a latency stands for: both ways take a period each; 0 where nothing was asked for."""
+    """Return the period, in frames, for a latency (low, high or seconds): both ways take one each; 0 for None."""
     if latency is None:
         return 0
     if isinstance(latency, str):
@@ -112,7 +120,7 @@ def frames_for(latency: str | float | None, sample_rate: float) -> int:
     return min(max(1 << max(frames.bit_length() - 1, 0), SMALLEST), LARGEST)
 
 
-class JackHost:
+class JackHost(DeviceStream):
     """A client of JACK or PipeWire, connected to the ports of the chosen devices. All methods: control thread.
 
     Parameters
@@ -142,31 +150,28 @@ class JackHost:
     ):
         source, target = choice.input, choice.output
         assert target is not None
-        self.engine, self.route, self.sample_rate, self._closed = engine, choice.route, sample_rate, False
-        self._source, self._target = source, target
+        super().__init__(engine, source, target, choice.route, sample_rate)
+        self._source, self._target, self._closed = source, target, False
         if target.sample_rate != sample_rate:
             other = f"it does: {target.sample_rate:g}: choose another with --rate"
             raise DeviceError(f"{target.name} does not run at {sample_rate:g} Hz, {other}")
-        self.input_name, self.output_name = source.name if source else "none", target.name
-        one = source is None or source.name == target.name
-        self.name = self.output_name if one else f"{self.input_name} > {self.output_name}"
         asked = block or frames_for(latency, sample_rate)
-        of_the_user = not asked and any(name in os.environ for name in ("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM"))
-        wish = {} if of_the_user else {"PIPEWIRE_LATENCY": f"{asked or LOW_FRAMES}/{round(sample_rate)}"}
-        self.client = Client(name, wish)
+        by_user = not asked and any(name in os.environ for name in ("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM"))
+        settings = {} if by_user else {"PIPEWIRE_LATENCY": f"{asked or LOW_FRAMES}/{round(sample_rate)}"}
+        self.client = Client(name, settings)
         self._by_jack = self.client.route == JACK_ROUTE
-        self.asked_frames = asked or (0 if self._by_jack or of_the_user else LOW_FRAMES)
+        self.asked_frames = asked or (0 if self._by_jack or by_user else LOW_FRAMES)
         try:
             self._share()
         except BaseException:
             self.client.close()
             raise
-        # On JACK the period is everybody's; on PipeWire --latency is a wish beside those of others, -b an order.
+        # JACK has one period for all clients. On PipeWire the smallest latency of all clients counts; -b sets a period.
         self._period_before = self.client.block
         if asked and asked != self._period_before and (block or self._by_jack):
             within(OPEN_SECONDS, self.client.ask_for_block, asked)
         self._watch = Watch(lambda: engine.clock)
-        self._missing, self._rate, self._looked = "", sample_rate, 0.0
+        self._missing, self._looked = "", 0.0
         self._latencies: tuple[int | None, int | None] = (None, None)
         self._asking = threading.Lock()  # held while the library is asked: the client is not closed meanwhile
         OPEN[id(self)] = self
@@ -176,14 +181,15 @@ class JackHost:
         engine, library, client = self.engine, self.client.library, self.client.handle
         inputs = int(engine.record["device_inputs"]) if self._source else 0
         outputs = int(engine.record["device_outputs"])
-        self._heard, self._played = (np.zeros((ROOM, max(n, 1)), np.float32) for n in (inputs, outputs))
-        self._heard[:] = self._played[:] = 0.0  # touched here: no page is missing on the audio thread
+        self._frames = [np.zeros((LARGEST, max(channels, 1)), np.float32) for channels in (inputs, outputs)]
+        for frames in self._frames:
+            frames[:] = 0.0  # touched here: no page is missing on the audio thread
         self._memory = np.zeros(1, SHARED)
         shared = self._shared = self._memory[0]
         shared["get_buffer"] = ctypes.cast(library.jack_port_get_buffer, ctypes.c_void_p).value
         shared["callback"] = getattr(engine, "callback", None) or CALLBACK_KERNEL.address
         shared["engine"] = engine.address
-        shared["heard"], shared["played"] = self._heard.ctypes.data, self._played.ctypes.data
+        shared["source"], shared["target"] = (frames.ctypes.data for frames in self._frames)
         shared["inputs"], shared["outputs"] = inputs, outputs
         for side, flag, count in (("in", IS_INPUT, inputs), ("out", IS_OUTPUT, outputs)):
             for channel in range(count):
@@ -195,8 +201,8 @@ class JackHost:
         library.jack_set_process_callback(client, PROCESS.address, place)
         library.jack_set_xrun_callback(client, COUNT_XRUN.address, place)
         library.jack_on_shutdown(client, NOTE_END.address, place)
-        self._heard_ports = self._source.input_ports[:inputs] if self._source else ()
-        self._played_ports = self._target.output_ports[:outputs]
+        self._input_ports = self._source.input_ports[:inputs] if self._source else ()
+        self._output_ports = self._target.output_ports[:outputs]
 
     def start(self) -> None:
         """Start the client, connect it, and wait until its period is the one that was asked for, or stays."""
@@ -211,8 +217,8 @@ class JackHost:
         library, name = self.client.library, self.client.name
         if library.jack_activate(self.client.handle):
             raise DeviceError(f"{self.route} does not let {name} play: restart it")
-        pairs = [(there, f"{name}:in_{n + 1}") for n, there in enumerate(self._heard_ports)]
-        pairs += [(f"{name}:out_{n + 1}", there) for n, there in enumerate(self._played_ports)]
+        pairs = [(there, f"{name}:in_{n + 1}") for n, there in enumerate(self._input_ports)]
+        pairs += [(f"{name}:out_{n + 1}", there) for n, there in enumerate(self._output_ports)]
         for output, into in pairs:
             if not self.client.connect(output, into):
                 raise DeviceError(f"{self.route} does not connect {output} to {into}: is the device still there?")
@@ -247,10 +253,10 @@ class JackHost:
     @property
     def input_latency(self) -> float | None:
         """Seconds from the jack to the period that holds it, as the server's driver says; None: unknown."""
-        if not self._heard_ports:
+        if not self._input_ports:
             return 0.0
         frames = self._reported()[0]
-        # the driver counts the period that it collects, which is the block that is told beside it
+        # the driver's number includes the period that it collects, which is reported as the block
         return None if frames is None else max(frames - (self.block_frames or 0), 0) / self.sample_rate
 
     @property
@@ -263,14 +269,9 @@ class JackHost:
         """Return the driver's frames on the way in and out; once it is closed, what they were."""
         with self._asking:
             if not self._closed and not self._shared["ended"]:
-                heard = self.client.latency(self._heard_ports[0], CAPTURE) if self._heard_ports else 0
-                self._latencies = (heard, self.client.latency(self._played_ports[0], PLAYBACK))
+                inward = self.client.latency(self._input_ports[0], CAPTURE) if self._input_ports else 0
+                self._latencies = (inward, self.client.latency(self._output_ports[0], PLAYBACK))
         return self._latencies
-
-    @property
-    def active(self) -> bool:
-        """False when the device has gone, has another rate, or has asked for nothing for seconds."""
-        return self.state() == PLAYING
 
     def state(self) -> str:
         """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
@@ -278,29 +279,22 @@ class JackHost:
             if self._closed or self._shared["ended"]:
                 return GONE
             if time.monotonic() - self._looked > LOOK_SECONDS:
-                ports = (*self._heard_ports, *self._played_ports)
+                ports = (*self._input_ports, *self._output_ports)
                 self._missing = next((port for port in ports if not self.client.has(port)), "")
-                self._looked, self._rate = time.monotonic(), self.client.sample_rate
+                self._looked, self._rate_now = time.monotonic(), self.client.sample_rate
         if self._missing:
             return GONE
-        if self._rate != self.sample_rate:
-            RATE.note(self._rate)
+        if self._rate_now != self.sample_rate:
+            RATE.note(self._rate_now)
             return MOVED
         return STALLED if self._watch.stalled else PLAYING
 
-    def trouble(self) -> str:
-        """Return in a line why there is no sound, "" while there is."""
-        state = self.state()
-        if state == PLAYING:
-            return ""
-        if state == MOVED:
-            return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate:g} Hz"
-        if state == STALLED:
-            return f"{self.name} has not asked for sound for {device_state.STALL_SECONDS:g} s"
+    def _why_gone(self) -> str:
+        """Return in a line why the device has gone: its port, its server or the connection."""
         if self._missing:
             return f"{self.name} has stopped: {self._missing} is not there any more: is it still plugged in?"
         runs, server = (jack_runs, "the JACK server") if self._by_jack else (pipewire_runs, "PipeWire")
-        for _ in range(ENDING_TRIES):  # its clients hear of its end before it has ended
+        for _ in range(ENDING_TRIES):  # it tells its clients of its end before it has ended
             if not runs():
                 return f"{self.name} has stopped: {server} has ended"
             time.sleep(ENDING_SECONDS)
@@ -309,14 +303,14 @@ class JackHost:
     def release(self) -> bool:
         """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
         state = self.state()
-        if state == STALLED and self._by_jack:  # the whole server is frozen, and may thaw
+        if state == STALLED and self._by_jack:  # the whole server hangs, and may go on
             return False
         return self.close() or bool(self._shared["ended"])
 
     def close(self, patient: bool = True) -> bool:
         """Close the client; return whether that worked. Not `patient`: the server is known not to answer.
 
-        Where the server does not answer, it is left behind with the memory that its callbacks use.
+        Where the server does not answer, the client is left behind with the memory that its callbacks use.
         """
         if not self._closed:
             self._reported()
@@ -333,7 +327,7 @@ class JackHost:
             if not self._shared["ended"]:
                 self.client.library.jack_deactivate(self.client.handle)
                 if self._by_jack and self.client.block == self.asked_frames != self._period_before:
-                    self.client.ask_for_block(self._period_before)  # as it was for the others
+                    self.client.ask_for_block(self._period_before)  # as the other clients had it
             self.client.close()
         finally:
             OPEN.pop(id(self), None)

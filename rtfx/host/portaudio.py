@@ -1,172 +1,208 @@
-"""A sound card through PortAudio: sounddevice opens the stream, the compiled callback is its callback."""
+"""PortAudio: loaded, begun anew so that it sees the devices that there are now, kept quiet, and ended.
+
+Importing sounddevice initialises PortAudio, which must not become a client of JACK beside ours: so it is imported here
+and nowhere else. PortAudio looks for devices when it starts. Where one of its streams hangs it cannot be ended. Then a
+second copy of the library takes its place, and the first one stays loaded, with its memory (some 100 kB).
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from ..engine.engine import Engine
-from ..engine.process import CALLBACK_KERNEL
 from ..errors import DeviceError
-from . import device_state
-from .choose import Choice
-from .device import Device
-from .device_state import GONE, MOVED, PLAYING, STALLED, Watch
-from .devices import explain
-from .realtime import enable_alsa
-from .restart_portaudio import OPEN
-from .route import ALSA, left_behind, quiet, sounddevice
+from .jack import environment, running
 from .timeouts import within
 
-OPEN_SECONDS = 5.0
-CLOSE_SECONDS = 1.5
-LOW_FRAMES = 64  # a period of the card that latency "low" asks for
-ALSA_PERIODS = 3  # PortAudio makes ALSA's buffer of four, of which three wait to be played
+START_SECONDS, RESTART_SECONDS, END_SECONDS = 10.0, 5.0, 0.5
+OPEN: dict[int, tuple] = {}  # streams by their host's id, with the memory that they use, until they are closed
+left_behind: set[int] = set()  # ids of hosts whose stream could not be closed
+_left_alone: list[Any] = []  # libraries that hold such a stream: unloaded, they would take its thread with them
+_servers: frozenset = frozenset()  # those that ran when PortAudio was started
+# PortAudio's own JACK part finds no server: PipeWire's library then lets no client in, JACK's looks for another name.
+WITHOUT_JACK = {"PIPEWIRE_NOJACK": "1", "JACK_DEFAULT_SERVER": "none-for-portaudio", "JACK_NO_START_SERVER": "1"}
+# Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
+# lacks one is named here and not deep inside a callback.
+USED = (
+    "_StreamBase",
+    "_ffi",
+    "_lib",
+    "_initialize",
+    "_terminate",
+    "_initialized",
+    "_exit_handler",
+    "query_devices",
+    "query_hostapis",
+    "PortAudioError",
+)
 
 
-class PortAudioHost:
-    """One open PortAudio stream. All methods are for the control thread.
-
-    Parameters
-    ----------
-    block : int
-        Frames per callback to ask for; 0: by `latency`.
-    latency : str, float or None
-        "low", "high" or seconds; None: low.
+@lru_cache(maxsize=1)
+def sounddevice() -> Any:
+    """Import sounddevice, which starts PortAudio, and return it.
 
     Raises
     ------
     DeviceError
-        The device is busy, does not run at the rate, or may not be used.
+        PortAudio or sounddevice is missing or unusable; the message holds the remedy.
     """
+    global _servers
+    _servers = running()
+    try:
+        with environment(WITHOUT_JACK):
+            module = within(START_SECONDS, _imported)
+    except ImportError as error:
+        raise DeviceError(f"sounddevice cannot be imported ({error}): pip install 'sounddevice>=0.5,<0.6'") from error
+    except OSError as error:
+        if "PortAudio library not found" in str(error) or "libportaudio" in str(error):
+            raise DeviceError("the PortAudio library is missing: install it: sudo apt install libportaudio2") from error
+        raise DeviceError(f"PortAudio cannot be loaded ({error}): reinstall libportaudio2") from error
+    except DeviceError:
+        raise
+    except Exception as error:  # PortAudioError cannot be named before the import has worked
+        raise DeviceError(f"PortAudio does not start ({error}): is the sound system running?") from error
+    missing = [name for name in USED if not hasattr(module, name)]
+    if missing:
+        version = getattr(module, "__version__", "unknown")
+        raise DeviceError(f"sounddevice {version} lacks {', '.join(missing)}: pip install 'sounddevice>=0.5,<0.6'")
+    atexit.unregister(module._exit_handler)
+    atexit.register(_Ending(module))
+    return module
 
-    def __init__(
-        self, engine: Engine, choice: Choice, block: int, sample_rate: float, latency: str | float | None = None
-    ):
-        module = sounddevice()
-        self.engine, self.route, self._module = engine, choice.route, module
-        source, target = choice.input, choice.output
-        assert target is not None
-        self.input_name, self.output_name = source.name if source else "none", target.name
-        self.name = (
-            self.output_name if source is None or source.index == target.index else f"{source.name} > {target.name}"
-        )
-        channels = (int(engine.record["device_inputs"]), int(engine.record["device_outputs"]))
-        duplex = source is not None and channels[0] > 0
-        ffi = module._ffi
-        self.asked_frames = block
-        latency = latency or "low"
-        if target.host_api == ALSA and (block or latency == "low"):
-            # A block of its own is cut out of the card's periods and hides them: the card is asked for its period.
-            self.asked_frames = block or LOW_FRAMES
-            block, latency = 0, ALSA_PERIODS * self.asked_frames / sample_rate
 
-        def build():
-            return module._StreamBase(
-                "duplex" if duplex else "output",
-                samplerate=sample_rate,
-                blocksize=block,
-                device=(source.portaudio, target.portaudio) if duplex and source else target.portaudio,
-                channels=channels if duplex else channels[1],
-                dtype=("float32", "float32") if duplex else "float32",
-                latency=latency,
-                extra_settings=None,
-                callback=ffi.cast("PaStreamCallback *", getattr(engine, "callback", None) or CALLBACK_KERNEL.address),
-                finished_callback=None,
-                clip_off=True,
-                dither_off=True,
-                never_drop_input=None,
-                prime_output_buffers_using_stream_callback=None,
-                userdata=ffi.cast("void *", engine.address),
-                wrap_callback=None,
-            )
+def begun() -> bool:
+    """Tell whether PortAudio has been started."""
+    return sounddevice.cache_info().currsize > 0
 
+
+def _imported() -> Any:
+    import sounddevice  # type: ignore[import-untyped]
+
+    return sounddevice
+
+
+def renew_if_servers_changed() -> None:
+    """Have PortAudio look for devices anew if a sound server has started or ended; not under an open stream."""
+    if _servers != running() and not OPEN.keys() - left_behind:
+        renew()
+
+
+def renew_if_begun() -> None:
+    """Have PortAudio look for devices anew if it has been started; not under an open stream."""
+    if begun() and not OPEN:
+        with contextlib.suppress(DeviceError):
+            renew()
+
+
+def renew() -> None:
+    """Have PortAudio look for devices anew. No stream may be open but those left behind.
+
+    Raises
+    ------
+    DeviceError
+        PortAudio does not come back.
+    """
+    global _servers
+    module = sounddevice()
+    with quiet():
+        if not left_behind:
+            within(RESTART_SECONDS, module._terminate)
+        else:
+            _take_a_copy(module)
+        _servers = running()
         try:
-            with quiet():
-                self._stream = within(OPEN_SECONDS, build)
-        except DeviceError:
-            raise
-        except Exception as error:
-            raise explain(error, _blamed(source, target), sample_rate) from error
-        OPEN[id(self)] = (self, self._stream, engine)
-        enable_alsa(module, self._stream, target.host_api)
-        reported = self._stream.latency
-        both = reported if isinstance(reported, tuple) else (0.0, reported)
-        self.input_latency, self.output_latency = (float(seconds) for seconds in both)
-        self.sample_rate = float(self._stream.samplerate)
-        self._device, self._closed = _blamed(source, target), False
-        self._watch = Watch(lambda: engine.clock)
-
-    def start(self) -> None:
-        """Start the stream."""
-        try:
-            within(OPEN_SECONDS, self._stream.start)
-        except DeviceError:
-            left_behind.add(id(self))
-            raise
-        except Exception as error:
-            self.close()
-            raise explain(error, self._device, self.sample_rate) from error
-
-    @property
-    def active(self) -> bool:
-        """False when the device has gone, has another rate, or has asked for nothing for seconds."""
-        return self.state() == PLAYING
-
-    def state(self) -> str:
-        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
-        if self._closed or not self._stream.active:
-            return GONE
-        if self._rate_now() != self.sample_rate:
-            return MOVED
-        return STALLED if self._watch.stalled else PLAYING
-
-    @property
-    def block_frames(self) -> int | None:
-        """The most frames that the device has asked for at once; None before the first."""
-        return int(self.engine.record["largest_block"]) or None
-
-    def _rate_now(self) -> float:
-        """Return the stream's rate as it is; some sound systems change it."""
-        info = self._module._lib.Pa_GetStreamInfo(self._stream._ptr)
-        return float(info.sampleRate) if info else self.sample_rate
-
-    def trouble(self) -> str:
-        """Return in a line why there is no sound, "" while there is."""
-        state = self.state()
-        if state == PLAYING:
-            return ""
-        if state == MOVED:
-            return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate_now():g} Hz"
-        if state == STALLED:
-            return f"{self.name} has not asked for sound for {device_state.STALL_SECONDS:g} s"
-        return f"{self.name} has stopped: is it still plugged in?"
-
-    def release(self) -> bool:
-        """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
-        return self.close()
-
-    def close(self, patient: bool = True) -> bool:
-        """Close the stream; return whether that worked. Not `patient`: the device is known not to answer.
-
-        One that hangs is left behind with the memory it may still use.
-        """
-        if self._closed:
-            return id(self) not in left_behind
-        self._closed = True
-
-        def close():
-            try:
-                self._stream.close(ignore_errors=True)
-            finally:
-                OPEN.pop(id(self), None)
-                left_behind.discard(id(self))
-
-        left_behind.add(id(self))
-        closer = threading.Thread(target=close, name="rtfx close", daemon=True)
-        closer.start()
-        closer.join(CLOSE_SECONDS if patient else 0.1)
-        return id(self) not in left_behind
+            with environment(WITHOUT_JACK):
+                within(RESTART_SECONDS, module._initialize)
+        except module.PortAudioError as error:
+            raise DeviceError(f"PortAudio does not start again ({error}): restart rtfx") from error
 
 
-def _blamed(source: Device | None, target: Device) -> Device:
-    return target if source is None else source
+def _take_a_copy(module: Any) -> None:
+    path = _library_file()
+    if path is None:
+        raise DeviceError("a stream does not close, and PortAudio's library is not found again: restart rtfx")
+    with tempfile.TemporaryDirectory() as folder:  # loaded, a file may be removed
+        copy = shutil.copy(path, Path(folder) / f"libportaudio-{len(_left_alone)}.so")
+        library = module._ffi.dlopen(str(copy))
+    _left_alone.append(module._lib)
+    module._lib = library
+    module._initialized = 0
+    left_behind.clear()
+
+
+def _library_file() -> str | None:
+    """Return the file of the library in use, from the loader's list of mapped files."""
+    try:
+        mapped = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return None
+    paths = [line.split(maxsplit=5)[5] for line in mapped if "libportaudio" in line]
+    return next((path for path in paths if os.path.isfile(path)), None)
+
+
+class _Ending:
+    """Ends PortAudio at exit, unless a stream could not be closed; waits `END_SECONDS` for it at most."""
+
+    def __init__(self, module: Any):
+        self._module = module
+        self._begin = threading.Event()
+        # started now: at exit there are no new threads any more
+        self._thread = threading.Thread(target=self._run, name="rtfx exit", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._begin.wait()
+        self._module._exit_handler()
+
+    def __call__(self) -> None:
+        if not left_behind:
+            self._begin.set()
+            self._thread.join(END_SECONDS)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Send what C libraries print on standard error nowhere: PortAudio and ALSA comment on every attempt that fails.
+
+    What other threads print meanwhile is lost with it, unless they do so inside `own_standard_error`.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def own_standard_error() -> Iterator[None]:
+    """Give Python's standard error a file descriptor of its own, which `quiet` leaves alone."""
+    before = sys.stderr
+    try:
+        own = os.fdopen(os.dup(before.fileno()), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    except (AttributeError, OSError, ValueError):  # closed, or not a file
+        yield
+        return
+    sys.stderr = own
+    try:
+        yield
+    finally:
+        sys.stderr = before
+        own.close()

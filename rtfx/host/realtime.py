@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from .route import ALSA
+from .device import ALSA
 
 PRIORITY = 70  # below jackd's and the kernel's interrupt threads, above everything that is not audio
 RTKIT = "org.freedesktop.RealtimeKit1"

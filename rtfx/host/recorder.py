@@ -16,7 +16,7 @@ import numpy as np
 from ..engine.rings import Rings
 from ..errors import AudioFileError, message_of, reason_of
 from ..files import free_name, target_of
-from .fallback_folders import places
+from ..find import writable_folders
 from .growing import GrowingOther, GrowingWave, check_growing, grow
 from .timeouts import STALLED_SECONDS, await_writing
 
@@ -218,7 +218,7 @@ class Recorder:
     def _places(self, path: Path):
         """Yield names for a further part: in the same folder, the working one, the user's and the temporary one."""
         need = FREE_SECONDS * self._rate * self._rings.wet.shape[1] * 4
-        for folder in places(path.parent, need) if self._parts < MOST_PARTS else ():
+        for folder in writable_folders(path.parent, need) if self._parts < MOST_PARTS else ():
             yield free_name(folder / Path(self.path).name, "-part", 2)
 
     def look(self) -> None:

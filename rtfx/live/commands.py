@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import AudioFileError, UsageError, did_you_mean, quoted, same_accents
-from ..host.remember import remember_channel
+from ..host.choose import remember_channel
 from . import knobs
 from .save import save_scene
 from .slots import next_scene

@@ -15,16 +15,14 @@ from ..engine.layout import LOUDEST_SAMPLE
 from ..engine.process import CALLBACK_KERNEL
 from ..errors import AudioFileError, DeviceError, UsageError
 from ..find import find_audio
-from ..host.choose import Choice, choose
-from ..host.convert import count_no_sound, no_sound, planar, sound
+from ..host.choose import Choice, choose, remembered_channel
 from ..host.devices import sample_rates
 from ..host.growing import check_growing
-from ..host.hosts import Host, open_host
+from ..host.hosts import Host, Opened, channels, open_host
 from ..host.hosts import order_kernels as order_host_kernels
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.recorder import Recorder
-from ..host.remember import remembered_channel
-from ..host.reopen import Opened, channels
+from ..host.render import count_no_sound, no_sound, planar, sound
 from ..kernels.jit import compilation_listener
 from ..loading.load import Loader, load_playable
 from ..loading.loaded_preset import LoadedPreset

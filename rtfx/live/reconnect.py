@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
 from ..host.choose import choose
-from ..host.device import Missing
-from ..host.device_state import MOVED, PLAYING
+from ..host.device import MOVED, PLAYING, Missing
+from ..host.hosts import OtherRate, presence
 from ..host.null import NullHost
-from ..host.reopen import OtherRate, look_anew, presence
+from ..host.portaudio import renew_if_begun
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -148,7 +148,7 @@ class Arrival:
             if now == seen and time.monotonic() - tried < RETRY_SECONDS:
                 continue
             if now != seen:
-                look_anew()
+                renew_if_begun()
             seen, tried = now, time.monotonic()
             with contextlib.suppress(DeviceError):
                 if not choose().is_null:

@@ -12,10 +12,9 @@ from typing import Any
 
 from ..engine.engine import Engine
 from ..errors import UsageError
-from ..host.hosts import DeviceHost, Host
+from ..host.hosts import DeviceHost, Host, Opened
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
-from ..host.reopen import Opened
 from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
 from ..rig.parameters import channels_of

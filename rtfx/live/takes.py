@@ -30,7 +30,7 @@ from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG
 from ..engine.rig import EngineRig
 from ..errors import AudioFileError, PresetError, RtfxError, is_text, one_line, reason_of
 from ..files import free_name, read_file, replacement, write_file
-from ..host.fallback_folders import places
+from ..find import writable_folders
 from ..host.growing import GrowingWave
 from ..host.timeouts import STALLED_SECONDS, await_end, await_writing
 from ..loading.files import path_of
@@ -311,7 +311,7 @@ class Takes:
 
 def _bases(wanted: Path, size: float) -> Iterator[Path]:
     """Yield paths without their ends, ``take`` or ``take-2`` and so on, whose names have been taken."""
-    for folder in places(wanted, size):
+    for folder in writable_folders(wanted, size):
         for number in itertools.count(1):
             base = folder / ("take" if number == 1 else f"take-{number}")
             if any(folder.glob(f"{base.name}.*")):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..engine.engine import Engine
-from ..host.convert import planar
+from ..host.render import planar
 
 EMBED_SECONDS = 60.0  # the last of longer audio: a minute of mono is 8 MB of text in the notebook
 

@@ -9,7 +9,7 @@ import pytest
 from rtfx import roundtrip
 from rtfx.errors import DeviceError
 from rtfx.host import devices
-from rtfx.host.route import ALSA
+from rtfx.host.device import ALSA
 from tests.host.fake_sounddevice import FakeSoundDevice
 from tests.host.jack_server import PERIOD, RATE, Server, installed
 

@@ -133,7 +133,7 @@ def test_a_monitor_is_taken_if_it_is_named(server):
 
 def test_its_own_monitor_starts_muted(server):
     player = play(server, "-i", "Monitor of Speakers", "-o", "Speakers")
-    assert any("muted: 'Monitor of Speakers' hears what is played, and would howl" in line for line in player.said)
+    assert any("muted: 'Monitor of Speakers' repeats what is played, and would howl" in line for line in player.said)
 
 
 def test_what_was_named_is_remembered(server):

@@ -33,7 +33,9 @@ def server(monkeypatch, tmp_path, request):
 
 def test_no_input_but_a_monitor(server):
     player = play(server)
-    assert any("muted: the only input there is, 'Monitor of Speakers', hears what is played" in s for s in player.said)
+    assert any(
+        "muted: the only input there is, 'Monitor of Speakers', repeats what is played" in s for s in player.said
+    )
     player.says("muted")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rtfx.effects.klon import KLON
 from rtfx.engine.offline import Offline
-from rtfx.host.convert import at_rate
+from rtfx.host.render import at_rate
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec
 from rtfx.plan.block import ReadyBlock

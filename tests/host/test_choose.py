@@ -5,9 +5,8 @@ import sys
 import pytest
 
 from rtfx.errors import DeviceError
-from rtfx.host import choose, devices, jack, remember
-from rtfx.host.device import Device
-from rtfx.host.jack_devices import JACK
+from rtfx.host import choose, devices, jack
+from rtfx.host.device import JACK, Device
 
 
 def device(index, key, name, inputs=0, outputs=0, **more):
@@ -27,7 +26,7 @@ def desktop(monkeypatch, tmp_path):
     """Return a function that sets what PipeWire has."""
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(jack, "route", lambda: jack.PIPEWIRE_ROUTE)
-    monkeypatch.setattr(remember, "memory_file", lambda: tmp_path / "devices.json")
+    monkeypatch.setattr(choose, "memory_file", lambda: tmp_path / "devices.json")
 
     def missing():
         raise DeviceError("the PortAudio library is missing")
@@ -65,7 +64,7 @@ def test_each_side_is_chosen_by_itself(desktop, asked, source, target):
 
 def test_an_outputs_own_monitor_starts_muted(desktop):
     named = {"input_device": "monitor", "output_device": "Speakers"}
-    assert "hears what is played, and would howl: press m to unmute" in choose.choose(**named).mute_reason
+    assert "repeats what is played, and would howl: press m to unmute" in choose.choose(**named).mute_reason
     assert choose.choose(**named, allow_feedback=True).mute_reason == ""
 
 
@@ -78,7 +77,7 @@ def test_no_input_but_a_monitor(desktop):
 
 
 def test_what_was_named_last_comes_before_the_default(desktop):
-    remember.remember_devices({"input": CARD.key, "output": HEADPHONES.key})
+    choose.remember_devices({"input": CARD.key, "output": HEADPHONES.key})
     chosen = choose.choose()
     assert (chosen.input, chosen.output) == (CARD, HEADPHONES)
     desktop([MIC, SPEAKERS])

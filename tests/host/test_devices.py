@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from rtfx.errors import DeviceError
-from rtfx.host import builtin, choose, devices, jack, jack_devices, remember, route, servers, timeouts
-from rtfx.host.device import Device
+from rtfx.host import choose, devices, jack, portaudio, portaudio_host, timeouts
+from rtfx.host.device import ALSA, JACK, Device, is_builtin
+from rtfx.host.device import drifts as drifts_apart
 
 from .fake_sounddevice import FakeSoundDevice, PortAudioError
 
-JACK, ALSA = jack_devices.JACK, route.ALSA
 LAPTOP = (
     ("HDA Intel PCH: ALC257 Analog (hw:0,0)", ALSA, 2, 2),
     ("HDA Intel PCH: HDMI 0 (hw:0,3)", ALSA, 0, 8),
@@ -192,9 +192,9 @@ def test_no_input_device(computer):
     ],
 )
 def test_builtin(name, api, cards, is_input, is_output):
-    device = devices.Device(0, name, api, 2, 2, 48000.0)
-    assert builtin.is_builtin(device, "input", cards) == is_input
-    assert builtin.is_builtin(device, "output", cards) == is_output
+    device = Device(0, name, api, 2, 2, 48000.0)
+    assert is_builtin(device, "input", cards) == is_input
+    assert is_builtin(device, "output", cards) == is_output
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_builtin(name, api, cards, is_input, is_output):
     ],
 )
 def test_clocks(source, target, api, drifts):
-    pair = (devices.Device(i, name, api, 2, 2, 48000.0) for i, name in enumerate((source, target)))
-    assert builtin.drifts(*pair) == drifts
+    pair = (Device(i, name, api, 2, 2, 48000.0) for i, name in enumerate((source, target)))
+    assert drifts_apart(*pair) == drifts
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_clocks(source, target, api, drifts):
 )
 def test_errors_say_what_to_do(computer, error, message):
     computer(*LAPTOP)
-    text = str(devices.explain(error, devices.devices()[3], 12345.0))
+    text = str(portaudio_host.explain(error, devices.devices()[3], 12345.0))
     assert message in text
     assert "Scarlett Solo" in text
     assert "\n" not in text
@@ -245,24 +245,24 @@ def test_missing_portaudio_names_the_remedy(monkeypatch):
     original = builtins.__import__
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
-    route.sounddevice.cache_clear()
+    portaudio.sounddevice.cache_clear()
     with pytest.raises(DeviceError, match="sudo apt install libportaudio2"):
-        route.sounddevice()
+        portaudio.sounddevice()
 
 
 def test_a_sounddevice_without_the_names_in_use_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", FakeSoundDevice())
-    route.sounddevice.cache_clear()
+    portaudio.sounddevice.cache_clear()
     with pytest.raises(DeviceError, match=r"lacks _StreamBase.*pip install 'sounddevice>=0.5,<0.6'"):
-        route.sounddevice()
-    route.sounddevice.cache_clear()
+        portaudio.sounddevice()
+    portaudio.sounddevice.cache_clear()
 
 
 @pytest.mark.parametrize("stuck", [False, True])
 def test_portaudio_is_not_ended_under_a_stream_that_hangs(monkeypatch, stuck):
     calls = []
-    monkeypatch.setattr(route, "left_behind", {1} if stuck else set())
-    route._Ending(SimpleNamespace(_exit_handler=lambda: calls.append(1)))()
+    monkeypatch.setattr(portaudio, "left_behind", {1} if stuck else set())
+    portaudio._Ending(SimpleNamespace(_exit_handler=lambda: calls.append(1)))()
     assert len(calls) == (not stuck)
 
 
@@ -281,20 +281,20 @@ def test_a_server_is_told_from_the_next_of_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "no-such-server")
-    seen = [servers.running()]
+    seen = [jack.running()]
     for _ in range(2):
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(tmp_path / "pipewire-0"))
             server.listen()
-            seen.append(servers.running())
-        assert servers.running() == frozenset(), "its socket is left, and answers no more"
+            seen.append(jack.running())
+        assert jack.running() == frozenset(), "its socket is left, and answers no more"
         (tmp_path / "pipewire-0").unlink()
     assert seen[0] == frozenset() and len(seen[1]) == len(seen[2]) == 1 and seen[1] != seen[2]
 
 
 def test_c_libraries_are_silenced_and_heard_again(capfd):
     os.write(2, b"before ")
-    with route.quiet():
+    with portaudio.quiet():
         os.write(2, b"noise ")
     os.write(2, b"after")
     assert capfd.readouterr().err == "before after"
@@ -303,26 +303,26 @@ def test_c_libraries_are_silenced_and_heard_again(capfd):
 def test_a_socket_that_answers_is_a_server(tmp_path, monkeypatch):
     monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
-    assert not servers.pipewire_runs()
+    assert not jack.pipewire_runs()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "pipewire-0"))
-        assert not servers.pipewire_runs()  # a stale socket
+        assert not jack.pipewire_runs()  # a stale socket
         server.listen()
-        assert servers.pipewire_runs()
+        assert jack.pipewire_runs()
 
 
 @pytest.fixture
 def memory(tmp_path, monkeypatch):
     path = tmp_path / "config" / "devices.json"
-    monkeypatch.setattr(remember, "memory_file", lambda: path)
+    monkeypatch.setattr(choose, "memory_file", lambda: path)
     return path
 
 
 def test_channel_is_remembered_by_name(memory):
-    assert remember.remembered_channel("Scarlett") is None
-    assert remember.remember_channel("Scarlett", 2)
-    assert remember.remember_channel("Other", 1)
-    assert remember.remembered_channel("Scarlett") == 2
+    assert choose.remembered_channel("Scarlett") is None
+    assert choose.remember_channel("Scarlett", 2)
+    assert choose.remember_channel("Other", 1)
+    assert choose.remembered_channel("Scarlett") == 2
     assert [path.name for path in memory.parent.iterdir()] == ["devices.json"]
 
 
@@ -333,11 +333,11 @@ DAMAGED = ["", "{", "[]", "[" * 100000, '{"in_channel": 3}', '{"in_channel": {"S
 def test_damaged_memory_counts_as_none(memory, text):
     memory.parent.mkdir()
     memory.write_bytes(text.encode(errors="surrogateescape"))
-    assert remember.remembered_channel("Scarlett") is None
-    assert remember.remember_channel("Scarlett", 2)
-    assert remember.remembered_channel("Scarlett") == 2
+    assert choose.remembered_channel("Scarlett") is None
+    assert choose.remember_channel("Scarlett", 2)
+    assert choose.remembered_channel("Scarlett") == 2
 
 
 def test_unwritable_memory_is_no_error(memory):
     memory.parent.write_text("a file where the folder should be")
-    assert not remember.remember_channel("Scarlett", 2)
+    assert not choose.remember_channel("Scarlett", 2)

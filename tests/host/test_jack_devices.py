@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from rtfx.host import jack, jack_devices, pipewire
+from rtfx.host import choose, jack, jack_devices
 from rtfx.host.jack import CAPTURE, IS_INPUT, IS_OUTPUT, IS_PHYSICAL, JACK_ROUTE, PIPEWIRE_ROUTE, Client, Port
 from rtfx.host.jack_host import frames_for
-from rtfx.host.pipewire import read_graph
 
 HEARD, PLAYED = IS_OUTPUT | IS_PHYSICAL, IS_INPUT | IS_PHYSICAL
 
@@ -45,7 +44,7 @@ PROGRAM = [node(40, "browser", "Stream/Output/Audio"), port(7, 40, "out")]
 
 def groups(*objects):
     return jack_devices.by_node(
-        read_graph([each for some in objects for each in some]), lambda number: f"port {number}"
+        jack_devices.read_graph([each for some in objects for each in some]), lambda number: f"port {number}"
     )
 
 
@@ -94,15 +93,15 @@ DAMAGED = [
 
 @pytest.mark.parametrize("objects", DAMAGED)
 def test_what_comes_or_goes_while_it_is_listed_is_left_out(objects):
-    found = read_graph(objects)
+    found = jack_devices.read_graph(objects)
     assert {node.name for node in found.nodes} <= {"out", "card"}
 
 
 @pytest.mark.parametrize("dump", [b"", b"[", b"nothing\n", b"[" * 100_000])
 def test_a_dump_that_is_none(monkeypatch, dump):
-    monkeypatch.setattr(pipewire.shutil, "which", lambda name: name)
-    monkeypatch.setattr(pipewire.subprocess, "run", lambda *a, **k: SimpleNamespace(stdout=dump))
-    assert pipewire.graph() is None, "JACK's own names are used"
+    monkeypatch.setattr(jack_devices.shutil, "which", lambda name: name)
+    monkeypatch.setattr(jack_devices.subprocess, "run", lambda *a, **k: SimpleNamespace(stdout=dump))
+    assert jack_devices.graph() is None, "JACK's own names are used"
 
 
 def test_jack_takes_physical_ports_and_no_monitor():
@@ -128,7 +127,7 @@ def test_pipewire_without_its_jack_library_names_the_package(monkeypatch):
     monkeypatch.setattr(jack, "PIPEWIRE_LIBRARIES", ("/nowhere/libjack.so.0",))
     monkeypatch.setattr(jack, "SONAME", "libjack-that-is-not-there.so.0")
     assert jack.route() == "" and jack.lacks_pipewire()
-    assert "apt install pipewire-jack" in pipewire.PACKAGE
+    assert "apt install pipewire-jack" in choose.PACKAGE
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx import wave_headers
+from rtfx import find, wave_headers
 from rtfx.engine.layout import ENGINE
 from rtfx.engine.rings import Rings
 from rtfx.errors import AudioFileError
-from rtfx.host import fallback_folders, growing, timeouts
+from rtfx.host import growing, timeouts
 from rtfx.host import recorder as module
 from rtfx.host.recorder import Recorder
 from tests.cli.command import ENVIRONMENT
@@ -57,7 +57,7 @@ def band():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(fallback_folders, "user_folder", lambda: tmp_path / "user")
+    monkeypatch.setattr(find, "user_folder", lambda: tmp_path / "user")
     monkeypatch.chdir(tmp_path)
 
 

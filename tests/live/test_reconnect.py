@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 import rtfx
-from rtfx.host import choose, device_state, devices, jack, portaudio, restart_portaudio, route
-from rtfx.host.route import ALSA
+from rtfx.host import choose, device, devices, jack, portaudio, portaudio_host
+from rtfx.host.device import ALSA
 from rtfx.live import reconnect
 from rtfx.live.carry_over import Carried
 from rtfx.ui import session
@@ -29,12 +29,12 @@ def cards(monkeypatch):
     monkeypatch.setattr(jack, "route", lambda: "")
     for room in (devices, choose):
         monkeypatch.setattr(room, "jack_devices", list)
-    for room in (route, devices, portaudio):
+    for room in (portaudio, devices, portaudio_host):
         monkeypatch.setattr(room, "sounddevice", lambda: module)
-    monkeypatch.setattr(route, "_servers", frozenset())
+    monkeypatch.setattr(portaudio, "_servers", frozenset())
     monkeypatch.setattr(devices, "renew_if_servers_changed", lambda: None)
-    monkeypatch.setattr(portaudio, "enable_alsa", lambda *arguments: False)
-    monkeypatch.setattr(restart_portaudio, "_take_a_copy", lambda module: route.left_behind.clear())
+    monkeypatch.setattr(portaudio_host, "enable_alsa", lambda *arguments: False)
+    monkeypatch.setattr(portaudio, "_take_a_copy", lambda module: portaudio.left_behind.clear())
     monkeypatch.setattr(reconnect, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(reconnect, "LOOK_SECONDS", 0.02)
     yield module
@@ -142,7 +142,7 @@ def test_a_named_rate_is_waited_for(cards):
 
 
 def test_a_card_that_goes_silent(cards, stream, monkeypatch):
-    monkeypatch.setattr(device_state, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(device, "STALL_SECONDS", 0.3)
     cards.streams[0].calls.clear()
     attempt = Attempt(stream)
     attempt.until(lambda: stream.stats.reconnects == 1)
@@ -151,7 +151,7 @@ def test_a_card_that_goes_silent(cards, stream, monkeypatch):
 
 
 def test_a_process_that_was_suspended_has_lost_nothing(cards, stream, monkeypatch):
-    monkeypatch.setattr(device_state, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(device, "STALL_SECONDS", 0.3)
     assert stream.active
     cards.streams[0].calls.clear()
     time.sleep(0.8)  # nobody looks
@@ -160,7 +160,7 @@ def test_a_process_that_was_suspended_has_lost_nothing(cards, stream, monkeypatc
 
 
 def test_a_stream_that_does_not_close_is_not_opened_twice(cards, stream, monkeypatch):
-    monkeypatch.setattr(portaudio, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(portaudio_host, "CLOSE_SECONDS", 0.05)
     cards.hangs.set()
     cards.unplug()
     cards.plugged = [CARD]

@@ -13,12 +13,13 @@ import soundfile
 import yaml
 
 import rtfx
+from rtfx import find
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
 from rtfx.engine.rig import EngineRig
 from rtfx.errors import PresetError
 from rtfx.find import find_model
-from rtfx.host import fallback_folders, timeouts
+from rtfx.host import timeouts
 from rtfx.host.growing import GrowingWave
 from rtfx.live import takes as module
 from rtfx.live.controller import Controller
@@ -384,7 +385,7 @@ def test_a_damaged_take_is_an_error_of_one_line(set_list, tmp_path, part, old, n
 
 @pytest.fixture
 def user(tmp_path, monkeypatch):
-    monkeypatch.setattr(fallback_folders, "user_folder", lambda: tmp_path / "user")
+    monkeypatch.setattr(find, "user_folder", lambda: tmp_path / "user")
     return tmp_path / "user"
 
 
@@ -402,7 +403,7 @@ def saved_in(set_list, folder=None) -> tuple[Path, list[str]]:
 def test_a_folder_that_takes_nothing_is_replaced_as_for_recordings(set_list, tmp_path, user, monkeypatch):
     take, news = saved_in(set_list, "/proc")  # where no file can be made, whoever asks
     assert take == tmp_path / "take.yaml" and any("/proc cannot be written to" in line for line in news)
-    monkeypatch.setattr(fallback_folders.os, "access", lambda path, mode: Path(path) != tmp_path)
+    monkeypatch.setattr(find.os, "access", lambda path, mode: Path(path) != tmp_path)
     take, news = saved_in(set_list)
     assert take == user / "takes" / "take.yaml"
     wet, again, verdict = rendered(take)

@@ -1,0 +1,225 @@
+"""Audio that comes from files and arrays: file to file in constant memory, at the rig's own rate, samples checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..audio import Reader
+from ..engine.layout import LOUDEST_SAMPLE
+from ..errors import AudioFileError, UnsupportedInput, UsageError
+from ..files import STANDARD
+from ..plan.layout import MAX_CHANNELS
+from .wave import Writer, check_target
+
+READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
+QUALITY = "VHQ"  # of soxr
+RATES = (1.0, 10e6)  # Hz; soxr never returns from NaN
+
+Process = Callable[[Iterable[np.ndarray], int, int], tuple[Iterator[np.ndarray], int]]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was written: frames at `sample_rate` Hz, and what is wrong with the source although it was rendered."""
+
+    frames_in: int
+    frames_out: int
+    sample_rate: int
+    channels: int
+    warnings: tuple[str, ...] = ()
+
+
+def render_file(
+    process: Process,
+    source: str | Path,
+    target: str | Path,
+    encoding: str = "PCM_24",
+    mono: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Rendered:
+    """Render one file.
+
+    Parameters
+    ----------
+    process : callable
+        ``process(blocks, sample_rate, channels) -> (blocks, channels)`` on (frames, channels) float32 blocks, lazily.
+    source, target : str or Path
+        ``-`` is WAV through standard input or output.
+    encoding : str
+        PCM_16, PCM_24 or FLOAT.
+    mono : bool
+        Average the input's channels first.
+    overwrite : bool
+        Replace an existing target.
+    progress : callable, optional
+        Called as ``progress(frames read, frames in all or None)``, first with 0 when processing begins.
+
+    Raises
+    ------
+    AudioFileError
+        Source or target cannot be used. The target appears only when it is complete.
+    """
+    if str(target) != STANDARD:
+        check_target(Path(target), encoding, overwrite)  # before anything costly
+        _check_different(Path(source), Path(target))
+    with Reader(source) as reader:
+        done = spoiled = 0
+
+        def blocks() -> Iterator[np.ndarray]:
+            nonlocal done, spoiled
+            for block in reader.blocks(READ_FRAMES):
+                spoiled += count_no_sound(block)
+                yield block.mean(axis=1, keepdims=True) if mono and reader.channels > 1 else block
+                done += len(block)
+                if progress:
+                    progress(done, reader.frames)
+
+        outputs, channels = process(blocks(), reader.sample_rate, 1 if mono else reader.channels)
+        if progress:
+            progress(0, reader.frames)  # by now all is compiled
+        known = reader.frames or 0
+        with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
+            for block in outputs:
+                writer.write(block)
+        warnings = (*reader.warnings, *no_sound(reader.name, spoiled))
+        return Rendered(done, writer.frames, reader.sample_rate, channels, warnings)
+
+
+def _check_different(source: Path, target: Path) -> None:
+    """Raise if the target is the source, also by another name: the recording would be lost."""
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target} is what is read, and the dry recording would be lost: name another file")
+
+
+def at_rate(
+    blocks: Iterable[np.ndarray],
+    process: Callable[[np.ndarray], np.ndarray],
+    stream_rate: float,
+    rig_rate: float,
+    channels_in: int,
+    channels_out: int,
+    skip: int = 0,
+    tail: int = 0,
+) -> Iterator[np.ndarray]:
+    """Run a block processor at its own sample rate inside a stream of another, by soxr, in constant memory.
+
+    Yields the processed stream, as long as the input plus its tail.
+
+    Parameters
+    ----------
+    blocks : iterable of (frames, channels_in) float32
+    process : callable
+        ``(frames, channels_in) -> (frames, channels_out)`` at `rig_rate`.
+    stream_rate, rig_rate : float
+        Hz.
+    channels_in, channels_out : int
+        Of `process`.
+    skip : int
+        Frames at `rig_rate` to drop at the front: the rig's latency.
+    tail : int
+        Frames at `rig_rate` of silence fed after the input, so that the rig rings out.
+
+    Raises
+    ------
+    UsageError
+        A rate that is no number of Hz.
+    """
+    for rate in (stream_rate, rig_rate):
+        if not isinstance(rate, Real) or not RATES[0] <= rate <= RATES[1]:
+            raise UsageError(f"sample rate is {rate!r}, expected Hz, such as 48000")
+    inward, outward = _converter(stream_rate, rig_rate, channels_in), _converter(rig_rate, stream_rate, channels_out)
+    fed = given = 0
+    left_to_skip = skip
+
+    def through(x: np.ndarray, last: bool) -> np.ndarray:
+        nonlocal left_to_skip
+        y = process(x) if len(x) else np.zeros((0, channels_out), np.float32)
+        dropped = min(left_to_skip, len(y))
+        left_to_skip -= dropped
+        return outward(y[dropped:], last)
+
+    for block in blocks:
+        fed += len(block)
+        y = through(inward(block if stream_rate == rig_rate else sound(block), False), False)
+        y = y[: max(fed - given, 0)] if tail == 0 and skip == 0 else y
+        given += len(y)
+        yield y
+    rest = inward(np.zeros((0, channels_in), np.float32), True)
+    flush = np.zeros((tail + skip, channels_in), np.float32)
+    wanted = fed + round(tail * stream_rate / rig_rate)
+    y = through(np.concatenate([rest, flush]), True)[: max(wanted - given, 0)]
+    yield y
+    if given + len(y) < wanted:
+        yield np.zeros((wanted - given - len(y), channels_out), np.float32)
+
+
+def _converter(old_rate: float, new_rate: float, channels: int) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """Return what converts (frames, channels) blocks, the last one marked; equal rates change nothing."""
+    if old_rate == new_rate:
+        return lambda x, last: x
+    import soxr
+
+    stream = soxr.ResampleStream(old_rate, new_rate, channels, dtype="float32", quality=QUALITY)
+
+    def convert(x: np.ndarray, last: bool) -> np.ndarray:
+        x = np.ascontiguousarray(x if channels > 1 else x[:, 0])  # soxr has mono flat
+        return stream.resample_chunk(x, last=last).reshape(-1, channels)
+
+    return convert
+
+
+def sound(x: np.ndarray) -> np.ndarray:
+    """Return samples with 0 for those beyond `LOUDEST_SAMPLE` or not finite: a filter would make a burst of them."""
+    return np.where(np.abs(x) <= LOUDEST_SAMPLE, x, np.float32(0.0))
+
+
+def count_no_sound(x: np.ndarray) -> int:
+    """Return how many samples `sound` would replace."""
+    return x.size - int(np.count_nonzero(np.abs(x) <= LOUDEST_SAMPLE))
+
+
+def no_sound(name: str, count: int) -> list[str]:
+    """Return the warning about a file with as many samples that are no sound; none for 0."""
+    if not count:
+        return []
+    samples = "1 sample is" if count == 1 else f"{count} samples are"
+    return [
+        f"{name}: {samples} beyond +48 dBFS or no number: taken for silence, except with --bare (is all so loud? "
+        "scale it)"
+    ]
+
+
+def as_array(x: Any) -> Any:
+    """Return a torch tensor as an array, from whatever device and graph; anything else as it is."""
+    if not hasattr(x, "detach"):
+        return x
+    tensor = x.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:  # bfloat16
+        return tensor.float().numpy()
+
+
+def planar(x: Any) -> np.ndarray:
+    """Return (channels, n) float32, or raise naming what is no audio, or the transpose."""
+    try:
+        found = np.asarray(as_array(x))
+    except ValueError:  # rows of different lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "buif":
+        raise UnsupportedInput(f"audio is {x!r:.40}, expected an array of numbers, (n,) or (channels, n)")
+    audio = np.atleast_2d(found.astype(np.float32, copy=False))
+    if audio.ndim != 2 or audio.shape[0] > MAX_CHANNELS:
+        raise UnsupportedInput(
+            f"audio has shape {np.shape(x)}, expected (n,) or (channels, n) with at most {MAX_CHANNELS} "
+            "channels: transpose it"
+        )
+    return audio
