@@ -68,13 +68,13 @@ class NullHost:
         self._control = np.zeros(1, CONTROL)
         self._control["frames"] = -1 if frames is None else frames
         self._output = np.zeros((self.block, int(engine.record["device_outputs"])), np.float32)
-        PACE.address  # noqa: B018 - compile here, not on the audio thread
+        self._callback, _ = CALLBACK_KERNEL.address, PACE.address  # compiled here, not on the audio thread
         self._thread = threading.Thread(target=self._run, name="rtfx null device", daemon=True)
 
     def _run(self) -> None:
         """Play; until that ends the thread keeps this host, and with it the memory that its loop uses. [own thread]"""
         output, control = self._output.ctypes.data, self._control.ctypes.data
-        PACE(CALLBACK_KERNEL.address, self.engine.address, output, control, self.block, self.sample_rate)
+        PACE(self._callback, self.engine.address, output, control, self.block, self.sample_rate)
 
     def start(self) -> None:
         """Start the audio thread."""
