@@ -424,7 +424,7 @@ def test_a_disk_that_fills_up_leaves_nothing_there_and_the_take_goes_elsewhere(s
     assert any("No space left" in line and f"goes to {tmp_path}" in line for line in news)
     wet, again, verdict = rendered(tmp_path / "take.yaml")
     assert verdict.startswith("exact"), verdict
-    monkeypatch.setattr("rtfx.live.takes.places", lambda wanted, size: iter([full]))
+    monkeypatch.setattr("rtfx.live.takes.writable_folders", lambda wanted, size: iter([full]))
     _, news = saved_in(set_list, full)
     assert list(full.iterdir()) == [] and "error: the take could not be written" in news[-1]
 
