@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import PresetError
+from ..loading.loaded_preset import Value
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -17,7 +18,7 @@ class Carried:
     """The state of a stream that is not the rig's own: presets, values, gains, switches; and what was counted."""
 
     preset: int
-    values: tuple[tuple[dict, ...], ...]
+    values: dict[str, dict[str, Value]]  # of each preset, by address
     mute: bool
     bypass: bool
     in_channel: int
@@ -31,7 +32,7 @@ class Carried:
         """Return the state as it is now."""
         return cls(
             stream.preset,
-            tuple(tuple(dict(block) for block in preset.values) for preset in stream.controller.presets),
+            {preset.name: preset.values for preset in stream.controller.presets},
             stream.mute,
             stream.bypass,
             stream.in_channel,
@@ -44,9 +45,11 @@ class Carried:
     def into(self, stream: Stream) -> None:
         """Set a stream of the same rig to it; presets that were edited meanwhile keep what their file says."""
         presets = stream.controller.presets
-        for preset, values in zip(presets, self.values, strict=False):
-            if [block.keys() for block in preset.values] == [block.keys() for block in values]:
-                preset.values[:] = [dict(block) for block in values]
+        for preset in presets:
+            values = self.values.get(preset.name, {})
+            if values.keys() == preset.knobs.keys():
+                for address, knob in preset.knobs.items():
+                    knob.values[knob.parameter.name] = values[address]
         with contextlib.suppress(PresetError):  # a file is gone meanwhile: another preset plays
             stream.select(min(self.preset, len(presets) - 1))
         stream.mute, stream.bypass = self.mute, self.bypass

@@ -13,7 +13,6 @@ from ..errors import AudioFileError, UsageError, did_you_mean, quoted, same_acce
 from ..host.choose import remember_channel
 from . import knobs
 from .save import save_scene
-from .slots import next_scene
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -110,7 +109,7 @@ def _scene(stream: Stream, name: str) -> str:
     elif not stream.scenes:
         return f"{preset} has no scenes: turn its knobs, then s saves one"
     else:
-        name = next_scene(stream, stream.selection.scenes.get(preset, ""))
+        name = knobs.next_scene(stream, stream.selection.scenes.get(preset, ""))
     stream.selection.scenes[preset] = name
     return f"scene {name}" if name else "no scene: the preset as it is written"
 
@@ -152,20 +151,22 @@ def _set(stream: Stream, words: str) -> str:
         number: float | str = float(value)
     except ValueError:
         number = value.strip()
-    return str(knobs.put(stream, {address: number}, address))
+    stream.set_many({address: number})
+    return str(stream.find(address))
 
 
 def _toggle(stream: Stream, address: str) -> str:
-    knob = knobs.named(stream, address)
+    knob = stream.find(address)
     ends = knob.parameter.choices or (knob.parameter.minimum, knob.parameter.maximum)
-    return str(knobs.put(stream, {knob.address: ends[0] if knob.value == ends[-1] else ends[-1]}, knob.address))
+    stream.set_many({knob.address: ends[0] if knob.value == ends[-1] else ends[-1]})
+    return str(knob)
 
 
 def _knob(stream: Stream, which: str) -> str:
     if which in STEP:
         knobs.choose_knob(stream, STEP[which])
     else:
-        stream.selection.knob = knobs.named(stream, which).address
+        stream.selection.knob = stream.find(which).address
     return ""
 
 

@@ -1,36 +1,100 @@
-"""One command queue for everything that happens while it plays: whoever turns a knob posts here, one thread acts."""
+"""One command queue for everything that happens while it plays: every surface posts here, one thread acts."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
+from typing import NamedTuple
 
 from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of, quoted
 from ..host.timeouts import await_end
 from ..loading.load import cannot_play
-from ..loading.loaded_preset import LoadedPreset, Origin, Unplayable
+from ..loading.loaded_preset import Compiled, Knob, LoadedPreset, Origin, Value, Values
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
-from ..plan.resolve import checked
-from .build import Builder, Built
+from ..rig.set_list import GLOBALS
+from ..units import db_from_gain, gain_from_db
 from .history import History
 
 TICK_SECONDS = 0.02
 LONG_PRIME_SECONDS = 1.0  # from which on the player is told that a change takes its time
 
 
-class Controller:
-    """Owns the presets and is the only one who publishes to the engine.
+class Built(NamedTuple):
+    """What became of a plan that was built beside the audio: the plan and an instance, or why there is none.
 
-    Methods may be called from any thread; they check, post and return. Values are those posted last, at once.
+    Parameters
+    ----------
+    values : list of dict
+        Of each block, that it was built for.
+    revision : int
+        That of the preset when it was begun: the plan lacks weights that its models have got since.
     """
 
-    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset | Unplayable], first: int = 0):
+    preset: LoadedPreset
+    values: Values
+    revision: int
+    made: Compiled | None
+    error: str = ""
+
+
+class Builder:
+    """Plans and compiles one preset at a time, on a thread that lasts as long as there is something to build.
+
+    Parameters
+    ----------
+    done : callable
+        Gets what was built, on that thread.
+    """
+
+    def __init__(self, done: Callable[[Built], None]):
+        self._done = done
+        self._lock = threading.Lock()
+        self._next: tuple[LoadedPreset, Values] | None = None
+        self._busy: tuple[LoadedPreset, Values] | None = None
+
+    def ask(self, preset: LoadedPreset, values: Values) -> None:
+        """Build a preset at these values, after what is being built; of several that wait the last one. [any thread]"""
+        with self._lock:
+            if self._busy is not None:
+                under_way = self._busy[0] is preset and preset.structure(self._busy[1]) == preset.structure(values)
+                self._next = None if under_way else (preset, values)
+                return
+            self._busy = preset, values
+        threading.Thread(target=self._run, args=(preset, values), name="rtfx build", daemon=True).start()
+
+    def _run(self, preset: LoadedPreset, values: Values) -> None:
+        while True:
+            revision, made, error = preset.revision, None, ""
+            try:
+                made = preset.make(values)
+            except Exception as failure:  # of whatever kind: the thread must live to build what is asked for next
+                error = message_of(failure)
+            self._done(Built(preset, values, revision, made, error))
+            with self._lock:
+                self._busy, self._next = self._next, None
+                if self._busy is None:
+                    return
+                preset, values = self._busy
+
+
+class Controller:
+    """Owns the presets and is the only one that publishes to the engine.
+
+    Methods may be called from any thread; they check, post and return. A value that was posted is read back at once.
+
+    Attributes
+    ----------
+    gains : dict of str to Knob
+        The two gains around every chain, by address.
+    """
+
+    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
         self.engine = engine
         self._listed = list(presets), first  # both at once: others read them without the lock
         self._wake = threading.Condition()
@@ -42,15 +106,20 @@ class Controller:
         self._built: list[Built] = []
         self._builder = Builder(self._receive)
         self.news: deque[str] = deque()
-        self._listeners: list[Callable[[str, float | str], None]] = []
+        self._listeners: list[Callable[[str, Value], None]] = []
         self.history = History()
+        levels: dict[str, Value] = {
+            parameter.name: round(db_from_gain(float(engine.record[_gain_of(parameter.name)]["target"])), 4)
+            for parameter in GLOBALS
+        }
+        self.gains = {parameter.name: Knob(parameter.name, parameter, levels) for parameter in reversed(GLOBALS)}
         self.playing: EngineRig
         self._begin(self.preset, self.preset.now())
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
 
     @property
-    def presets(self) -> list[LoadedPreset | Unplayable]:
-        """All presets, in order."""
+    def presets(self) -> list[LoadedPreset]:
+        """All presets, in order, those that cannot play among them."""
         return self._listed[0]
 
     @property
@@ -60,22 +129,29 @@ class Controller:
 
     @property
     def preset(self) -> LoadedPreset:
-        """The preset selected last."""
+        """The preset selected last; one that cannot play is never selected."""
         presets, index = self._listed
-        preset = presets[index]
-        assert isinstance(preset, LoadedPreset)  # no other one is ever selected
-        return preset
+        return presets[index]
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """The gains, then every parameter of the current preset in the order of its chain, by address."""
+        return ChainMap(self.preset.knobs, self.gains)  # whose order is that of its last mapping first
 
     def start(self) -> None:
         """Start the control thread."""
         self._thread.start()
 
+    def find(self, address: str) -> Knob:
+        """Return the knob of an address, or of a bare name that one block alone has; UsageError if there is none."""
+        return self.gains[address] if address in self.gains else self.preset.find(address)
+
     def set(self, address: str, value) -> None:
-        """Turn a parameter of the current preset; it glides there, or is heard once it is built. [any thread]"""
+        """Turn a knob; it glides there, or is heard once it is built. [any thread]"""
         self.set_many({address: value})
 
-    def set_many(self, values: Mapping[str, float | str], remember: bool = True) -> None:
-        """Turn several parameters of the current preset at once: all, or none if one is wrong. [any thread]
+    def set_many(self, values: Mapping[str, Value], remember: bool = True) -> None:
+        """Turn several knobs at once: all, or none if one value is wrong. [any thread]
 
         Parameters
         ----------
@@ -85,29 +161,41 @@ class Controller:
             Note the change in the history, as one.
         """
         preset = self.preset
-        places = [(*preset.find(address), value) for address, value in values.items()]
-        turned = [(block, name, checked(preset.blocks[block], name, value)) for block, name, value in places]
-        for block in {block for block, *_ in turned}:
-            new = {name: number for other, name, number in turned if other == block}
-            preset.blocks[block].check_together(preset.values[block] | new)
-        addresses = [f"{preset.blocks[block].id}.{name}" for block, name, _ in turned]
+        knobs = [(self.find(address), value) for address, value in values.items()]
+        turned = {knob: knob.check(value) for knob, value in knobs}
+        for block in preset.blocks:
+            new = {knob.parameter.name: value for knob, value in turned.items() if knob.values is block.values}
+            if new:
+                block.ready.check_together(block.values | new)
         with self._wake:
-            before = [preset.values[block][name] for block, name, _ in turned]
-            for block, name, number in turned:
-                preset.values[block][name] = number
-            self._turned = True
+            before = {knob: knob.value for knob in turned}
+            for knob, value in turned.items():
+                knob.values[knob.parameter.name] = value
+            self._turned = self._turned or any(knob.address not in self.gains for knob in turned)
             self._wake.notify()
-        after = dict(zip(addresses, (number for *_, number in turned), strict=True))
+        for address in self.gains.keys() & {knob.address for knob in turned}:
+            self._glide_gain(address)
         if remember:
-            self.history.note(preset.name, dict(zip(addresses, before, strict=True)), after)
-        for address, number in after.items():
+            for name, own in ((None, True), (preset.name, False)):
+                some = [knob for knob in turned if (knob.address in self.gains) == own]
+                if some:
+                    was, now = ({knob.address: found[knob] for knob in some} for found in (before, turned))
+                    self.history.note(name, was, now)
+        for knob, value in turned.items():
             for listener in self._listeners:
-                listener(address, number)
+                listener(knob.address, value)
 
-    def get(self, address: str) -> float:
+    def set_gain(self, address: str, db: float) -> None:
+        """Set a gain around every chain, even beyond the range of its knob; it glides. [any thread]"""
+        self.gains[address].values[address] = db
+        self._glide_gain(address)
+
+    def _glide_gain(self, address: str) -> None:
+        self.engine.glide(_gain_of(address), gain_from_db(float(self.gains[address].value)))
+
+    def get(self, address: str):
         """Return a parameter's value as posted last. [any thread]"""
-        block, name = self.preset.find(address)
-        return self.preset.values[block][name]
+        return self.find(address).value
 
     def select(self, index: int) -> None:
         """Crossfade to a preset by its index from 0, or raise PresetError if it cannot play. [any thread]"""
@@ -117,9 +205,8 @@ class Controller:
                 raise UsageError(f"preset is {index!r}, expected its index, 0 to {len(presets) - 1}")
             if not 0 <= index < len(presets):
                 raise UsageError(f"preset {index + 1} does not exist, expected 1 to {len(presets)}")
-            wanted = presets[index]
-            if isinstance(wanted, Unplayable):
-                raise PresetError(cannot_play(index, wanted.name, wanted.reason))
+            if presets[index].fault:
+                raise PresetError(cannot_play(index, presets[index].name, presets[index].fault))
             self._listed = presets, index
             self._selected = True
             self._wake.notify()
@@ -139,9 +226,9 @@ class Controller:
             self._updates[preset, block] = spec
             self._wake.notify()
 
-    def replace(self, presets: Sequence[LoadedPreset | Unplayable]) -> None:
-        """Have other presets; the current one is that of the same name, else of the same place or near. [any thread]"""
-        playable = [index for index, preset in enumerate(presets) if isinstance(preset, LoadedPreset)]
+    def replace(self, presets: Sequence[LoadedPreset]) -> None:
+        """Take other presets; the current one is that of the same name, else of the same place or near. [any thread]"""
+        playable = [index for index, preset in enumerate(presets) if not preset.fault]
         with self._wake:
             name, before = self.preset.name, self.index
             index = min(playable, key=lambda place: (presets[place].name != name, abs(place - before)))
@@ -149,8 +236,8 @@ class Controller:
             self._replaced = True
             self._wake.notify()
 
-    def subscribe(self, listener: Callable[[str, float | str], None]) -> None:
-        """Have ``listener(address, value)`` called, on the thread that turns, at every change."""
+    def subscribe(self, listener: Callable[[str, Value], None]) -> None:
+        """Call ``listener(address, value)`` at every change, on the thread that turns the knob."""
         self._listeners.append(listener)
 
     def stop(self) -> None:
@@ -158,7 +245,7 @@ class Controller:
         with self._wake:
             self._stopped = True
             self._wake.notify()
-        await_end(self._thread, 0.5)  # it may be compiling, and is left to it
+        await_end(self._thread, 0.5)  # a thread that compiles ends by itself
 
     def _run(self) -> None:
         told = ""
@@ -170,8 +257,8 @@ class Controller:
             try:
                 self._act()
                 told = ""
-            except Exception as error:  # of whatever kind: the next key shall find a thread that listens
-                if message_of(error) != told:  # a fault that stays is met at every tick
+            except Exception as error:  # of whatever kind: the thread must live to obey the next key
+                if message_of(error) != told:  # a fault that lasts is met at every tick
                     told = message_of(error)
                     self.news.append(f"the sound goes on as it was: {told}")
 
@@ -212,8 +299,8 @@ class Controller:
             self._turn(preset, values)
         self.engine.reclaim()
 
-    def _begin(self, preset: LoadedPreset, values: list[dict], primes: bool = False) -> None:
-        """Play a preset from rest; one that `primes` has heard some of its input when it is faded in."""
+    def _begin(self, preset: LoadedPreset, values: Values, primes: bool = False) -> None:
+        """Play a preset from rest; one that `primes` runs over its input for a while before it is faded in."""
         rig = preset.instance(values)
         if primes:
             rig.record["prime_frames"] = frames = preset.prime_frames
@@ -224,8 +311,8 @@ class Controller:
         self.playing = rig
         self.engine.publish(rig)
 
-    def _turn(self, preset: LoadedPreset, values: list[dict]) -> None:
-        """Glide the rig that plays, and while it only listens those of the preset that are heard meanwhile."""
+    def _turn(self, preset: LoadedPreset, values: Values) -> None:
+        """Glide the rig that plays; while it is not faded in yet, also those of the preset that sound meanwhile."""
         self.playing.glide_to(values)
         if self.playing.record["prime_frames"]:
             for rig in list(self.engine.rigs.values()):
@@ -252,7 +339,7 @@ class Controller:
             return  # without what has been learned since
         try:
             if made:
-                self.check_outputs(preset.name, made[0])
+                self.check_outputs(preset.name, made.plan)
         except AudioFileError as refusal:
             made, error = None, str(refusal)
         if made:
@@ -260,11 +347,7 @@ class Controller:
             return
         self.news.append(error)
         with self._wake:
-            both = list(zip(preset.values, built.values, preset.settled(built.values), strict=True))
-            wanted = [{name: asked[name] for name in asked if asked[name] != old[name]} for _, asked, old in both]
-            if all(values | new == values for (values, *_), new in zip(both, wanted, strict=True)):
-                for (values, _, old), new in zip(both, wanted, strict=True):
-                    values |= {name: old[name] for name in new}
+            preset.take_back(built.values)
 
     def check_outputs(self, name: str, plan: Plan) -> None:
         """Raise AudioFileError if a plan has more outputs than the stream was opened with."""
@@ -275,7 +358,7 @@ class Controller:
                 "start anew to hear it"
             )
 
-    def _go_on(self, preset: LoadedPreset, values: list[dict]) -> None:
+    def _go_on(self, preset: LoadedPreset, values: Values) -> None:
         """Play other weights or values with the state of the rig that plays, whose layout is the same."""
         rig = preset.successor()
         rig.glide_to(values)
@@ -288,7 +371,12 @@ class Controller:
         result = False
         for index, preset in enumerate(self.presets):
             specs = {block: spec for (place, block), spec in updates.items() if place == index}
-            if specs and isinstance(preset, LoadedPreset):
+            if specs and not preset.fault:
                 preset.swap(specs)
                 result = result or preset is playing
         return result
+
+
+def _gain_of(address: str) -> str:
+    """Return the engine's name of a gain: ``in_gain`` of ``in_gain_db``."""
+    return address.removesuffix("_db")

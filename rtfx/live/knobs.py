@@ -1,12 +1,12 @@
-"""The knob in the player's hand: which one the keys turn, by how much, and how a turn is taken back."""
+"""The knob that the player has chosen: which one it is, by how much it turns, A and B, and the next scene."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..loading.loaded_preset import Knob, Value
 from ..rig.parameters import Parameter
 from ..rig.set_list import GLOBALS
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 IN_GAIN, OUT_GAIN = (parameter.name for parameter in GLOBALS)
-GAIN_BLOCK = "level"  # where the two gains around every chain stand in the view
 DB_STEP = WHOLE_STEP = 1.0
 STEPS_IN_RANGE = 50
 FINE = 10  # fine steps in a step
@@ -23,61 +22,23 @@ SEMITONE = 2.0 ** (1.0 / 12.0)
 DIGITS = 4  # significant, of a value on a logarithmic range
 
 
-@dataclass(frozen=True)
-class Knob:
-    """A parameter of the current preset, or one of the two gains, and where it stands."""
-
-    address: str
-    parameter: Parameter
-    value: float | str
-
-    @property
-    def block(self) -> str:
-        """The id of its block."""
-        return self.address.partition(".")[0] if "." in self.address else GAIN_BLOCK
-
-    def __str__(self) -> str:
-        return f"{self.address} {worded(self.parameter, self.value)}"
-
-
-def knobs(stream: Stream) -> list[Knob]:
-    """Return the gains, then every parameter in the order of the chain."""
-    gains = {IN_GAIN: stream.in_gain_db, OUT_GAIN: stream.out_gain_db}
-    return [
-        *(Knob(parameter.name, parameter, gains[parameter.name]) for parameter in reversed(GLOBALS)),
-        *(Knob(*item) for item in stream.parameters),
-    ]
-
-
-def values(stream: Stream) -> dict[str, float | str]:
-    """Return where every knob stands, by address."""
-    return {knob.address: knob.value for knob in knobs(stream)}
-
-
 def chosen(stream: Stream) -> Knob:
-    """Return the knob that the keys turn: the output's level where the preset lacks the one chosen before."""
-    every = knobs(stream)
-    return next((knob for knob in every if knob.address == stream.selection.knob), every[0])
-
-
-def named(stream: Stream, address: str) -> Knob:
-    """Return the knob of an address, or of a bare name that one block alone has; UsageError if there is none."""
-    every = {knob.address: knob for knob in knobs(stream)}
-    return every[address] if address in every else every[stream.address(address)]
+    """Return the knob that `turn` acts on: the output's level where the preset lacks the one chosen before."""
+    return stream.knobs.get(stream.selection.knob) or stream.knobs[OUT_GAIN]
 
 
 def choose_knob(stream: Stream, step: int) -> Knob:
-    """Take the next knob, or with -1 the one before, round the whole chain."""
-    every = knobs(stream)
-    place = (every.index(chosen(stream)) + step) % len(every)
-    stream.selection.knob = every[place].address
-    return every[place]
+    """Choose the next knob, or with -1 the one before, round the whole chain."""
+    every = list(stream.knobs.values())
+    knob = every[(every.index(chosen(stream)) + step) % len(every)]
+    stream.selection.knob = knob.address
+    return knob
 
 
 def choose_block(stream: Stream, step: int) -> Knob:
-    """Take the first knob of the next block, or with -1 of the one before."""
+    """Choose the first knob of the next block, or with -1 of the one before."""
     first: dict[str, Knob] = {}
-    for knob in knobs(stream):
+    for knob in stream.knobs.values():
         first.setdefault(knob.block, knob)
     blocks = list(first)
     knob = first[blocks[(blocks.index(chosen(stream).block) + step) % len(blocks)]]
@@ -88,38 +49,26 @@ def choose_block(stream: Stream, step: int) -> Knob:
 def turn(stream: Stream, steps: int, fine: bool = False) -> Knob:
     """Turn the chosen knob by so many steps; it stays within its range."""
     knob = chosen(stream)
-    return put(stream, {knob.address: turned(knob.parameter, knob.value, steps, fine)}, knob.address)
+    stream.set_many({knob.address: turned(knob.parameter, knob.value, steps, fine)})
+    return knob
 
 
 def reset(stream: Stream) -> Knob:
     """Turn the chosen knob to its default."""
     knob = chosen(stream)
-    return put(stream, {knob.address: knob.parameter.default}, knob.address)
-
-
-def put(stream: Stream, new: Mapping[str, float | str], shown: str, remember: bool = True) -> Knob:
-    """Set knobs by address and return the one called `shown`."""
-    before = values(stream)
-    gains = {address: float(new[address]) for address in (IN_GAIN, OUT_GAIN) if address in new}
-    rest = {address: value for address, value in new.items() if address not in gains}
-    for address, db in gains.items():
-        setattr(stream, address, db)
-    if gains and remember:
-        stream.history.note(None, {address: before[address] for address in gains}, gains)
-    if rest:
-        stream.set_many(rest, remember)
-    return named(stream, shown)
+    stream.set_many({knob.address: knob.parameter.default})
+    return knob
 
 
 def undo(stream: Stream, again: bool = False) -> list[Knob]:
     """Take the last change back, or with `again` make the one taken back once more; return what has moved."""
     move = stream.history.redo if again else stream.history.undo
-    change = move(stream.presets[stream.preset], values(stream))
+    change = move(stream.presets[stream.preset], {address: knob.value for address, knob in stream.knobs.items()})
     if change is None:
         return []
     target = change.after if again else change.before
-    put(stream, target, next(iter(target)), remember=False)
-    return [knob for knob in knobs(stream) if knob.address in target]
+    stream.set_many(target, remember=False)
+    return [knob for address, knob in stream.knobs.items() if address in target]
 
 
 def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = False) -> float | str:
@@ -156,12 +105,84 @@ def round_step(size: float) -> float:
     return next(factor * power for factor in (5.0, 2.0, 1.0) if size >= 0.999 * factor * power)
 
 
-def worded(parameter: Parameter, value: float | str) -> str:
-    """Return a value as it is shown: with its unit, decibels with a sign."""
-    if isinstance(value, str):
-        return value
-    if parameter.unit == "dB":
-        return f"{value:+.1f} dB"
-    if parameter.whole:
-        return f"{value} {parameter.unit}".strip()
-    return f"{value:.4g} {parameter.unit}".strip()
+@dataclass
+class Pair:
+    """The two slots of one preset; the current one's values are those that play."""
+
+    current: str = "A"
+    kept: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+
+class Slots:
+    """The slots of all presets, by name."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[str, Pair] = {}
+
+    def current(self, preset: str) -> str:
+        """Return "A" or "B"."""
+        return self._pairs[preset].current if preset in self._pairs else "A"
+
+    def used(self, preset: str) -> bool:
+        """Tell whether there is something to compare with."""
+        return preset in self._pairs
+
+    def switch(self, stream: Stream, slot: str) -> str:
+        """Keep what plays in its slot and play the other; an empty one starts as a copy. Return a line to show."""
+        preset = stream.presets[stream.preset]
+        if slot == self.current(preset):
+            return f"slot {slot}"
+        pair = self._pairs.setdefault(preset, Pair())
+        playing = {address: knob.value for address, knob in stream.knobs.items() if address not in stream.gains}
+        pair.kept[pair.current] = playing
+        pair.current = slot
+        stream.history.close()
+        if slot not in pair.kept:
+            return f"slot {slot}: a copy of what played; turn it, and compare with a and b"
+        other = pair.kept[slot]
+        changed = {address: other[address] for address, value in playing.items() if other.get(address, value) != value}
+        if changed:
+            stream.set_many(changed, remember=False)
+        return f"slot {slot}"
+
+
+def next_scene(stream: Stream, current: str) -> str:
+    """Play the scene after `current`, and after the last one the preset as it is written; return its name, then "".
+
+    Every value that any scene sets goes back to the preset's own first, so that a scene sounds the same whatever played
+    before it.
+    """
+    names = ["", *stream.scenes]
+    name = names[(names.index(current) + 1) % len(names)] if current in names else names[-1]
+    moved = {address for scene in stream.scenes.values() for address in scene}
+    values: dict[str, Value] = {}
+    for address in moved & stream.knobs.keys():
+        written = stream.knobs[address].written
+        values |= {} if written is None else {address: written}
+    values |= stream.scenes.get(name, {})
+    if values:
+        stream.set_many(values)
+    return name
+
+
+@dataclass
+class Selection:
+    """What the player has chosen. It holds no stream, so that a deleted stream ends at once.
+
+    Parameters
+    ----------
+    knob : str
+        The address of the knob that `turn` acts on.
+    scenes : dict
+        Preset to the scene that was chosen last.
+    help : bool
+        The page shows the keys.
+    set_list : str
+        Where scenes are saved, once a new file had to be made.
+    """
+
+    knob: str = OUT_GAIN
+    slots: Slots = field(default_factory=Slots)
+    scenes: dict[str, str] = field(default_factory=dict)
+    help: bool = False
+    set_list: str = ""

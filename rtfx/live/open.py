@@ -96,7 +96,7 @@ def open_stream(
         loader = Loader(stream_rate, models, wanted.options(cab), wanted.cold, heard)
         every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
-    loaded = [preset for preset in every if isinstance(preset, LoadedPreset)]
+    loaded = [preset for preset in every if not preset.fault]
     limiter = bool(set_list.globals.get("limiter", True)) and not wanted.bare
     engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
     if stands_in:
@@ -134,7 +134,7 @@ def open_stream(
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
     stream.set_list, stream.cab = set_list, cab
     stream.unheard = choice.is_null and bool(choice.notes)
-    reloader = Reloader(controller, set_list, presets, loader, found)
+    reloader = Reloader(controller, set_list, loader, found)
     stream.reseeder = Reseeder(controller, stream.reloads)
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))

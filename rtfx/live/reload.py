@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from ..errors import PresetError, RtfxError
 from ..find import expected
 from ..loading.files import path_of
 from ..loading.load import Loader, cannot_play
-from ..loading.loaded_preset import LoadedPreset, Unplayable
+from ..loading.loaded_preset import LoadedPreset
 from ..model.read.state_dict import description
 from ..plan.resolve import Models
 from ..rig.blocks import BlockSpec
 from ..rig.set_list import Preset, SetList, load_set_list
-from ..units import gain_from_db
 from .controller import Controller
 
 Signature = dict[Path, tuple[int, ...]]
@@ -32,33 +31,26 @@ class NotTaken(RtfxError):
         self.lines = lines
 
 
-@dataclass
 class Reloader:
-    """What a stream plays, and the files that it came from.
+    """Takes over what has changed in the files that a stream plays.
 
     Parameters
     ----------
-    presets : sequence of Preset
-        As the controller has loaded them.
     loader : Loader
     loaded : dict
         The state of the files from before they were read.
     """
 
-    controller: Controller
-    set_list: SetList
-    presets: Sequence[Preset]
-    loader: Loader
-    loaded: Signature
-
-    def __post_init__(self):
-        self._attempted = self.presets
+    def __init__(self, controller: Controller, set_list: SetList, loader: Loader, loaded: Signature):
+        self.controller, self.set_list, self.loader, self.loaded = controller, set_list, loader, loaded
+        self._attempted: Sequence[Preset] = ()
         self._stale: set[str] = set()  # presets that play as they were, since what they are now cannot
 
     @property
     def paths(self) -> set[Path]:
         """Every file that the set list names, read or not, and the set list itself."""
-        return paths_of(self.set_list, [*self.presets, *self._attempted])
+        sources = [preset.source for preset in self.controller.presets if preset.source]
+        return paths_of(self.set_list, [*sources, *self._attempted])
 
     def signature(self) -> Signature:
         """Return the state of the files."""
@@ -78,54 +70,47 @@ class Reloader:
         """
         before = self.loaded
         set_list = load_set_list(self.set_list.path, BLOCKS) if is_file(self.set_list) else self.set_list
-        presets = set_list.presets if is_file(self.set_list) else self.presets
+        old = {preset.name: preset for preset in self.controller.presets}
+        presets = set_list.presets if is_file(self.set_list) else [one.source for one in old.values() if one.source]
         self._attempted = presets
         now = self.signature()
         changed = {path for path in {*before, *now} if before.get(path) != now.get(path)}
         loader = replace(self.loader, models=self._models(changed))
-        old = {
-            preset.name: (preset, loaded) for preset, loaded in zip(self.presets, self.controller.presets, strict=True)
-        }
-        fresh: list[LoadedPreset | Unplayable] = []
-        taken: list[Preset] = []
+        taken: list[LoadedPreset] = []
         lines: list[str] = []
         faults: dict[str, str] = {}
         for index, preset in enumerate(presets):
-            described, loaded = old.get(preset.name, (None, None))
+            loaded = old.get(preset.name)
             files = set().union(*(files_of(block) for block in preset.chain))
-            unchanged = _said(preset) == _said(described) and not files & changed and preset.name not in self._stale
-            if loaded is not None and unchanged:
-                fresh.append(loaded)
-                taken.append(preset)
+            if loaded and not files & changed and preset.name not in self._stale and _says_the_same(preset, loaded):
+                loaded.source = preset  # it may stand on other lines
+                taken.append(loaded)
                 continue
             try:
                 new, notes = loader.load(preset)
                 self.controller.check_outputs(new.name, new.plan)
             except RtfxError as error:
-                if isinstance(loaded, LoadedPreset) and described is not None:
+                if loaded and not loaded.fault:
                     faults[preset.name] = str(error)
-                    fresh.append(loaded)
-                    taken.append(described)
+                    taken.append(loaded)
                     continue
-                fresh.append(Unplayable(preset.name, str(error), preset))
-                taken.append(preset)
-                if not (isinstance(loaded, Unplayable) and loaded.reason == str(error)):
+                taken.append(LoadedPreset(preset.name, source=preset, fault=str(error)))
+                if not loaded or loaded.fault != str(error):
                     lines.append(cannot_play(index, preset.name, str(error)))
                 continue
-            if isinstance(loaded, LoadedPreset):
+            if loaded and not loaded.fault:
                 keep_turned(loaded, new)
-            fresh.append(new)
-            taken.append(preset)
-            how = _difference(loaded, new) if isinstance(loaded, LoadedPreset) else "new"
+            taken.append(new)
+            how = _difference(loaded, new) if loaded and not loaded.fault else "new"
             lines += [f"reloaded {preset.name}: {how}", *notes]
-        if not any(isinstance(preset, LoadedPreset) for preset in fresh):
+        if all(preset.fault for preset in taken):
             raise PresetError(f"{set_list.path}: no preset can play: rtfx check tells why")
         lines += self._globals(set_list)
         removed = [name for name in old if name not in {preset.name for preset in presets}]
         if removed:
             lines.append(f"reloaded: {', '.join(removed)} removed")
-        self.controller.replace(fresh)
-        self.set_list, self.presets, self.loader, self.loaded = set_list, taken, loader, now
+        self.controller.replace(taken)
+        self.set_list, self.loader, self.loaded = set_list, loader, now
         self._stale = set(faults)
         if faults:
             raise NotTaken("; ".join(faults.values()), lines)
@@ -144,9 +129,9 @@ class Reloader:
     def _globals(self, set_list: SetList) -> list[str]:
         """Apply what holds for all presets; return lines."""
         engine, before, now = self.controller.engine, self.set_list.globals, set_list.globals
-        for key, name in (("in_gain_db", "in_gain"), ("out_gain_db", "out_gain")):
-            if before.get(key, 0.0) != now.get(key, 0.0):
-                engine.glide(name, gain_from_db(float(now.get(key, 0.0))))
+        for address in self.controller.gains:
+            if before.get(address, 0.0) != now.get(address, 0.0):
+                self.controller.set_gain(address, float(now.get(address, 0.0)))
         if before.get("limiter", True) != now.get("limiter", True) and not self.loader.options.bare:
             engine.record["limit"] = int(now.get("limiter", True))
         lines = ["reloaded: global"] if before != now else []
@@ -190,21 +175,22 @@ def files_of(block: BlockSpec) -> set[Path]:
 
 def keep_turned(old: LoadedPreset, new: LoadedPreset) -> None:
     """Keep the values that were turned while it played, but for those that the file now says otherwise."""
-    before = {
-        block.id: (values, written) for block, values, written in zip(old.blocks, old.values, old.written, strict=True)
-    }
-    for block, values, written in zip(new.blocks, new.values, new.written, strict=True):
-        played, said = before.get(block.id, ({}, {}))
-        for name, value in written.items():
-            if name in played and said.get(name) == value:
-                values[name] = played[name]
-    new.build(new.values)
+    before = {block.id: block for block in old.blocks}
+    for block in new.blocks:
+        played = before.get(block.id)
+        for name, value in block.written.items():
+            if played and name in played.values and played.written.get(name) == value:
+                block.values[name] = played.values[name]
+    new.build(new.now())
 
 
-def _said(preset: Preset | None) -> Any:
+def _says_the_same(preset: Preset, loaded: LoadedPreset) -> bool:
+    """Return whether a preset is written as it was when it was loaded, maybe on other lines."""
+    return loaded.source is not None and _said(preset) == _said(loaded.source)
+
+
+def _said(preset: Preset) -> Any:
     """Return all that a preset says, without the lines that it says it on."""
-    if preset is None:
-        return None
     return [(b.type, b.id, b.values, str(b.file), b.level, b.inputs) for b in preset.chain], preset.scenes
 
 

@@ -18,7 +18,7 @@ SEED = "seed"
 
 
 class Reseeder:
-    """Turns the seeds of random nets on, one at a time; who asks again meanwhile gets the seed after.
+    """Plays the next seeds of random nets, one at a time; a seed that is asked for meanwhile is the one after.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Reseeder:
 
     def next(self, block: str = "") -> str:
         """Ask for the next seed of `block`, else of the first random net of the preset; return a line to show."""
-        nets = [one.id for one in self._controller.preset.blocks if kind_of(one.spec)]
+        nets = [one.id for one in self._controller.preset.blocks if kind_of(one.ready.spec)]
         if not nets:
             return "no random net in this preset: try rtfx play 'random:tcn?seed=7'"
         with self._lock:
@@ -51,7 +51,7 @@ class Reseeder:
                 steps, block = self._wanted, self._block
             try:
                 self._take(block, steps)
-            except Exception as error:  # of whatever kind: the next press shall find a thread that ends
+            except Exception as error:  # of whatever kind: the thread must end by itself
                 self._news.append(message_of(error))
             with self._lock:
                 self._wanted -= steps
@@ -60,17 +60,17 @@ class Reseeder:
 
     def _take(self, block: str, steps: int) -> None:
         """Turn the seed so many steps on."""
-        preset, address = self._controller.preset, f"{block}.{SEED}"
-        place, _ = preset.find(address)
-        values, (low, high) = preset.now()[place], RANGES[SEED]
+        preset, (low, high) = self._controller.preset, RANGES[SEED]
+        net = next(one for one in preset.blocks if one.id == block)
+        values = dict(net.values)
         for attempt in range(ATTEMPTS):
             seed = low + (int(values[SEED]) + steps + attempt - low) % (high - low + 1)
-            if not self._silent(preset.blocks[place], values | {SEED: seed}) or attempt == ATTEMPTS - 1:
+            if not self._silent(net.ready, values | {SEED: seed}) or attempt == ATTEMPTS - 1:
                 break
-        self._controller.set(address, seed)
+        self._controller.set(f"{block}.{SEED}", seed)
 
     def _silent(self, block: ReadyBlock, values: Mapping[str, Any]) -> bool:
-        """Return whether a guitar would not be heard through a net, or it cannot be drawn."""
+        """Return whether a net is silent for a guitar, or cannot be drawn."""
         try:
             spec = block.redrawn(values).spec
         except RtfxError:

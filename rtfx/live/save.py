@@ -13,6 +13,7 @@ from ..errors import PresetError
 from ..errors import quoted as shown
 from ..files import free_name, read_file
 from ..find import shipped, user_folder
+from ..loading.loaded_preset import Knob
 from ..model.random.nets import words_with
 from ..rig.blocks import BlockSpec
 from ..rig.edit import (
@@ -100,8 +101,12 @@ def with_nets(stream: Stream) -> Preset | None:
 
 def _turned(stream: Stream, block: str) -> dict[str, float | str]:
     """Return the values of a block that differ from those written, by name."""
-    differ = {address: value for address, _, value in stream.parameters if value != stream.written.get(address)}
-    return {address.partition(".")[2]: value for address, value in differ.items() if address.startswith(f"{block}.")}
+    return {knob.parameter.name: knob.value for knob in _differ(stream) if knob.block == block}
+
+
+def _differ(stream: Stream) -> list[Knob]:
+    """Return the knobs of the preset that differ from what is written, without the gains around every chain."""
+    return [knob for address, knob in stream.knobs.items() if knob.turned and address not in stream.gains]
 
 
 def _settings(block: BlockSpec) -> set[str]:
@@ -147,12 +152,9 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
 
 def changed(stream: Stream) -> tuple[dict[str, float | str], list[str]]:
     """Return what differs from the values written, and the addresses of what differs but cannot stand in a scene."""
-    written = stream.written
-    differ = [(address, p, value) for address, p, value in stream.parameters if value != written.get(address)]
-    values: dict[str, float | str] = {
-        address: value for address, parameter, value in differ if parameter.kind != "structural"
-    }
-    return values, [address for address, parameter, _ in differ if parameter.kind == "structural"]
+    differ = _differ(stream)
+    values = {knob.address: knob.value for knob in differ if knob.parameter.kind != "structural"}
+    return values, [knob.address for knob in differ if knob.parameter.kind == "structural"]
 
 
 def _target(stream: Stream) -> tuple[Path | None, Path, str]:

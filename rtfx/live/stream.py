@@ -15,17 +15,17 @@ from ..errors import UsageError
 from ..host.hosts import DeviceHost, Host, Opened
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
+from ..loading.loaded_preset import Knob, Value
 from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
-from ..rig.parameters import channels_of
-from ..rig.set_list import SetList
-from ..units import db_from_gain, gain_from_db
-from .adjust import Turns
+from ..rig.parameters import Parameter, channels_of
+from ..rig.set_list import Preset, SetList
 from .commands import COMMANDS, Command, do
 from .controller import Controller
+from .history import History
 from .interrupt import closed
+from .knobs import Selection
 from .reseed import Reseeder
-from .selection import Selection
 from .settings import within
 from .shutdown import Ending, let_go
 from .stats import Cleared, Meters, Stats, read_meters
@@ -35,7 +35,7 @@ from .watch import Watcher
 POLL_SECONDS = 0.005
 
 
-class Stream(Turns):
+class Stream:
     """What `Rig.play` returns: already running; `close`, leaving the ``with`` block or deletion ends the audio.
 
     All methods may be called from any thread but the audio thread.
@@ -67,7 +67,6 @@ class Stream(Turns):
         self.engine, self.controller, self.host, self.recorder = engine, controller, host, recorder
         self.takes, self.notes = takes, notes
         self._frames, self._latency_frames = frames, latency_frames
-        self._out_gain_db = db_from_gain(float(engine.record["out_gain"]["target"]))
         self._cleared = Cleared.of(engine)
         self.selection = Selection()
         self.set_list = SetList(Path("rig"))
@@ -176,21 +175,112 @@ class Stream(Turns):
     @property
     def in_gain_db(self) -> float:
         """Input gain, -120 to 120 dB; it glides."""
-        return round(db_from_gain(float(self.engine.record["in_gain"]["target"])), 4)  # kept as float32
+        return float(self.gains["in_gain_db"].value)
 
     @in_gain_db.setter
     def in_gain_db(self, db: float) -> None:
-        self.engine.glide("in_gain", gain_from_db(within("in_gain_db", db)))
+        self.controller.set_gain("in_gain_db", within("in_gain_db", db))
 
     @property
     def out_gain_db(self) -> float:
         """Output gain, -120 to 120 dB; it glides."""
-        return self._out_gain_db
+        return float(self.gains["out_gain_db"].value)
 
     @out_gain_db.setter
     def out_gain_db(self, db: float) -> None:
-        self._out_gain_db = within("out_gain_db", db)
-        self.engine.glide("out_gain", gain_from_db(db))
+        self.controller.set_gain("out_gain_db", within("out_gain_db", db))
+
+    def set(self, address: str, value: float | str) -> None:
+        """Turn a parameter of the current preset; it glides there in 20 ms.
+
+        A new plan for a structural one is built beside the audio and crossfaded in; a value for which none can be built
+        is taken back, and `news` says why.
+
+        Parameters
+        ----------
+        address : str
+            ``block.name``, or a bare name that one block alone has.
+        value : float or str
+            In native units, within the parameter's range; one of its choices if it has some.
+
+        Raises
+        ------
+        UsageError
+            Unknown, ambiguous or out of range: names what is allowed. Nothing has been turned.
+        ResourceLimit
+            A random net that would be too costly.
+        """
+        self.controller.set(address, value)
+
+    def get(self, address: str) -> Any:
+        """Return a parameter's value, a number or a word, as it was set last; UsageError as in `set`."""
+        return self.controller.find(address).value
+
+    def find(self, address: str) -> Knob:
+        """Return the knob of an address, or of a bare name that one block alone has; UsageError as in `set`."""
+        return self.controller.find(address)
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """The gains around every chain, then every parameter of the current preset, by address."""
+        return self.controller.knobs
+
+    @property
+    def gains(self) -> Mapping[str, Knob]:
+        """The two gains around every chain, by address."""
+        return self.controller.gains
+
+    @property
+    def parameters(self) -> list[tuple[str, Parameter, float]]:
+        """(address, Parameter, value) of every parameter of the current preset."""
+        return [(address, knob.parameter, knob.value) for address, knob in self.controller.preset.knobs.items()]
+
+    @property
+    def presets(self) -> list[str]:
+        """Names of all presets, in order."""
+        return [preset.name for preset in self.controller.presets]
+
+    @property
+    def unplayable(self) -> dict[int, str]:
+        """Why presets cannot play, by their index from 0: a file is missing or bad. `select` refuses them."""
+        return {index: preset.fault for index, preset in enumerate(self.controller.presets) if preset.fault}
+
+    @property
+    def preset(self) -> int:
+        """Index of the current preset, from 0."""
+        return self.controller.index
+
+    @property
+    def source(self) -> Preset | None:
+        """What the set list says of the current preset; None if that is not known."""
+        return self.controller.preset.source
+
+    def select(self, index: int) -> None:
+        """Crossfade to a preset by its index from 0; UsageError if there is none, PresetError if it cannot play."""
+        self.controller.select(index)
+
+    def set_many(self, values: Mapping[str, Value], remember: bool = True) -> None:
+        """Turn several parameters at once, or none if one value is wrong; `remember` lets `history` undo it."""
+        self.controller.set_many(values, remember)
+
+    @property
+    def history(self) -> History:
+        """What was turned, to be undone."""
+        return self.controller.history
+
+    @property
+    def scenes(self) -> Mapping[str, Mapping[str, Value]]:
+        """Scenes of the current preset: name to values by address."""
+        return self.controller.preset.scenes
+
+    def add_scene(self, name: str, values: Mapping[str, Value]) -> None:
+        """Add a scene to the current preset, as long as this stream lasts."""
+        preset = self.controller.preset
+        preset.scenes = {**preset.scenes, name: dict(values)}
+
+    def scene(self, name: str) -> None:
+        """Set all values of a scene."""
+        self.controller.scene(name)
 
     def meters(self) -> Meters:
         """Return the meters."""

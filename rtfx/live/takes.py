@@ -154,11 +154,11 @@ class Takes:
             elif rig in known and known[rig].origin:
                 preset, begun, primes = known[rig].origin
                 if kind == LOG_RIG:
-                    values = self._values[rig] = addressed(preset, begun)
+                    values = self._values[rig] = _plain(preset.addressed(begun))
                     event = {"frame": number, "rig": rig, "preset": _name(preset), "set": values}
                     self._events.append(event | ({"changed": True} if primes or known[rig].continues else {}))
                 elif table := dict(known[rig].tables).get(number):
-                    before, now = self._values.get(rig, {}), addressed(preset, table)
+                    before, now = self._values.get(rig, {}), _plain(preset.addressed(table))
                     self._values[rig] = now
                     turned = {name: value for name, value in now.items() if before.get(name) != value}
                     self._events.append({"frame": frame, "rig": rig, "set": turned})
@@ -200,7 +200,7 @@ class Takes:
     def _cut(self, seconds: float) -> Take:
         """Return the last `seconds`, and what went in before them."""
         rings, e = self._rings, self._engine.record
-        presets = [preset for preset in self._controller.presets if isinstance(preset, LoadedPreset)]
+        presets = [preset for preset in self._controller.presets if not preset.fault]
         rate = float(e["sample_rate"])
         with self._lock:
             self._follow()
@@ -302,7 +302,7 @@ class Takes:
         target = free_name(target) if target.exists() else target
         if plays == "model":
             spec = block.file if isinstance(block.file, ModelSpec) else self._loader.models.of(block)
-            played = next(each.spec for each in preset.blocks if each.id == block.id)
+            played = next(each.ready.spec for each in preset.blocks if each.id == block.id)
             rtfx_json.save(with_weights(spec, played) if preset.learned else spec, target)
         elif path is not None:
             shutil.copyfile(path, target)
@@ -360,12 +360,6 @@ def _fault(
 def _name(preset: LoadedPreset) -> str:
     """Return the name of a preset as a set list can hold it."""
     return "".join(character if is_text(character) else "?" for character in preset.name)
-
-
-def addressed(preset: LoadedPreset, values: Sequence[Mapping]) -> dict[str, Any]:
-    """Return values by ``block.name``."""
-    both = zip(preset.blocks, values, strict=True)
-    return {f"{block.id}.{key}": value for block, given in both for key, value in _plain(given).items()}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -504,7 +498,7 @@ def _take_up(event: Event, engine: Engine, presets: Mapping[str, LoadedPreset], 
     number, given = event["rig"], event["set"]
     if "preset" in event:
         preset = presets[event["preset"]]
-        values = _turned(preset, preset.now(), given)
+        values = preset.with_values(preset.now(), given)
         preset.build(values)
         rig = preset.instance(values)
         engine.publish(rig)
@@ -513,12 +507,6 @@ def _take_up(event: Event, engine: Engine, presets: Mapping[str, LoadedPreset], 
         rigs[number] = preset, rig, values
     elif number in rigs:
         preset, rig, values = rigs[number]
-        values = _turned(preset, values, given)
+        values = preset.with_values(values, given)
         rig.glide_to(values)
         rigs[number] = preset, rig, values
-
-
-def _turned(preset: LoadedPreset, values: Sequence[Mapping], given: Mapping[str, Any]) -> list[dict]:
-    """Return values of a preset's blocks with those that are given by ``block.name``."""
-    both = zip(preset.blocks, values, strict=True)
-    return [{name: given.get(f"{block.id}.{name}", value) for name, value in old.items()} for block, old in both]

@@ -29,7 +29,7 @@ from .loudness import guitar_loudness, guitars, guitars_digest, mean_loudness
 TARGET_LUFS = -18.0
 VERSION = 3  # of the rule: another one forgets what was measured
 UNHEARD = {  # fields that are not in what is measured
-    ReadyBlock: ("id", "effect", "output_db", "level"),
+    ReadyBlock: ("id", "effect", "output_db", "level", "source"),
     ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
 }
 

@@ -15,7 +15,7 @@ from ..plan.chain import plan_chain
 from ..plan.resolve import Models, Options, resolve, with_values
 from ..rig.set_list import Preset
 from .level import levelled
-from .loaded_preset import LoadedPreset, Unplayable
+from .loaded_preset import LoadedPreset
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Loader:
         blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
         plan = plan_chain(blocks, self.sample_rate, self.channels)
         template = EngineRig(plan, self.cold)
-        loaded = LoadedPreset(preset.name, plan, template, preset.scenes, self.cold, written=written, source=preset)
+        loaded = LoadedPreset(preset.name, plan, template, preset.scenes, preset, written)
         loaded.learned = any(block.weights is not None for block in preset.chain)
         return loaded, [*notes, *plan.replaced]
 
@@ -66,7 +66,7 @@ def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any
 
 def load_playable(
     presets: Sequence[Preset], first: int, fixed: bool, values: Mapping[str, Any], loader: Loader
-) -> tuple[list[LoadedPreset | Unplayable], int, list[str]]:
+) -> tuple[list[LoadedPreset], int, list[str]]:
     """Compile and prewarm every preset that can play; return all, the place of the first to play, and notes.
 
     Parameters
@@ -81,7 +81,7 @@ def load_playable(
     UsageError
         Of `values`, or of how models are to be played: that is no fault of a preset.
     """
-    loaded: list[LoadedPreset | Unplayable] = []
+    loaded: list[LoadedPreset] = []
     found: dict[str, None] = {}  # notes, each once
     faults: dict[int, RtfxError] = {}
     for index, preset in enumerate(presets):
@@ -93,7 +93,7 @@ def load_playable(
             if fixed and index == first:
                 raise
             faults[index] = error
-            loaded.append(Unplayable(preset.name, str(error), preset))
+            loaded.append(LoadedPreset(preset.name, source=preset, fault=str(error)))
             continue
         loaded.append(one)
         found.update(dict.fromkeys(said))
@@ -115,14 +115,14 @@ def cannot_play(index: int, name: str, reason: str) -> str:
 
 def chain(
     preset: Preset, sample_rate: float, models: Models, options: Options, values: Mapping[str, Any]
-) -> tuple[list[ReadyBlock], list[dict], list[str]]:
-    """Return the blocks of a preset at their levels, the values that it gives them itself, and notes.
+) -> tuple[list[ReadyBlock], dict[str, Mapping[str, Any]], list[str]]:
+    """Return the blocks of a preset at their levels, the values that it gives each block itself, and notes.
 
     A model that has learned since it was loaded keeps the level that it had then.
     """
     order_kernels()
     blocks, said = resolve(preset, sample_rate, models, options)
-    written = [dict(block.values) for block in blocks]
+    written = {block.id: block.values for block in blocks}
     read = {block.id: block.spec for block in blocks}
     blocks = [block.redrawn(block.values) for block in with_values(preset.name, blocks, values)]
     blocks, levels = levelled(blocks, sample_rate)

@@ -1,140 +1,297 @@
-"""A preset compiled and prewarmed, and how a rig that plays it came to be: so that it can be made once more."""
+"""A loaded preset: its blocks, with the values that they have and that are written, and the plan that plays them.
+
+A preset is one object for as long as it is loaded. Whoever turns a knob changes the value in its block; a new plan is
+only made where a structural value changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from ..engine.rig import EngineRig
+from ..errors import UsageError
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
 from ..plan.block import ReadyBlock
 from ..plan.chain import Plan, plan_chain
 from ..plan.resolve import find_parameter
+from ..rig.blocks import BlockSpec
 from ..rig.parameters import Parameter
 from ..rig.set_list import Preset
 from .level import levelled
 
 KEPT = 3  # plans of one preset: both of A and B, and the one before
-PRIME_SECONDS = 10.0  # nets that look back further have not heard all they can when they are faded in
+PRIME_SECONDS = 10.0  # a net that looks back further is faded in before it has seen all that it looks back on
+
+GAIN_BLOCK = "level"  # stands for a block where knobs of the gains around every chain are shown
+
+Value = float | str
+Values = list[dict[str, Value]]  # of each block, in the order of the chain: what a plan takes
 
 
-@dataclass
-class LoadedPreset:
-    """A preset compiled and prewarmed: a template to copy at each selection, and its current values.
+@dataclass(eq=False)
+class LoadedBlock:
+    """One block of a loaded preset.
 
-    `plan` and `template` are those of some structural values, `blocks` is what they are made of, `revision` counts what
-    the models in it have learned. `written` are the values that the set list gives the blocks, without those of the
-    command line; `source` is what was loaded; `learned` says that a model has other weights than its file.
+    Parameters
+    ----------
+    ready : ReadyBlock
+        What it plays, at the values that it was loaded with.
+    written : mapping
+        Value of each parameter as the set list has it, without those of the command line.
+    values : dict
+        Value of each parameter now. It stays the same object: every `Knob` of the block reads and writes it.
     """
 
-    name: str
+    ready: ReadyBlock
+    written: Mapping[str, Value]
+    values: dict[str, Value]
+
+    @property
+    def spec(self) -> BlockSpec | None:
+        """What the set list says of it; None if that is not known."""
+        return self.ready.source
+
+    @property
+    def id(self) -> str:
+        """The first half of the addresses of its parameters; no other block of the chain has it."""
+        return self.ready.id
+
+
+@dataclass(frozen=True, eq=False)
+class Knob:
+    """A parameter that can be turned while it plays: what it is called, where it stands, and what is written.
+
+    Parameters
+    ----------
+    address : str
+        ``block.parameter``, or the bare name of a gain around every chain.
+    values : mapping
+        Where the value is kept, by the parameter's name.
+    written : float, str or None
+        The value in the set list; None if it does not matter.
+    """
+
+    address: str
+    parameter: Parameter
+    values: MutableMapping[str, Any]
+    written: Value | None = None
+
+    @property
+    def value(self) -> Any:
+        """Where it stands: as it was set last."""
+        return self.values[self.parameter.name]
+
+    @property
+    def block(self) -> str:
+        """The id of its block."""
+        return self.address.partition(".")[0] if "." in self.address else GAIN_BLOCK
+
+    @property
+    def turned(self) -> bool:
+        """Whether it differs from what is written."""
+        return self.written is not None and self.value != self.written
+
+    def check(self, value: Any) -> Value:
+        """Return `value` as the block stores it, or raise UsageError that names what is allowed."""
+        try:
+            return self.parameter.check(value)
+        except UsageError as error:
+            raise UsageError(f"{self.block}: {error}" if "." in self.address else str(error)) from None
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.parameter.worded(self.value)}"
+
+
+class Compiled(NamedTuple):
+    """A plan for some structural values, and an instance of it at rest that is copied at each selection."""
+
     plan: Plan
     template: EngineRig
-    scenes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
-    cold: bool = False
-    values: list[dict] = field(default_factory=list)
-    written: list[dict] = field(default_factory=list)
-    source: Preset | None = None
-    learned: bool = False
-    blocks: list[ReadyBlock] = field(init=False)
-    revision: int = 0
-    _built: dict[tuple, tuple[Plan, EngineRig]] = field(default_factory=dict)
 
-    def __post_init__(self):
-        self.blocks = [planned.source for planned in self.plan.blocks]
-        self.values = [dict(block.values) for block in self.blocks]
-        self.written = self.written or [dict(values) for values in self.values]
-        self._built[self.structure(self.values)] = (self.plan, self.template)
 
-    def now(self) -> list[dict]:
-        """Return a copy of the current values: who builds a rig in several steps needs the same in each."""
-        return [dict(values) for values in self.values]
+class LoadedPreset:
+    """A preset of a set list, compiled and prewarmed; or in its place, one that cannot play, and why.
+
+    Parameters
+    ----------
+    name : str
+    plan, template : Plan, EngineRig, optional
+        Made at the values that the blocks of the plan have; None if it cannot play.
+    scenes : mapping
+        Name to values by address.
+    source : Preset, optional
+        What the set list says.
+    written : mapping, optional
+        Block to the values that the set list gives it; by default those of the plan.
+    fault : str
+        Why it cannot play, "" if it can.
+
+    Attributes
+    ----------
+    blocks : tuple of LoadedBlock
+        In the order of the chain; none if it cannot play.
+    knobs : dict of str to Knob
+        Every parameter by address, in the order of the chain: made once, when the preset is loaded.
+    learned : bool
+        A model has other weights than its file.
+    revision : int
+        How often its models have got new weights.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan | None = None,
+        template: EngineRig | None = None,
+        scenes: Mapping[str, Mapping[str, Value]] | None = None,
+        source: Preset | None = None,
+        written: Mapping[str, Mapping[str, Value]] | None = None,
+        fault: str = "",
+    ):
+        self.name, self.source, self.fault = name, source, fault
+        self.scenes = dict(scenes or {})
+        self.learned = False
+        self.revision = 0
+        sources = [planned.source for planned in plan.blocks] if plan else []
+        self.blocks = tuple(
+            LoadedBlock(block, (written or {}).get(block.id, block.values), dict(block.values)) for block in sources
+        )
+        self.knobs = {
+            f"{block.id}.{name}": Knob(f"{block.id}.{name}", parameter, block.values, block.written.get(name))
+            for block in self.blocks
+            for name, parameter in block.ready.table.items()
+        }
+        self._structural = [
+            (place, name)
+            for place, block in enumerate(self.blocks)
+            for name, parameter in block.ready.table.items()
+            if parameter.kind == "structural"
+        ]
+        self._made: dict[tuple, Compiled] = {}
+        if plan and template:
+            self._now = self._made[self.structure(self.now())] = Compiled(plan, template)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that plays it."""
+        return self._now.plan
+
+    @property
+    def template(self) -> EngineRig:
+        """An instance of the plan at rest."""
+        return self._now.template
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The value of every parameter now, by address."""
+        return {address: knob.value for address, knob in self.knobs.items()}
+
+    def find(self, address: str) -> Knob:
+        """Return the knob of ``block.name``, or of a bare name that one block alone has.
+
+        Raises
+        ------
+        UsageError
+            Unknown or ambiguous; names the closest address.
+        """
+        knob = self.knobs.get(address) if isinstance(address, str) else None
+        return knob or self.knobs[find_parameter(self.name, [block.ready for block in self.blocks], address)]
+
+    def now(self) -> Values:
+        """Return a copy of the values: whoever makes a rig in several steps needs the same in each."""
+        return [dict(block.values) for block in self.blocks]
+
+    def addressed(self, values: Sequence[Mapping]) -> dict[str, Value]:
+        """Return values of each block by address."""
+        return {
+            f"{block.id}.{name}": value for place, block in enumerate(self.blocks) for name, value in values[place].items()
+        }
+
+    def with_values(self, values: Sequence[Mapping], given: Mapping[str, Value]) -> Values:
+        """Return values of each block with those that are given by address."""
+        return [
+            {name: given.get(f"{block.id}.{name}", value) for name, value in values[place].items()}
+            for place, block in enumerate(self.blocks)
+        ]
 
     def structure(self, values: Sequence[Mapping]) -> tuple:
         """Return those of the values that decide the plan."""
-        return tuple(
-            given[parameter.name]
-            for block, given in zip(self.blocks, values, strict=True)
-            for parameter in block.parameters
-            if parameter.kind == "structural"
-        )
+        return tuple(values[place][name] for place, name in self._structural)
 
-    def settled(self, values: Sequence[Mapping], plan: Plan | None = None) -> list[dict]:
-        """Return values with those structural ones that the plan has, or another plan of this preset."""
-        return [
-            {
-                name: planned.source.values[name] if parameter.kind == "structural" else given[name]
-                for parameter in planned.source.parameters
-                for name in (parameter.name,)
-            }
-            for planned, given in zip((plan or self.plan).blocks, values, strict=True)
-        ]
+    def settled(self, values: Sequence[Mapping], plan: Plan | None = None) -> Values:
+        """Return values with the structural ones of the plan, or of another plan of this preset."""
+        result = [dict(given) for given in values]
+        for place, name in self._structural:
+            result[place][name] = (plan or self.plan).blocks[place].source.values[name]
+        return result
 
     def has(self, values: Sequence[Mapping]) -> bool:
-        """Return whether `build` will find what these values need."""
-        return self.structure(values) in self._built
+        """Return whether `build` will find the plan for these values."""
+        return self.structure(values) in self._made
 
-    def make(self, values: Sequence[Mapping]) -> tuple[Plan, EngineRig]:
+    def make(self, values: Sequence[Mapping]) -> Compiled:
         """Return a plan for these values, and an instance of it. [any thread]
 
         Raises
         ------
         RtfxError
-            They do not go together.
+            Values that cannot be together.
         """
         rate = self.plan.sample_rate
-        blocks = [block.redrawn(given) for block, given in zip(self.blocks, values, strict=True)]
-        drawn = [i for i, block in enumerate(self.blocks) if block.spec is not blocks[i].spec]
+        blocks = [block.ready.redrawn(values[place]) for place, block in enumerate(self.blocks)]
+        drawn = [place for place, block in enumerate(self.blocks) if block.ready.spec is not blocks[place].spec]
         plan = plan_chain(levelled(blocks, rate, drawn)[0] if drawn else blocks, rate, self.plan.inputs)
-        return plan, EngineRig(plan, self.cold)
+        return Compiled(plan, EngineRig(plan, self.template.cold))
 
-    def keep(self, values: Sequence[Mapping], made: tuple[Plan, EngineRig]) -> None:
-        """Keep what was made for these values; the oldest of many goes."""
-        self._built[self.structure(values)] = made
-        for key in list(self._built)[:-KEPT]:
-            if self._built[key][0] is not self.plan:
-                del self._built[key]
+    def keep(self, values: Sequence[Mapping], made: Compiled) -> None:
+        """Keep what was made for these values, and drop the oldest of many."""
+        self._made[self.structure(values)] = made
+        for key in list(self._made)[:-KEPT]:
+            if self._made[key].plan is not self.plan:
+                del self._made[key]
 
     def build(self, values: Sequence[Mapping]) -> bool:
-        """Take the plan that fits the structural values, made now if it was not; return whether it is another one."""
+        """Take the plan for the structural values, made now if there is none; return whether it is another one."""
         if not self.has(values):
             self.keep(values, self.make(values))
-        key = self.structure(values)
-        plan, template = self._built[key] = self._built.pop(key)  # the newest
-        changed = plan is not self.plan
-        self.plan, self.template = plan, template
-        return changed
+        key, before = self.structure(values), self.plan
+        self._now = self._made[key] = self._made.pop(key)  # the newest
+        return self.plan is not before
+
+    def take_back(self, asked: Sequence[Mapping]) -> None:
+        """Set the structural values that were `asked` for back to those of the plan, unless others are set by now."""
+        old = self.settled(asked)
+        refused = [(place, name) for place, name in self._structural if asked[place][name] != old[place][name]]
+        if all(self.blocks[place].values[name] == asked[place][name] for place, name in refused):
+            for place, name in refused:
+                self.blocks[place].values[name] = old[place][name]
 
     def swap(self, specs: Mapping[str, ModelSpec]) -> None:
-        """Take new weights for models by block."""
+        """Give models new weights, by block."""
         self.learned = True
         self.revision += 1
         values = self.settled(self.now())
-        before = self.blocks
-        self.blocks = [
-            replace(block, spec=with_weights(block.spec, specs[block.id]))
-            if block.spec is not None and block.id in specs
-            else block
-            for block in before
-        ]
-        playing = [planned.source for planned in self.plan.blocks]  # a random net drawn anew keeps its weights
-        blocks = [
-            replace(new if now.spec is old.spec else now, values=given)
-            for now, old, new, given in zip(playing, before, self.blocks, values, strict=True)
-        ]
-        plan = plan_chain(blocks, self.plan.sample_rate, self.plan.inputs)
+        chain = []
+        for place, block in enumerate(self.blocks):
+            old, playing = block.ready, self.plan.blocks[place].source
+            if old.spec is not None and block.id in specs:
+                block.ready = replace(old, spec=with_weights(old.spec, specs[block.id]))
+            if playing.spec is old.spec:  # else a random net drawn anew, which keeps its weights
+                playing = block.ready
+            chain.append(replace(playing, values=values[place]))
+        plan = plan_chain(chain, self.plan.sample_rate, self.plan.inputs)
         fits = plan.layout == self.plan.layout
-        self.template = EngineRig(plan, self.cold, self.template if fits else None)
-        self.plan = plan
-        self._built = {self.structure(values): (plan, self.template)}
+        self._now = Compiled(plan, EngineRig(plan, self.template.cold, self.template if fits else None))
+        self._made = {self.structure(values): self._now}
 
     def instance(self, values: Sequence[Mapping]) -> EngineRig:
-        """Return a rig to play from rest, at values for which `build` was called."""
+        """Return a rig that starts from rest, at values for which `build` was called."""
         if not self.template.prewarmed:
-            self.template = EngineRig(self.plan, self.cold)
-            self._built[self.structure(values)] = (self.plan, self.template)
+            self._now = Compiled(self.plan, EngineRig(self.plan, self.template.cold))
+            self._made[self.structure(values)] = self._now
         rig = EngineRig(self.plan, template=self.template)
         rig.start_at(values)
         return rig
@@ -145,48 +302,16 @@ class LoadedPreset:
 
     @property
     def memory_frames(self) -> int:
-        """Frames of input after which the rig has forgotten that it began from silence."""
+        """Frames of input after which the rig no longer depends on its start from silence."""
         return sum(planned.source.memory_frames(self.plan.sample_rate) for planned in self.plan.blocks)
 
     @property
     def prime_frames(self) -> int:
-        """Frames that a rig hears before it is faded in, where another of the preset plays meanwhile.
+        """Frames that a rig runs over before it is faded in, where another of the preset plays meanwhile.
 
-        With a part of its past silent a net bursts: the beginning of what it has heard passes through its taps.
+        With a part of its past silent a net bursts: the beginning of the sound passes through its taps.
         """
         return min(self.memory_frames, round(PRIME_SECONDS * self.plan.sample_rate))
-
-    def parameters(self) -> list[tuple[str, Parameter, float]]:
-        """Return (address, parameter, value) of every parameter, in the order of the chain."""
-        return [
-            (f"{block.id}.{parameter.name}", parameter, values[parameter.name])
-            for block, values in zip(self.blocks, self.values, strict=True)
-            for parameter in block.parameters
-        ]
-
-    def find(self, address: str) -> tuple[int, str]:
-        """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
-
-        Raises
-        ------
-        UsageError
-            Unknown or ambiguous; names the closest address.
-        """
-        return find_parameter(self.name, self.blocks, address)
-
-
-@dataclass(frozen=True)
-class Unplayable:
-    """A preset that cannot play, in the place that it has in the set list, and why.
-
-    `values` and `scenes` are those of a preset without blocks.
-    """
-
-    name: str
-    reason: str
-    source: Preset | None = None
-    values: list[dict] = field(default_factory=list)
-    scenes: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
 
 
 class Origin(NamedTuple):
@@ -201,5 +326,5 @@ class Origin(NamedTuple):
     """
 
     preset: LoadedPreset
-    values: list[dict]
+    values: Values
     primes: bool

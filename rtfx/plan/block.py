@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..model.levels import PLUGIN
 from ..model.random.nets import changed_words, kind_of, redrawn, settings_of
 from ..model.spec import SIZE, ModelSpec
 from ..rig import random_block
+from ..rig.blocks import BlockSpec
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from .polyphase import Conversion
@@ -49,6 +51,8 @@ class ReadyBlock:
         What plays a part of a `klon` block in its neural mode.
     notes : tuple of str
         What the user should know about its file.
+    source : BlockSpec, optional
+        What the set list says of it.
     input_db, output_db : float
         Gains before and after the model beside those that it states; not part of the bare function.
     """
@@ -67,27 +71,23 @@ class ReadyBlock:
     period_rate: float | None = None
     net: ModelSpec | None = None
     notes: tuple[str, ...] = ()
+    source: BlockSpec | None = None
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The block's parameters, then the settings of a random net or a model's knobs."""
+        """The effect's parameters, then the settings of a random net or a model's knobs; made once."""
         knobs, kind = self.spec.knobs if self.spec else (), kind_of(self.spec)
         net = random_block.parameters(kind) if kind else ()
-        return (
-            self.effect.parameters
-            + net
-            + tuple(
-                Parameter(
-                    k.name,
-                    k.default,
-                    k.minimum,
-                    k.maximum,
-                    k.unit,
-                    "structural" if self._structural(k.name) else "continuous",
-                )
-                for k in knobs
-            )
+        own = (
+            Parameter(knob.name, knob.default, knob.minimum, knob.maximum, knob.unit, self._kind(knob.name))
+            for knob in knobs
         )
+        return (*self.effect.parameters, *net, *own)
+
+    @cached_property
+    def table(self) -> dict[str, Parameter]:
+        """The parameters by name."""
+        return {parameter.name: parameter for parameter in self.parameters}
 
     def redrawn(self, values: Mapping) -> ReadyBlock:
         """Return the block at other values; of a random net that which they describe, not yet at its level."""
@@ -107,8 +107,8 @@ class ReadyBlock:
         said = settings_of(self.spec) if self.spec and kind_of(self.spec) else {}
         return {parameter.name: said[parameter.name] for parameter in self.parameters if parameter.name in said}
 
-    def _structural(self, name: str) -> bool:
-        return self.spec is not None and bool(self.spec.sizes) and name == SIZE
+    def _kind(self, knob: str) -> str:
+        return "structural" if self.spec is not None and self.spec.sizes and knob == SIZE else "continuous"
 
     @property
     def playing(self) -> ModelSpec | None:

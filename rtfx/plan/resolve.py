@@ -240,6 +240,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         resample_phase=phase,
         net=_net(block, models),
         notes=result.notes,
+        source=block,
     )
 
 
@@ -261,13 +262,13 @@ def _kind(level: str) -> str:
 def checked(block: ReadyBlock, name: str, value) -> float | str:
     """Return a parameter value as the block stores it, or raise UsageError naming what is allowed."""
     try:
-        return check_value({parameter.name: parameter for parameter in block.parameters}, name, value)
+        return check_value(block.table, name, value)
     except UsageError as error:
         raise UsageError(f"{block.id}: {error}") from None
 
 
-def find_parameter(preset: str, blocks: Sequence[ReadyBlock], address: str) -> tuple[int, str]:
-    """Return (block index, parameter name) of ``block.name``, or of a bare name that one block alone has.
+def find_parameter(preset: str, blocks: Sequence[ReadyBlock], address: str) -> str:
+    """Return the whole address of ``block.name``, or of a bare name that one block alone has.
 
     A block goes by its id; a model also by its own name, where one block alone bears it.
 
@@ -278,14 +279,13 @@ def find_parameter(preset: str, blocks: Sequence[ReadyBlock], address: str) -> t
     """
     if not isinstance(address, str):
         raise UsageError(f"parameter is {address!r}, expected block.name, such as klon.gain")
-    known = [f"{block.id}.{parameter.name}" for block in blocks for parameter in block.parameters]
+    known = [f"{block.id}.{name}" for block in blocks for name in block.table]
     hits = [name for name in known if name == address or "." not in address and name.split(".", 1)[1] == address]
     if not hits:
         title, _, name = address.partition(".")
-        hits = [f"{b.id}.{p.name}" for b in blocks if _title(b) == title for p in b.parameters if p.name == name]
+        hits = [f"{block.id}.{name}" for block in blocks if _title(block) == title and name in block.table]
     if len(hits) == 1:
-        block, parameter = hits[0].split(".", 1)
-        return [b.id for b in blocks].index(block), parameter
+        return hits[0]
     if hits:
         raise UsageError(f"parameter {address!r} is in several blocks, expected one of: {', '.join(hits)}")
     hint = did_you_mean(address, [*known, *(name.split(".", 1)[1] for name in known)])
@@ -299,12 +299,12 @@ def _title(block: ReadyBlock) -> str:
 
 def with_values(preset: str, blocks: Sequence[ReadyBlock], values: Mapping) -> list[ReadyBlock]:
     """Return the chain with parameters set by address, or raise UsageError."""
-    result = list(blocks)
+    result = {block.id: block for block in blocks}
     for address, value in values.items():
-        place, name = find_parameter(preset, result, address)
-        block = result[place]
-        result[place] = replace(block, values={**block.values, name: checked(block, name, value)})
-    return result
+        block_id, name = find_parameter(preset, blocks, address).split(".", 1)
+        block = result[block_id]
+        result[block_id] = replace(block, values={**block.values, name: checked(block, name, value)})
+    return list(result.values())
 
 
 def _calibration_db(spec: ModelSpec, options: Options) -> float:

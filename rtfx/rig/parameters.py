@@ -54,6 +54,14 @@ class Parameter:
             raise UsageError(f"{self.name} is {value!r}, expected {allowed}")
         return int(number) if self.whole else number
 
+    def worded(self, value: float | str) -> str:
+        """Return a value as it is shown: with its unit, decibels with a sign."""
+        if isinstance(value, str):
+            return value
+        if self.unit == "dB":
+            return f"{value:+.1f} dB"
+        return f"{value if self.whole else format(value, '.4g')} {self.unit}".strip()
+
     def norm(self, value: float) -> float:
         """Return the 0 to 1 form of `value`."""
         return (value - self.minimum) / (self.maximum - self.minimum)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from ..live.knobs import Knob, worded
+from ..loading.loaded_preset import Knob
 from .keys import KEYS
 
 NAME_WIDTH, VALUE_WIDTH, CHOICES_WIDTH = 16, 12, 54
@@ -209,7 +209,7 @@ def _knob_lines(s: ViewState) -> list[Text]:
             line.append(_choices(knob.parameter.choices, knob.value), "cyan")
         else:
             line.append_text(bar(knob.parameter.norm(knob.value), 24, "yellow" if own else "cyan"))
-            line.append(f" {worded(knob.parameter, knob.value):<{VALUE_WIDTH}}", "bold" if own else "")
+            line.append(f" {knob.parameter.worded(knob.value):<{VALUE_WIDTH}}", "bold" if own else "")
         line.append("* " if knob.address in s.turned else "  ", "bold yellow")
         line.append(knob.parameter.summary, "dim")
         result.append(line)

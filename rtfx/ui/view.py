@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from ..errors import harmless, one_line
-from ..live.knobs import knobs
 
 if TYPE_CHECKING:
     from ..live.stats import Meters, Stats
@@ -139,7 +138,7 @@ class LiveView:
         from .page import ViewState
 
         stream = self._stream
-        stats, written, every = stream.stats, stream.written, knobs(stream)
+        stats, every = stream.stats, list(stream.knobs.values())
         name = stream.presets[stream.preset]
         self._loads.append((meters.busy_seconds, meters.offered_seconds))
         busy, offered = (new - old for new, old in zip(self._loads[-1], self._loads[0], strict=True))
@@ -162,7 +161,7 @@ class LiveView:
             realtime=stats.realtime,
             knobs=every,
             chosen=next((knob for knob in every if knob.address == stream.selection.knob), every[0]),
-            turned=frozenset(k.address for k in every if written.get(k.address, k.value) != k.value),
+            turned=frozenset(knob.address for knob in every if knob.turned),
             scene=stream.selection.scenes.get(name, ""),
             slot=stream.selection.slots.current(name) if stream.selection.slots.used(name) else "",
             flags=[flag for flag, on in flags.items() if on],

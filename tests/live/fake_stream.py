@@ -6,15 +6,27 @@ from rtfx.effects.gain import GAIN
 from rtfx.errors import UsageError
 from rtfx.live import commands
 from rtfx.live.history import History
-from rtfx.live.selection import Selection
+from rtfx.live.knobs import Selection
 from rtfx.live.stats import Meters
+from rtfx.loading.loaded_preset import Knob
 from rtfx.rig.parameters import Parameter
+from rtfx.rig.set_list import GLOBALS
 
 KNOBS = {
     "amp.drive": Parameter("drive", 0.5),
     "amp.bright": Parameter("bright", "off", kind="stepped", choices=("off", "on")),
     "gain.gain_db": GAIN.parameters[0],
 }
+
+
+class At:
+    """The value at an address, as a knob reads it."""
+
+    def __init__(self, values, address):
+        self.values, self.address = values, address
+
+    def __getitem__(self, name):
+        return self.values[self.address]
 
 
 class FakeStream:
@@ -25,6 +37,7 @@ class FakeStream:
         self.in_channel = 1
         self.input_channels = self.in_channel_choices = inputs
         self.in_gain_db = self.out_gain_db = 0.0
+        self.gains = {each.name: Knob(each.name, each, At(vars(self), each.name)) for each in reversed(GLOBALS)}
         self.levels = [-20.0] * inputs
         self.held_in = [-12.0] * inputs
         self.outputs = [-12.0] * outputs
@@ -44,6 +57,10 @@ class FakeStream:
         self.history = History(lambda: self.clock)
         self.values = {address: parameter.default for address, parameter in KNOBS.items()}
         self.written = dict(self.values)
+        self.knobs = self.gains | {
+            address: Knob(address, parameter, At(self.values, address), self.written[address])
+            for address, parameter in KNOBS.items()
+        }
         self.scenes = {}
         self.unplayable = {}
         self.sets = []
@@ -52,19 +69,19 @@ class FakeStream:
     def heard(self):
         return range(self.in_channel - 1, self.in_channel)
 
-    @property
-    def parameters(self):
-        return [(address, parameter, self.values[address]) for address, parameter in KNOBS.items()]
+    def find(self, address):
+        if address not in self.knobs:
+            raise UsageError(f"no parameter {address!r}")
+        return self.knobs[address]
 
     def set_many(self, values, remember=True):
-        for address in values:
-            if address not in KNOBS:
-                raise UsageError(f"no parameter {address!r}")
-        before = {address: self.values[address] for address in values}
-        self.values.update(values)
+        before = {address: self.find(address).value for address in values}
+        for address, value in values.items():
+            (vars(self) if address in self.gains else self.values)[address] = value
         self.sets.append(dict(values))
         if remember:
-            self.history.note(self.presets[self.preset], before, values)
+            own = not before.keys() & self.gains.keys()
+            self.history.note(self.presets[self.preset] if own else None, before, values)
 
     def select(self, index):
         self.preset = index
@@ -74,9 +91,6 @@ class FakeStream:
             self.levels, max(self.outputs), self.clip_in, self.clip_out, 0.1, 0.3, self.xruns,
             self.outputs, self.held_in, self.held_out,
         )  # fmt: skip
-
-    def address(self, name):
-        raise UsageError(f"no parameter {name!r}")
 
     def scene(self, name):
         self.set_many(self.scenes[name])

@@ -114,7 +114,7 @@ def test_bare_names_where_they_are_unique(live):
 def test_bad_values_change_nothing(live, address, value, said):
     _, controller = live
     controller.select(1)
-    before = [dict(values) for values in controller.preset.values]
+    before = controller.preset.values
     with pytest.raises(UsageError, match=said):
         controller.set(address, value)
     assert controller.preset.values == before

@@ -5,8 +5,7 @@ import pytest
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import UsageError
 from rtfx.live import knobs
-from rtfx.live.knobs import round_step, turned, worded
-from rtfx.live.slots import Slots
+from rtfx.live.knobs import Slots, round_step, turned
 from rtfx.rig.parameters import Parameter
 
 from .fake_stream import FakeStream
@@ -64,7 +63,7 @@ def test_round_steps():
 
 
 def test_words():
-    assert [worded(LEVEL, 3.0), worded(CENTRE, 466.2), worded(DRIVE, 0.5), worded(SIZE, "m")] == [
+    assert [LEVEL.worded(3.0), CENTRE.worded(466.2), DRIVE.worded(0.5), SIZE.worded("m")] == [
         "+3.0 dB", "466.2 Hz", "0.5", "m",
     ]  # fmt: skip
 
@@ -74,7 +73,7 @@ def test_whole_numbers_go_by_one():
     assert [turned(seed, 4294967293, steps, fine) for steps, fine in ((1, True), (2, False), (-1, False))] == [
         4294967294, 4294967294, 4294967292,
     ]  # fmt: skip
-    assert worded(seed, 4294967294) == "4294967294"
+    assert seed.worded(4294967294) == "4294967294"
     with pytest.raises(UsageError, match="a whole number from 0 to 4294967294"):
         seed.check(1.5)
 

@@ -12,7 +12,8 @@ from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError
 from rtfx.find import shipped
 from rtfx.live import commands, save
-from rtfx.live.selection import Selection
+from rtfx.live.knobs import Selection
+from rtfx.loading.loaded_preset import Knob
 from rtfx.rig import edit
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Parameter
@@ -51,15 +52,20 @@ class Player:
                 address = f"{block.id}.{parameter.name}"
                 self.values[address] = block.values.get(parameter.name, parameter.default)
                 self.tables[address] = parameter
-        self.written = dict(self.values)
+        self.written, self.gains = dict(self.values), {}
 
     @property
     def source(self):
         return self.set_list.presets[self.preset]
 
     @property
-    def parameters(self):
-        return [(address, self.tables[address], value) for address, value in self.values.items()]
+    def knobs(self):
+        return {
+            address: Knob(
+                address, self.tables[address], {self.tables[address].name: value}, self.written.get(address, 0.0)
+            )
+            for address, value in self.values.items()
+        }
 
     def add_scene(self, name, values):
         self.scenes[name] = dict(values)

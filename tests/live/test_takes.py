@@ -129,9 +129,9 @@ def event_at_random(band: Band, generator) -> None:
     if kind == 0:
         band.controller.select(int(generator.integers(3)) % len(band.controller.presets))
     elif kind in (1, 2):
-        addresses = [p for p in band.controller.preset.parameters() if p[1].kind == "continuous"]
-        address, parameter, _ = addresses[int(generator.integers(len(addresses)))]
-        band.controller.set(address, float(generator.uniform(parameter.minimum, parameter.maximum)))
+        knobs = [knob for knob in band.controller.preset.knobs.values() if knob.parameter.kind == "continuous"]
+        knob = knobs[int(generator.integers(len(knobs)))]
+        band.controller.set(knob.address, float(generator.uniform(knob.parameter.minimum, knob.parameter.maximum)))
     else:
         name = ("in_gain", "out_gain", "wet", "open")[int(generator.integers(4))]
         on = float(generator.random() < 0.75)

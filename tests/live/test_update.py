@@ -94,7 +94,7 @@ def test_a_preset_that_is_chosen_later_has_the_new_weights(tmp_path):
         m.update(gru(seed=3))
         stream.wait(0.1)
         assert not preset.template.prewarmed
-        fresh = preset.instance(preset.values)
+        fresh = preset.instance(preset.now())
         assert preset.template.prewarmed
         assert np.array_equal(fresh.weights, rtfx.Rig([Model(gru(seed=3))]).plan(RATE).weights)
         stream.set("level_db", -6.0)  # builds nothing: the structure is the same

@@ -73,13 +73,11 @@ def kink_bound(presets, settings: int, seed: int = 1) -> float:
     sharpest = loudest = 0.0
     x = tone(RATE // 2)[:, None]
     for preset in presets:
-        knobs = turnable(preset.parameters())
+        knobs = turnable((knob.address, knob.parameter, knob.value) for knob in preset.knobs.values())
         corners = list(itertools.product(*((low, high) for _, low, high in knobs)))
         for place in generator.permutation(len(corners))[:settings]:
-            values = preset.now()
-            for (address, *_), value in zip(knobs, corners[place], strict=True):
-                block, name = preset.find(address)
-                values[block][name] = value
+            given = {address: value for (address, *_), value in zip(knobs, corners[place], strict=True)}
+            values = preset.with_values(preset.now(), given)
             rig = EngineRig(preset.plan, template=preset.template)
             rig.start_at(values)
             engine = Engine(RATE, outputs=preset.plan.outputs, device_outputs=1, live=False)

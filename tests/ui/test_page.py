@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from rtfx.effects.eq import EQ
-from rtfx.live.knobs import Knob
+from rtfx.loading.loaded_preset import Knob
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
 from rtfx.ui import page
@@ -50,10 +50,10 @@ def test_of_many_choices_those_around_the_chosen_one_are_shown(place):
 
 def snapshot(**changes):
     """As wild as it gets: long and wide names, many blocks, long messages."""
-    knobs = [Knob(p.name, p, 0.0) for p in GLOBALS]
+    knobs = [Knob(p.name, p, {p.name: 0.0}) for p in GLOBALS]
     for block in ("eq", "a-very-long-name-of-a-block", *(f"block_{n}" for n in range(12))):
-        knobs += [Knob(f"{block}.{p.name}", p, p.default) for p in EQ.parameters]
-    knobs.append(Knob("choice.kind", Parameter("kind", "a", choices=("a", "b" * 90)), "a"))
+        knobs += [Knob(f"{block}.{p.name}", p, {p.name: p.default}) for p in EQ.parameters]
+    knobs.append(Knob("choice.kind", Parameter("kind", "a", choices=("a", "b" * 90)), {"kind": "a"}))
     said = {
         "route": "on " + "name " * 40,
         "presets": ["clean", "ギター" * 30, "lead" * 30],
