@@ -350,7 +350,7 @@ def _fault(
     faults = [f"{_name(preset)} was given other weights while it played" for preset in presets if preset.learned]
     if any("changed" in event and event["frame"] >= start for event in events):
         faults.append("a chain or a model was changed in it")
-    for block in first.blocks if first and start else ():
+    for block in (each.ready for each in first.blocks) if first and start else ():
         rate = first.plan.sample_rate if first else 0.0
         if block.playing and (block.playing.recurrent or block.memory_frames(rate) > lead * rate):
             faults.append(f"{block.id} remembers more than the {lead:.0f} s before it")

@@ -207,7 +207,9 @@ class LoadedPreset:
     def addressed(self, values: Sequence[Mapping]) -> dict[str, Value]:
         """Return values of each block by address."""
         return {
-            f"{block.id}.{name}": value for place, block in enumerate(self.blocks) for name, value in values[place].items()
+            f"{block.id}.{name}": value
+            for place, block in enumerate(self.blocks)
+            for name, value in values[place].items()
         }
 
     def with_values(self, values: Sequence[Mapping], given: Mapping[str, Value]) -> Values:

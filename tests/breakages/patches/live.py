@@ -19,7 +19,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a reload that throws away what was turned",
-        "                values[name] = played[name]",
+        "                block.values[name] = played.values[name]",
         "                pass",
         "tests/live/test_reload.py::test_an_edited_value_is_heard_and_a_turned_one_kept",
         same_code=True,
@@ -89,7 +89,7 @@ BREAKAGES = [
     ),
     Breakage(
         "a net beyond all memory is refused only once it is built",
-        "preset.blocks[block].check_together(preset.values[block] | new)",
+        "block.ready.check_together(block.values | new)",
         "pass",
         "tests/live/test_reseed.py::test_what_cannot_be_is_refused_and_the_sound_stays",
         same_code=True,
