@@ -15,7 +15,13 @@ from .harness import BLOCKS, run
 from .harness import noise as rows
 from .test_recurrent import FRAMES, NAMES, TOLERANCE, exact, tensors
 
-CASES = [(LSTM, 8, 2, 1, 16), (LSTM, 5, 3, 0, 16), (GRU, 8, 2, 2, 16), (GRU, 17, 4, 1, 8), (LSTM, 24, 2, 1, 4)]
+CASES = [
+    (LSTM, 8, 2, 1, 16),
+    (LSTM, 5, 3, 0, 16),
+    (GRU, 8, 2, 2, 16),
+    pytest.param(GRU, 17, 4, 1, 8, marks=pytest.mark.slow),
+    pytest.param(LSTM, 24, 2, 1, 4, marks=pytest.mark.slow),
+]
 
 
 def stacked(cell, hidden, layers, outputs, lanes, x, blocks):

@@ -15,6 +15,8 @@ from rtfx.plan.lowering.choose import recurrent_layer
 
 from . import oracle
 
+pytestmark = pytest.mark.slow
+
 RATE, MINUTES, HIDDEN = 48000, 10, 8
 FRAMES = 60 * RATE
 FLOOR = 10.0 ** (-110 / 20)

@@ -15,6 +15,8 @@ from rtfx.loading import level, loudness
 from ..conftest import SHARED
 from .other_guitars import GUITARS, figures, performance
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RATE = 48000.0
 SIX = ["klon.json", "screamer.json", "rodent.json", "amp.json", "combo.json", "stack.json"]
@@ -78,14 +80,12 @@ def near(found):
     return np.ptp(values, axis=0), medians - medians.mean()
 
 
-@pytest.mark.slow
 def test_shipped_models_are_near_each_other_on_any_guitar(others):
     """On a riff with half its power above 2 kHz six models that were equal came out 11 to 13 LU apart on these."""
     spread, aside = near(levels_of(SIX, others))
     assert spread.max() < SPREAD and np.abs(aside).max() < MEDIANS, (spread, aside)
 
 
-@pytest.mark.slow
 def test_twenty_models_of_other_makers_are_near_each_other_on_any_guitar(shared, others):
     spread, aside = near(levels_of([SHARED / "models" / name for name in TWENTY], others))
     print(f"20 models: {spread.round(1)} LU apart on five guitars, medians within {np.abs(aside).max():.1f}")
@@ -97,7 +97,6 @@ def test_shipped_models_on_the_guitars_they_are_measured_on():
     assert len(found) == 7 and all(abs(values[0] - level.TARGET_LUFS) < 0.1 for values in found.values())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_presets(path):
     x = loudness.guitars(RATE)[:, None]
@@ -109,7 +108,6 @@ def test_shipped_presets(path):
         assert found == pytest.approx(level.TARGET_LUFS, abs=0.3), rig.preset.name
 
 
-@pytest.mark.slow
 def test_all_shared_models(shared):
     files = sorted(path for path in (SHARED / "models").rglob("*") if path.suffix in MODEL_SUFFIXES)
     found = levels_of(files, [loudness.guitars(RATE)], loudness.mean_loudness)
