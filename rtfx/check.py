@@ -98,7 +98,7 @@ class Report:
         return [finding for finding in self.findings if finding.severity == ERROR]
 
 
-def check(path: str | Path, compat: str | None = None, block: int | None = None, inputs: str | None = None) -> Report:
+def check(path: str | Path, block: int | None = None, inputs: str | None = None) -> Report:
     """Read, load, play and measure a set list.
 
     Parameters
@@ -115,7 +115,7 @@ def check(path: str | Path, compat: str | None = None, block: int | None = None,
     read = read_in_spite(path, BLOCKS)
     report = Report(path, DEFAULT_RATE, block or BLOCK_FRAMES)
     report.findings += [Finding(ERROR, "set list", line) for line in read.mistakes]
-    models = Models(compat, inputs)
+    models = Models(inputs)
     for preset in read.spoiled:
         _readable(preset, models, report)
     set_list = read.set_list

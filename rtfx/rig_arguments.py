@@ -33,7 +33,6 @@ class RigFlags:
     level: str | None
     resample_phase: str
     no_normalise: bool
-    compat: str | None
     inputs: str | None
     interface_dbu: float | None
 
@@ -87,9 +86,9 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if path is not None and len(names) == 1:
         if flags.model_rate:
             raise UsageError("--model-rate is for a single model, found a set list: state device.sample_rate there")
-        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.compat, flags.inputs)
+        rig = Rig.from_yaml(path, set_list["preset"] if set_list else None, flags.inputs)
     else:
-        rigs = [Rig(_default_chain(name, flags), compat=flags.compat, inputs=flags.inputs) for name in names]
+        rigs = [Rig(_default_chain(name, flags), inputs=flags.inputs) for name in names]
         titles = numbered(name if name.startswith("random:") else Path(name).stem for name in names)
         presets = [replace(one.preset, name=title) for one, title in zip(rigs, titles, strict=True)]
         rig = rigs[0]
@@ -121,7 +120,7 @@ def _model(name: str, flags: RigFlags) -> Any:
     from .api import Model
     from .model.load import load
 
-    spec = load(name, flags.compat, flags.inputs)
+    spec = load(name, inputs=flags.inputs)
     return Model(replace(spec, sample_rate=flags.model_rate, rate_source="user"))
 
 

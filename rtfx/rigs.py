@@ -44,8 +44,6 @@ class Rig:
         Models, paths of models and impulse responses, or mappings as in a set list: ``{"type": "gate", ...}``.
     cab : str, optional
         An impulse response for the end of the chain, or "none".
-    compat : str, optional
-        How files are read that former players read otherwise: ``nam-0.5.5`` or ``nam-linear-reversed``.
     inputs : str, optional
         "channels" or "knobs": what the inputs of models that have several are, whatever files or blocks say.
 
@@ -57,13 +55,12 @@ class Rig:
         self,
         chain: Iterable[Any] = (),
         cab: str | None = None,
-        compat: str | None = None,
         inputs: str | None = None,
     ):
         if isinstance(chain, str | Mapping) or not isinstance(chain, Iterable):
             raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig(['klon.json'])")
         items = list(chain)
-        self._models = Models(compat, inputs)
+        self._models = Models(inputs)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
         self._owned = Owned(self.presets[0].chain, items)
         self.index = 0
@@ -93,7 +90,6 @@ class Rig:
         cls,
         path: str | Path,
         preset: str | int | None = None,
-        compat: str | None = None,
         inputs: str | None = None,
     ) -> Rig:
         """Return the rig of a set list; `preset` is a name or a number from 1, the others as for a rig.
@@ -103,7 +99,7 @@ class Rig:
         PresetError
             Names file, line, key and what is allowed.
         """
-        rig = cls(compat=compat, inputs=inputs)
+        rig = cls(inputs=inputs)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
         rig._owned = Owned()
         rig.index, rig.asked = rig.set_list.index(preset), preset is not None

@@ -9,7 +9,7 @@ import click
 
 from ..errors import PresetError
 from .output import json_line, printer, status
-from .rig import compat_option, debug_option, inputs_option
+from .rig import debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..check import Report
@@ -27,10 +27,9 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
     help="Block size (default: the set list's, or its device's).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: findings, presets, then the summary.")
-@compat_option
 @inputs_option
 @debug_option
-def command(rig: str, block: int | None, as_json: bool, compat: str | None, inputs: str | None) -> None:
+def command(rig: str, block: int | None, as_json: bool, inputs: str | None) -> None:
     """Find what could go wrong with a set list on stage, before the stage.
 
     Files, keys and ranges with their lines, devices, rates, the load of each preset and of the worst change between
@@ -39,7 +38,7 @@ def command(rig: str, block: int | None, as_json: bool, compat: str | None, inpu
     """
     from ..check import check
 
-    report = check(rig, compat, block, inputs)
+    report = check(rig, block, inputs)
     if as_json:
         _print_json(report)
     else:

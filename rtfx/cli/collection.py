@@ -24,14 +24,13 @@ NUMBERS = ("Hz", "weights", "mul-adds", "memory")
 STATED = ("file", "metadata", "user")  # sources of a rate that is no guess
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
-Reader = Any  # (name, compat) -> facts; of a module, so that a worker can import it
+Reader = Any  # (name) -> facts; of a module, so that a worker can import it
 
 
 def show_folder(
     folder: str,
     files: Sequence[str],
     read: Reader,
-    compat: str | None,
     as_json: bool,
     others: Mapping[str, str] | None = None,
 ) -> int:
@@ -41,7 +40,7 @@ def show_folder(
     """
     rows, failed = [], 0
     no_models = [{"file": name, "family": None, "no_model": what} for name, what in (others or {}).items()]
-    for facts in itertools.chain(progress(facts_of(files, read, compat), len(files)), no_models):
+    for facts in itertools.chain(progress(facts_of(files, read), len(files)), no_models):
         failed += "error" in facts
         if as_json:
             json_line(facts)
@@ -84,9 +83,9 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequenc
     return failed
 
 
-def facts_of(files: Sequence[str], read: Reader, compat: str | None) -> Iterator[dict[str, Any]]:
+def facts_of(files: Sequence[str], read: Reader) -> Iterator[dict[str, Any]]:
     """Yield what `read` says of each file, in order; of a bad one its error in words."""
-    job = partial(_facts, read=read, compat=compat)
+    job = partial(_facts, read=read)
     if len(files) <= FEW:
         yield from map(job, files)
         return
@@ -127,9 +126,9 @@ def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, 
     yield from track(facts, "reading", total, console=printer(stderr=True), transient=True)
 
 
-def _facts(name: str, read: Reader, compat: str | None) -> dict[str, Any]:
+def _facts(name: str, read: Reader) -> dict[str, Any]:
     try:
-        return read(name, compat)
+        return read(name)
     except Exception as error:  # of whatever kind: one bad file never costs a folder its table
         return {"file": name, **_refusal(name, error)}
 

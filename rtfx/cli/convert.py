@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from .output import json_line, say, status
-from .rig import compat_option, debug_option, inputs_option
+from .rig import debug_option, inputs_option
 
 
 @click.command("convert")
@@ -18,12 +18,9 @@ from .rig import compat_option, debug_option, inputs_option
 @click.option("--to", metavar="FORMAT", help="rtfx, rtneural, nam, aidax or proteus (default: by the suffix of OUT).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite OUT if it exists.")
-@compat_option
 @inputs_option
 @debug_option
-def command(
-    source: str, target: str, to: str | None, as_json: bool, overwrite: bool, compat: str | None, inputs: str | None
-) -> int:
+def command(source: str, target: str, to: str | None, as_json: bool, overwrite: bool, inputs: str | None) -> int:
     """Write the model IN in another format, load what was written and compare the two.
 
     IN is any model that rtfx loads, a PyTorch export (.pt2) among them. Exit 1 if the format has no words for the
@@ -36,7 +33,7 @@ def command(
     if Path(target).exists() and not overwrite:
         raise UsageError(f"{target} exists: overwrite it with -y, or name another file")
     check_folder(Path(target))
-    spec = load(source, compat, inputs)
+    spec = load(source, inputs=inputs)
     done = convert(spec, target, to)
     for warning in (*spec.warnings, *done.warnings):
         status(f"{source}: {warning}")

@@ -12,7 +12,7 @@ import click
 
 from ..errors import NotAModelFile, UsageError
 from .output import json_line, say
-from .rig import compat_option, debug_option, inputs_option
+from .rig import debug_option, inputs_option
 
 NO_MODELS = {
     "audio": (".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".opus", ".m4a", ".caf", ".w64", ".rf64", ".au"),
@@ -33,10 +33,9 @@ DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model
     "--plan", is_flag=True, help="Show the nodes and the compiled steps of a model, or of a set list's preset."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@compat_option
 @inputs_option
 @debug_option
-def command(model: str | None, blocks: bool, plan: bool, as_json: bool, compat: str | None, inputs: str | None) -> int:
+def command(model: str | None, blocks: bool, plan: bool, as_json: bool, inputs: str | None) -> int:
     """Tell what a model file holds, or every model of a folder."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
@@ -45,14 +44,14 @@ def command(model: str | None, blocks: bool, plan: bool, as_json: bool, compat: 
         return 0
     assert model is not None
     if plan:
-        _print_plan(model, compat, inputs, as_json)
+        _print_plan(model, inputs, as_json)
         return 0
     if Path(model).is_dir():
         from .collection import show_folder
 
         files, others = folder_files(model)
-        return show_folder(model, files, partial(read_facts, inputs=inputs), compat, as_json, others)
-    facts = read_facts(model, compat, inputs)
+        return show_folder(model, files, partial(read_facts, inputs=inputs), as_json, others)
+    facts = read_facts(model, inputs)
     if as_json:
         json_line(facts)
     else:
@@ -135,20 +134,20 @@ def model_files(name: str) -> list[str]:
     return files
 
 
-def read_facts(name: str, compat: str | None, inputs: str | None = None) -> dict[str, Any]:
+def read_facts(name: str, inputs: str | None = None) -> dict[str, Any]:
     """Return the facts about one model, or raise RtfxError."""
     from ..find import find_model
     from ..model.describe import describe
     from ..model.load import load
 
     if name.startswith("random:"):
-        return describe(load(name, compat), name)
+        return describe(load(name), name)
     if os.path.islink(name) and not os.path.exists(name):
         raise NotAModelFile(f"{name}: a link to {os.readlink(name)}, which is not there")
     if os.path.isdir(name) and not os.access(name, os.R_OK | os.X_OK):
         raise NotAModelFile(f"{name}: this folder cannot be read: permission denied")
     path = find_model(name)
-    return describe(load(path, compat, inputs), path)
+    return describe(load(path, inputs=inputs), path)
 
 
 def _text(facts: dict[str, Any]) -> str:
@@ -178,7 +177,7 @@ def _level(level: dict[str, Any]) -> str:
     return f"{level['name']}: {level['input_db']:+.1f} dB before the model, {level['output_db']:+.1f} dB after it"
 
 
-def _print_plan(name: str, compat: str | None, inputs: str | None, as_json: bool) -> None:
+def _print_plan(name: str, inputs: str | None, as_json: bool) -> None:
     """Print each model's nodes, then the steps and buffers of the whole chain; it is compiled if it was not."""
     from ..api import Model, Rig
     from ..model.load import load
@@ -188,7 +187,7 @@ def _print_plan(name: str, compat: str | None, inputs: str | None, as_json: bool
 
     path, preset = split_selection(name)
     is_list = path.lower().endswith((".yaml", ".yml"))
-    rig = Rig.from_yaml(path, preset, compat, inputs) if is_list else Rig([Model(load(name, compat, inputs))])
+    rig = Rig.from_yaml(path, preset, inputs) if is_list else Rig([Model(load(name, inputs=inputs))])
     plan = rig.plan(rig.sample_rate or DEFAULT_RATE)
     if as_json:
         for step in steps_of(plan):

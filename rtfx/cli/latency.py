@@ -45,7 +45,7 @@ def command(
 
     Bursts of noise at -20 dBFS are played: turn loudspeakers down.
     """
-    from ..roundtrip import BURST_SECONDS, BURSTS, PAUSE_SECONDS, measure
+    from ..host.round_trip import BURST_SECONDS, BURSTS, PAUSE_SECONDS, measure
 
     wanted = latency_wanted(latency)
     status(f"playing bursts for {(BURSTS + 1) * (BURST_SECONDS + PAUSE_SECONDS):.1f} s")

@@ -26,19 +26,6 @@ class Number(click.FloatRange):
         return number
 
 
-def _known_compat(context: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None:  # what is known is NumPy's import away
-        from ..model.load import check_compat
-
-        check_compat(value)
-    return value
-
-
-compat_option = click.option(
-    "--compat", metavar="NAME", callback=_known_compat, help="Read NAM files as former players did: nam-0.5.5."
-)
-
-
 def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
         from ..plan.wisdom import IGNORE
@@ -81,7 +68,6 @@ _OPTIONS = (
     click.option(
         "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
     ),
-    compat_option,
     inputs_option,
     deterministic_option,
 )

@@ -10,7 +10,7 @@ import click
 from .collection import judge_each
 from .info import model_files
 from .output import json_line, say, status
-from .rig import compat_option, debug_option, inputs_option
+from .rig import debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict
@@ -22,30 +22,14 @@ FAILS_ITS_OWN = "fails the test that its own file carries"
 @click.argument("model", metavar="MODEL|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--loudness-clip", metavar="FILE", help="NAM's loudness_input.wav: test the loudness that files state.")
-@click.option("--realtime", is_flag=True, help="Inspect all compiled code of the audio thread instead.")
-@click.option("--jack", is_flag=True, help="The same, and hold the GIL while it plays on the running JACK server.")
-@compat_option
 @inputs_option
 @debug_option
-def command(
-    model: str,
-    as_json: bool,
-    loudness_clip: str | None,
-    realtime: bool,
-    jack: bool,
-    compat: str | None,
-    inputs: str | None,
-) -> int:
+def command(model: str, as_json: bool, loudness_clip: str | None, inputs: str | None) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
     Knobs stand at their defaults and at their ends, and the signal is longer than the net remembers; what is printed is
-    the worst. Exit 1 if the bound is exceeded, the file's own test fails, or, with --realtime, if the audio thread
-    could reach Python or the allocator.
+    the worst. Exit 1 if the bound is exceeded or the file's own test fails.
     """
-    if realtime or jack:
-        from .certify import certify_files
-
-        return certify_files(model_files(model), compat, inputs, jack, as_json)
     from ..model.load import load
     from ..model.read.aidax import batch_test
     from ..verify import Verdict, read_clip, self_tested, verify
@@ -54,7 +38,7 @@ def command(
     files = model_files(model)
 
     def judge(name: str) -> bool:
-        spec = load(name, compat, inputs)
+        spec = load(name, inputs=inputs)
         verdict = self_tested(verify(spec), spec, batch_test(name, spec), clip)
         if as_json:
             json_line({"file": name, **dataclasses.asdict(verdict)})

@@ -229,8 +229,7 @@ class Takes:
         name, values = self._opened
         place = next((place for place, preset in enumerate(presets) if preset.name == name), 0)
         about["opened"] = {"preset": place, "values": _plain(values), "cold": self._loader.cold}
-        models = self._loader.models
-        about["models"] = {"compat": models.compat, "inputs": models.inputs}
+        about["models"] = {"inputs": self._loader.models.inputs}
         about["options"] = asdict(self._loader.options)
         device = {"device": {"sample_rate": rate}, "global": {"limiter": bool(e["limit"])}}
         events = [event | {"frame": event["frame"] - start} for event in events]

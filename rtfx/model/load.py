@@ -110,7 +110,8 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
     RtfxError
         One line that names the file, what was found and what was expected. Nothing else is ever raised.
     """
-    check_compat(compat)
+    if compat is not None and compat not in COMPAT:
+        raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
     check_inputs(inputs)
     if not isinstance(name, str | os.PathLike):
         raise UsageError(f"model is {name!r}, expected a path, a name, or random:KIND?key=value&...")
@@ -139,12 +140,6 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
         if len(message) > MESSAGE:
             message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"
         raise type(error)(f"{one_line(path)}: {message}") from error
-
-
-def check_compat(compat: str | None) -> None:
-    """Raise UsageError, which names those known, unless `compat` is None or one of `COMPAT`."""
-    if compat is not None and compat not in COMPAT:
-        raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")
 
 
 def _family(data: dict[str, Any], path: Path) -> Family:

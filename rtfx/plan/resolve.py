@@ -63,10 +63,9 @@ class Options:
 class Models:
     """Reads each model file once for each of the ways in which its inputs are taken.
 
-    `compat` and `inputs` are those of `model.load.load`; `inputs` counts before what a block says.
+    `inputs` is that of `model.load.load`; it counts before what a block says.
     """
 
-    compat: str | None = None
     inputs: str | None = None
     specs: dict[tuple[str, str], ModelSpec] = field(default_factory=dict)
 
@@ -83,7 +82,7 @@ class Models:
             return name
         key = str(name), self.inputs or inputs
         if key not in self.specs:
-            self.specs[key] = load(key[0], self.compat, key[1] or None)
+            self.specs[key] = load(key[0], inputs=key[1] or None)
         return self.specs[key]
 
 

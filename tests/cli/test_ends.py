@@ -73,7 +73,7 @@ import os, sys, time
 sys.path[:0] = [{str(Path(__file__).parents[2])!r}]
 from tests.cli.test_ends import slow
 from rtfx.cli import collection
-list(collection.facts_of([str(i) for i in range(200)], slow, None))
+list(collection.facts_of([str(i) for i in range(200)], slow))
 """
     with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
         assert until(lambda: len(descendants(process.pid)) >= 2)
@@ -83,7 +83,7 @@ list(collection.facts_of([str(i) for i in range(200)], slow, None))
     assert until(lambda: not any(map(alive, workers)), 30.0)
 
 
-def slow(name, compat):
+def slow(name):
     time.sleep(0.5)
     return {"file": name}
 

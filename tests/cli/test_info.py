@@ -85,11 +85,11 @@ def test_a_collection_is_read_by_several_processes_in_order(capsys, tmp_path):
 
 def test_the_death_of_a_reading_process_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(collection, "FEW", 1)
-    facts = list(collection.facts_of([str(tmp_path)] * 2, die, None))
+    facts = list(collection.facts_of([str(tmp_path)] * 2, die))
     assert [one["error"] for one in facts] == ["the process that read this file has died: is there enough memory?"] * 2
 
 
-def die(name, compat):
+def die(name):
     os._exit(1)
 
 

@@ -6,9 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from rtfx import roundtrip
 from rtfx.errors import DeviceError
-from rtfx.host import devices
+from rtfx.host import devices, round_trip
 from rtfx.host.device import ALSA
 from tests.host.fake_sounddevice import FakeSoundDevice
 from tests.host.jack_server import PERIOD, RATE, Server, installed
@@ -22,7 +21,7 @@ jack = [
 
 
 def came(delay: int, gain: float, hiss: float, starts: list[int], frames: int) -> np.ndarray:
-    sent = roundtrip.burst(RATE)
+    sent = round_trip.burst(RATE)
     y = hiss * np.random.default_rng(3).standard_normal(frames)
     for start in starts:
         y[start + delay : start + delay + len(sent)] += gain * sent
@@ -35,13 +34,13 @@ def test_delays_are_found_to_the_frame(delay, gain):
     """At any level and polarity, in hiss as loud as the burst that comes back."""
     starts = [5000, 30000, 55000]
     y = came(delay, gain, 0.1 * abs(gain), starts, 90000)
-    assert roundtrip.delays(roundtrip.burst(RATE), y, starts, 19000) == [delay] * 3
+    assert round_trip.delays(round_trip.burst(RATE), y, starts, 19000) == [delay] * 3
 
 
 @pytest.mark.parametrize("hiss", [0.0, 0.01])
 def test_nothing_is_found_where_nothing_came_back(hiss):
     starts = [5000, 30000, 55000]
-    assert roundtrip.delays(roundtrip.burst(RATE), came(0, 0.0, hiss, starts, 90000), starts, 19000) == []
+    assert round_trip.delays(round_trip.burst(RATE), came(0, 0.0, hiss, starts, 90000), starts, 19000) == []
 
 
 def test_channels_that_are_not_there(monkeypatch):
@@ -50,7 +49,7 @@ def test_channels_that_are_not_there(monkeypatch):
     monkeypatch.setattr(devices, "jack_devices", list)
     monkeypatch.setattr(devices, "renew_if_servers_changed", lambda: None)
     with pytest.raises(DeviceError, match="channels 3 in and 1 out.*Scarlett has 2 in"):
-        roundtrip.measure(device="Scarlett", in_channel=3)
+        round_trip.measure(device="Scarlett", in_channel=3)
 
 
 def test_the_null_device_has_no_round_trip(capsys):

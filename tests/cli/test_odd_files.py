@@ -246,7 +246,7 @@ def test_a_set_list_of_many_presets_is_read_in_linear_time(tmp_path):
     assert seconds(14000) < 3.5 * seconds(7000)
 
 
-def read(name: str, compat: str | None) -> dict:
+def read(name: str) -> dict:
     """Read as `rtfx info` does, but for files whose names say how they fail."""
     from rtfx.cli.info import read_facts
 
@@ -257,7 +257,7 @@ def read(name: str, compat: str | None) -> dict:
         raise ZeroDivisionError("of\nsome kind")
     if kind == "gone":
         raise NotAModelFile(f"{name}: no such model")
-    return read_facts(name, compat)
+    return read_facts(name)
 
 
 @pytest.mark.parametrize("count", [3, 40])
@@ -267,7 +267,7 @@ def test_one_bad_file_never_costs_a_folder_its_table(count, tmp_path):
     for name in names:
         (tmp_path / name).write_text(json.dumps(NAM))
         files.append(str(tmp_path / name))
-    facts = list(collection.facts_of(files, read, None))
+    facts = list(collection.facts_of(files, read))
     assert [one["file"] for one in facts] == files
     bad = {Path(one["file"]).stem: one["error"] for one in facts if "error" in one}
     assert bad.keys() == {"fails", "gone", *(["dies"] if count > 24 else [])}

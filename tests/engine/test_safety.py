@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 
 from rtfx.api import Rig
-from rtfx.certificate import MOVERS, certify, kernels_of, unknown_addresses, violations
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.process import CALLBACK_KERNEL
-from rtfx.engine.run import RUN_RIG
-from rtfx.host.jack_host import PROCESS as JACK_PROCESS
 from rtfx.host.null import PACE
 from rtfx.kernels import conv, recurrent
 from rtfx.kernels.delay import MIX
 from rtfx.kernels.jit import COMPILED_ROOMS, PROCESS, Kernel, kernel
 from rtfx.kernels.memory import floats
 from rtfx.kernels.plain import PLAIN_CELL, PLAIN_CONV
-from rtfx.model.load import load
 from rtfx.plan.show import step_records
 
+from .inspection import MOVERS, kernels_of, unknown_addresses, violations
 from .rigs import RATE, chains, rig
 
 ROOT = Path(__file__).parents[2]
@@ -88,24 +85,6 @@ def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
     assert any("calls an address" in line for line in violations(CALLBACK_KERNEL.uncompiled()))
     found = violations(PACE.uncompiled(), may_call_addresses=True)
     assert found and set(found) == {"calls nanosleep"}
-
-
-@pytest.mark.slow
-def test_the_certificate_covers_all_that_a_stream_runs(monkeypatch):
-    found = certify(load("klon.json"))
-    assert found.ok and found.violations == {}
-    assert {
-        CALLBACK_KERNEL.name,
-        RUN_RIG.name,
-        PACE.name,
-        JACK_PROCESS.name,
-        *(each.name for each in kernels_of(Rig(["klon.json"]).plan(RATE))),
-    } == {*found.kernels}
-    assert found.functions == len(found.kernels) >= 4 and found.inner_functions > found.functions
-    assert "clock_gettime" in found.callees and not any("malloc" in name or "NRT" in name for name in found.callees)
-    monkeypatch.setattr("rtfx.certificate.kernels_of", lambda plan: [kernel(prints)])
-    refused = certify(load("klon.json"))
-    assert not refused.ok and list(refused.violations) == [kernel(prints).name]
 
 
 # kernels that must be rejected

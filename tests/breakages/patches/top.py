@@ -18,14 +18,6 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
-        "a certificate that looks at no kernel of the model",
-        "(CALLBACK_KERNEL, RUN_RIG, PACE, PROCESS, *kernels_of(plan))",
-        "(CALLBACK_KERNEL, RUN_RIG, PACE)",
-        "tests/engine/test_safety.py::test_the_certificate_covers_all_that_a_stream_runs",
-        same_code=True,
-        optimise=True,
-    ),
-    Breakage(
         "a round trip measured one frame short",
         "place = int(np.argmax(correlation))",
         "place = int(np.argmax(correlation)) - 1",

@@ -7,69 +7,22 @@ held against a list.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
-from .api import Model, Rig
-from .engine.process import CALLBACK_KERNEL, DRIVE
-from .engine.run import RUN_PART, RUN_RIG
-from .engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
-from .host.jack_host import PROCESS
-from .host.null import PACE
-from .kernels.jit import REGISTRY, Kernel
-from .kernels.native import C_FUNCTIONS
-from .model.spec import ModelSpec
-from .plan.chain import Plan
-from .plan.resolve import DEFAULT_RATE
-from .plan.show import step_records
+from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
+from rtfx.engine.run import RUN_PART, RUN_RIG
+from rtfx.engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
+from rtfx.host.jack_host import PROCESS
+from rtfx.host.null import PACE
+from rtfx.kernels.jit import REGISTRY, Kernel
+from rtfx.kernels.native import C_FUNCTIONS
+from rtfx.plan.chain import Plan
+from rtfx.plan.show import step_records
 
 SLEEP = C_FUNCTIONS["sleep"]
 # these call kernels through addresses out of a plan; PROCESS calls JACK's jack_port_get_buffer, which waits for nothing
 MOVERS = (CALLBACK_KERNEL, PACE, PROCESS, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
 _INNER = r"llvm\..*|_ZN.*"  # _ZN: further functions of Numba, inspected as well
 _ALLOWED = re.compile("|".join((_INNER, *(group for why, group in C_FUNCTIONS.items() if why != "sleep"))))
-
-
-@dataclass
-class Inspection:
-    """What was found in one compiled function: `violations` in words, functions inside it, C functions it calls."""
-
-    violations: list[str] = field(default_factory=list)
-    inner: int = 0
-    callees: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What the audio thread runs for a model: `functions` compiled, `inner_functions` inside them, C `callees`.
-
-    `violations` holds what is wrong, by function; `ok` if there is nothing.
-    """
-
-    ok: bool
-    functions: int
-    inner_functions: int
-    callees: list[str]
-    violations: dict[str, list[str]]
-    kernels: list[str]
-
-
-def certify(spec: ModelSpec) -> Certificate:
-    """Inspect every compiled function that a stream with this model runs on its audio thread; all are compiled anew."""
-    plan = Rig([Model(spec)]).plan(spec.sample_rate or DEFAULT_RATE)
-    unknown = unknown_addresses(plan)
-    reached = [*dict.fromkeys((CALLBACK_KERNEL, RUN_RIG, PACE, PROCESS, *kernels_of(plan)))]
-    found = {each.name: inspect(each.uncompiled(), each is PACE, each in MOVERS) for each in reached}
-    violations = {name: sorted(set(one.violations)) for name, one in found.items() if one.violations}
-    if unknown:
-        violations["plan"] = [f"calls {len(unknown)} addresses that no kernel has"]
-    return Certificate(
-        ok=not violations,
-        functions=len(found),
-        inner_functions=sum(one.inner for one in found.values()),
-        callees=sorted(set().union(*(one.callees for one in found.values()))),
-        violations=violations,
-        kernels=list(found),
-    )
 
 
 def kernels_of(plan: Plan) -> list[Kernel]:
@@ -83,12 +36,7 @@ def unknown_addresses(plan: Plan) -> list[int]:
 
 
 def violations(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> list[str]:
-    """Return what makes a compiled function unsafe; nothing if it is safe. Parameters as for `inspect`."""
-    return inspect(compiled, may_sleep, may_call_addresses).violations
-
-
-def inspect(compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> Inspection:
-    """Inspect a compiled function.
+    """Return what makes a compiled function unsafe; nothing if it is safe.
 
     Parameters
     ----------
@@ -99,15 +47,12 @@ def inspect(compiled, may_sleep: bool = False, may_call_addresses: bool = False)
     """
     from llvmlite.binding import ValueKind
 
-    library = compiled.library
-    result = Inspection()
-    found = result.violations
-    functions = list(library._final_module.functions)
+    found = []
+    functions = list(compiled.library._final_module.functions)
     here = {function.name for function in functions if not function.is_declaration}
-    for function in functions:
-        if function.is_declaration or not function.name.startswith("_ZN"):
-            continue
-        result.inner += 1
+    inner = [function for function in functions if not function.is_declaration and function.name.startswith("_ZN")]
+    assert inner, "no inner function was found: nothing was inspected"
+    for function in inner:
         found += _statuses(function)
         for block in function.blocks:
             for instruction in block.instructions:
@@ -121,10 +66,7 @@ def inspect(compiled, may_sleep: bool = False, may_call_addresses: bool = False)
                     found.append(f"calls {callee.name}, whose code is elsewhere")
                 elif not _ALLOWED.fullmatch(callee.name) and not (may_sleep and callee.name == SLEEP):
                     found.append(f"calls {callee.name}")
-                elif not callee.name.startswith(("_ZN", "llvm.")):
-                    result.callees.add(callee.name)
-    assert result.inner, "no inner function was found: nothing was inspected"
-    return result
+    return found
 
 
 def _statuses(function) -> list[str]:

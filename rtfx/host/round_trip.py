@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import DeviceError
-from .host.choose import Wanted, choose
-from .host.device import JACK
-from .host.hosts import open_host
-from .host.jack_host import JackHost
-from .kernels.jit import kernel
-from .kernels.memory import floats, records
+from ..errors import DeviceError
+from ..kernels.jit import kernel
+from ..kernels.memory import floats, records
+from .choose import Wanted, choose
+from .device import JACK
+from .hosts import open_host
+from .jack_host import JackHost
 
 LEVEL = 0.1  # -20 dBFS: loud enough for a cable, soft enough for loudspeakers that are on
 BURST_SECONDS, PAUSE_SECONDS, BURSTS = 0.1, 0.4, 6
