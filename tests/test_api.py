@@ -73,6 +73,36 @@ def test_stereo_is_two_independent_instances():
     assert np.array_equal(y[1], m(right, RATE))
 
 
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_a_stereo_call_reads_rewrites_and_packs_once(monkeypatch, rate):
+    """Both channels have a state of their own in one plan, whose weights are packed for the first of them."""
+    from rtfx.loading import load
+    from rtfx.plan.builder import Builder
+
+    lower = sys.modules["rtfx.plan.lowering.lower"]  # the package has a function of that name
+    done: list[str] = []
+
+    def counted(name, function):
+        return lambda *arguments, **named: (done.append(name), function(*arguments, **named))[1]
+
+    monkeypatch.setattr(load, "resolve", counted("resolve", load.resolve))
+    monkeypatch.setattr(lower, "rewrite", counted("rewrite", lower.rewrite))
+    monkeypatch.setattr(Builder, "_weights_offset", counted("pack", Builder._weights_offset))
+    x = np.stack([mono(seed=seed, level=0.02) for seed in (0, 1)])
+    blocks = ["klon.json", {"type": "klon"}, {"type": "cab", "file": "open-2x12.wav"}]
+    found = []
+    for audio in (x[0], x):
+        done.clear()
+        Rig(blocks)(audio, rate)  # levels are found, kernels compiled
+        done.clear()
+        y = Rig(blocks)(audio, rate)
+        found.append({name: done.count(name) for name in sorted(set(done))})
+    assert found[0] == found[1]
+    assert found[1]["resolve"] == 1 and found[1]["rewrite"] == 2, "the model, and the net of the klon block"
+    alone = [Rig(blocks)(each, rate) for each in x]
+    assert np.array_equal(y, np.stack(alone)), "the limiter, which all channels share, has nothing to do"
+
+
 def test_models_of_several_inputs_and_outputs():
     x = np.stack([mono(seed=1), mono(seed=2)])
     y = Model(wide(2, 3))(x, RATE, bare=True)

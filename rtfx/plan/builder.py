@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,14 @@ class Signal:
     def rows(self, first: int, width: int) -> Signal:
         """Return a part of the rows."""
         return Signal(self.buffer, self.row + first, width)
+
+
+class Mark(NamedTuple):
+    """A place in a plan under construction: how many steps, buffers and domains it has there."""
+
+    steps: int
+    buffers: int
+    domains: int
 
 
 @dataclass
@@ -103,6 +113,36 @@ class Builder:
             self.weights.append(weights)
             self.weight_bytes += aligned(weights.nbytes)
         return self.offsets[key]
+
+    def mark(self) -> Mark:
+        """Return how far the plan has come."""
+        return Mark(len(self.steps), len(self.buffers), len(self.domains))
+
+    def repeat(self, first: Mark, last: Mark, moved: Mapping[int, int]) -> None:
+        """Append once more what was appended between two marks: the same kernels and weights, a state of their own.
+
+        Parameters
+        ----------
+        moved : mapping of int to int
+            By how many rows signals move in buffers older than that; in all other ones, as parameters, they stay.
+        """
+        buffers, domains = len(self.buffers) - first.buffers, len(self.domains) - first.domains
+
+        def signal(old: Signal) -> Signal:
+            if old.buffer >= first.buffers:
+                return replace(old, buffer=old.buffer + buffers)
+            return replace(old, row=old.row + moved.get(old.buffer, 0))
+
+        def domain(old: int) -> int:
+            return old + domains if old >= first.domains else old
+
+        for buffer in self.buffers[first.buffers : last.buffers]:
+            self.buffers.append(replace(buffer, domain=domain(buffer.domain)))
+        self.owners += self.owners[first.buffers : last.buffers]
+        self.domains += self.domains[first.domains : last.domains]
+        for step in self.steps[first.steps : last.steps]:
+            source, target, extra = signal(step.source), signal(step.target), tuple(map(signal, step.extra))
+            self.steps.append(replace(step, source=source, target=target, extra=extra, domain=domain(step.domain)))
 
     def guard(self) -> None:
         """Have the last step's output checked for non-finite values."""

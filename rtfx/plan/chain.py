@@ -171,23 +171,24 @@ def _model(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signa
             f"channel{'s' * (signal.width > 1)}: {way}"
         )
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
-    first = len(cells) - len(names)
-    controls = dict(zip(names, cells[first:], strict=True))
+    controls = dict(zip(names, cells[-len(names) :], strict=True))
     for knob in spec.knobs:
         controls[knob.name] = rounded(builder, controls[knob.name], sample_rate)
     target = builder.buffer(spec.outputs * instances)
     if spec.outputs * instances > MAX_CHANNELS:
         raise UnsupportedInput(f"{spec.name}: {target.width} output channels, expected at most {MAX_CHANNELS}")
-    for channel in range(instances):
-        part = signal.rows(channel, spec.inputs)
-        audio = _gain(builder, part, builder.buffer(spec.inputs), cells[0])
-        conversion = item.conversion(sample_rate)
-        if conversion is None:
-            output = lower(spec, builder, audio, controls)
-        else:
-            output = resampled(spec, builder, audio, controls, conversion)
-        _gain(builder, output, target.rows(channel * spec.outputs, spec.outputs), cells[1])
-        builder.guard()
+    first = builder.mark()
+    audio = _gain(builder, signal.rows(0, spec.inputs), builder.buffer(spec.inputs), cells[0])
+    conversion = item.conversion(sample_rate)
+    if conversion is None:
+        output = lower(spec, builder, audio, controls)
+    else:
+        output = resampled(spec, builder, audio, controls, conversion)
+    _gain(builder, output, target.rows(0, spec.outputs), cells[1])
+    builder.guard()
+    last = builder.mark()
+    for channel in range(1, instances):
+        builder.repeat(first, last, {signal.buffer: channel, target.buffer: channel * spec.outputs})
     if spec.dc_block and not item.bare:
         blocked = builder.buffer(target.width)
         corner = [builder.cell(value) for value in DCBLOCK.cells({}, sample_rate)]
@@ -205,14 +206,15 @@ def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
     loud = builder.buffer(outputs)
     entrance = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))
     builder.remember(entrance, impulse.shape[1] - 1)
-    for channel in range(outputs):
-        newest_last = impulse[min(channel, impulse.shape[0] - 1)][::-1]
-        node = Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1))
-        layer = choose.conv_layer(node, None)
-        source = entrance.rows(min(channel, signal.width - 1), 1)
-        builder.step(
-            layer.kernel, source, loud.rows(channel, 1), weights=layer.weights, dtype=layer.dtype, **layer.fields
-        )
+    first = builder.mark()
+    for channel in range(outputs if len(impulse) > 1 else 1):
+        newest_last = impulse[min(channel, len(impulse) - 1)][::-1]
+        layer = choose.conv_layer(Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1)), None)
+        source, target = entrance.rows(min(channel, signal.width - 1), 1), loud.rows(channel, 1)
+        builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **layer.fields)
+    last = builder.mark()
+    for channel in range(last.steps - first.steps, outputs):
+        builder.repeat(first, last, {entrance.buffer: channel, loud.buffer: channel})
     return _gain(builder, loud, builder.buffer(outputs), cells[0])
 
 

@@ -27,23 +27,26 @@ def klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
     controls = {}
     if net is not None:
         controls["gain"] = rounded(builder, cells[0], sample_rate)
-    for channel in range(signal.width):
-        buffered = builder.buffer(1)
-        builder.step(INPUT, signal.rows(channel, 1), buffered, dtype=STATE, first_parameter=first)
-        if net is None:
-            driven = builder.buffer(1)
-            state = klon_circuit.CIRCUIT_STATE
-            builder.step(klon_circuit.KERNEL, buffered, driven, dtype=state, first_parameter=first)
+    begin = builder.mark()
+    buffered = builder.buffer(1)
+    builder.step(INPUT, signal.rows(0, 1), buffered, dtype=STATE, first_parameter=first)
+    if net is None:
+        driven = builder.buffer(1)
+        state = klon_circuit.CIRCUIT_STATE
+        builder.step(klon_circuit.KERNEL, buffered, driven, dtype=state, first_parameter=first)
+    else:
+        units = _scaled(builder, buffered, scales[0])
+        conversion = item.conversion(sample_rate)
+        if conversion is None:
+            played = lower(net, builder, units, controls)
         else:
-            units = _scaled(builder, buffered, scales[0])
-            conversion = item.conversion(sample_rate)
-            if conversion is None:
-                played = lower(net, builder, units, controls)
-            else:
-                played = resampled(net, builder, units, controls, conversion)
-            driven = _scaled(builder, played, scales[1])
-        builder.step(OUTPUT, driven, target.rows(channel, 1), dtype=STATE, first_parameter=first)
-        builder.guard()
+            played = resampled(net, builder, units, controls, conversion)
+        driven = _scaled(builder, played, scales[1])
+    builder.step(OUTPUT, driven, target.rows(0, 1), dtype=STATE, first_parameter=first)
+    builder.guard()
+    end = builder.mark()
+    for channel in range(1, signal.width):
+        builder.repeat(begin, end, {signal.buffer: channel, target.buffer: channel})
     return target
 
 
