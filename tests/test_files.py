@@ -22,7 +22,7 @@ from rtfx.host.wave import Writer
 from rtfx.model.load import load
 from rtfx.model.write.save import save
 from rtfx.rig.edit import replace_set_list
-from rtfx.train import sidecar
+from rtfx.train import run
 from rtfx.train.fit import Checkpoint
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
@@ -51,7 +51,7 @@ WRITERS = {
     "rtfx JSON": (lambda path: save(load("klon.json"), path), "x.json"),
     "AIDA-X": (lambda path: save(load("random:gru?seed=1"), path, "aidax"), "x.aidax"),
     "a converted model": (lambda path: rtfx.load("klon.json").save(path), "x.json"),
-    "a training": (lambda path: sidecar.save(Path(path), Checkpoint({}, {}, []), {}), "x.rtfx-train"),
+    "a training": (lambda path: run.save_checkpoint(Path(path), Checkpoint({}, {}, []), {}), "x.rtfx-train"),
     "a channel": (remember_channel, "devices.json"),
     "a ledger": (lambda path: Ledger(Path(path).parent, "")._write(), ".rtfx-render.json"),
 }

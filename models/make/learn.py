@@ -15,7 +15,7 @@ from rtfx.model.spec import Knob, ModelSpec
 from rtfx.train.dataset import Dataset
 from rtfx.train.fit import Checkpoint, Plan, Report, fit
 from rtfx.train.learner import Learner, Options
-from rtfx.train.recurrent import RecurrentLearner
+from rtfx.train.recurrent_learner import RecurrentLearner
 
 OPTIONS = Options(pre_emphasis=0.5, dc=0.0, evenly=True)
 WARM_UP = 2000  # frames

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from .dataset import SETTLE_FRAMES, Dataset
-from .delay_interrupts import uninterrupted
 from .learner import Learner
 from .loss import esr
 
@@ -192,3 +194,20 @@ def _no_better(reports: list[Report], patience: int) -> bool:
     best = max((i for i, report in enumerate(reports) if report.better), default=0)
     vain = len(reports) - 1 - best
     return vain >= patience and reports[-1].progress - reports[best].progress >= 1.0 / 3.0
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold an interrupt back until the block has ended; other threads than the main one get none anyway."""
+    own = signal.getsignal(signal.SIGINT) is not None  # None: another language's, which Python could not put back
+    if not own or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple] = []
+    before = signal.signal(signal.SIGINT, lambda *event: came.append(event))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(*came[0])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UsageError, did_you_mean
 from ..model.spec import Knob, ModelSpec
-from .sizes import is_wavenet, wavenet
+from .untrained import is_wavenet, wavenet_sizes
 
 TORCH_NETS = ("wavenet", "nam-standard", "nam-lite", "nam-feather", "nam-nano", "nam-a2", "nam-a2-lite")
 RECURRENT = re.compile(r"(lstm|gru)([1-9][0-9]{0,2})")
@@ -86,7 +86,7 @@ Factory = Callable[[int, Options, int], Learner]  # (inputs, options, seed)
 
 def _recurrent(cell: str, hidden: int) -> Factory:
     def factory(inputs: int, options: Options, seed: int) -> Learner:
-        from .recurrent import RecurrentLearner
+        from .recurrent_learner import RecurrentLearner
 
         return RecurrentLearner(cell, hidden, inputs, options, seed)
 
@@ -109,7 +109,7 @@ def _torch_nets(what: str) -> Any:
             f"{what} learns through PyTorch, which is not installed: pip install 'rtfx[train]', "
             "or take lstm16, which needs nothing"
         ) from None
-    return importlib.import_module(".torch_nets", __package__)
+    return importlib.import_module(".torch_learner", __package__)
 
 
 ARCHITECTURES: dict[str, Factory] = {
@@ -136,7 +136,7 @@ def architecture(name: str) -> Factory:
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     if is_wavenet(name):
-        wavenet(name)  # of sizes that can be
+        wavenet_sizes(name)  # of sizes that can be
         return _torch(name)
     found = RECURRENT.fullmatch(name)
     if found is None:

@@ -1,10 +1,13 @@
-"""What is made small: the error-to-signal ratio after pre-emphasis, that of the mean, and the distance of spectra.
+"""What training makes small, and how: losses with their gradients, and Adam.
 
-Of Wright, Damskägg, Juvela and Välimäki 2020, and Yamamoto, Song and Kim 2020. Arrays are (parts, frames, lanes): the
-lanes of all parts together are the batch.
+The losses are the error-to-signal ratio after pre-emphasis, that of the mean, and the distance of spectra, of Wright,
+Damskägg, Juvela and Välimäki 2020, and Yamamoto, Song and Kim 2020. Arrays are (parts, frames, lanes): the lanes of all
+parts together are the batch. Adam (Kingma and Ba 2015) runs over one vector, the gradient clipped to a length of 1.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,6 +17,8 @@ from .learner import Options
 RESOLUTIONS = (256, 512, 1024)  # frames of the windows, a quarter of which they move on
 FLOOR = 0.3  # of the batch's mean square, added to a lane's own: silence is not to count for ever
 SILENCE = np.float32(1e-7)  # mean square, -70 dBFS, added to a target's: a silent batch must not outweigh the others
+KEPT, KEPT_SQUARE = 0.9, 0.999  # of the running means of the gradient and of its square, per step
+LONGEST_GRADIENT = 1.0  # longer gradients are scaled down to this length
 
 
 @compiled
@@ -112,3 +117,34 @@ def esr(y: np.ndarray, target: np.ndarray, pre_emphasis: float = 0.0) -> float:
     if pre_emphasis:
         y, target = (wave[..., 1:] - pre_emphasis * wave[..., :-1] for wave in (y, target))
     return float(np.sum((y - target) ** 2) / (np.sum(target**2) + 1e-20))
+
+
+class Adam:
+    """Moves a vector against gradients; `values` is changed in place."""
+
+    def __init__(self, values: np.ndarray):
+        self.values = values
+        self.first, self.second, self.steps = np.zeros_like(values), np.zeros_like(values), 0
+
+    def step(self, gradient: np.ndarray, rate: float) -> None:
+        """Take one step; a gradient that is not finite is passed over."""
+        length = float(np.sqrt(np.sum(gradient * gradient)))
+        if not np.isfinite(length):
+            return
+        gradient = gradient * np.float32(min(1.0, LONGEST_GRADIENT / (length + 1e-9)))
+        self.steps += 1
+        self.first += (1.0 - KEPT) * (gradient - self.first)
+        self.second += (1.0 - KEPT_SQUARE) * (gradient * gradient - self.second)
+        mean = self.first / (1.0 - KEPT**self.steps)
+        size = np.sqrt(self.second / (1.0 - KEPT_SQUARE**self.steps)) + 1e-8
+        self.values -= (rate * mean / size).astype(self.values.dtype)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return copies of all that is kept."""
+        kept = {"values": self.values, "first": self.first, "second": self.second}
+        return {**{name: value.copy() for name, value in kept.items()}, "steps": np.array(self.steps)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what `state` returned."""
+        self.values[:], self.first[:], self.second[:] = state["values"], state["first"], state["second"]
+        self.steps = int(state["steps"])

@@ -1,28 +1,37 @@
-"""A training from recordings to files: captures checked, a net trained, every better one written, plots drawn."""
+"""A training from recordings to files: captures checked, a net trained, every better one written, plots drawn.
+
+The training itself is kept in one file beside the model, from which an interrupted run goes on.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import AudioFileError, ModelError, UsageError
+from ..errors import AudioFileError, ModelError, UsageError, reason_of
+from ..files import DAMAGED_ZIP, read_file, replacement
 from ..model import rtfx_json
 from ..model.spec import Knob, ModelSpec
 from ..model.write.save import FORMATS, check_folder, convert, format_of, possible
-from . import sidecar
 from .capture import Capture, read_capture
-from .dataset import Take, dataset
+from .dataset import SETTLE_FRAMES, Dataset, Take, dataset
 from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
 
 SILENCE, POOR = 1.0, 0.5  # ESR of no sound at all; from here on a model is hardly nearer
 ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
+SUFFIX = ".rtfx-train"
+SHOWN_SECONDS = 0.015
+BINS = 4096
 
 
 @dataclass(frozen=True)
@@ -144,8 +153,8 @@ def train(
     check_goal(goal)
     data = dataset(material.takes)
     learner = learner or make(goal.arch, data.inputs, goal.options, goal.seed)
-    kept, about = sidecar.sidecar_of(goal.out), _about(material, goal)
-    begin = sidecar.restore(kept, about) if resume else None
+    kept, about = sidecar_of(goal.out), _about(material, goal)
+    begin = restore_checkpoint(kept, about) if resume else None
     knobs = tuple(Knob(name) for name in material.knobs)
     name = goal.out.stem
 
@@ -163,7 +172,7 @@ def train(
     def keep(report: Report, checkpoint: Checkpoint) -> None:
         if report.better and report.esr < SILENCE:
             rtfx_json.save(model(report.esr), goal.out)
-        sidecar.save(kept, checkpoint, about)
+        save_checkpoint(kept, checkpoint, about)
         if after:
             after(report)
 
@@ -186,9 +195,7 @@ def train(
         files.append(path)
         warnings += [f"{path}: {warning}" for warning in found.warnings]
     if goal.plots is not None:
-        from .plots import draw
-
-        said = draw(goal.plots, learner, data, done.reports, material.sample_rate)
+        said = draw_plots(goal.plots, learner, data, done.reports, material.sample_rate)
         warnings += [said] if said else []
         files += [] if said else [goal.plots]
     return Trained(spec, done.esr, stopped, done.reports, files, warnings)
@@ -222,3 +229,116 @@ def _about(material: Material, goal: Goal) -> dict[str, Any]:
         "knobs": list(material.knobs),
         "recordings": f"{len(material.takes)} of checksum {digest:08x}",
     }
+
+
+def sidecar_of(model: Path) -> Path:
+    """Return where the training of a model is kept."""
+    return model.with_suffix(SUFFIX)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, about: Mapping[str, Any]) -> None:
+    """Write a checkpoint, and what it is the training of, in one step.
+
+    Raises
+    ------
+    ModelError
+        It cannot be written.
+    """
+    said = {"about": dict(about), "reports": [dataclasses.asdict(report) for report in checkpoint.reports]}
+    tensors = {f"learner/{name}": value for name, value in checkpoint.learner.items()}
+    tensors |= {f"best/{name}": value for name, value in checkpoint.best.items()}
+    try:
+        with replacement(path) as part, open(part, "xb") as file:
+            np.savez(file, said=np.array(json.dumps(said)), **tensors)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ModelError(f"{path}: the training cannot be kept: {reason_of(error)}") from error
+
+
+def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
+    """Read a checkpoint of the training that `about` describes.
+
+    Raises
+    ------
+    UsageError
+        There is none, it is damaged, or it is of another training: names what differs.
+    """
+    try:
+        with np.load(BytesIO(read_file(path)), allow_pickle=False) as file:
+            tensors = {name: file[name] for name in file.files}
+            said = json.loads(str(tensors.pop("said")))
+            reports, known = [Report(**report) for report in said["reports"]], dict(said["about"])
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such training to go on with; leave --resume out to begin one") from None
+    except (*DAMAGED_ZIP, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+        raise UsageError(
+            f"{path} is no training of this version ({error}): leave --resume out to begin anew"
+        ) from error
+    for key, value in about.items():
+        if known.get(key) != value:
+            raise UsageError(
+                f"{path} is a training with {key} {known.get(key)!r}, not {value!r}: say the same, or leave "
+                "--resume out to begin anew"
+            )
+    parts: dict[str, dict[str, np.ndarray]] = {"learner": {}, "best": {}}
+    for name, value in tensors.items():
+        part, _, key = name.partition("/")
+        parts.setdefault(part, {})[key] = value
+    return Checkpoint(parts["learner"], parts["best"], reports)
+
+
+def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Report], sample_rate: int) -> str:
+    """Draw on what was held back; return "" or why there is no picture.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be written.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        return "no plots: matplotlib is missing, pip install matplotlib"
+    matplotlib.use("Agg")  # a file, whatever the screen
+    from matplotlib import pyplot
+
+    settle = max(learner.warm_up, SETTLE_FRAMES)
+    x, y = data.segments(data.checks, settle)
+    loudest = int(np.argmax(np.mean(y**2, axis=1)))
+    found, wanted = learner.predict(x[loudest])[settle:], y[loudest, settle:]
+    figure, (errors, spectra, waves) = pyplot.subplots(3, 1, figsize=(9, 11), layout="constrained")
+
+    minutes = [report.seconds / 60.0 for report in reports]
+    errors.semilogy(minutes, [100.0 * report.esr for report in reports], label="held back")
+    errors.semilogy(minutes, [100.0 * report.esr_emphasised for report in reports], label="held back, pre-emphasised")
+    errors.semilogy(minutes, [100.0 * report.loss for report in reports], label="loss on what was learnt", alpha=0.5)
+    errors.set(xlabel="minutes", ylabel="%", title=f"error-to-signal ratio, best {100 * reports[-1].best:.3f} %")
+    errors.legend()
+
+    hertz = np.fft.rfftfreq(BINS, 1.0 / sample_rate)
+    for wave, label in ((wanted, "target"), (found, "net"), (found - wanted, "error")):
+        spectra.semilogx(hertz[1:], _decibels(wave)[1:], label=label)
+    spectra.set(xlabel="Hz", ylabel="dB", xlim=(20.0, sample_rate / 2), title="spectra of the loudest piece")
+    spectra.legend()
+
+    frames = int(SHOWN_SECONDS * sample_rate)
+    begin = int(np.clip(np.argmax(np.abs(wanted)) - frames // 4, 0, max(0, wanted.size - frames)))
+    shown = slice(begin, begin + frames)
+    time = 1000.0 * np.arange(wanted[shown].size) / sample_rate
+    waves.plot(time, wanted[shown], label="target")
+    waves.plot(time, found[shown], "--", label="net")
+    waves.set(xlabel="ms", title="waveforms where it is loudest")
+    waves.legend()
+    try:
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: the plots cannot be written: {error}") from error
+    finally:
+        pyplot.close(figure)
+    return ""
+
+
+def _decibels(wave: np.ndarray) -> np.ndarray:
+    """Return the mean power spectrum of (frames,) in dB, `BINS` to a window."""
+    padded = np.pad(wave, (0, max(0, BINS - wave.size)))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, BINS)[:: BINS // 2] * np.hanning(BINS)
+    return 10.0 * np.log10(np.mean(np.abs(np.fft.rfft(pieces)) ** 2, axis=0) + 1e-12)

@@ -6,18 +6,18 @@ for. Sources: Damskägg, Juvela, Thuillier and Välimäki 2019; Wright et al. 20
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError, did_you_mean
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
 from ..model.read import nam
 from ..model.read.inputs import CHANNELS
 from ..model.read.wavenetva import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
-from .sizes import WaveNet, is_wavenet, wavenet
 
 RATE = 48000.0  # Hz, until the audio says
 HEAD_SCALE = 0.02  # of every net that NAM trains
@@ -29,6 +29,9 @@ A2_TAPS = [6] * 14 + [15] * 2 + [6] * 7
 A2_DILATIONS = [1, 3, 7, 17, 41, 101, 239] * 2 + [1, 13] + [1, 3, 7, 17, 41, 101, 239]
 A2_HEAD_TAPS = 16
 LEAKY = {"type": "LeakyReLU", "negative_slope": 0.01}
+NAME = "wavenet"
+RANGES = {"channels": (1, 64), "layers": (1, 32), "kernel": (2, 16), "stacks": (1, 8)}
+LONGEST = 1 << 16  # frames that a net may look back: more than a second is not learnt from segments of one
 
 
 def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpec:
@@ -45,7 +48,7 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
         The audio is added to the output.
     """
     if is_wavenet(name):
-        nodes = list(_wavenet(inputs, wavenet(name)))
+        nodes = list(_wavenet(inputs, wavenet_sizes(name)))
     elif name in A2_CHANNELS:
         nodes = list(_nam([_a2(A2_CHANNELS[name], inputs)], inputs))
     else:
@@ -125,3 +128,61 @@ def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[Node, ...]:
     weights = [1.0] * count + [HEAD_SCALE]
     document = {"version": "0.6.0", "architecture": "WaveNet", "config": config, "weights": weights}
     return nam.read(document, Path("untrained.nam"), inputs=CHANNELS).nodes
+
+
+@dataclass(frozen=True)
+class WaveNet:
+    """WaveNet2 of Damskägg et al. 2019 unless told otherwise; dilations double, and begin again at 1 in every stack."""
+
+    channels: int = 8
+    layers: int = 18
+    kernel: int = 3
+    stacks: int = 2
+
+    @property
+    def dilations(self) -> list[int]:
+        """Of each layer."""
+        depth = -(-self.layers // self.stacks)
+        return [2 ** (i % depth) for i in range(self.layers)]
+
+    @property
+    def receptive_field(self) -> int:
+        """Input frames that one output frame depends on."""
+        return 1 + (self.kernel - 1) * sum(self.dilations)
+
+
+def is_wavenet(name: str) -> bool:
+    """Return whether an architecture's name is that of a WaveNet, with sizes or without."""
+    return name.partition(":")[0] == NAME
+
+
+def wavenet_sizes(name: str) -> WaveNet:
+    """Return the sizes in ``wavenet:key=value&...``; up to ten layers are one stack unless `stacks` says otherwise.
+
+    Raises
+    ------
+    UsageError
+        An unknown key, a value out of range, or a net that looks back further than `LONGEST`.
+    """
+    sizes: dict[str, int] = {}
+    for pair in filter(None, name.partition(":")[2].split("&")):
+        given, equals, value = pair.partition("=")
+        key = given.strip().lower()
+        if key not in RANGES or not equals:
+            hint = did_you_mean(key[:60], RANGES)
+            raise UsageError(f"{NAME} has no key {given[:60]!r}{hint}, expected key=value of: {', '.join(RANGES)}")
+        if key in sizes:
+            raise UsageError(f"{NAME} names {key} twice, expected once")
+        low, high = RANGES[key]
+        if not (value.isascii() and value.isdigit() and len(value) < 6 and low <= int(value) <= high):
+            raise UsageError(f"{NAME}: {key} is {value[:60]!r}, expected an integer from {low} to {high}")
+        sizes[key] = int(value)
+    if sizes.get("layers", WaveNet.layers) <= 10:
+        sizes.setdefault("stacks", 1)
+    found = WaveNet(**sizes)
+    if found.receptive_field > LONGEST:
+        said = "&".join(f"{key}={value}" for key, value in asdict(found).items())
+        raise UsageError(
+            f"{NAME}:{said} looks back {found.receptive_field} frames, expected at most {LONGEST}: take more stacks"
+        )
+    return found

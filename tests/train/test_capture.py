@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx.train.align import align, shifted
-from rtfx.train.capture import look_through, read_capture
+from rtfx.train.capture import align, look_through, read_capture, shifted
 from tests.train.pedal import RATE, pedal, playing
 
 

@@ -10,8 +10,7 @@ from rtfx.model.nodes import Activation, Concat, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import SIZE, Knob, ModelSpec
 from rtfx.train.dataset import dataset
-from rtfx.train.distil import judge, lateness, lessons, twin
-from rtfx.train.exercises import exercises
+from rtfx.train.distil import exercises, judge, lateness, lessons, twin
 from rtfx.train.fit import Plan, fit
 from rtfx.train.learner import make
 

@@ -7,7 +7,7 @@ from rtfx.model.reference import evaluate
 from rtfx.model.spec import Knob
 from rtfx.train.learner import Options
 from rtfx.train.loss import spectral_loss, time_loss, total_loss
-from rtfx.train.recurrent import RecurrentLearner
+from rtfx.train.recurrent_learner import RecurrentLearner
 
 
 def sounds(shape, seed=0):

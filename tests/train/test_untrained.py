@@ -10,8 +10,7 @@ from rtfx.model.parity import parity
 from rtfx.model.reference import evaluate
 from rtfx.model.write.save import save
 from rtfx.train.learner import architecture
-from rtfx.train.sizes import wavenet
-from rtfx.train.untrained import untrained
+from rtfx.train.untrained import untrained, wavenet_sizes
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_wavenet_is_that_of_the_paper(name, channels, layers, parameters, recept
 
 
 def test_a_wavenet_of_any_size():
-    assert wavenet("wavenet:layers=7&stacks=3&kernel=5").dilations == [1, 2, 4] * 2 + [1]
+    assert wavenet_sizes("wavenet:layers=7&stacks=3&kernel=5").dilations == [1, 2, 4] * 2 + [1]
     assert untrained("wavenet:layers=7&stacks=3&kernel=5", 1, seed=1).receptive_field == 1 + 4 * 15
 
 

@@ -36,7 +36,7 @@ from .nam_wavenet import OLD_POST_FILM, read_wavenet
 from .rates import find_rate
 
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
-LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files: see nam_legacy
+LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files, see `read_folder`
 RATES = (1000.0, 1e6)  # Hz
 NESTING = 8  # models inside models
 NORMAL_LOUDNESS = -18.0  # dB, what NAM's player brings a model of known loudness to

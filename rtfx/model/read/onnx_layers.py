@@ -22,7 +22,7 @@ class LastState:
 
 
 def _along_time(call: Call, x: Signal, kernel: tuple[int, ...]) -> int:
-    """Return which of the kernel's axes runs along the frames; others, as of a 2-D conv, must be of size 1."""
+    """Return which of the kernel's axes runs along the frames; others, as of a 2-D convolution, must be of size 1."""
     axes = x.axes[2:]
     if len(x.axes) != len(kernel) + 2 or axes.count(TIME) != 1:
         call.graph.fail(f"reads ({', '.join(x.axes)}), expected (1, features, frames)")
@@ -45,13 +45,13 @@ def _pads(call: Call, place: int, axes: int, lookback: int) -> tuple[int, int]:
 
 
 def _one(call: Call, name: str, place: int) -> int:
-    """Return the option of a conv along the frames."""
+    """Return the option of a convolution along the frames."""
     values = call.options.get(name)
     return int(values[place]) if values else 1
 
 
 def _prepared(call: Call) -> tuple[Signal, dict[str, Any], int, int]:
-    """Return a conv's signal, its arguments as PyTorch's over one axis, the frames it spans, those padded."""
+    """Return a convolution's signal, its arguments as PyTorch's over one axis, the frames it spans, those padded."""
     graph, x = call.graph, call.graph.signal(call.inputs[0])
     weight = graph.constant(call.inputs[1], "its weight")
     place = _along_time(call, x, weight.shape[2:])

@@ -33,8 +33,8 @@ BREAKAGES = [
     ),
     Breakage(
         "back-propagation that forgets what the state before owes to the reset gate",
-        "            add(at(d_h), at(w_hh), c, hidden, 3 * hidden, 1, hidden, lanes)",
-        "            add(at(d_h), at(w_hh), a, hidden, 3 * hidden, 1, hidden, lanes)",
+        "            add_product(at(d_h), at(w_hh), c, hidden, 3 * hidden, 1, hidden, lanes)",
+        "            add_product(at(d_h), at(w_hh), a, hidden, 3 * hidden, 1, hidden, lanes)",
         "tests/train/test_gradients.py::test_back_propagation[gru-5-False]",
     ),
     Breakage(

@@ -7,7 +7,7 @@ import torch
 from rtfx.model.nodes import ACTIVATIONS, Activation, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.train.graph_net import run
+from rtfx.train.torch_learner import run
 
 from ...model.random_graphs import random_graph
 
