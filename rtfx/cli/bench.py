@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .info import model_files
+from .collection import model_files
 from .output import json_line, status
 from .rig import Number, debug_option, deterministic_option
 

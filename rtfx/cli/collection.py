@@ -1,4 +1,4 @@
-"""The models of a whole folder: read over all cores, shown as a table; files that cannot be used are marked."""
+"""The models of a folder: found, read over all cores, judged, shown as a table in which bad files are marked."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..batch.workers import pool
-from ..errors import ResourceLimit, RtfxError, one_line
+from ..errors import NotAModelFile, ResourceLimit, RtfxError, one_line
 from .output import json_line, printer, say, status
 
 FEW = 24  # files are read here in less time than workers need to start
@@ -24,7 +25,94 @@ NUMBERS = ("Hz", "weights", "mul-adds", "memory")
 STATED = ("file", "metadata", "user")  # sources of a rate that is no guess
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
+NO_MODELS = {
+    "audio": (".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".opus", ".m4a", ".caf", ".w64", ".rf64", ".au"),
+    "a set list, or other YAML": (".yaml", ".yml"),
+    "a picture": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico"),
+    "text": (
+        ".txt", ".md", ".rst", ".pdf", ".csv", ".tsv", ".log", ".ini", ".toml", ".html", ".url", ".py", ".ipynb", ".sh",
+        "license", "licence", "copying", "readme", "makefile",
+    ),
+}  # fmt: skip
+DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
+
 Reader = Any  # (name) -> facts; of a module, so that a worker can import it
+
+
+def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
+    """Return what in a folder and all folders in it may be a model, sorted, and what is none: each with what it is.
+
+    Whatever is no sound, text or picture by its name may be one, also what cannot be read: its row says why.
+
+    Raises
+    ------
+    NotAModelFile
+        The folder holds nothing that may be a model.
+    """
+    files: list[str] = []
+    others: dict[str, str] = {}
+
+    def unreadable(error: OSError) -> None:
+        files.append(str(error.filename))
+
+    for folder, folders, names in os.walk(name, onerror=unreadable):
+        folders[:] = [each for each in folders if not each.startswith(".")]  # what programs keep for themselves
+        for each in names:
+            if not each.startswith("."):
+                what = _no_model(each, names)
+                others |= {os.path.join(folder, each): what} if what else {}
+                files += [] if what else [os.path.join(folder, each)]
+    if not files:
+        raise _no_model_in(name)
+    return sorted(files), dict(sorted(others.items()))
+
+
+def _no_model(name: str, beside: Sequence[str]) -> str:
+    """Return what a file is whose name says that it is no model, "" for any other; `beside` are the names around it."""
+    lower = name.lower()
+    if lower.endswith(DESCRIPTION):
+        return "describes the layers of another file"
+    if lower.endswith("weights.npy") and name[: -len("weights.npy")] + "config.json" in beside:
+        return "weights of the config.json beside it"
+    if lower.endswith(".data") and name.removesuffix(".data") in beside:
+        return "tensors of the file beside it"
+    suffix = os.path.splitext(lower)[1]
+    return next((what for what, suffixes in NO_MODELS.items() if suffix in suffixes or lower in suffixes), "")
+
+
+def _no_model_in(folder: str) -> NotAModelFile:
+    from ..find import MODEL_SUFFIXES
+
+    expected = f"expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
+    return NotAModelFile(f"{folder}: no model file in this folder or those in it, {expected}")
+
+
+def model_files(name: str) -> list[str]:
+    """Return the models of a folder and all folders in it, sorted, or `name` itself.
+
+    Raises
+    ------
+    NotAModelFile
+        The folder holds no model file.
+    """
+    from ..find import MODEL_SUFFIXES, files_in
+    from ..model.read.keras_file import SUFFIXES, holds_model
+
+    folder = Path(name)
+    if not folder.is_dir():
+        return [name]
+    files = []
+    for path in files_in(folder):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue  # what programs keep for themselves
+        suffix = path.suffix.lower()
+        if suffix in MODEL_SUFFIXES and path.is_file() and not path.name.endswith(DESCRIPTION):
+            files.append(str(path))
+        elif suffix in SUFFIXES and path.is_file() and holds_model(path):
+            files.append(str(path))
+    if not files:
+        raise _no_model_in(name)
+    return files
 
 
 def show_folder(
@@ -40,7 +128,7 @@ def show_folder(
     """
     rows, failed = [], 0
     no_models = [{"file": name, "family": None, "no_model": what} for name, what in (others or {}).items()]
-    for facts in itertools.chain(progress(facts_of(files, read), len(files)), no_models):
+    for facts in itertools.chain(_watched(facts_of(files, read), len(files)), no_models):
         failed += "error" in facts
         if as_json:
             json_line(facts)
@@ -116,7 +204,7 @@ def _one_by_one(job: Reader, files: Sequence[str]) -> Iterator[dict[str, Any]]:
             del left[0]
 
 
-def progress(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
+def _watched(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
     """Pass `facts` on; show how many have come where somebody watches and waits."""
     if total <= FEW or not sys.stderr.isatty():
         yield from facts

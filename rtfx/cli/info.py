@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,6 @@ import click
 from ..errors import NotAModelFile, UsageError
 from .output import json_line, say
 from .rig import debug_option, inputs_option
-
-NO_MODELS = {
-    "audio": (".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".opus", ".m4a", ".caf", ".w64", ".rf64", ".au"),
-    "a set list, or other YAML": (".yaml", ".yml"),
-    "a picture": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico"),
-    "text": (
-        ".txt", ".md", ".rst", ".pdf", ".csv", ".tsv", ".log", ".ini", ".toml", ".html", ".url", ".py", ".ipynb", ".sh",
-        "license", "licence", "copying", "readme", "makefile",
-    ),
-}  # fmt: skip
-DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
 
 
 @click.command("info")
@@ -47,7 +35,7 @@ def command(model: str | None, blocks: bool, plan: bool, as_json: bool, inputs: 
         _print_plan(model, inputs, as_json)
         return 0
     if Path(model).is_dir():
-        from .collection import show_folder
+        from .collection import folder_files, show_folder
 
         files, others = folder_files(model)
         return show_folder(model, files, partial(read_facts, inputs=inputs), as_json, others)
@@ -57,81 +45,6 @@ def command(model: str | None, blocks: bool, plan: bool, as_json: bool, inputs: 
     else:
         say(_text(facts))
     return 0
-
-
-def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return what in a folder and all folders in it may be a model, sorted, and what is none: each with what it is.
-
-    Whatever is no sound, text or picture by its name may be one, also what cannot be read: its row says why.
-
-    Raises
-    ------
-    NotAModelFile
-        The folder holds nothing that may be a model.
-    """
-    from ..find import MODEL_SUFFIXES
-
-    files: list[str] = []
-    others: dict[str, str] = {}
-
-    def unreadable(error: OSError) -> None:
-        files.append(str(error.filename))
-
-    for folder, folders, names in os.walk(name, onerror=unreadable):
-        folders[:] = [each for each in folders if not each.startswith(".")]  # what programs keep for themselves
-        for each in names:
-            if not each.startswith("."):
-                what = _no_model(each, names)
-                others |= {os.path.join(folder, each): what} if what else {}
-                files += [] if what else [os.path.join(folder, each)]
-    if not files:
-        raise NotAModelFile(
-            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
-        )
-    return sorted(files), dict(sorted(others.items()))
-
-
-def _no_model(name: str, beside: Sequence[str]) -> str:
-    """Return what a file is whose name says that it is no model, "" for any other; `beside` are the names around it."""
-    lower = name.lower()
-    if lower.endswith(DESCRIPTION):
-        return "describes the layers of another file"
-    if lower.endswith("weights.npy") and name[: -len("weights.npy")] + "config.json" in beside:
-        return "weights of the config.json beside it"
-    if lower.endswith(".data") and name.removesuffix(".data") in beside:
-        return "tensors of the file beside it"
-    suffix = os.path.splitext(lower)[1]
-    return next((what for what, suffixes in NO_MODELS.items() if suffix in suffixes or lower in suffixes), "")
-
-
-def model_files(name: str) -> list[str]:
-    """Return the models of a folder and all folders in it, sorted, or `name` itself.
-
-    Raises
-    ------
-    NotAModelFile
-        The folder holds no model file.
-    """
-    from ..find import MODEL_SUFFIXES, files_in
-    from ..model.read.keras_file import SUFFIXES, holds_model
-
-    folder = Path(name)
-    if not folder.is_dir():
-        return [name]
-    files = []
-    for path in files_in(folder):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # what programs keep for themselves
-        suffix = path.suffix.lower()
-        if suffix in MODEL_SUFFIXES and path.is_file() and not path.name.endswith(DESCRIPTION):
-            files.append(str(path))
-        elif suffix in SUFFIXES and path.is_file() and holds_model(path):
-            files.append(str(path))
-    if not files:
-        raise NotAModelFile(
-            f"{name}: no model file in this folder or those in it, expected {', '.join(MODEL_SUFFIXES)} or a Keras .h5"
-        )
-    return files
 
 
 def read_facts(name: str, inputs: str | None = None) -> dict[str, Any]:

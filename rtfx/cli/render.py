@@ -18,7 +18,7 @@ from ..errors import AudioFileError, UsageError, quoted
 from ..files import STANDARD
 from ..find import files_in
 from ..rig_arguments import SET_LIST, RigFlags, build, numbered
-from .output import status
+from .output import Once, printer, progress, status
 from .rig import Number, debug_option, parameter_values, rig_options
 
 if TYPE_CHECKING:
@@ -70,8 +70,6 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     )
     from ..batch.ledger import Ledger, Settings
     from ..batch.run import Rigs, render_all
-    from .progress import Once, progress
-    from .table import show_table
 
     built = _build(whats, flags)
     rigs = Rigs(built)
@@ -91,7 +89,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     if len(work) == 1 and failures:
         raise failures[0][1]
     if len(work) > 1:
-        show_table(outcomes, paths[-1])
+        _show_table(outcomes, paths[-1])
     tell = Once()  # what is wrong with a preset is wrong for every file
     for job, error in failures:
         blamed = job.label or job.source
@@ -246,3 +244,26 @@ def _named(source: Path, encoding: str) -> str:
 
     container = CONTAINERS.get(source.suffix.lower())
     return source.stem + ".wav" if container is None or container + encoding == "FLACFLOAT" else source.name
+
+
+def _show_table(outcomes: Sequence[Outcome], folder: str) -> None:
+    """Print a line for each file in a folder, on standard error."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("file", "result"):
+        table.add_column(name, overflow="fold")
+    for name in ("length", "Hz", "channels", "x real time"):
+        table.add_column(name, justify="right")
+    for outcome in outcomes:
+        rendered, numbers = outcome.rendered, ("", "", "", "")
+        result = Text("failed", "red") if outcome.error else Text("finished before", "dim")
+        if rendered is not None:
+            length = rendered.frames_out / rendered.sample_rate
+            speed = length / max(outcome.seconds, 1e-6)
+            numbers = (f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", f"{speed:.0f}")
+            result = Text("rendered", "green")
+        table.add_row(Text(os.path.relpath(outcome.job.target, folder)), result, *numbers)
+    console = printer(stderr=True)
+    console.print(table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DeviceError, UsageError
-from .info import model_files
+from .collection import model_files
 from .output import json_line, say, status
 from .rig import Number, debug_option
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .collection import judge_each
-from .info import model_files
+from .collection import judge_each, model_files
 from .output import json_line, say, status
 from .rig import debug_option, inputs_option
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtfx import verify
-from rtfx.cli import collection, info
+from rtfx.cli import collection
 from rtfx.cli.output import finite
 from rtfx.effects.table import BLOCKS
 from rtfx.model.load import load
@@ -107,7 +107,7 @@ def test_of_h5_files_verify_takes_those_that_keras_saved(capsys, tmp_path):
     with h5py.File(tmp_path / "measured.h5", "w") as file:
         file["impulse"] = np.zeros(9)
     (tmp_path / "broken.hdf5").write_bytes(b"\x89HDF")
-    assert info.model_files(str(tmp_path)) == [str(tmp_path / "amp.h5")]
+    assert collection.model_files(str(tmp_path)) == [str(tmp_path / "amp.h5")]
     code, out, _ = rtfx(capsys, "info", tmp_path, "--json")
     facts, *bad = map(json.loads, out.splitlines())
     assert code == 1 and (facts["file"], facts["family"]) == (str(tmp_path / "amp.h5"), "smartamppro")

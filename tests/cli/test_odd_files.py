@@ -290,7 +290,7 @@ def test_a_folder_with_every_kind_of_bad_file(tmp_path, monkeypatch, capsys):
 
 
 def test_folders_that_vanish_under_a_walk(tmp_path, monkeypatch):
-    from rtfx.cli.info import model_files
+    from rtfx.cli.collection import model_files
 
     (tmp_path / "good.nam").write_text(json.dumps(NAM))
     (tmp_path / "a").mkdir()
