@@ -13,7 +13,7 @@ import soundfile
 
 import rtfx
 from rtfx.audio import Reader
-from rtfx.batch.ledger import Ledger
+from rtfx.batch.job import Ledger
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import AudioFileError, ModelError, PresetError, RtfxError
 from rtfx.files import free_name, oddity, part_of, replacement, sweep, target_of, write_file

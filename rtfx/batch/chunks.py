@@ -1,4 +1,4 @@
-"""One long file over all cores, in pieces that begin as much earlier as the rig looks back: the same bits."""
+"""One long file over all cores, in pieces; each begins earlier by the rig's history, so the result is the same bits."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ..plan.block import ReadyBlock
     from ..plan.chain import Plan
 
-WORTH = 4e11  # multiply-adds: some 5 s of one core; less is done before the workers have started
+WORTH = 4e11  # multiply-adds: some 5 s of one core; less work ends before the workers have started
 PIECE_SECONDS = 10.0
-OVERLAP_SHARE = 0.25  # of a piece, at most: what is computed twice
+OVERLAP_SHARE = 0.25  # of a piece, at most, is computed twice
 
 _worker: dict[Any, Any] = {}
 
 
 class Uncuttable(RtfxError):
-    """The pieces would not be those of the whole."""
+    """Rendering in pieces would give other samples."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Stage:
 
 
 def stages_of(plan: Plan) -> list[Stage] | None:
-    """Return a plan's chain as stages; None if a model remembers for ever, or if its output depends on the time.
+    """Return a plan's chain as stages; None if a model's history is infinite, or if its output depends on the time.
 
-    A model's DC blocker remembers for ever and costs little: it is a stage of its own.
+    A model's DC blocker has an infinite history and costs little: it is a stage of its own.
     """
     from ..effects.dcblock import DCBLOCK
     from ..plan.block import ReadyBlock
@@ -80,9 +80,9 @@ def _append(stages: list[Stage], block: ReadyBlock, history: int | None) -> None
 
 
 def cut(rig: Rig, job: Job) -> list[Stage] | None:
-    """Return the stages of a job that is worth it; None if it is not, or cannot be cut."""
+    """Return the stages of a job that is long enough; None if it is not, or cannot be cut."""
     if STANDARD in (job.source, job.target):
-        return None  # what was read of a pipe to know its length would be gone
+        return None  # a pipe has no length before it is read
     info = job.info()
     if info is None or info.frames is None:
         return None

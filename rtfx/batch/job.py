@@ -1,13 +1,18 @@
-"""One file to render, how, and what became of it."""
+"""One file to render, and its result; and the ledger of a folder, with which an interrupted run goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import AudioFileError, RtfxError, message_of
-from ..files import STANDARD
+from ..files import STANDARD, read_file, sweep, write_file
 from ..rig_arguments import RigFlags, build
 
 if TYPE_CHECKING:
@@ -15,8 +20,11 @@ if TYPE_CHECKING:
     from ..plan.chain import Plan
 
 
+LEDGER = ".rtfx-render.json"
+
+
 class Info(NamedTuple):
-    """What a source says of itself; rate in Hz, frames None where it does not say."""
+    """The header of a source; rate in Hz, frames None where it does not say."""
 
     sample_rate: int
     channels: int
@@ -24,12 +32,12 @@ class Info(NamedTuple):
 
 
 class Cancelled(Exception):
-    """The user has interrupted; raised in a worker so that it leaves no half file."""
+    """Raised in a worker after an interrupt, so that it leaves no half file."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to render, and how: all that a worker process needs.
+    """One file to render, and how: everything that a worker process needs.
 
     `preset` is the place, from 0, in the rig that `what` and `flags` name; `label` is its name where there are several.
     """
@@ -50,7 +58,7 @@ class Job:
 
     @property
     def words(self) -> tuple[str | None, RigFlags]:
-        """What names the rig."""
+        """The words that name the rig."""
         return self.what, self.flags
 
     def build(self) -> Rig:
@@ -60,7 +68,7 @@ class Job:
         return rig
 
     def info(self) -> Info | None:
-        """Return what the source says of itself; None for a pipe and for no audio, as its reader will say."""
+        """Return the header of the source; None for a pipe, and for no audio: its reader says so."""
         from ..audio import Reader
 
         if self.source == STANDARD:
@@ -86,7 +94,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file.
+    """The result of one file.
 
     Parameters
     ----------
@@ -104,7 +112,7 @@ class Outcome:
 
 
 def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], None] = lambda note: None) -> Any:
-    """Render one file and return what was written; `tell` gets what the user should know about the rig.
+    """Render one file and return its `Rendered`; `tell` gets lines for the user.
 
     Raises
     ------
@@ -141,8 +149,112 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         raise
     except MemoryError as error:
         raise AudioFileError(f"{job.source}: not enough memory") from error
-    except Exception as error:  # of whatever kind: the other files are to be rendered
+    except Exception as error:  # of any kind: the other files are still rendered
         raise AudioFileError(f"{job.source}: internal error, please report it ({message_of(error)})") from error
     for warning in rendered.warnings:
         tell(warning)
     return rendered
+
+
+class Rigs:
+    """The rigs of jobs: those that are given, or the one of the last job."""
+
+    def __init__(self, given: Iterable[tuple[tuple, Rig]] = ()):
+        self._built = dict(given)
+
+    def of(self, job: Job) -> Rig:
+        """Return the rig of a job, at its preset."""
+        if job.words not in self._built:
+            self._built = {job.words: job.build()}
+        rig = self._built[job.words]
+        rig.index = job.preset
+        return rig
+
+
+class Ledger:
+    """A file in the output folder: for each output the settings, the source and, when finished, size and time.
+
+    An output that is listed but not finished was left by an earlier run, and may be replaced.
+    """
+
+    def __init__(self, folder: Path, settings: Callable[[Job], str]):
+        self._folder, self._path, self._settings = folder, folder / LEDGER, settings
+        self._entries: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
+            read = json.loads(read_file(self._path))
+            self._entries = {k: v for k, v in read.items() if isinstance(v, dict)}
+
+    def open(self, work: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+        """Return (jobs to do, jobs that are finished); removes half files that killed runs have left."""
+        to_do, finished = [], []
+        for job in work:
+            target = Path(job.target)
+            sweep(target)
+            entry = self._entries.get(self._name(job))
+            if entry and not job.overwrite and target.exists():
+                if entry == self._entry(job, target):
+                    finished.append(job)
+                    continue
+                ours = not entry.get("output")
+                job = replace(job, overwrite=ours)
+            to_do.append(job)
+        for job in to_do:
+            if job.overwrite or not Path(job.target).exists():
+                self._entries[self._name(job)] = self._entry(job, None)
+        self._write()
+        return to_do, finished
+
+    def done(self, job: Job) -> None:
+        """Note that a job is finished."""
+        self._entries[self._name(job)] = self._entry(job, Path(job.target))
+        self._write()
+
+    def _name(self, job: Job) -> str:
+        return os.path.relpath(job.target, self._folder)
+
+    def _entry(self, job: Job, target: Path | None) -> dict[str, Any]:
+        return {
+            "settings": self._settings(job),
+            "source": [os.path.abspath(job.source), *_stamp(Path(job.source))],
+            "output": _stamp(target) if target else [],
+        }
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):  # without it nothing can be skipped; everything is rendered
+            write_file(self._path, json.dumps(self._entries, indent=0))
+
+
+class Settings:
+    """A digest for each job of everything but the source that its output depends on; each is computed once."""
+
+    def __init__(self, rigs: Rigs):
+        self._rigs = rigs
+        self._known: dict[tuple, str] = {}
+
+    def __call__(self, job: Job) -> str:
+        key = (*job.words, job.preset)
+        if key not in self._known:
+            self._known[key] = self._digest(job)
+        return self._known[key]
+
+    def _digest(self, job: Job) -> str:
+        from .. import __version__
+        from ..loading.files import identity
+
+        rig = self._rigs.of(job)
+        try:
+            files = [identity(block) for block in rig.preset.chain if block.file is not None]
+        except RtfxError:
+            return ""  # nothing will be rendered
+        common = replace(job, source="", target="", overwrite=False)
+        facts = (__version__, job.what, common, files, rig.preset.chain, rig.set_list.globals)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return size and time of a file, nothing for one that is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioFileError, RtfxError
 from ..files import STANDARD, sweep
-from .job import Cancelled, Job, Outcome, render_one
+from .job import Cancelled, Job, Outcome, Rigs, render_one
 
 if TYPE_CHECKING:
     from ..api import Rig
 
 POLL_SECONDS = 0.1
 Progress = Callable[[float | None], AbstractContextManager[Callable[[float], None]]]
-_shared: dict[str, Any] = {}  # in a worker: the counters it got at its start, and its rigs
-
-
-class Rigs:
-    """The rigs of jobs: those that are given, or the one of the last job."""
-
-    def __init__(self, given: Iterable[tuple[tuple, Rig]] = ()):
-        self._built = dict(given)
-
-    def of(self, job: Job) -> Rig:
-        """Return the rig of a job, at its preset."""
-        if job.words not in self._built:
-            self._built = {job.words: job.build()}
-        rig = self._built[job.words]
-        rig.index = job.preset
-        return rig
+_shared: dict[str, Any] = {}  # in a worker: the counters from its start, and its rigs
 
 
 def render_all(
@@ -44,7 +29,7 @@ def render_all(
     tell: Callable[[str], None],
     done: Callable[[Job], None] = lambda job: None,
 ) -> list[Outcome]:
-    """Render every job and return what became of each.
+    """Render every job and return the result of each.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Worker processes: they begin empty, and end with the process that started them, however that ends."""
+"""Worker processes: they start empty, and end with the process that started them, however that ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
 
 
 def _follow() -> None:
-    """End this process when the one that started it has ended: killed, it can tell nobody."""
+    """End this process when the one that started it has ended, even by a kill."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

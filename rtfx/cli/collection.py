@@ -22,7 +22,7 @@ TOGETHER = 8  # files that a worker gets at a time
 WIDE = 2000  # columns where the output is no terminal: each file on one line
 COLUMNS = ("file", "family", "kind", "Hz", "weights", "mul-adds", "memory", "knobs", "remarks")
 NUMBERS = ("Hz", "weights", "mul-adds", "memory")
-STATED = ("file", "metadata", "user")  # sources of a rate that is no guess
+STATED = ("file", "metadata", "user")  # sources of a rate that state it; all others guess
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
 NO_MODELS = {
@@ -40,9 +40,10 @@ Reader = Any  # (name) -> facts; of a module, so that a worker can import it
 
 
 def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return what in a folder and all folders in it may be a model, sorted, and what is none: each with what it is.
+    """Return the files in a folder, and in its folders, that may be models, sorted; and what each other one is.
 
-    Whatever is no sound, text or picture by its name may be one, also what cannot be read: its row says why.
+    A file may be a model unless its name says that it is audio, text or a picture. One that cannot be read is among
+    them: its row in the table says why.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
         files.append(str(error.filename))
 
     for folder, folders, names in os.walk(name, onerror=unreadable):
-        folders[:] = [each for each in folders if not each.startswith(".")]  # what programs keep for themselves
+        folders[:] = [each for each in folders if not each.startswith(".")]  # hidden ones
         for each in names:
             if not each.startswith("."):
                 what = _no_model(each, names)
@@ -68,7 +69,7 @@ def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _no_model(name: str, beside: Sequence[str]) -> str:
-    """Return what a file is whose name says that it is no model, "" for any other; `beside` are the names around it."""
+    """Return what a file is if its name says that it is no model, else ""; `beside` are the names in its folder."""
     lower = name.lower()
     if lower.endswith(DESCRIPTION):
         return "describes the layers of another file"
@@ -104,7 +105,7 @@ def model_files(name: str) -> list[str]:
     files = []
     for path in files_in(folder):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # what programs keep for themselves
+            continue  # hidden ones
         suffix = path.suffix.lower()
         if suffix in MODEL_SUFFIXES and path.is_file() and not path.name.endswith(DESCRIPTION):
             files.append(str(path))
@@ -161,7 +162,7 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequenc
     for name in files:
         try:
             failed += not judge(name)
-        except Exception as error:  # of whatever kind: one bad file never costs the others their verdict
+        except Exception as error:  # of any kind: the others are judged all the same
             if keys is not None:
                 json_line({"file": name, **dict.fromkeys(keys), "ok": False, **_refusal(name, error)})
             if len(files) == 1:
@@ -172,7 +173,7 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequenc
 
 
 def facts_of(files: Sequence[str], read: Reader) -> Iterator[dict[str, Any]]:
-    """Yield what `read` says of each file, in order; of a bad one its error in words."""
+    """Yield the facts that `read` returns for each file, in order; for a bad one its error in words."""
     job = partial(_facts, read=read)
     if len(files) <= FEW:
         yield from map(job, files)
@@ -184,7 +185,7 @@ def facts_of(files: Sequence[str], read: Reader) -> Iterator[dict[str, Any]]:
                 yield facts
                 done += 1
         except BrokenProcessPool:
-            pass  # which file it was is found out below
+            pass  # the loop below finds the file
         finally:
             workers.shutdown(wait=True, cancel_futures=True)
     yield from _one_by_one(job, files[done:])
@@ -205,7 +206,7 @@ def _one_by_one(job: Reader, files: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def _watched(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, Any]]:
-    """Pass `facts` on; show how many have come where somebody watches and waits."""
+    """Pass `facts` on; in a terminal show a progress bar for many files."""
     if total <= FEW or not sys.stderr.isatty():
         yield from facts
         return
@@ -217,7 +218,7 @@ def _watched(facts: Iterator[dict[str, Any]], total: int) -> Iterator[dict[str, 
 def _facts(name: str, read: Reader) -> dict[str, Any]:
     try:
         return read(name)
-    except Exception as error:  # of whatever kind: one bad file never costs a folder its table
+    except Exception as error:  # of any kind: the table lists it as bad
         return {"file": name, **_refusal(name, error)}
 
 
@@ -248,7 +249,7 @@ def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _cells(facts: dict[str, Any]) -> dict[str, str]:
-    """Return the table's words for one file by column."""
+    """Return the cells of one file by column."""
     if "no_model" in facts:
         return {"family": "-", "remarks": f"no model: {facts['no_model']}"}
     if "error" in facts:
@@ -273,5 +274,5 @@ def _first(warnings: Sequence[str]) -> str:
 
 
 def _only_rate(facts: dict[str, Any]) -> bool:
-    """Tell whether all that a file is warned of is its unknown rate, which the column of rates shows by itself."""
+    """Tell whether the only warning is of an unknown rate, which the column of rates shows by itself."""
     return len(facts["warnings"]) == 1 and facts["rate_source"] != "file" and "sample rate" in facts["warnings"][0]

@@ -1,4 +1,4 @@
-"""``rtfx convert``: a model in another format, compared with what it was. Imports no Numba."""
+"""``rtfx convert``: a model in another format, compared with the original. Imports no Numba."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .rig import debug_option, inputs_option
 def command(source: str, target: str, to: str | None, as_json: bool, overwrite: bool, inputs: str | None) -> int:
     """Write the model IN in another format, load what was written and compare the two.
 
-    IN is any model that rtfx loads, a PyTorch export (.pt2) among them. Exit 1 if the format has no words for the
-    model: the error names the layer, and the formats that have.
+    IN is any model that rtfx loads, a PyTorch export (.pt2) among them. Exit 1 if the format cannot hold
+    the model: the error names the layer, and the formats that can.
     """
     from ..model.load import load
     from ..model.write.save import check_folder, convert, format_of

@@ -1,4 +1,4 @@
-"""``rtfx devices``: what can be played on."""
+"""``rtfx devices``: the sound devices of this machine."""
 
 from __future__ import annotations
 

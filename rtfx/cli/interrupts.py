@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an import: libraries swallow it there, or are left half loaded, so it waits until the end."""
+"""Ctrl-C during an import: libraries would swallow it, or be left half loaded, so it waits until the import ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IMPORTING = "<frozen importlib._bootstrap>"  # the file of the frames that impor
 
 
 def postponed(number: int, frame: FrameType | None) -> bool:
-    """Tell whether a signal has come during an import, which takes a second at most; then it will be sent again."""
+    """Tell whether a signal came during an import; then it is sent again shortly. Imports take a second at most."""
     while frame is not None and frame.f_code.co_filename != IMPORTING:
         frame = frame.f_back
     if frame is None:
@@ -24,7 +24,7 @@ def postponed(number: int, frame: FrameType | None) -> bool:
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, as Python's own handler does, but during no import."""
+    """Raise KeyboardInterrupt, as Python's own handler does, but never during an import."""
     if not postponed(number, frame):
         raise KeyboardInterrupt
 

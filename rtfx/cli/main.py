@@ -1,4 +1,4 @@
-"""The command ``rtfx``: finds the verb, and turns whatever goes wrong into one line and an exit code.
+"""The command ``rtfx``: runs a verb, and turns every error into one line and an exit code.
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage, 143 terminated; an interrupt ends it by SIGINT itself, 130 in a shell.
 A traceback is printed only with ``--debug``.
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     listen()
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot encode is spelt out
+        if isinstance(stream, io.TextIOWrapper):  # characters that it cannot encode are escaped
             stream.reconfigure(errors="backslashreplace")
     code = run(list(sys.argv[1:] if arguments is None else arguments))
     try:
@@ -92,19 +92,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
     except BrokenPipeError:
         code = _reader_gone()
-    except OSError:  # what was printed has not arrived
+    except OSError:  # the output was not written
         code = code or 1
-    if code == INTERRUPTED and os.name == "posix":  # by the signal: a shell's loop shall end too
+    if code == INTERRUPTED and os.name == "posix":  # by the signal itself, so that a shell's loop ends too
         os.kill(os.getpid(), signal.SIGINT)
-    # Python's own end takes half a second with Numba loaded, and PortAudio's may wait for a sound server or abort.
+    # Python's own exit takes half a second with Numba loaded; PortAudio's may wait for a sound server, or abort
     os._exit(code)
 
 
 def _open_closed() -> None:
-    """Let standard streams that were closed (``>&-``), for which Python has None, lead nowhere."""
+    """Open standard streams that were closed (``>&-``) on the null device: Python has None for them."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # takes the lowest free descriptor: that stream's own
+            setattr(sys, name, open(os.devnull, mode))  # gets the lowest free descriptor: that of the stream
 
 
 def run(arguments: list[str]) -> int:
@@ -140,7 +140,10 @@ def run(arguments: list[str]) -> int:
 
 
 class Terminated(SystemExit):
-    """SIGTERM: files are closed and half ones removed. Click would print an empty line for a KeyboardInterrupt."""
+    """SIGTERM as an exception, so that files are closed and half ones removed.
+
+    No KeyboardInterrupt: click would print an empty line for it.
+    """
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -158,12 +161,12 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 
 def _words(error: click.ClickException) -> str:
-    """Return click's message in our style: lower case, with the way to the right usage."""
+    """Return click's message in our style: lower case, and where the right usage is found."""
     if isinstance(error, click.NoSuchOption):
         context = error.ctx
         options = [o for p in context.command.get_params(context) for o in p.opts] if context else []
         known = [option[2:] for option in options if option.startswith("--")]
-        hint = did_you_mean(error.option_name.lstrip("-"), known)  # the dashes would make all options alike
+        hint = did_you_mean(error.option_name.lstrip("-"), known)  # dashes would make all options similar
         message = f"no option {error.option_name}" + hint.replace("mean '", "mean '--")
     else:
         message = error.format_message().rstrip(".")
@@ -174,6 +177,6 @@ def _words(error: click.ClickException) -> str:
 
 
 def _reader_gone() -> int:
-    """End quietly when the reader of a pipe has gone, as other commands do."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+    """End quietly when the reader of a pipe has ended, as other commands do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest of the buffer goes
     return 1

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 def status(text: str) -> None:
-    """Print one line for the person at the terminal; if nobody is there any more, that is no error."""
+    """Print one line on standard error; a terminal that was closed is no error."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names of files may be no UTF-8
+    text = text.encode(encoding, "backslashreplace").decode(encoding)  # names of files need not be UTF-8
     try:
         # click's echo would write into a bar that is being drawn
         print(f"rtfx: {one_line(harmless(text))}", file=sys.stderr, flush=True)
     except OSError:  # the window was closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # what is left in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # where the rest of the buffer goes
 
 
 def say(text: str = "") -> None:
-    """Print lines of data on standard output, without what a terminal would obey."""
+    """Print lines of data on standard output, without escape sequences."""
     click.echo(harmless(text))
 
 
 def printer(**how: Any) -> Console:
-    """Return a console of rich's that prints nothing of a name which a terminal would obey."""
+    """Return a rich console that prints no escape sequence that is part of a name."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -62,7 +62,7 @@ def json_line(data: Any) -> None:
 
 
 def finite(data: Any) -> Any:
-    """Return `data` as plain Python with numbers that are not finite as None: JSON has none."""
+    """Return `data` as plain Python; numbers that are not finite become None, as JSON has none."""
     if isinstance(data, dict):
         return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -77,7 +77,7 @@ def finite(data: Any) -> Any:
 
 
 class Once:
-    """Prints a line of status, and the same line never again."""
+    """Prints each line of status once."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
@@ -90,8 +90,11 @@ class Once:
 
 @contextlib.contextmanager
 def progress(total: float | None) -> Iterator[Callable[[float], None]]:
-    """Yield what to call with the seconds of audio that are done, of `total` if that is known."""
-    # the clock starts at the first call, so that the speed is not that of the compiler
+    """Yield a function that is told the seconds of audio done so far, of `total` if that is known.
+
+    A bar in a terminal, one line at the end elsewhere.
+    """
+    # the clock starts at the first call: compiling before it is no part of the speed
     begun, done = 0.0, 0.0
     if not sys.stderr.isatty():
 

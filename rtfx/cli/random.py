@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .output import say, status
 from .rig import debug_option
 
-SEEDS = 1024  # as many as RONN's plugin has
+SEEDS = 1024  # the number that RONN's plugin has
 RARE = ("inputs", "outputs", "semantics", "film", "film_dim")
 EXAMPLES = """\b
 Examples:
@@ -36,7 +36,7 @@ def command(words: tuple[str, ...]) -> int:
         pairs.append(f"seed={random.randrange(SEEDS)}")
     spec = random_spec(f"{kind}?" + "&".join(pairs))
     defaults = {field.name: field.default for field in fields(KINDS[kind])}
-    # what only some nets have is left out where it is as usual
+    # keys that only some nets have are left out at their default
     shown = {key: value for key, value in spec.metadata.items() if key not in RARE or value != defaults[key]}
     settings = [f"kind: {kind}", *(f"{key}: {_yaml(value)}" for key, value in shown.items())]
     field = spec.receptive_field

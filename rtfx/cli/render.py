@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ..batch.job import Job, Outcome
+from ..batch.job import Job, Ledger, Outcome, Rigs, Settings
 from ..errors import AudioFileError, UsageError, quoted
 from ..files import STANDARD
 from ..find import files_in
@@ -68,8 +68,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
         block=more["block"] or 0,
         rate=more["rate"],
     )
-    from ..batch.ledger import Ledger, Settings
-    from ..batch.run import Rigs, render_all
+    from ..batch.run import render_all
 
     built = _build(whats, flags)
     rigs = Rigs(built)
@@ -90,7 +89,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
         raise failures[0][1]
     if len(work) > 1:
         _show_table(outcomes, paths[-1])
-    tell = Once()  # what is wrong with a preset is wrong for every file
+    tell = Once()  # a preset's error is the same for every file
     for job, error in failures:
         blamed = job.label or job.source
         tell(f"{error}" if job.source in str(error) else f"{blamed}: {error}")
@@ -133,16 +132,16 @@ def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[s
 
 
 def _build(whats: tuple[str, ...], flags: RigFlags) -> list[tuple[tuple[str | None, RigFlags], Rig]]:
-    """Return what names each rig, and the rig: one for each set list and for each model."""
+    """Return (words that name it, rig) for each set list and for each model."""
     named: list[tuple[str | None, RigFlags]] = [(what, replace(flags, model=())) for what in dict.fromkeys(whats)]
     named += [(None, replace(flags, model=(model,))) for model in dict.fromkeys(flags.model)]
     return [(words, build(*words)) for words in named or [(None, flags)]]
 
 
 def _ways(common: Job, built: list[tuple[tuple[str | None, RigFlags], Rig]], paths: tuple[str, ...]) -> list[Job]:
-    """Return a job without files for each preset that each source goes through.
+    """Return a job without files for each preset that every source is rendered through.
 
-    These are all of a set list, unless one is named, or OUT is one file.
+    All presets of a set list, unless one is named or OUT is one file.
 
     Raises
     ------

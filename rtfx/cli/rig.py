@@ -1,4 +1,4 @@
-"""The flags that say what is played, shared by play and render."""
+"""Options that several commands share: the rig that is played, and how models are read."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ deterministic_option = click.option(
 inputs_option = click.option(
     "--inputs",
     type=click.Choice(["channels", "knobs"]),
-    help="What the inputs of a model with several are, whatever its file says.",
+    help="What a model's further inputs are, against what its file says.",
 )
 _OPTIONS = (
     click.option(
         "--model",
         multiple=True,
         metavar="M",
-        help="A model: a path, a name, or random:KIND?key=value&...; several, too.",
+        help="A model: a path, a name, or random:KIND?key=value&...; may be given several times.",
     ),
     click.option(
         "--cab", "--ir", "cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain, or none."
@@ -66,7 +66,10 @@ _OPTIONS = (
     ),
     click.option("--no-normalise", is_flag=True, help="Do not bring models to a common level: --level none."),
     click.option(
-        "--interface-dbu", type=Number(-60, 60), metavar="DB", help="What the interface turns into full scale, in dBu."
+        "--interface-dbu",
+        type=Number(-60, 60),
+        metavar="DB",
+        help="The level that the interface turns into full scale, in dBu.",
     ),
     inputs_option,
     deterministic_option,

@@ -1,4 +1,4 @@
-"""``rtfx train``: a model of a pedal or an amp from what went in and what came out."""
+"""``rtfx train``: a model of a pedal or an amp from a recording of its input and one of its output."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ENDED = {
 
 
 @click.command("train")
-@click.option("--input", "dry", metavar="WAV", multiple=True, help="What was played into the device.")
-@click.option("--target", "wet", metavar="WAV", multiple=True, help="What came out of it.")
+@click.option("--input", "dry", metavar="WAV", multiple=True, help="The recording that was played into the device.")
+@click.option("--target", "wet", metavar="WAV", multiple=True, help="The recording of its output.")
 @click.option("--distil", metavar="MODEL", help="Learn from a model in place of recordings: a cheaper twin of it.")
 @click.option("--from", "known", metavar="MODEL", help="Go on from the weights of any model in place of --arch.")
 @click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Where a knob stood, 0 to 1: one each pair.")
@@ -43,7 +43,7 @@ ENDED = {
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
 @click.option("--minutes", type=Number(0.01), default=5.0, show_default=True, help="How long to learn.")
-@click.option("--rounds", type=click.IntRange(1), help="So many rounds instead: the same result at every run.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds instead of minutes: the same result at every run.")
 @click.option("--until", type=Number(0.0), default=0.0, metavar="ESR", help="Stop at this error, 0.01 is 1 %.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and order.")
 @click.option("--rate", type=Number(0.0, min_open=True), help="Learning rate (default: the architecture's).")
@@ -54,12 +54,12 @@ ENDED = {
     "--plots", type=click.Path(path_type=Path), metavar="PNG", help="Where to draw (default: beside the model)."
 )
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
-@click.option("--check", is_flag=True, help="Only look the recordings through.")
+@click.option("--check", is_flag=True, help="Only check the recordings.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a round, and one at the end.")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite a model that exists.")
 @debug_option
 def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: Path, **flags: Any) -> int:
-    """Learn a device from a recording of what went in and one of what came out, two to three minutes of each.
+    """Learn a device from a recording of its input and one of its output, two to three minutes of each.
 
     Every better net is written at once: under "rtfx play --watch FILE.json" you hear it learn. Several pairs with
     --knob make one model with that knob. An interrupt keeps the best.
@@ -71,7 +71,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
         raise UsageError("--distil learns from the model: leave out --target and --knob")
     skip = flags["skip"]
     if skip is None and "proteus" in flags["to"]:
-        skip = True  # its plugin adds the input whatever the file says
+        skip = True  # its plugin always adds the input
     from ..train.fit import Plan
     from ..train.learner import Options, again, architecture
 
@@ -141,7 +141,7 @@ def _model(name: str | None) -> ModelSpec | None:
 
 
 def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
-    """Return what a model makes of audio files, else of exercises."""
+    """Return the output of a model for audio files, or for exercises if there are none."""
     from ..plan.resolve import DEFAULT_RATE
     from ..train.distil import heard, knobs_of, lateness, lessons
     from ..train.run import Material
@@ -186,7 +186,7 @@ def pairs(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str]) -> list[
 
 @contextmanager
 def shown(arch: str, as_json: bool):
-    """Yield what to call after a round and after a batch: a bar on a terminal, else a line at times, or JSON."""
+    """Yield the functions to call after a round and after a batch: a bar in a terminal, else lines, or JSON."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = printer(stderr=True)
@@ -207,7 +207,7 @@ def shown(arch: str, as_json: bool):
 
 
 def _lines() -> Callable[[Report], None]:
-    """Return what prints a round at every tenth of the plan."""
+    """Return a function that prints a round at every tenth of the plan."""
     told = -1
 
     def after(report: Report) -> None:

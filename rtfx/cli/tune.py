@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bool) -> int:
     """Time every way to compute the layers of these models, and use the fastest from now on.
 
-    The sound stays the same, bit for bit. What was found is kept for this processor and this version. --deterministic,
+    The sound stays the same, bit for bit. The result is kept for this processor and this version. --deterministic,
     on the commands that play, ignores it. Nothing else should run meanwhile.
     """
     from ..bench.models import own_rate, readable
@@ -57,7 +57,7 @@ def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bo
 
 
 def tune_once(rig: Rig, sample_rate: float | None, block: int) -> None:
-    """Measure what has not been measured yet of a rig's models, before a stream is open.
+    """Measure those models of a rig that are not measured yet, before a stream opens.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ FAILS_ITS_OWN = "fails the test that its own file carries"
 def command(model: str, as_json: bool, loudness_clip: str | None, inputs: str | None) -> int:
     """Compare the compiled model with a float64 reference, and run the test that its file carries.
 
-    Knobs stand at their defaults and at their ends, and the signal is longer than the net remembers; what is printed is
-    the worst. Exit 1 if the bound is exceeded or the file's own test fails.
+    Knobs stand at their defaults and at their ends, and the signal is longer than the net remembers; the worst result
+    is printed. Exit 1 if the bound is exceeded or the file's own test fails.
     """
     from ..model.load import load
     from ..model.read.aidax import batch_test

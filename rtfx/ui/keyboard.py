@@ -1,4 +1,4 @@
-"""Single keys from a terminal, without Return: raw bytes in, names of keys out, the terminal always put back."""
+"""Single keys from a terminal, without Return: raw bytes in, names of keys out, the terminal restored at every end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-# What terminals send after ESC; foot switches that pose as page turners send PageUp and PageDown.
+# The bytes after ESC; foot switches made as page turners send PageUp and PageDown.
 SEQUENCES = {
     "[5~": "pageup",
     "[6~": "pagedown",
@@ -51,7 +51,7 @@ class Decoder:
         return [key for character in self._text.decode(data) if (key := self._take(character))]
 
     def flush(self) -> list[str]:
-        """Return what is pending as keys: nothing followed."""
+        """Return pending bytes as keys, since nothing followed."""
         lone = self._pending == "\x1b"
         self._pending = ""
         return ["escape"] if lone else []
@@ -172,7 +172,7 @@ class Keyboard:
         self._on_suspend()
         termios.tcsetattr(self._descriptor, termios.TCSANOW, self._saved)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)  # sleeps here until the shell continues us
+        os.kill(os.getpid(), signal.SIGTSTP)  # returns when the shell continues this process
         signal.signal(signal.SIGTSTP, self._suspend)
         self._listen()
         self._on_resume()
@@ -189,7 +189,7 @@ def available() -> bool:
 
 
 def _poll_windows(seconds: float) -> list[str]:
-    """The same on Windows; written from its documentation, not tried."""
+    """Return the keys pressed within `seconds` on Windows; written from its documentation, not tried."""
     if sys.platform != "win32":
         return []
     import msvcrt

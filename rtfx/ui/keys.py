@@ -12,7 +12,7 @@ from ..live.knobs import IN_GAIN, OUT_GAIN
 if TYPE_CHECKING:
     from ..live.stream import Stream
 
-PAGE, QUIT = "page", "quit"  # what the page does itself
+PAGE, QUIT = "page", "quit"  # done by the page itself
 
 
 class Quit(Exception):

@@ -1,4 +1,4 @@
-"""The lines of the page: from what is known of a stream to styled text that fits a terminal of 80 by 24."""
+"""The lines of the page: the state of a stream as styled text that fits a terminal of 80 by 24."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOOT = "? back to the meters   q quit"
 
 @dataclass(frozen=True)
 class ViewState:
-    """All that one frame of the view shows; levels in dBFS, loads of 0 to 1.
+    """Everything that one frame of the page shows; levels in dBFS, loads of 0 to 1.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class ViewState:
     preset : int
         From 0; `scene` and `slot` are those chosen last, "" where there is none.
     flags : sequence of str
-        What must not be overlooked: MUTED, BYPASS, REC.
+        MUTED, BYPASS, REC: shown in red.
     last_xrun : str
         The time of day.
     realtime : str
-        What the audio thread was granted, "none" for nothing.
+        The audio thread's priority, "none" if none was granted.
     turned : set of str
         Addresses of the knobs that differ from what is written.
     log : sequence of (str, float)
@@ -109,7 +109,7 @@ def _title(s: ViewState) -> Text:
 
 
 def _presets(s: ViewState, width: int) -> Text:
-    """Return the preset between its neighbours; on the right what must not be overlooked."""
+    """Return the preset between its neighbours; flags and the slot on the right."""
     count = len(s.presets)
     right = Text()
     for flag in s.flags:
@@ -277,7 +277,7 @@ def number(dbfs: float) -> str:
 
 
 def lamp(held_dbfs: float) -> Text:
-    """Return what is latched: CLIP in red once 0 dBFS was reached, the peak on yellow from -3 dBFS, else dim."""
+    """Return the held peak: CLIP in red once 0 dBFS was reached, on yellow from -3 dBFS, else dim."""
     if held_dbfs >= RED_DBFS:
         return Text(" CLIP ", "bold white on red")
     text = number(held_dbfs)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..live.stream import Stream
     from .keyboard import Keyboard
 
-REFRESH_SECONDS = 0.1  # of the view; keys are obeyed at once
+REFRESH_SECONDS = 0.1  # of the view; keys take effect at once
 
 
 class View(Protocol):
@@ -37,7 +37,7 @@ def play(
     clock=time.monotonic,
     reconnection: Reconnection | Arrival | None = None,
 ) -> str:
-    """Show the stream and obey the keys until it ends. [control thread]
+    """Show the stream and run the commands of keys until it ends. [control thread]
 
     Returns
     -------
@@ -83,7 +83,7 @@ def _goes_on(stream: Stream, view: View, reconnection: Reconnection | Arrival | 
 
 @contextmanager
 def _sound_goes_on(told: set[str]) -> Iterator[None]:
-    """Say a fault of the page or of a key, once each: neither is worth the sound."""
+    """Print a fault of the page or of a key, each once, and go on: the sound does not depend on either."""
     try:
         yield
     except (Quit, RtfxError):

@@ -1,4 +1,4 @@
-"""The terminal of a session: keys, page, stray lines and guard, taken together and given back in reverse."""
+"""The terminal of a session: keyboard, page, other programs' lines and guard, taken together, restored in reverse."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 CLEAR = "\x1b[2J"
 BEGIN_FRAME, END_FRAME = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show a frame only when it is whole
-SIZE = (80, 24)  # where the terminal does not tell
-LEAVE_SECONDS = 0.5  # a terminal that takes nothing is not waited for
+SIZE = (80, 24)  # if the terminal does not tell
+LEAVE_SECONDS = 0.5  # the longest wait for a terminal that takes no bytes
 ASCII = {ord(fancy): plain for fancy, plain in {"━": "=", "─": "-", "…": "~"}.items()}
 KEPT_LINES = 100
 LONGEST = 4096  # characters of a line without an end
@@ -41,11 +41,11 @@ exit 0
 
 
 class Terminal:
-    """Keyboard and page for as long as the ``with`` block lasts; Ctrl-Z lends both back."""
+    """Keyboard and page for as long as the ``with`` block lasts; Ctrl-Z gives both back until the process goes on."""
 
     def __init__(self) -> None:
         self.screen = Screen()
-        self.painter = Painter()  # asks standard error what it can, before it is caught
+        self.painter = Painter()  # looks at standard error before `stray` takes it
         self.stray = Stray()
         self.keyboard = Keyboard(on_suspend=self.screen.leave, on_resume=self.screen.enter)
         self._stack = contextlib.ExitStack()
@@ -105,7 +105,7 @@ class Screen:
                 self._shown = None
 
     def leave(self) -> None:
-        """Give the page back as it was found; a second call does nothing."""
+        """Leave the alternate screen; a second call does nothing."""
         if not self._entered:
             return
         self._entered = False
@@ -129,7 +129,7 @@ class Screen:
         self._descriptor = -1
 
     def draw(self, lines: list[str]) -> None:
-        """Show lines, styled as the terminal takes them, each shorter than the page is wide; too many are cut."""
+        """Show lines with their escape sequences, each shorter than the page is wide; lines below the page are cut."""
         if not self._entered:
             return
         text = ""
@@ -152,7 +152,7 @@ class Screen:
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
-        except (OSError, ValueError):  # it is slow, or gone: then the hang-up's signal ends the session
+        except (OSError, ValueError):  # slow, or gone: then SIGHUP ends the session
             return False
         return True
 
@@ -166,7 +166,7 @@ def _own(descriptor: int) -> int:
 
 
 class Painter:
-    """Turns lines into what the terminal takes.
+    """Turns styled lines into the bytes of this terminal: its colours, its character set.
 
     Parameters
     ----------
@@ -195,10 +195,10 @@ class Painter:
         return [painted for _, painted in self._painted]
 
     def _line(self, line: Text) -> str:
-        system: Any = self._console._color_system  # rich has no public name for what its own renderer passes on
+        system: Any = self._console._color_system  # rich's renderer passes it on, but has no public name for it
         parts = []
         for segment in line.render(self._console):
-            text = COMMANDS.sub("", segment.text)  # they have no width, so that what is left fits
+            text = COMMANDS.sub("", segment.text)  # they have no width, so the rest fits
             text = text.translate(ASCII) if self._ascii else text
             style = segment.style
             if style is not None and self._console.no_color:
@@ -208,9 +208,9 @@ class Painter:
 
 
 class Stray:
-    """Catches what is written to descriptor 2 from `catch` to `release`.
+    """Catches lines that libraries print to descriptor 2, from `catch` to `release`.
 
-    Writers never wait: what nobody reads in time is lost beyond the pipe's 64 KB.
+    Writers never wait: bytes beyond the pipe's 64 KB are lost until the next `lines`.
     """
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ class Stray:
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
 
     def catch(self) -> None:
-        """Begin."""
+        """Take descriptor 2."""
         sys.stderr.flush()
         self._read, write = os.pipe()
         os.set_blocking(self._read, False)
@@ -245,7 +245,7 @@ class Stray:
         return found
 
     def release(self) -> None:
-        """Give descriptor 2 back and print there what was caught; a second call does nothing."""
+        """Give descriptor 2 back and print the caught lines there; a second call does nothing."""
         if self._saved < 0:
             return
         with contextlib.suppress(OSError, ValueError):
@@ -288,7 +288,7 @@ class Guard:
     descriptor : int
         Of the terminal; its modes are those set by this process.
     farewell : str
-        What to write to the terminal.
+        The bytes that leave the page.
     before : str
         The modes to restore, as `modes` returned them.
     """
@@ -307,11 +307,11 @@ class Guard:
                 start_new_session=True,
                 cwd="/",
             )
-        except OSError:  # without a guard everything but a kill still restores the terminal
+        except OSError:  # without a guard every end but a kill still restores the terminal
             return
 
     def dismiss(self) -> None:
-        """End the guard without a word; a second call does nothing."""
+        """End the guard, which then writes nothing; a second call does nothing."""
         process, self.process = self.process, None
         if process is None or process.stdin is None:
             return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .page import ViewState
     from .terminal import Painter, Screen, Stray
 
-FALL_DB_PER_SECOND = 24.0  # of the bars: an eye can follow it
+FALL_DB_PER_SECOND = 24.0  # of the bars: slow enough for the eye
 LOAD_FRAMES = 11  # the load shown is that of the last second
 LOG_LENGTH = 20
 SILENT_DBFS = -70.0  # an input below this has no guitar on it
@@ -27,7 +27,7 @@ HINT_SECONDS = 2.0  # a pause between two notes is not silence
 class PlainView:
     """One line on standard error at each change: preset, mute, bypass, clips, block, xruns, faults, a signal elsewhere.
 
-    Counts that go on rising are told at most once a second.
+    Counts that keep rising are printed at most once a second.
     """
 
     def __init__(self, stream: Stream, out: TextIO | None = None, clock=time.monotonic):
@@ -67,12 +67,12 @@ class PlainView:
         }
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody is there any more: the sound goes on
+        with contextlib.suppress(OSError):  # the terminal was closed: the sound goes on
             print(f"rtfx: {one_line(harmless(text))}", file=self._out, flush=True)
 
 
 def _worded(value: str | int, what: str) -> str:
-    """Return a message as it is, a number with what is counted: its first word is in the plural."""
+    """Return a message as it is; a number with the thing counted, whose first word is a plural."""
     if isinstance(value, str):
         return value
     things, space, rest = what.partition(" ")
@@ -87,7 +87,7 @@ class LiveView:
     screen : Screen
         Already entered.
     stray : Stray, optional
-        What else was printed: shown as messages.
+        Lines that libraries printed: shown as messages.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class LiveView:
         self._screen.draw(self._painter.paint(page))
 
     def _state(self, meters: Meters, hint: str, now: float) -> ViewState:
-        """Return all that a frame shows."""
+        """Return the state of one frame."""
         from .page import ViewState
 
         stream = self._stream
@@ -175,7 +175,7 @@ class LiveView:
 
 
 def louder(shown: list[float], levels: list[float]) -> list[float]:
-    """Return the louder of what is shown and what has come, channel by channel."""
+    """Return the louder of the shown and the new level of each channel."""
     return [max(pair) for pair in zip(shown, levels, strict=True)] if len(shown) == len(levels) else list(levels)
 
 

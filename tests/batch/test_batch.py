@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from rtfx.batch import chunks
-from rtfx.batch.ledger import NAME
+from rtfx.batch.job import LEDGER
 
 from ..cli.command import RATE, rtfx, start
 
@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def times() -> dict[str, int]:
-    return {name: os.stat(f"out/{name}").st_mtime_ns for name in sorted(os.listdir("out")) if name != NAME}
+    return {name: os.stat(f"out/{name}").st_mtime_ns for name in sorted(os.listdir("out")) if name != LEDGER}
 
 
 def render(capsys, *more):
@@ -93,7 +93,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(capsys, folder):
     before = times()
     code, _, err = render(capsys)
     assert code == 0, err
-    assert [name for name in sorted(os.listdir("out")) if name != NAME] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert [name for name in sorted(os.listdir("out")) if name != LEDGER] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert times()["a.wav"] == before["a.wav"] and "finished before" in err
 
 
@@ -117,15 +117,15 @@ def test_a_worker_that_dies_costs_its_own_file_at_most(folder, often):
     assert child.returncode == (1 if often else 0), err
     assert (b"b.wav: its worker process died" in err) == often and len(killed) == (2 if often else 1)
     expected = ["a.wav", "b.wav", "c.wav", "d.wav"]
-    assert sorted(set(os.listdir("out")) - {NAME}) == [name for name in expected if name != "b.wav" or not often]
+    assert sorted(set(os.listdir("out")) - {LEDGER}) == [name for name in expected if name != "b.wav" or not often]
 
 
 def test_an_output_that_was_left_before_it_was_noted_is_made_again(capsys, folder):
     assert render(capsys)[0] == 0
-    with open(f"out/{NAME}") as file:
+    with open(f"out/{LEDGER}") as file:
         entries = json.load(file)
     entries["b.wav"]["output"] = []
-    with open(f"out/{NAME}", "w") as file:
+    with open(f"out/{LEDGER}", "w") as file:
         json.dump(entries, file)
     before = times()
     assert render(capsys)[0] == 0

@@ -151,9 +151,9 @@ def test_a_damaged_level_is_not_believed(content, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_ledger_is_none(content, tmp_path):
-    from rtfx.batch.ledger import NAME, Ledger
+    from rtfx.batch.job import LEDGER, Ledger
 
-    (tmp_path / NAME).write_bytes(content)
+    (tmp_path / LEDGER).write_bytes(content)
     assert all(isinstance(entry, dict) for entry in Ledger(tmp_path, "")._entries.values())
 
 

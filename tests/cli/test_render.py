@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import rtfx as package
-from rtfx.batch.ledger import NAME as LEDGER
+from rtfx.batch.job import LEDGER
 
 from .command import MODEL, RATE, process, rtfx, start
 
