@@ -1,6 +1,7 @@
 """The documents hold: the reference is complete and current, links lead somewhere, examples and quotes are true."""
 
 import ast
+import html
 import inspect
 import json
 import re
@@ -22,7 +23,7 @@ from rtfx.live.commands import COMMANDS
 from rtfx.rig import set_list
 from rtfx.rig.set_list import load_set_list
 
-from .cli.command import process
+from .cli.command import ENVIRONMENT, process
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
@@ -138,6 +139,27 @@ def test_every_relative_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(there), f"{page.name}: {target}"
 
 
+def commands_in(page: Path) -> list[str]:
+    """Return every command of ours that a page shows, in a block or within a sentence."""
+    text = page.read_text(encoding="utf-8")
+    blocks = "".join(block for language, block in FENCED.findall(text) if language in ("sh", "console"))
+    inline = re.findall(r"`(rtfx [a-z]+ [^`]+)`", FENCED.sub("", text))
+    return [*re.findall(r"^(?:\$ )?(?:\S*/)?(rtfx [a-z]+.*)$", blocks.replace("\\\n", " "), re.MULTILINE), *inline]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT))
+)  # the changelog names commands of the past
+def test_every_command_on_a_page_and_its_options_exist(page):
+    for line in commands_in(page):
+        _, verb, *words = shlex.split(line, comments=True)
+        assert verb in VERBS, line
+        command = group.get_command(click.Context(group), verb)
+        known = {name for option in command.get_params(click.Context(command)) for name in option.opts}
+        given = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
+        assert verb == "random" or given <= known, line
+
+
 def test_every_page_is_in_the_table_of_contents():
     contents = ROOT / "docs/README.md"
     linked = {(contents.parent / target).resolve() for target in LINK.findall(contents.read_text(encoding="utf-8"))}
@@ -174,6 +196,18 @@ def test_the_guide_s_set_lists_load(number, tmp_path):
     (tmp_path / "list.yaml").write_text(lists[number])
     assert len(lists) == 2
     assert load_set_list(tmp_path / "list.yaml", BLOCKS).presets
+
+
+def test_the_picture_of_the_page_can_be_drawn_anew(tmp_path):
+    picture = tmp_path / "page.svg"
+    command = [sys.executable, "docs/guide/page.py", picture]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    for drawing in (picture, ROOT / "docs/guide/page.svg"):
+        text = drawing.read_text(encoding="utf-8")
+        assert "http" not in text.replace("http://www.w3.org/2000/svg", "")  # nothing is fetched when it is shown
+        words = html.unescape(re.sub(r"<[^>]*>", "", text)).replace("\xa0", " ")
+        assert "on null at 48000 Hz" in words and "3 crunch" in words and "> tone" in words
 
 
 def test_the_table_of_sample_rates():

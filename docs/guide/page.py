@@ -5,6 +5,8 @@ A set list plays on the null device, some keys are pressed, and the last page is
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -35,8 +37,8 @@ class Paper:
         self.lines = lines
 
 
-def main() -> None:
-    """Write page.svg."""
+def main(target: Path) -> None:
+    """Write the picture."""
     paper = Paper()
     colours = Console(force_terminal=True, color_system="truecolor", width=80, legacy_windows=False)
     with rtfx.Rig.from_yaml("crunch.yaml").play(device="null", say=None) as stream:
@@ -49,11 +51,11 @@ def main() -> None:
         for _ in range(20):
             view.update(stream.meters())
             stream.wait(0.1)
-    console = Console(record=True, width=80, file=open("/dev/null", "w"), force_terminal=True, color_system="truecolor")
+    console = Console(record=True, width=80, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")
     for line in paper.lines:
         console.print(Text.from_ansi(line), no_wrap=True, crop=True)
-    console.save_svg(str(Path(__file__).with_suffix(".svg")), title="rtfx", code_format=FORMAT, unique_id="page")
+    console.save_svg(str(target), title="rtfx", code_format=FORMAT, unique_id="page")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".svg"))
