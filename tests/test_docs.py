@@ -160,6 +160,16 @@ def test_every_command_on_a_page_and_its_options_exist(page):
         assert verb == "random" or given <= known, line
 
 
+def test_every_file_that_the_architecture_names_exists():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    files = [path.as_posix() for path in ROOT.rglob("*.py") if not {".venv", ".git"} & set(path.parts)]
+    named = set(re.findall(r"`([a-z_/]+\.py)`", text))
+    assert "engine/process.py" in named
+    assert not [name for name in named if not any(file.endswith(f"/{name}") for file in files)]
+    folders = set(re.findall(r"^\| .*?`([a-z_]+)/`", text, re.MULTILINE))
+    assert folders and not [name for name in folders if not (ROOT / "rtfx" / name).is_dir()]
+
+
 def test_every_page_is_in_the_table_of_contents():
     contents = ROOT / "docs/README.md"
     linked = {(contents.parent / target).resolve() for target in LINK.findall(contents.read_text(encoding="utf-8"))}
