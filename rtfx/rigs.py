@@ -147,7 +147,7 @@ class Rig:
         rate_method : str
             How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
         resample_phase : str
-            Of the filters where it is resampled: one of `plan.polyphase.PHASES`.
+            Of the filters where it is resampled: one of `plan.resampling.PHASES`.
         interface_dbu : float, optional
             The level in dBu that the recording's interface turned into full scale, for models that state theirs.
         values : mapping, optional

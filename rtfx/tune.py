@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .api import Model
 from .bench.search import Searched, search
-from .plan import wisdom
+from .plan import tuned
 from .rigs import Rig
 
 USUAL_BLOCK = 64
@@ -33,12 +33,12 @@ def tune(
         The cache folder cannot be written.
     """
     found, best = search(model, sample_rate, block, told)
-    wisdom.remember(best)
+    tuned.remember(best)
     return found
 
 
 def is_tuned(model: Model, sample_rate: float) -> bool:
     """Return whether every shape of the model has been measured."""
-    with wisdom.listening() as asked:
+    with tuned.listening() as asked:
         Rig([model]).plan(sample_rate, model.spec.inputs, bare=True)
-    return set(asked) <= set(wisdom.measured())
+    return set(asked) <= set(tuned.measured())

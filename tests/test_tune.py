@@ -13,7 +13,7 @@ from rtfx.kernels.conv import Tile
 from rtfx.kernels.processor import features, lanes
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Gru, Input, Lstm
 from rtfx.model.spec import ModelSpec
-from rtfx.plan import wisdom
+from rtfx.plan import tuned
 from rtfx.tune import is_tuned, tune
 from tests.engine.rigs import noise, tcn
 
@@ -21,11 +21,11 @@ X = noise(3000)[:, 0]
 
 
 @pytest.fixture
-def own_wisdom(tmp_path, monkeypatch):
+def own_file(tmp_path, monkeypatch):
     """Measurements in a file of this test's own; kernels stay where they are."""
-    monkeypatch.setattr(wisdom, "cache_folder", lambda: tmp_path)
-    monkeypatch.delenv(wisdom.IGNORE, raising=False)
-    return tmp_path / wisdom.FILE
+    monkeypatch.setattr(tuned, "cache_folder", lambda: tmp_path)
+    monkeypatch.delenv(tuned.IGNORE, raising=False)
+    return tmp_path / tuned.FILE
 
 
 def deep(cell: str, hidden: int, layers: int) -> ModelSpec:
@@ -65,7 +65,7 @@ def kernels(spec) -> set[str]:
     return {kernel.name for kernel in rtfx.Rig([rtfx.Model(spec)]).plan(48000.0, bare=True).kernels}
 
 
-def test_what_is_measured_is_kept_and_played_alike(own_wisdom):
+def test_what_is_measured_is_kept_and_played_alike(own_file):
     spec = tcn(6)
     before = rtfx.Model(spec)(X, 48000.0, bare=True)
     lines: list[str] = []
@@ -73,75 +73,75 @@ def test_what_is_measured_is_kept_and_played_alike(own_wisdom):
     assert tuned.tried > len(lines) >= 1
     assert 0.0 < tuned.best_ns <= tuned.rule_ns <= tuned.worst_ns
     assert tuned.regret == tuned.plan_ns / tuned.best_ns - 1.0 >= 0.0
-    kept = json.loads(own_wisdom.read_text())
+    kept = json.loads(own_file.read_text())
     assert len(kept) == len(lines) and all(len(tile) == 3 for tile in kept.values())
     assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), before), "a tile is never heard"
 
 
-def test_any_tile_gives_the_same_samples(own_wisdom):
+def test_any_tile_gives_the_same_samples(own_file):
     """Every candidate, not only the fastest."""
     spec = tcn(5)
-    with wisdom.trying({}) as asked:
+    with tuned.trying({}) as asked:
         right = rtfx.Model(spec)(X, 48000.0, bare=True)
     assert asked
-    for vectors, group in wisdom.CANDIDATES:
-        with wisdom.trying(dict.fromkeys(asked, Tile(16, vectors, group))):
+    for vectors, group in tuned.CANDIDATES:
+        with tuned.trying(dict.fromkeys(asked, Tile(16, vectors, group))):
             assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), right)
 
 
 @pytest.mark.parametrize("width", [2, 5])
-def test_layers_in_series_sound_alike_in_every_form_and_apart(own_wisdom, width, monkeypatch):
+def test_layers_in_series_sound_alike_in_every_form_and_apart(own_file, width, monkeypatch):
     monkeypatch.setattr("rtfx.plan.lowering.series.lanes", lambda: 16)  # as with AVX-512
     spec = wavenet(width)
-    with wisdom.trying({}) as asked:
+    with tuned.trying({}) as asked:
         right = rtfx.Model(spec)(X, 48000.0, bare=True)
     (key,) = (key for key in asked if key.startswith("series"))
     by_table = width == 2 and "avx512f" in features()
-    assert (wisdom.APART in asked[key].among) is not by_table, "two channels in series have a tanh of their own there"
+    assert (tuned.APART in asked[key].among) is not by_table, "two channels in series have a tanh of their own there"
     for form in asked[key].among:
-        with wisdom.trying({key: form}):
-            assert ("series" in str(kernels(spec))) is (form != wisdom.APART)
+        with tuned.trying({key: form}):
+            assert ("series" in str(kernels(spec))) is (form != tuned.APART)
             assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), right), form
 
 
-def test_measurements_are_obeyed_and_ignored_on_demand(own_wisdom, monkeypatch):
+def test_measurements_are_obeyed_and_ignored_on_demand(own_file, monkeypatch):
     spec = tcn(7)
-    with wisdom.trying({}) as asked:
+    with tuned.trying({}) as asked:
         rule = kernels(spec)
-    wisdom.remember(dict.fromkeys(asked, Tile(lanes(), 2, 4)))
+    tuned.remember(dict.fromkeys(asked, Tile(lanes(), 2, 4)))
     measured = kernels(spec)
     assert measured != rule and any("group4" in name and "vectors2" in name for name in measured)
-    monkeypatch.setenv(wisdom.IGNORE, "1")
+    monkeypatch.setenv(tuned.IGNORE, "1")
     assert kernels(spec) == rule
 
 
-def test_a_choice_that_is_none_any_more_is_not_made(own_wisdom):
+def test_a_choice_that_is_none_any_more_is_not_made(own_file):
     spec = tcn(7)
-    with wisdom.trying({}) as asked:
+    with tuned.trying({}) as asked:
         rule = kernels(spec)
-    wisdom.remember(dict.fromkeys(asked, (lanes(), 3, 3)))
+    tuned.remember(dict.fromkeys(asked, (lanes(), 3, 3)))
     assert kernels(spec) == rule
-    wisdom.remember(dict.fromkeys(asked, (1, 2)))
+    tuned.remember(dict.fromkeys(asked, (1, 2)))
     assert kernels(spec) == rule
 
 
 @pytest.mark.parametrize("layers", [2, 3])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_layers_that_feed_each_other_sound_alike_together_and_apart(own_wisdom, cell, layers):
+def test_layers_that_feed_each_other_sound_alike_together_and_apart(own_file, cell, layers):
     spec = deep(cell, 12, layers)
-    with wisdom.listening() as asked:
+    with tuned.listening() as asked:
         together, names = rtfx.Model(spec)(X, 48000.0, bare=True), kernels(spec)
-    assert list(asked.values()) == [(wisdom.TOGETHER, (wisdom.TOGETHER, wisdom.APART))]
+    assert list(asked.values()) == [(tuned.TOGETHER, (tuned.TOGETHER, tuned.APART))]
     assert any("stack" in name for name in names)
     for _ in range(layers - 1):  # those that are left may still be computed together
-        with wisdom.listening() as asked:
+        with tuned.listening() as asked:
             kernels(spec)
-        wisdom.remember(dict.fromkeys(asked, wisdom.APART))
+        tuned.remember(dict.fromkeys(asked, tuned.APART))
     assert not any("stack" in name for name in kernels(spec))
     assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), together)
 
 
-def test_what_has_been_measured_is_known(own_wisdom):
+def test_what_has_been_measured_is_known(own_file):
     first, second = rtfx.Model(deep("gru", 4, 2)), rtfx.Model(deep("lstm", 4, 2))
     assert not is_tuned(first, 48000.0)
     tune(first, 48000.0)
@@ -149,13 +149,13 @@ def test_what_has_been_measured_is_known(own_wisdom):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"conv 1 1 1 0": 5}', '{"conv 1 1 1 0": ["x", 2]}'])
-def test_a_damaged_file_counts_as_none(own_wisdom, text):
-    own_wisdom.write_text(text)
-    assert wisdom.measured() == {}
+def test_a_damaged_file_counts_as_none(own_file, text):
+    own_file.write_text(text)
+    assert tuned.measured() == {}
     rtfx.Model(tcn(4))(X, 48000.0)
 
 
-def test_command(own_wisdom, capsys):
+def test_command(own_file, capsys):
     from rtfx.cli.main import run
 
     assert run(["tune", "ronn-42.json", "--json"]) == 0
@@ -165,16 +165,16 @@ def test_command(own_wisdom, capsys):
     assert jit.cache_folder().is_dir()
 
 
-def test_play_measures_once_before_the_stream_opens(own_wisdom, capsys, monkeypatch):
+def test_play_measures_once_before_the_stream_opens(own_file, capsys, monkeypatch):
     from rtfx.cli.main import run
 
     order: list[str] = []
 
     def measured(model, sample_rate, block, told):
         order.append(f"tune {model.spec.name} {sample_rate:g} {block}")
-        with wisdom.listening() as asked:
+        with tuned.listening() as asked:
             rtfx.Rig([model]).plan(sample_rate, bare=True)
-        wisdom.remember({key: each.made for key, each in asked.items()})
+        tuned.remember({key: each.made for key, each in asked.items()})
 
     open_stream = rtfx.Rig.play
     monkeypatch.setattr("rtfx.tune.tune", measured)
@@ -184,7 +184,7 @@ def test_play_measures_once_before_the_stream_opens(own_wisdom, capsys, monkeypa
         assert run([*line, "--tune", "-b", "32"]) == 0
     assert order == [order[0], "open", "open"] and order[0].startswith("tune ") and order[0].endswith(" 32")
     assert capsys.readouterr().err.count("measuring which kernels") == 1
-    monkeypatch.setenv(wisdom.IGNORE, "1")
+    monkeypatch.setenv(tuned.IGNORE, "1")
     assert run([*line, "--tune"]) == 2
     assert "--deterministic" in capsys.readouterr().err
 

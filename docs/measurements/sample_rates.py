@@ -24,8 +24,7 @@ from rtfx.model.load import load
 from rtfx.model.spec import ModelSpec
 from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.fit import fitted
-from rtfx.plan.rates import choose_method
+from rtfx.plan.rates import choose_method, fitted
 
 RATES = (44100, 48000, 88200, 96000, 192000)
 RIFF = Path(__file__).parents[2] / "models" / "riff.flac"

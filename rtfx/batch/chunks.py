@@ -184,7 +184,7 @@ def _means(plan: Plan, cold: bool) -> list[float]:
 
 def _dc_states(rig: Any) -> list[Any]:
     from ..effects import dcblock
-    from ..plan.layout import STEP
+    from ..plan.arena import STEP
 
     steps = rig.table(rig.record["steps"], rig.record["step_count"], STEP)
     own = [step for step in steps if step["kernel"] == dcblock.KERNEL.address]

@@ -23,7 +23,8 @@ from ..kernels.state import STATE
 from ..model.nodes import Activation, Conv1d, Dense, Gru, Input, Lstm
 from ..model.reference import evaluate
 from ..model.spec import ModelSpec
-from ..plan.lowering.choose import conv_layer, recurrent_layer
+from ..plan.lowering.linear import conv_layer
+from ..plan.lowering.recurrent import recurrent_layer
 from ..plan.self_check import Layer
 from .models import ROUNDS, USUAL_RATE, Other, check_blocks
 from .peers import AGREES_DB, check_installed, difference_db, played, stream

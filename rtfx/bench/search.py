@@ -13,9 +13,9 @@ import numpy as np
 from ..api import Model
 from ..engine.offline import Offline
 from ..model.parity import guitar_like
-from ..plan import wisdom
+from ..plan import tuned
 from ..plan.chain import Plan
-from ..plan.wisdom import Asked, Choice
+from ..plan.tuned import Asked, Choice
 from ..rigs import Rig
 from .turns import EnginePlayer, in_turns
 
@@ -67,7 +67,7 @@ def search(
 
     asked = _plan(model, sample_rate, {})[1]
     rules = {key: each.made for key, each in asked.items()}
-    known = wisdom.in_force()
+    known = tuned.in_force()
     plan = {key: known[key] if known.get(key) in each.among else each.made for key, each in asked.items()}
     best = dict(rules)
     tried = 0
@@ -102,7 +102,7 @@ def _fixed(asked: Mapping[str, Asked]) -> list[dict[str, Choice]]:
 
 
 def _plan(model: Model, sample_rate: float, choices: Mapping[str, Choice]) -> tuple[Plan, dict[str, Asked]]:
-    with wisdom.trying(choices) as asked:
+    with tuned.trying(choices) as asked:
         plan = Rig([model]).plan(sample_rate, model.spec.inputs, bare=True)
         for kernel in plan.kernels:
             kernel.address  # noqa: B018 - compiles before the clock runs

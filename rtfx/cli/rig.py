@@ -28,7 +28,7 @@ class Number(click.FloatRange):
 
 def _by_rule(context: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from ..plan.wisdom import IGNORE
+        from ..plan.tuned import IGNORE
 
         os.environ[IGNORE] = "1"
 

@@ -76,7 +76,7 @@ def tune_once(rig: Rig, sample_rate: float | None, block: int) -> None:
     """
     from ..api import Model
     from ..bench.models import own_rate
-    from ..plan.wisdom import IGNORE
+    from ..plan.tuned import IGNORE
     from ..tune import USUAL_BLOCK, is_tuned, tune
 
     if os.environ.get(IGNORE):

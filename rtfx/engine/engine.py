@@ -14,7 +14,7 @@ from ..effects.limiter import release_factor
 from ..kernels.compile_workers import order
 from ..kernels.jit import kernel
 from ..kernels.memory import load_acquire, store_release
-from ..plan.layout import CONTINUES, allocate
+from ..plan.arena import CONTINUES, allocate
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE
 from .rig import EXCHANGE, EngineRig

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.state import offsets
-from ..plan.layout import MAX_BLOCK, MAX_CHANNELS
+from ..plan.arena import MAX_BLOCK, MAX_CHANNELS
 
 SLOTS = 4
 RETIRE_RING = 16  # a power of two, more than all slots and the mailbox can hold

@@ -8,7 +8,7 @@ from ..effects.limiter import limit_frame
 from ..kernels.jit import inline
 from ..kernels.memory import floats, records
 from ..kernels.rows import fill_row, hear_row, measure_row, number_of_bits, scale_row, scatter_row
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
 DRY, IN, MUTED, MIX = (OFFSET[name] for name in ("dry_rows", "in_rows", "muted_rows", "mix_rows"))

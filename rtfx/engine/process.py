@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels.jit import intrinsic, kernel
 from ..kernels.memory import integers, records
-from ..plan.layout import MAX_BLOCK
+from ..plan.arena import MAX_BLOCK
 from .last_minute import take_targets, write_log, write_rings
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
 from .ports import finish_output, publish_meters, read_input, write_output

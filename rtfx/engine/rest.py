@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..effects import dcblock, klon
+from ..plan.arena import BUFFER, MAX_BLOCK, STEP
 from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
-from ..plan.layout import BUFFER, MAX_BLOCK, STEP
 from .run import RUN_PART
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..kernels.jit import kernel
 from ..kernels.memory import exchange
+from ..plan.arena import CELL, FRESH, RIG, TABLE_SHIFT, allocate
 from ..plan.chain import Plan
-from ..plan.layout import CELL, FRESH, RIG, TABLE_SHIFT, allocate
 from .rest import Rested, settle
 from .run import MAILBOX
 

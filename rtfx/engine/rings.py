@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..plan.layout import MAX_BLOCK
+from ..plan.arena import MAX_BLOCK
 from .layout import LOG
 
 LOG_RECORDS = 16384  # a second of the shortest blocks, each of another length

@@ -9,7 +9,7 @@ from ..kernels.memory import call_process, exchange, floats, load_acquire, move_
 from ..kernels.resample import first_frame
 from ..kernels.rows import fill_row, measure_row
 from ..kernels.state import STATE, offsets
-from ..plan.layout import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
+from ..plan.arena import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
 from .system import flush_denormals, restore_denormals
 
 MAILBOX = offsets(RIG)["mailbox"]

@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels.jit import inline, intrinsic
 from ..kernels.memory import exchange, floats, load_acquire, move_bytes, records, store_release
 from ..kernels.rows import add_row, fill_row, number_of_bits
-from ..plan.layout import BUFFER, CELL, CONTINUES, RIG
+from ..plan.arena import BUFFER, CELL, CONTINUES, RIG
 from .last_minute import write_log
 from .layout import (
     CLOSING,

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from ..engine.engine import Engine
 from ..errors import DeviceError
 from ..kernels.compile_workers import order
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from ..rig.parameters import channels_text
 from .choose import Choice
 from .device import JACK, Device, Missing, cards

@@ -18,7 +18,7 @@ from ..errors import DeviceError
 from ..kernels.jit import kernel
 from ..kernels.memory import call_process, records
 from ..kernels.rows import gather_row, scatter_row
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from .choose import Choice
 from .device import GONE, MOVED, PLAYING, STALLED, DeviceStream, Watch
 from .jack import (

@@ -14,7 +14,7 @@ from ..audio import Reader
 from ..engine.layout import LOUDEST_SAMPLE
 from ..errors import AudioFileError, UnsupportedInput, UsageError
 from ..files import STANDARD
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from .wave import Writer, check_target
 
 READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call

@@ -3,7 +3,7 @@
 With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j stands at stream time j down / up.
 A block of stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number
 follows from the stream's clock alone and the sound does not depend on the block size. Both directions are sums over
-past frames only; `plan.polyphase` makes the filters.
+past frames only; `plan.resampling` makes the filters.
 """
 
 from __future__ import annotations

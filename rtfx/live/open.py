@@ -26,7 +26,7 @@ from ..host.render import count_no_sound, no_sound, planar, sound
 from ..kernels.jit import compilation_listener
 from ..loading.load import Loader, load_playable
 from ..loading.loaded_preset import LoadedPreset
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.parameters import channels_of, channels_text
 from ..rig.set_list import Preset, SetList

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plan.layout import MAX_CHANNELS
+from ..plan.arena import MAX_CHANNELS
 from ..units import db_from_gain
 
 if TYPE_CHECKING:

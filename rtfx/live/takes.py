@@ -39,8 +39,8 @@ from ..loading.loaded_preset import LoadedPreset
 from ..model import rtfx_json
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
+from ..plan.arena import DOMAIN, RIG
 from ..plan.chain import Plan
-from ..plan.layout import DOMAIN, RIG
 from ..plan.resolve import Models, Options
 from ..rig.blocks import BlockSpec
 from ..rig.edit import document

@@ -18,7 +18,7 @@ from ..rig import random_block
 from ..rig.blocks import BlockSpec
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
-from .polyphase import Conversion
+from .resampling import Conversion
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class ReadyBlock:
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
     resample_phase : str
-        Of that conversion's filters, one of `polyphase.PHASES`.
+        Of that conversion's filters, one of `resampling.PHASES`.
     period_rate : float, optional
         The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
     net : ModelSpec, optional

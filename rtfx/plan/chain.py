@@ -7,21 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..effects import klon_circuit, knob_smoother
 from ..effects.dcblock import DCBLOCK
 from ..effects.effect import Effect
+from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
 from ..errors import UnsupportedInput
 from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.jit import Kernel
 from ..kernels.processor import lanes
 from ..model.nodes import Conv1d
+from .arena import GLIDE_SECONDS, MAX_CHANNELS, RIG, Builder, Signal, digest
 from .block import ReadyBlock
-from .builder import Builder, Signal
-from .fingerprint import digest, graph, layout
-from .klon_steps import klon, rounded
-from .layout import GLIDE_SECONDS, MAX_CHANNELS, RIG
-from .lowering import choose, lower
-from .resampled import resampled
+from .lowering.linear import conv_layer
+from .resampling import at_own_rate
 from .self_check import promised
 
 LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyond, it has run away, as at infinity
@@ -101,7 +100,7 @@ def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 
         order((*calls, *promises.kernels))
         broken = promises.broken()
     glide = round(GLIDE_SECONDS * sample_rate)
-    arena, weights = builder.finish(source, signal, sample_rate, glide, tail, graph(builder), layout(builder))
+    arena, weights = builder.finish(source, signal, glide, tail)
     replaced = tuple(broken.values())
     plan = Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls, replaced)
     loudest = np.float32(np.inf if plan.bare else LOUDEST_OUTPUT)
@@ -172,18 +171,14 @@ def _model(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signa
         )
     names = [knob.name for knob in item.spec.knobs] + ["sample_period"]
     controls = dict(zip(names, cells[-len(names) :], strict=True))
-    for knob in spec.knobs:
-        controls[knob.name] = rounded(builder, controls[knob.name], sample_rate)
+    for name in (knob.name for knob in spec.knobs):
+        controls[name] = _smoothed(builder, controls[name], sample_rate)
     target = builder.buffer(spec.outputs * instances)
     if spec.outputs * instances > MAX_CHANNELS:
         raise UnsupportedInput(f"{spec.name}: {target.width} output channels, expected at most {MAX_CHANNELS}")
     first = builder.mark()
     audio = _gain(builder, signal.rows(0, spec.inputs), builder.buffer(spec.inputs), cells[0])
-    conversion = item.conversion(sample_rate)
-    if conversion is None:
-        output = lower(spec, builder, audio, controls)
-    else:
-        output = resampled(spec, builder, audio, controls, conversion)
+    output = at_own_rate(spec, builder, audio, controls, item.conversion(sample_rate))
     _gain(builder, output, target.rows(0, spec.outputs), cells[1])
     builder.guard()
     last = builder.mark()
@@ -209,7 +204,7 @@ def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
     first = builder.mark()
     for channel in range(outputs if len(impulse) > 1 else 1):
         newest_last = impulse[min(channel, len(impulse) - 1)][::-1]
-        layer = choose.conv_layer(Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1)), None)
+        layer = conv_layer(Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1)), None)
         source, target = entrance.rows(min(channel, signal.width - 1), 1), loud.rows(channel, 1)
         builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **layer.fields)
     last = builder.mark()
@@ -218,4 +213,38 @@ def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
     return _gain(builder, loud, builder.buffer(outputs), cells[0])
 
 
-_BUILDERS = {"model": _model, "cab": _cab, "klon": klon}
+def _klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
+    """One pedal per channel: input buffer, gain stage by its mode, tone and output."""
+    first = cells[0].row
+    builder.alike.add(builder.block)
+    target = builder.buffer(signal.width)
+    net = item.playing
+    factors = [1.0 / VOLTS, float(net.metadata["volts_per_unit"])] if net is not None else []
+    scales = [builder.cell(value) for value in factors]
+    controls = {"gain": _smoothed(builder, cells[0], sample_rate)} if net is not None else {}
+    begin = builder.mark()
+    buffered = builder.buffer(1)
+    builder.step(INPUT, signal.rows(0, 1), buffered, dtype=STATE, first_parameter=first)
+    if net is None:
+        driven = builder.buffer(1)
+        state = klon_circuit.CIRCUIT_STATE
+        builder.step(klon_circuit.KERNEL, buffered, driven, dtype=state, first_parameter=first)
+    else:
+        units = _gain(builder, buffered, builder.buffer(1), scales[0])
+        played = at_own_rate(net, builder, units, controls, item.conversion(sample_rate))
+        driven = _gain(builder, played, builder.buffer(1), scales[1])
+    builder.step(OUTPUT, driven, target.rows(0, 1), dtype=STATE, first_parameter=first)
+    builder.guard()
+    end = builder.mark()
+    for channel in range(1, signal.width):
+        builder.repeat(begin, end, {signal.buffer: channel, target.buffer: channel})
+    return target
+
+
+def _smoothed(builder: Builder, control: Signal, sample_rate: float) -> Signal:
+    """Append a knob's value as a net gets it; return it."""
+    kernel, state, share = knob_smoother.KERNEL, knob_smoother.STATE, knob_smoother.share(sample_rate)
+    return builder.step(kernel, control, builder.buffer(1), dtype=state, share=share)
+
+
+_BUILDERS = {"model": _model, "cab": _cab, "klon": _klon}

@@ -18,9 +18,8 @@ from ..model.spec import ModelSpec
 from ..rig.blocks import BlockSpec, check_value
 from ..rig.set_list import Preset
 from .block import ReadyBlock
-from .fit import fitted
-from .polyphase import PHASES
-from .rates import METHODS
+from .rates import METHODS, fitted
+from .resampling import PHASES
 
 DEFAULT_CAB = "open-2x12.wav"
 DEFAULT_RATE = 48000.0
@@ -41,7 +40,7 @@ class Options:
     rate_method : str
         One of `rates.METHODS`.
     resample_phase : str
-        One of `polyphase.PHASES`.
+        One of `resampling.PHASES`.
     interface_dbu : float, optional
         The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
     """

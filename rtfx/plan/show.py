@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..kernels.jit import REGISTRY
+from .arena import BUFFER, RIG, STEP
 from .chain import Plan
-from .layout import BUFFER, RIG, STEP
 
 
 def step_records(plan: Plan) -> np.ndarray:

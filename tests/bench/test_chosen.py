@@ -9,7 +9,7 @@ from rtfx.kernels.conv import Tile
 from rtfx.kernels.processor import lanes
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec
-from rtfx.plan import wisdom
+from rtfx.plan import tuned
 from tests.engine.rigs import tcn
 
 from .test_models import gru
@@ -24,7 +24,7 @@ def test_layers_in_words():
     first = (Input(()), Dense((0,), np.ones((6, 1)), np.zeros(6)), Activation((1,)))
     second = (Conv1d((2,), taps, np.zeros(6)), Activation((3,)), Dense((4,), np.ones((1, 6)), np.zeros(1)))
     spec = ModelSpec("rtfx", (*first, *second))
-    with wisdom.trying({"conv 6 6 3 1": Tile(lanes(), 2, 4)}):
+    with tuned.trying({"conv 6 6 3 1": Tile(lanes(), 2, 4)}):
         lines = chosen(plan(spec))
     assert sum(int(line.split()[0]) for line in lines) == len(plan(spec).calls)
     assert any(f"tanh, inputs 6, outputs 6, taps 3; tile {lanes()}x2x4" in line for line in lines)
@@ -37,7 +37,7 @@ def test_the_class_of_a_recurrent_layer_is_named():
 
 def test_regret_is_measured_on_demand(monkeypatch):
     """Rows know what a search would gain, and what the worst choice for all layers costs; nothing is kept."""
-    monkeypatch.setattr(wisdom, "remember", None)
+    monkeypatch.setattr(tuned, "remember", None)
     model = rtfx.Model(tcn(3))
     (row,) = bench([("tcn", model)], [64], seconds=0.01)
     assert row.regret is None is row.worst

@@ -15,7 +15,7 @@ from rtfx.errors import UsageError
 from rtfx.model.nodes import Dense, Gru, Input
 from rtfx.model.parity import guitar_like
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.lowering import choose
+from rtfx.plan.lowering import recurrent
 
 KEYS = {"model", "block", "ns_per_sample", "realtime_x", "percent_of_peak", "p99_ns", "compile_s", "kernels"}
 
@@ -106,7 +106,7 @@ def test_the_tile_beats_the_plain_loop(monkeypatch):
     """A ratio inside one run: the kernel that is chosen against the loop that it is checked with."""
     tiled = gru(33)
     (fast,) = bench([("tile", tiled)], [64], 48000.0, 0.3)
-    monkeypatch.setattr(choose, "proved", lambda tiled, loop, *rest: loop)
+    monkeypatch.setattr(recurrent, "proved", lambda tiled, loop, *rest: loop)
     (slow,) = bench([("loop", gru(33))], [64], 48000.0, 0.3)
     assert any("plain" in name for name in slow.kernels) and not any("plain" in name for name in fast.kernels)
     assert slow.ns_per_sample > 4.0 * fast.ns_per_sample

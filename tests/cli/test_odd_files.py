@@ -92,13 +92,13 @@ def test_what_is_no_file_is_refused_at_once(what, kind, tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device"])
-@pytest.mark.parametrize("name", ["levels", "wisdom.json", "kernels"])
+@pytest.mark.parametrize("name", ["levels", "tuned.json", "kernels"])
 def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypatch):
     """What was remembered and is no file any more is measured or compiled anew."""
     import rtfx
     from rtfx.kernels.cache import cache_folder, read_code
     from rtfx.loading import level
-    from rtfx.plan import wisdom
+    from rtfx.plan import tuned
 
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
     cache_folder.cache_clear()
@@ -117,8 +117,8 @@ def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypa
             odd(kind, cache_file(RUN_RIG))
             assert read_code(RUN_RIG) is None
         else:
-            odd(kind, cache_folder() / "wisdom.json")
-            assert wisdom.measured() == {}
+            odd(kind, cache_folder() / "tuned.json")
+            assert tuned.measured() == {}
     finally:
         cache_folder.cache_clear()
 
@@ -127,12 +127,12 @@ DAMAGED = [b"", b"\xff\xfe", b"[" * 100000, b'{"a": [1e999]}', b'{"a": 3}', b"[1
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_wisdom_file_is_none(content, tmp_path, monkeypatch):
-    from rtfx.plan import wisdom
+def test_a_damaged_file_of_measurements_is_none(content, tmp_path, monkeypatch):
+    from rtfx.plan import tuned
 
-    monkeypatch.setattr(wisdom, "cache_folder", lambda: tmp_path)
-    (tmp_path / wisdom.FILE).write_bytes(content)
-    assert wisdom.measured() == {}
+    monkeypatch.setattr(tuned, "cache_folder", lambda: tmp_path)
+    (tmp_path / tuned.FILE).write_bytes(content)
+    assert tuned.measured() == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"nan", b"inf", b"99", b"-1802", b"-1e300", b"12 34"])

@@ -8,8 +8,7 @@ from rtfx.engine.rig import EngineRig
 from rtfx.kernels.conv import OVERHANG
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.builder import RING_BYTES
-from rtfx.plan.layout import BUFFER, MAX_BLOCK
+from rtfx.plan.arena import BUFFER, MAX_BLOCK, RING_BYTES
 
 from .rigs import CUTS, chains, cut, drive, effect, engine, gain, gru, model, noise, playing, rig, tcn
 

@@ -18,7 +18,8 @@ from rtfx.kernels.elementwise import SOFTMAX, rows_kernel
 from rtfx.kernels.processor import lanes
 from rtfx.kernels.recurrent import EXPONENTIAL, GRU, LSTM, RATIONAL, CellShape, cell_kernel
 from rtfx.model.load import load
-from rtfx.plan.lowering.choose import conv_tile, gate_maths
+from rtfx.plan.lowering.linear import conv_tile
+from rtfx.plan.lowering.recurrent import gate_maths
 from rtfx.verify import verify
 
 from . import oracle, test_recurrent

@@ -13,8 +13,8 @@ from rtfx.kernels.codes import code_of
 from rtfx.kernels.conv import ConvShape, conv_kernel
 from rtfx.kernels.layer import FOLDED, IDENTITY, LayerShape, layer_kernel
 from rtfx.kernels.processor import lanes
-from rtfx.plan.lowering.choose import conv_tile
 from rtfx.plan.lowering.layers import layer_tile
+from rtfx.plan.lowering.linear import conv_tile
 
 TRIPLE = "aarch64-unknown-linux-gnu"
 BRANCH = re.compile(r"\s(?:b|b\.\w+|cbn?z|tbn?z)\s.*?(\.LBB\w+)")

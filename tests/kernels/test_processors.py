@@ -97,7 +97,7 @@ def test_sums_stay_in_the_registers_of_aarch64():
 def test_this_processor_uses_its_widest_registers():
     """The control: the search for register names does find them."""
     from rtfx.kernels.conv import ConvShape, conv_kernel
-    from rtfx.plan.lowering.choose import conv_tile
+    from rtfx.plan.lowering.linear import conv_tile
 
     shape = ConvShape(8, 8, 3, 1)
     code = assembly(conv_kernel(shape, conv_tile(shape)))

@@ -82,7 +82,7 @@ def test_a_wrong_stack_is_not_trusted(monkeypatch, tmp_path):
     monkeypatch.setattr(self_check, "cache_file", lambda kernel: tmp_path / "nothing.bin")
     monkeypatch.setattr(self_check, "TOLERANCE", -1.0)
     with monkeypatch.context() as patched:
-        patched.setattr(lower.choose, "proved", lambda tiled, loop, *rest: tiled)
+        patched.setattr(lower, "proved", lambda tiled, loop, *rest: tiled)
         y = drive(engine([model(deep(9, 9), bare=True)]), x)
         (said,) = rig([model(deep(9, 9), bare=True)]).plan.replaced
     assert np.array_equal(y, right) and "disagrees" in said and said.endswith("its layers play one by one instead")

@@ -11,7 +11,7 @@ from numba import njit
 from rtfx.kernels.recurrent import GRU, LSTM
 from rtfx.model.nodes import Dense, Gru, Lstm
 from rtfx.model.parity import guitar_like
-from rtfx.plan.lowering.choose import recurrent_layer
+from rtfx.plan.lowering.recurrent import recurrent_layer
 
 from . import oracle
 

@@ -12,7 +12,7 @@ from rtfx.model.load import load
 from rtfx.model.nodes import ACTIVATIONS, KINDS, Activation, Add, Concat, Conv1d, Dense, Input, Mul, Rnn, Slice
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.builder import Builder
+from rtfx.plan.arena import Builder
 from rtfx.plan.lowering import lower
 
 from .nets import write

@@ -5,7 +5,7 @@ import pytest
 
 from rtfx.kernels.conv import OVERHANG
 from rtfx.kernels.jit import REGISTRY
-from rtfx.plan.layout import ALIGNMENT, BUFFER, CELL, DOMAIN, MAX_BLOCK, RIG, STEP
+from rtfx.plan.arena import ALIGNMENT, BUFFER, CELL, DOMAIN, MAX_BLOCK, RIG, STEP
 from tests.engine.rigs import RATE, cab, chains, effect, gain, gru, lstm, model, response, rig, tcn
 from tests.engine.test_blocks import long_conv
 

@@ -10,7 +10,7 @@ from rtfx.kernels import conv, jit, plain, recurrent, series
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.plan.layout import RIG
+from rtfx.plan.arena import RIG
 from tests.engine.rigs import drive, engine, gru, lstm, model, noise, rig, tcn
 
 X = noise(1500)

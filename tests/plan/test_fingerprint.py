@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from rtfx.plan.builder import Builder
+from rtfx.plan.arena import RIG, Builder, digest, graph_number, layout_number
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.fingerprint import digest, graph, layout
-from rtfx.plan.layout import RIG
 from tests.engine.rigs import RATE, gain, gru, lstm, model, tcn
 
 
@@ -51,9 +49,9 @@ def test_blocks_that_sound_alike_do_not_count_for_the_graph():
         return builder
 
     one, other = (built(True, Named(name)) for name in ("circuit", "net"))
-    assert graph(one) == graph(other) and layout(one) != layout(other)
+    assert graph_number(one) == graph_number(other) and layout_number(one) != layout_number(other)
     one, other = (built(False, Named(name)) for name in ("circuit", "net"))
-    assert graph(one) != graph(other)
+    assert graph_number(one) != graph_number(other)
 
 
 class Named:
@@ -75,6 +73,6 @@ def test_weights_do_not_reach_the_layout():
         builder = Builder()
         source = builder.buffer(1)
         builder.step(Named("scale"), source, builder.buffer(1), table=np.full(3, value))
-        return layout(builder)
+        return layout_number(builder)
 
     assert built(1.0) == built(2.0)

@@ -15,10 +15,8 @@ from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.fit import fitted
-from rtfx.plan.rates import choose_method, stretched
+from rtfx.plan.rates import choose_method, fitted, largest_pole, stretched
 from rtfx.plan.resolve import Models, Options, resolve
-from rtfx.plan.stability import largest_pole
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.set_list import Preset
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, lstm, model, noise, tcn

@@ -7,7 +7,7 @@ from ...kernels.codes import code_of
 from ...kernels.elementwise import rows_kernel
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Add, Affine, Concat, Hold, Input, Mul, PRelu, Slice
-from ..builder import Signal
+from ..arena import Signal
 from .lower import Lowering, lowers
 
 

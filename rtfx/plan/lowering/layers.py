@@ -14,7 +14,7 @@ from ...kernels.conv import Tile
 from ...kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ...kernels.processor import lanes
 from ..self_check import Layer, proved
-from ..wisdom import tile_for
+from ..tuned import tile_for
 from .fuse import Match
 
 

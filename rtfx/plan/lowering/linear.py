@@ -1,12 +1,22 @@
-"""Lowers dense layers and convolutions, with the activation behind them in the same kernel."""
+"""Dense layers and convolutions: their kernels by shape and register width, with the activation behind them inside."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from ...kernels import conv, plain
+from ...kernels.codes import CONSTANTS, code_of, factor_of
+from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d, Dense
-from ..builder import Signal
-from . import choose, series
+from ..arena import Signal
+from ..self_check import Layer, proved
+from ..tuned import tile_for
+from . import series
 from .lower import Lowering, lowers
 from .wavenet import append_series
+
+ALL = slice(None)
+FEW_PRODUCTS = 8  # of an output: with fewer, two vectors gain nothing
 
 
 @lowers(Dense, Conv1d)
@@ -28,6 +38,40 @@ def lower_linear(lowering: Lowering, index: int, node: Dense | Conv1d, sources: 
     target = lowering.builder.buffer(node.width)
     per_in, per_out = source.width // groups, node.width // groups
     for g in range(groups):
-        layer = choose.conv_layer(node, activation, slice(g * per_out, (g + 1) * per_out))
+        layer = conv_layer(node, activation, slice(g * per_out, (g + 1) * per_out))
         lowering.step(layer, source.rows(g * per_in, per_in), target.rows(g * per_out, per_out))
     lowering.signals.update(dict.fromkeys(covered, target))
+
+
+def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: slice = ALL) -> Layer:
+    """Return the kernel of a dense layer, a convolution or those outputs of it that form one group."""
+    kind, constants = (activation.kind, activation.constants) if activation else ("", (0.0,) * CONSTANTS)
+    taps = node.weight if isinstance(node, Conv1d) else node.weight[:, :, None]
+    weight, bias = taps[outputs], node.bias[outputs]
+    dilation = getattr(node, "dilation", 1)
+    shape = conv.ConvShape(weight.shape[1], weight.shape[0], weight.shape[2], code_of(kind))
+    tile = tile_for("conv", shape, conv_tile(shape))
+    tiled = Layer(
+        conv.conv_kernel(shape, tile),
+        conv.STATE,
+        conv.pack(shape, weight, bias, factor_of(kind), constants),
+        {"dilation": dilation},
+    )
+    sizes = {"taps": shape.taps, "width_in": shape.inputs, "width_out": shape.outputs, "activation": shape.activation}
+    loop = Layer(
+        plain.PLAIN_CONV,
+        plain.CONV_STATE,
+        np.concatenate([constants, bias, weight.ravel()]).astype(np.float32),
+        sizes | {"dilation": dilation},
+    )
+    return proved(tiled, loop, shape.inputs, shape.outputs, (shape.taps - 1) * dilation)
+
+
+def conv_tile(shape: conv.ConvShape) -> conv.Tile:
+    """Return the tile that fits the registers: two vectors by eight outputs if there are 32, else by six or four."""
+    width = lanes()
+    if shape.outputs <= 2:
+        return conv.Tile(width, 4, shape.outputs)
+    if width == 16:
+        return conv.Tile(16, 2 if shape.inputs * shape.taps >= FEW_PRODUCTS else 1, 8 if shape.outputs > 4 else 4)
+    return conv.Tile(width, 2, 6 if width == 8 else 4)

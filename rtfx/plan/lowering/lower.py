@@ -10,7 +10,7 @@ from ...kernels.elementwise import rows_kernel
 from ...kernels.processor import lanes
 from ...model.nodes import Node
 from ...model.spec import ModelSpec
-from ..builder import Builder, Signal
+from ..arena import Builder, Signal
 from ..rewrite import rewrite
 from ..self_check import Layer
 from .fuse import Match, matches

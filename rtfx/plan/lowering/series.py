@@ -13,10 +13,9 @@ from ...kernels.conv import OVERHANG
 from ...kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d
-from ..builder import RING_BYTES
-from ..layout import MAX_BLOCK
+from ..arena import MAX_BLOCK, RING_BYTES
 from ..self_check import BY_LAYER, Layer, agrees
-from ..wisdom import APART, Choice, choice
+from ..tuned import APART, Choice, choice
 from .fuse import Match
 from .layers import Described, described
 

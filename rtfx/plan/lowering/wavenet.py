@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..builder import Signal
+from ..arena import Signal
 from ..self_check import Layer
 from . import series
 from .fuse import Match

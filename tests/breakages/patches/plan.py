@@ -14,7 +14,7 @@ BREAKAGES = [
         "a latency that leaves out one of two conversions",
         "latency = math.ceil(outward_delay + early - 1e-9)",
         "latency = math.ceil(early - 1e-9)",
-        "tests/plan/test_polyphase.py::test_the_latency_is_the_delay_of_an_impulse[44100-linear]",
+        "tests/plan/test_resampling.py::test_the_latency_is_the_delay_of_an_impulse[44100-linear]",
         same_code=True,
     ),
     Breakage(
@@ -45,17 +45,17 @@ BREAKAGES = [
         same_code=True,
     ),
     Breakage(
-        "a net that hears the corners of the pedal's knob",
-        "rounded(builder, cells[0], sample_rate)",
+        "a net that gets the corners of the pedal's knob",
+        "_smoothed(builder, cells[0], sample_rate)",
         "cells[0]",
         "tests/live/test_klon.py::test_a_turn_of_the_gain_makes_no_noise[neural-1e-05]",
         same_code=True,
     ),
     Breakage(
-        "a model that hears the corners of its knobs",
-        "        controls[knob.name] = rounded(builder, controls[knob.name], sample_rate)",
+        "a model that gets the corners of its knobs",
+        "        controls[name] = _smoothed(builder, controls[name], sample_rate)",
         "        pass",
-        "tests/effects/test_knob.py::test_a_turn_of_a_models_knob_makes_no_noise",
+        "tests/effects/test_knob_smoother.py::test_a_turn_of_a_models_knob_makes_no_noise",
         same_code=True,
     ),
 ]

@@ -1,8 +1,8 @@
-"""What was measured on this machine: which of several kernels computes each shape of layer fastest, kept on disk.
+"""Which of several kernels computes each shape of layer fastest: what `rtfx tune` measured on this machine, on disk.
 
-Those that are choices for one shape give the same samples, bit for bit: a tile says how many frames and outputs share
-the registers, not in which order a sum is added; recurrent layers that feed each other are computed by one kernel in
-turns, or one after the other. Without measurements the rules of `choose` and `layers` hold.
+The kernels among which a shape may choose give the same samples, bit for bit: a tile says how many frames and outputs
+share the registers, not in which order a sum is added; recurrent layers that feed each other are computed by one kernel
+in turns, or one after the other. Without measurements the rules in `lowering` hold.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..files import read_file, write_file
 from ..kernels.conv import OVERHANG, Tile
 from ..kernels.jit import cache_folder
 
-IGNORE = "RTFX_DETERMINISTIC"  # environment: set, the rules alone hold; worker processes inherit it
-FILE = "wisdom.json"  # beside the kernels: of this processor and these sources
+IGNORE = "RTFX_DETERMINISTIC"  # environment variable: if set, the rules alone hold; worker processes inherit it
+FILE = "tuned.json"  # beside the kernels: of this processor and these sources
 CANDIDATES = ((1, 8), (1, 16), (1, 4), (2, 4), (2, 6), (2, 8), (4, 2), (4, 4))  # vectors, outputs at a time
 TOGETHER, APART = (1,), (0,)  # layers that feed each other: one kernel, or one each
 
@@ -26,7 +26,7 @@ Choice = tuple[int, ...]
 
 
 class Asked(NamedTuple):
-    """What was chosen for a shape, among what."""
+    """The choice made for a shape, and those among which it was made."""
 
     made: Choice
     among: tuple[Choice, ...]
@@ -38,7 +38,7 @@ _read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
 
 
 def tile_for(kind: str, shape: Any, rule: Tile) -> Tile:
-    """Return the tile for a shape, as `choice`: none reads further past a block's end than buffers reach."""
+    """Return the tile for a shape, as `choice`; no tile reads further past a block's end than buffers reach."""
     widest = max(getattr(shape, "sums", 0), shape.outputs + getattr(shape, "head_rows", 0))
     different = {(rule.vectors, min(rule.group, widest)): rule}  # groups wider than the layer are one and the same
     for vectors, group in CANDIDATES:
@@ -48,7 +48,18 @@ def tile_for(kind: str, shape: Any, rule: Tile) -> Tile:
 
 
 def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> Choice:
-    """Return what to compute a shape by: one on trial, the one measured as best if it is among these, or `rule`."""
+    """Return how to compute a shape: the choice on trial or the one measured as best if it is among these, else `rule`.
+
+    Parameters
+    ----------
+    kind : str
+        Of layer.
+    shape : tuple
+    rule : Choice
+        What is chosen without measurements.
+    others : sequence of Choice
+        The alternatives.
+    """
     key = kind + " " + " ".join(map(str, shape))
     among = tuple(dict.fromkeys([rule, *others]))
     known = (in_force() if _trial is None else _trial).get(key)
@@ -59,7 +70,7 @@ def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> C
 
 
 def in_force() -> dict[str, Choice]:
-    """Return what is chosen by measurement now: nothing where measurements are to be ignored."""
+    """Return the measured choices, none where `IGNORE` is set."""
     return {} if os.environ.get(IGNORE) else measured()
 
 
@@ -93,21 +104,11 @@ def remember(choices: Mapping[str, Choice]) -> None:
 
 
 @contextlib.contextmanager
-def trying(choices: Mapping[str, Choice]) -> Iterator[dict[str, Asked]]:
-    """Choose these inside the block, for other shapes by rule, and yield what was asked for by then."""
-    with _asking(choices) as asked:
-        yield asked
+def trying(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
+    """Choose these inside the block, for other shapes by rule; yield the choices made so far.
 
-
-@contextlib.contextmanager
-def listening() -> Iterator[dict[str, Asked]]:
-    """Yield what is asked for inside the block, chosen as always."""
-    with _asking(_trial) as asked:
-        yield asked
-
-
-@contextlib.contextmanager
-def _asking(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
+    None: chosen as always.
+    """
     global _trial, _asked
     before = _trial, _asked
     _trial, _asked = choices, {}
@@ -115,3 +116,8 @@ def _asking(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
         yield _asked
     finally:
         _trial, _asked = before
+
+
+def listening() -> contextlib.AbstractContextManager[dict[str, Asked]]:
+    """Yield the choices made inside the block, made as always."""
+    return trying(_trial)

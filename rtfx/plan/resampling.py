@@ -1,4 +1,4 @@
-"""The filters of the conversion between a stream's rate and a model's: a windowed sinc, of linear or minimum phase."""
+"""A model at its own rate inside a stream of another: the filters there and back, and the steps around the model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ..kernels import resample
 from ..kernels.resample import Ratio
+from ..model.spec import ModelSpec
+from .arena import Builder, Signal
+from .lowering import lower
 
 PHASES = ("linear", "minimum")
 TAPS = 64  # at the lower of the two rates; a multiple of the vector length
@@ -20,7 +24,10 @@ FLOOR = 1e-7  # of the magnitude whose logarithm gives the minimum phase: below 
 
 @dataclass(frozen=True)
 class Conversion:
-    """There and back: a model of `ratio` times the stream's rate, with filters of one phase."""
+    """There and back: a model of `ratio` times the stream's rate, with filters of one phase.
+
+    The filters are windowed sincs of linear phase, or of minimum phase and the same magnitude.
+    """
 
     ratio: Ratio
     phase: str = "linear"
@@ -66,8 +73,18 @@ def _taps(shrink: float) -> int:
 def design(phases: int, taps: int, shrink: float, phase: str, delay: float | None = None) -> tuple[np.ndarray, float]:
     """Return the polyphase filter, (phases, taps) float64, and its delay: row p is late by ``delay - p / phases``.
 
-    `shrink` is input frames per output frame; the cut-off is half the lower rate. Frames are those of the input. By
-    default `delay` is the shortest there is, and may be up to a frame longer. Row p is stored oldest frame first.
+    Parameters
+    ----------
+    phases : int
+        Outputs between two frames of the input.
+    taps : int
+        Input frames of each.
+    shrink : float
+        Input frames per output frame; the cut-off is half the lower rate.
+    phase : str
+        One of `PHASES`.
+    delay : float, optional
+        Input frames; by default the shortest there is, and up to a frame longer. Row p is stored oldest frame first.
     """
     middle = (taps - 1) / 2
     if phase == "linear":
@@ -115,3 +132,43 @@ def minimum_phase(response: np.ndarray) -> np.ndarray:
     cepstrum[1 : size // 2] *= 2.0
     cepstrum[size // 2 + 1 :] = 0.0
     return np.fft.irfft(np.exp(np.fft.rfft(cepstrum)), size)[: response.size]
+
+
+def at_own_rate(
+    spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal], conversion: Conversion | None
+) -> Signal:
+    """Append a model, between two conversions if it runs at a rate of its own; return its output."""
+    if conversion is None:
+        return lower(spec, builder, audio, controls)
+    domain = builder.at_rate(conversion.ratio)
+    up, down = conversion.ratio
+    fields = {"up": up, "down": down}
+    inward, outward = conversion.filters
+    builder.remember(audio, conversion.inward_taps)
+    converted = _buffer(builder, domain, spec.inputs)
+    for row in range(spec.inputs):
+        _step(builder, resample.INWARD, audio.rows(row, 1), converted.rows(row, 1), inward, fields)
+    held = {}
+    for name, control in controls.items():
+        held[name] = _buffer(builder, domain, 1)
+        builder.step(resample.HELD, control, held[name], dtype=resample.STATE, **fields)
+    builder.domain = domain
+    output = lower(spec, builder, converted, held)
+    builder.domain = 0
+    builder.remember(output, conversion.outward_taps)
+    result = builder.buffer(output.width)
+    for row in range(output.width):
+        _step(builder, resample.OUTWARD, output.rows(row, 1), result.rows(row, 1), outward, fields)
+    return result
+
+
+def _buffer(builder: Builder, domain: int, rows: int) -> Signal:
+    builder.domain = domain
+    signal = builder.buffer(rows)
+    builder.domain = 0
+    return signal
+
+
+def _step(builder: Builder, kernel, source: Signal, target: Signal, table: np.ndarray, fields: dict) -> None:
+    weights = table.astype(np.float32).ravel()
+    builder.step(kernel, source, target, weights=weights, dtype=resample.STATE, taps=table.shape[1], **fields)

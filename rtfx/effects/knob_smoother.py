@@ -1,7 +1,7 @@
-"""Knob: what a net hears of a knob, its glides without corners.
+"""Smooths the value of a knob on its way to a net: a one-pole low-pass after the engine's glide.
 
-The engine turns knobs along straight lines. At their ends a net that hears the knob crackles: a bass note's spectrum
-above 8 kHz rises to 60 dB below its peak. A one-pole takes the corners away: one order of 1/f more.
+The engine turns knobs along straight lines. At their corners a net crackles: a bass note's spectrum above 8 kHz rises
+to 60 dB below its peak. The one-pole rounds the corners, so that their spectrum falls by one order of 1/f more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STATE = state_dtype(("share", np.float64), ("value", np.float64), ("begun", np.i
 
 
 def share(sample_rate: float) -> float:
-    """Return the share of what is new that a frame takes over."""
+    """Return the share of a new value that each frame takes over; `sample_rate` in Hz."""
     return 1.0 / (1.0 + SECONDS * sample_rate)
 
 

@@ -1,8 +1,18 @@
-"""Collects steps, buffers, cells and weights, then carves one arena for them."""
+"""The arena of a plan: one block of memory that holds its records, states and buffers; addresses inside are relative.
+
+::
+
+    RIG | STEP x n | CELL x n | three parameter tables | BUFFER x n, DOMAIN x n | states | audio buffers
+                                                       ^ image: a copy of the rest, taken after the prewarm, restores a
+                                                         rig that produced a non-finite block
+
+`Builder` collects steps, buffers, cells and weights, then lays the arena out. The weights lie in a block of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -12,14 +22,120 @@ from ..kernels.conv import OVERHANG
 from ..kernels.jit import Kernel
 from ..kernels.resample import Ratio
 from ..kernels.state import STATE, VERSION
-from .layout import ALIGNMENT, BUFFER, CELL, DOMAIN, MAX_BLOCK, RIG, STEP, aligned
+from ..model.limits import CHANNELS
 
+ALIGNMENT = 64
+MAX_BLOCK = 512  # frames; longer callbacks are split
+GLIDE_SECONDS = 0.020
+CONTINUES = 1  # flag in the engine's mailbox: the rig begins with the state of the one that plays
+FRESH = 4  # flag in a mailbox: the table in it has not been read
+TABLE_SHIFT = 3  # a mailbox holds the table's index, FRESH, and above them the table's number
+MAX_CHANNELS = CHANNELS
 RING_BYTES = 256 * 1024  # a longer history is kept in a mirrored ring: moving it would cost a burst
+
+RIG = np.dtype(
+    [
+        ("steps", np.int64),  # byte offsets in the arena
+        ("step_count", np.int64),
+        ("buffers", np.int64),
+        ("buffer_count", np.int64),
+        ("domains", np.int64),
+        ("domain_count", np.int64),
+        ("cells", np.int64),
+        ("cell_count", np.int64),
+        ("tables", np.int64),
+        ("mailbox", np.int64),  # parameter table on its way: index, plus FRESH; exchanged by both threads
+        ("held", np.int64),  # table index the audio thread holds
+        ("parameter_buffer", np.int64),
+        ("input_buffer", np.int64),
+        ("output_buffer", np.int64),
+        ("inputs", np.int64),
+        ("outputs", np.int64),
+        ("glide_frames", np.int64),
+        ("tail_frames", np.int64),
+        ("prime_frames", np.int64),  # input that it gets, unheard, before it fades in
+        ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
+        ("layout", np.int64),  # of equal value: the state of one means the same in the other
+        ("weights", np.int64),  # absolute address
+        ("image", np.int64),  # absolute address of the prewarmed copy, or 0
+        ("image_offset", np.int64),
+        ("image_bytes", np.int64),
+        ("loudest_bits", np.int64),  # of a guarded block's samples: from these on, as bits of a float32, it is muted
+        ("faults", np.int64),  # blocks muted so far
+        ("fault_block", np.int64),  # chain index of the last one
+        ("number", np.int64),  # serial number of its publication
+        ("table_number", np.int64),  # of the parameter table taken last
+    ],
+    align=True,
+)
+
+STEP = np.dtype(
+    [
+        ("kernel", np.int64),  # absolute address
+        ("state", np.int64),
+        ("weights", np.int64),  # bytes into the weights block
+        ("source", np.int32),  # buffer, row
+        ("source_row", np.int32),
+        ("target", np.int32),
+        ("target_row", np.int32),
+        ("extra", np.int32, (2,)),  # -1: none
+        ("extra_row", np.int32, (2,)),
+        ("block", np.int32),  # index in the chain
+        ("guarded", np.int32),  # rows of the target to check for non-finite values
+        ("domain", np.int32),  # whose frames it is called for
+        ("spare", np.int32),
+    ],
+    align=True,
+)
+
+BUFFER = np.dtype(
+    [
+        ("cursor", np.int64),  # byte offset of row 0, frame 0 of the current block
+        ("start", np.int64),  # where the cursor begins
+        ("end", np.int64),  # the block must end at or before it, else the rows move back to the start
+        ("stride", np.int64),  # floats between rows
+        ("rows", np.int64),
+        ("history", np.int64),  # floats kept before the cursor
+        ("ring", np.int64),  # frames of a mirrored ring, or 0
+        ("slides", np.int64),  # 1: keeps history
+        ("domain", np.int64),
+    ],
+    align=True,
+)
+
+# A sample rate inside the rig: the stream's is domain 0; one of another rate holds up / down times as many frames.
+DOMAIN = np.dtype(
+    [
+        ("up", np.int64),
+        ("down", np.int64),
+        ("time", np.int64),  # stream frames so far, modulo down
+        ("frames", np.int64),  # of the current block
+    ],
+    align=True,
+)
+
+CELL = np.dtype(
+    [("value", np.float32), ("goal", np.float32), ("step", np.float32), ("left", np.int32)],
+    align=True,
+)
+
+
+def aligned(size: int) -> int:
+    """Round a byte count up to the alignment."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def allocate(size: int) -> np.ndarray:
+    """Return `size` zero bytes on a 64-byte boundary, their pages already touched."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    memory[::4096] = 0
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
 
 
 @dataclass(frozen=True)
 class Signal:
-    """`width` rows of a buffer, from `row` on."""
+    """Rows of a buffer: `width` of them, from `row` on."""
 
     buffer: int
     row: int
@@ -61,9 +177,16 @@ class _Buffer:
 
 @dataclass
 class Builder:
-    """A plan under construction; new steps and buffers belong to chain index `block` and to the rate of `domain`.
+    """A plan under construction. [control thread]
 
-    `alike` are blocks whose ways to be played sound alike: rigs that differ there only fade with equal gain.
+    Attributes
+    ----------
+    block : int
+        The index in the chain to which new steps and buffers belong.
+    domain : int
+        The sample rate of new steps and buffers: 0 the stream's, else one that `at_rate` gave.
+    alike : set of int
+        Blocks that sound alike whichever steps play them: rigs that differ there only fade with equal gain.
     """
 
     steps: list[_Step] = field(default_factory=list)
@@ -85,12 +208,12 @@ class Builder:
         return Signal(len(self.buffers) - 1, 0, rows)
 
     def at_rate(self, ratio: Ratio) -> int:
-        """Return a new domain for a model rate of `ratio` times the stream's."""
+        """Return a new domain of `ratio` times the stream's sample rate."""
         self.domains.append(ratio)
         return len(self.domains) - 1
 
     def remember(self, signal: Signal, frames: int) -> None:
-        """Keep at least `frames` frames of history before every block of the signal's buffer."""
+        """Keep at least `frames` frames before every block of the signal's buffer."""
         buffer = self.buffers[signal.buffer]
         buffer.history = max(buffer.history, frames)
 
@@ -100,13 +223,26 @@ class Builder:
         return Signal(0, len(self.cells) - 1, 1)
 
     def step(self, kernel, source, target, extra=(), weights=None, dtype=STATE, **fields) -> Signal:
-        """Append one call; `fields` set fields of its state. Returns the target."""
+        """Append one call of a kernel and return its target.
+
+        Parameters
+        ----------
+        kernel : Kernel
+        source, target : Signal
+        extra : sequence of Signal
+            Two further inputs at most.
+        weights : float32 array, optional
+        dtype : numpy.dtype
+            Of the kernel's state.
+        **fields
+            Values of fields of that state; the others begin at zero.
+        """
         offset = self._weights_offset(weights) if weights is not None and weights.size else 0
         self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, self.block, fields, self.domain))
         return target
 
     def _weights_offset(self, weights: np.ndarray) -> int:
-        """Return where the weights lie; the same ones, as for the channels of one model, are stored once."""
+        """Return where the weights lie, in bytes; equal ones, as for the channels of one model, are stored once."""
         key = weights.tobytes()
         if key not in self.offsets:
             self.offsets[key] = self.weight_bytes
@@ -148,16 +284,7 @@ class Builder:
         """Have the last step's output checked for non-finite values."""
         self.steps[-1].guarded = True
 
-    def finish(
-        self,
-        source: Signal,
-        target: Signal,
-        sample_rate: float,
-        glide_frames: int,
-        tail_frames: int,
-        graph: int,
-        layout: int,
-    ):
+    def finish(self, source: Signal, target: Signal, glide_frames: int, tail_frames: int):
         """Return (arena, weights): the arena as bytes with every offset in place, the weights as float32."""
         self.buffers[0].rows = max(len(self.cells), 1)
         offsets: dict[str, int] = {}
@@ -189,7 +316,7 @@ class Builder:
         rig["parameter_buffer"], rig["input_buffer"], rig["output_buffer"] = 0, source.buffer, target.buffer
         rig["inputs"], rig["outputs"] = source.width, target.width
         rig["glide_frames"], rig["tail_frames"] = glide_frames, tail_frames
-        rig["graph"], rig["layout"] = graph, layout
+        rig["graph"], rig["layout"] = graph_number(self), layout_number(self)
         rig["image_offset"], rig["image_bytes"] = image, size - image
         rig["fault_block"] = -1
         _view(arena, offsets["buffers"], len(places), BUFFER)[:] = places
@@ -238,12 +365,12 @@ def _write_state(state, step: _Step, places) -> None:
 
 
 def _place(buffer: _Buffer, start: int, ratio: Ratio):
-    """Return the BUFFER record of a buffer laid at byte `start`, and the first byte behind it.
+    """Return the BUFFER record of a buffer that begins at byte `start`, and the first byte behind it.
 
     Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache.
-    Without history the cursor stays. With a short one it slides: each row overwrites the dead past of the next, and
-    once the slack is used up all rows move back in one piece. A long one lives in a ring whose frames are written
-    twice, a ring length apart, so that any window is contiguous and no block pays for a move.
+    Without history the cursor stays. With a short one it slides: each row overwrites the past that the next one no
+    longer needs, and once the slack is used up all rows move back in one piece. A long one lies in a ring whose frames
+    are written twice, a ring length apart, so that any window is contiguous and no block pays for a move.
     """
     history = -(-buffer.history // 16) * 16
     block = ratio.model_frames(MAX_BLOCK) if buffer.domain else MAX_BLOCK
@@ -266,3 +393,37 @@ def _place(buffer: _Buffer, start: int, ratio: Ratio):
 def _odd_lines(floats: int) -> int:
     """Round up to an odd number of 64-byte lines, in floats."""
     return (-(-floats // 16) | 1) * 16
+
+
+def graph_number(builder: Builder) -> int:
+    """Return a number that two rigs share if they differ in weights and parameters only."""
+    places: dict[int, int] = {}  # buffers in the order in which they are met: what is left out does not count
+    facts = [
+        (s.kernel.name, [(places.setdefault(b.buffer, len(places)), b.row) for b in (s.source, s.target, *s.extra)])
+        + (sorted(map(str, s.fields)),)
+        for s in builder.steps
+        if s.block not in builder.alike
+    ]
+    return _number([facts, sorted(builder.alike)])
+
+
+def layout_number(builder: Builder) -> int:
+    """Return a number that two rigs share if the state of one means the same in the other, and lies at its place."""
+    steps = [
+        (s.kernel.name, s.dtype.itemsize, s.source, s.target, s.extra, s.domain, s.block, s.guarded)
+        + tuple(
+            (name, value) for name, value in sorted(s.fields.items()) if np.ndim(value) == 0 or isinstance(value, tuple)
+        )
+        for s in builder.steps
+    ]
+    return _number([steps, builder.buffers, builder.domains, len(builder.cells)])
+
+
+def digest(kernels: Iterable[Kernel]) -> str:
+    """Return eight digits that differ where other kernels are called."""
+    names = "\n".join(sorted(kernel.name for kernel in kernels))
+    return hashlib.sha256(names.encode()).hexdigest()[:8]
+
+
+def _number(facts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:7], "little")
