@@ -71,7 +71,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def cli_page() -> str:
     """Return the page of all commands."""
-    root = click.Context(group, info_name="rtfx", show_default=True)
+    root = click.Context(group, info_name="rtfx", show_default=True, help_option_names=["-h", "--help"])
     parts = [
         MADE,
         "# The command line\n",
