@@ -154,6 +154,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path):
             os.truncate(path, 1000)
 
 
+@pytest.mark.slow
 def test_one_bad_file_does_not_cost_the_others(capsys, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -274,6 +275,7 @@ def test_tags_go_through_pipes(tmp_path):
         assert file.title == "Song"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["-take.wav", "--model.wav", "a.yaml:b.wav", "[*].wav", "random:x.wav", "\udcff.wav"])
 def test_a_recording_of_any_name_is_rendered_and_played(tmp_path, name):
     source = ("--", name) if name.startswith("-") else (name,)

@@ -111,6 +111,7 @@ def test_loudness(folder):
     assert not messages(report, "warning")
 
 
+@pytest.mark.slow
 def test_load_is_judged(folder, monkeypatch):
     path = written(folder, presets("{type: model, file: net.json}", "{type: gain}"))
     monkeypatch.setattr(checks, "HIGH_LOAD", 1e-9)
@@ -138,6 +139,7 @@ def test_kernels_that_are_not_exact(folder, monkeypatch):
     assert "on this processor" in messages(report, "error")[0] and report.verified == 0
 
 
+@pytest.mark.slow
 def test_kernels_that_were_replaced(folder, monkeypatch):
     path = written(folder, presets("{type: model, file: net.json}"))
     monkeypatch.setattr(self_check, "cache_file", lambda kernel: folder / "nothing.bin")
@@ -191,6 +193,7 @@ def test_knobs_and_files_of_one_block_and_of_one_preset_are_all_told(folder):
     assert len(found) == 6
 
 
+@pytest.mark.slow
 def test_presets_go_by_the_numbers_and_names_that_they_have(folder, capsys):
     net = "{type: model, file: net.json}"
     path = written(folder, presets("{type: gian}", net, "{type: model, file: gone.json}", net))

@@ -208,6 +208,7 @@ def test_the_guide_s_set_lists_load(number, tmp_path):
     assert load_set_list(tmp_path / "list.yaml", BLOCKS).presets
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_page_can_be_drawn_anew(tmp_path):
     picture = tmp_path / "page.svg"
     command = [sys.executable, "docs/guide/page.py", picture]
@@ -220,6 +221,7 @@ def test_the_picture_of_the_page_can_be_drawn_anew(tmp_path):
         assert "on null at 48000 Hz" in words and "3 crunch" in words and "> tone" in words
 
 
+@pytest.mark.slow
 def test_the_table_of_sample_rates():
     """A small linear net survives every method; dilation and linear phase better than -40 dB."""
     command = [sys.executable, "docs/measurements/sample_rates.py", "random:tcn?seed=1&layers=2&channels=2"]
@@ -234,6 +236,7 @@ def test_the_table_of_sample_rates():
     assert all(float(cell) < -20.0 for cell in folded[1:])
 
 
+@pytest.mark.slow
 def test_the_conversion_is_quoted_word_for_word(tmp_path):
     page = (ROOT / "docs/how-to/convert.md").read_text(encoding="utf-8")
     exports = ROOT / "tests/model/exports"

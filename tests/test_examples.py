@@ -45,6 +45,7 @@ def test_every_program_is_run():
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", SAYS)
 def test_a_program_runs_and_says_what_it_found(program, tmp_path):
     arguments, expected = SAYS[program]

@@ -13,6 +13,7 @@ from rtfx.verify import verify
 
 from .conftest import SHARED
 from .golden import FILES, PAIRS, ROWS, UNCHECKED, compared, model_of, pair_of
+from .sampled import sampled
 
 PRECISE = 4800  # frames through the float64 evaluator, which is slow
 FILLED = 3000  # frames with all that a net remembers of the sound, not of the silence before it
@@ -41,7 +42,7 @@ def test_every_shared_file_and_reference_has_its_row(shared):
     assert len(FILES) > 100 and len(PAIRS) > 60 and all(row["words"] for row in UNCHECKED)
 
 
-@pytest.mark.parametrize("row", FILES, ids=title)
+@pytest.mark.parametrize("row", sampled(FILES, 8), ids=title)
 def test_a_file_loads_and_is_computed_as_it_says_or_is_refused_by_name(shared, row):
     path, expected = shared / row["model"], row["outcome"]
     if hasattr(errors, expected):

@@ -1,6 +1,7 @@
 """Files are written whole or not at all; links, permissions and whatever is no ordinary file stay what they are."""
 
 import ast
+import contextlib
 import os
 import resource
 import socket
@@ -63,12 +64,15 @@ def own_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(choose, "memory_file", lambda: tmp_path / "devices.json")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk():
-    """Return a function after which no file grows beyond so many bytes, as on a full disk; it ends with the test."""
+    """No file grows, as on a full disk; not longer than the block, or pytest could not write its own log."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @writers
@@ -94,11 +98,10 @@ def test_a_link_to_nothing_leads_to_a_new_file(tmp_path, write, name):
 
 
 @writers
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, write, name, full_disk):
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, write, name):
     path = tmp_path / name
     path.write_bytes(b"old")
-    full_disk(0)
-    with pytest.raises((OSError, RtfxError, AssertionError)):
+    with full_disk(), pytest.raises((OSError, RtfxError, AssertionError)):
         write(path)
         assert name != ".rtfx-render.json"  # a ledger that cannot be written costs a run its past, nothing else
         raise AssertionError

@@ -97,6 +97,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(capsys, folder):
     assert times()["a.wav"] == before["a.wav"] and "finished before" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("often", [False, True])
 def test_a_worker_that_dies_costs_its_own_file_at_most(folder, often):
     """Its end takes the pool with it; the files that were left are rendered one by one."""

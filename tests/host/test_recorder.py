@@ -80,6 +80,7 @@ def audio(path) -> np.ndarray:
     return soundfile.read(path, dtype="float32", always_2d=True)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_a_killed_player_leaves_a_file_that_opens_and_lacks_a_second_at_most(tmp_path, suffix):
     path = tmp_path / f"take.{suffix}"

@@ -19,6 +19,7 @@ from rtfx.kernels.recurrent import (
     pack,
 )
 
+from ..sampled import sampled
 from . import oracle
 from .harness import BLOCKS, noise, run
 
@@ -68,7 +69,9 @@ SIZES += [(hidden, EXPONENTIAL_TABLE) for hidden in (3, 8, 12, 20, 33, 40) if EX
 
 
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
-@pytest.mark.parametrize("hidden, maths", SIZES, ids=[f"{hidden}-{MATHS[maths]}" for hidden, maths in SIZES])
+@pytest.mark.parametrize(
+    "hidden, maths", sampled(SIZES, 5), ids=[f"{hidden}-{MATHS[maths]}" for hidden, maths in SIZES]
+)
 def test_every_size(cell, hidden, maths):
     """Inputs 1 to 3 and outputs 0 to 4 turn with the size: each meets each remainder of the tiles.
 

@@ -169,6 +169,7 @@ EXITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", EXITS)
 def test_the_interpreter_ends_with_a_stream_open(how, tmp_path):
     play = f"rtfx.Rig(['klon.json']).play(device='null', record={str(tmp_path / 'take.wav')!r} if record else None)"
@@ -181,6 +182,7 @@ def test_the_interpreter_ends_with_a_stream_open(how, tmp_path):
     assert soundfile.info(tmp_path / "take.wav").frames > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_process_leaves_the_stream_to_its_parent():
     code = """

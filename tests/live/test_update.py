@@ -31,6 +31,7 @@ def esr(y: np.ndarray, target: np.ndarray) -> float:
     return float(np.sum((y - target) ** 2) / np.sum(target**2))
 
 
+@pytest.mark.slow
 def test_a_stream_is_heard_to_learn(tmp_path):
     time = np.arange(round(SECONDS * RATE)) / RATE
     tones = [np.sin(2 * np.pi * f * time + f) for f in (55.0, 82.3, 123.1, 196.7)]

@@ -4,6 +4,7 @@ import copy
 import json
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from rtfx.model.reference import evaluate
 from rtfx.model.rtfx_json import save
 
 from .nets import small_nets
+
+pytestmark = pytest.mark.slow
 
 FUZZ = settings(
     max_examples=300, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from rtfx.model.load import load
 from .guitar_nets import agam_files, filled, rnn_shapes, smartamppro_files, wavenet_va_files
 from .nets import small_nets
 from .test_fuzz import loads_or_refuses, mutate
+
+pytestmark = pytest.mark.slow
 
 FUZZ = settings(
     max_examples=300, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)

@@ -7,6 +7,7 @@ from rtfx.api import Model
 from rtfx.model.load import load
 from rtfx.model.reference import evaluate
 
+from ..sampled import sampled
 from .nam_files import RATE, by_feature, mixture
 from .nets import write
 
@@ -15,7 +16,7 @@ FLOOR = 3e-6  # -110 dB of the peak
 FLOAT32_FACTOR = 4  # other orders of summation than NumPy's
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sampled(FILES, 6))
 def test_generated_files_compiled(tmp_path, name):
     spec = load(write(tmp_path, FILES[name], "net.nam"))
     for model in [spec, *(size for _, size in spec.sizes[:-1])]:

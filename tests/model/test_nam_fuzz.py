@@ -17,6 +17,7 @@ from .test_nam_refused import legacy
 FILES = by_feature()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_mutated_generated_files(tmp_path, data):

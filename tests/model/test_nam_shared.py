@@ -18,6 +18,7 @@ def loudness_clip(shared):
     return ((triples[:, 2] << 24) | (triples[:, 1] << 16) | (triples[:, 0] << 8)) / 2.0**31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -183,6 +183,7 @@ def test_a_net_that_would_explode_is_tamed_and_says_so(activation, bias):
     assert np.abs(evaluate(inside, 10.0 * x[:, :500])).max() < 1e3
 
 
+@pytest.mark.slow
 def test_any_seed_is_safe_and_as_loud_as_the_others():
     """A thousand, of every activation and init, with and without biases: finite, nine of ten within 12 dB of it."""
     x = np.random.default_rng(8).normal(0, 0.1, (1, 1500))

@@ -18,6 +18,7 @@ from rtfx.model.write.save import FORMATS, convert, possible, save
 
 from ..reference import evaluate_file
 from ..reference_nam import evaluate_nam
+from ..sampled import sampled
 from .guitar_nets import agam_files, smartamppro_files, wavenet_va_files
 from .nam_files import by_feature, mixture
 from .nets import small_nets, write
@@ -70,7 +71,7 @@ def bits(spec):
     return sorted(t.astype(np.float32).tobytes() for node in spec.nodes for t in node.tensors.values())
 
 
-@pytest.mark.parametrize(("name", "data", "sayable"), FILES, ids=[file[0] for file in FILES])
+@pytest.mark.parametrize(("name", "data", "sayable"), sampled(FILES, 4), ids=[file[0] for file in FILES])
 def test_every_family_in_every_format_that_has_words_for_it(tmp_path, name, data, sayable):
     spec = load(write(tmp_path, data, "net.nam" if name.startswith("nam") else "net.json"))
     assert set(possible(spec)) == {"rtfx", *sayable.split()}
@@ -276,6 +277,7 @@ def chains(draw):
     return ModelSpec("rtfx", tuple(nodes), name="chain", sample_rate=48000.0, rate_source="file")
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(chains())
 def test_any_chain_is_rtneural_and_back(tmp_path_factory, spec):

@@ -31,6 +31,7 @@ def teacher(knobs: tuple[Knob, ...] = (), features: int = 48, **about) -> ModelS
     return ModelSpec("rtfx", tuple(nodes), "big", RATE, "file", knobs, "amp", metadata={"by": "me"}, **about)
 
 
+@pytest.mark.slow
 def test_a_twin_is_near_and_cheaper():
     spec = teacher(features=256, input_db=-3.0, level_db=2.0)
     learner = make("gru8", 1, seed=1)
@@ -63,6 +64,7 @@ def test_how_late_a_teacher_is(frames, more):
     assert frames <= lateness(late(frames, spec)) <= frames + 3
 
 
+@pytest.mark.slow
 def test_a_late_teacher_is_brought_forward():
     """Nets that cannot wait for a teacher 28 to 48 frames late ended at 80 to 100 % of error, as if all were well."""
     spec = teacher(features=64)
@@ -76,6 +78,7 @@ def test_a_late_teacher_is_brought_forward():
     assert judge(tardy, small).esr == pytest.approx(judge(spec, small).esr, rel=0.01) and judge(tardy, small).esr < 0.2
 
 
+@pytest.mark.slow
 def test_the_teacher_is_heard_at_all_places_of_its_knobs():
     knobs = (Knob("bite"), Knob("mud", -1.0, 2.0, 0.0))
     spec = teacher(knobs, input_db=6.0)

@@ -27,6 +27,7 @@ def trained(data):
     return net, *fit(net, data, PLAN)
 
 
+@pytest.mark.slow
 def test_a_pedal_is_learnt(trained, data):
     net, done, why = trained
     assert why == "finished" and len(done.reports) == PLAN.rounds
@@ -37,6 +38,7 @@ def test_a_pedal_is_learnt(trained, data):
     assert done.reports[-1].rate < 0.05 * done.reports[0].rate
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(trained, data):
     net, done, _ = trained
     first = make("lstm8", 1, seed=4)

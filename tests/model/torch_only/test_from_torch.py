@@ -71,6 +71,7 @@ def traced(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "example", "frames"),
     [

@@ -1,5 +1,6 @@
 """``rtfx train --from``: a model that was trained before learns on, and stays what its players know."""
 
+import pytest
 import soundfile
 
 from rtfx.model.load import load
@@ -8,6 +9,8 @@ from rtfx.model.write.save import save
 from rtfx.train.untrained import untrained
 from tests.cli.command import rtfx
 from tests.train.pedal import RATE, pedal, playing
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_file_learns_on_and_is_written_as_what_it_was(tmp_path, capsys):

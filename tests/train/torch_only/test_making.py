@@ -1,9 +1,13 @@
 """The script of the shelf whose net is a convolution net: its training in small."""
 
+import pytest
+
 from rtfx.model.nodes import Conv1d
 from rtfx.train.fit import Plan
 
 from ...test_making import music, plays_what_learnt, scripts  # noqa: F401 - the first and the last are fixtures
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_reduced_run_learns_its_circuit(scripts, music, tmp_path):  # noqa: F811
