@@ -1,11 +1,11 @@
-"""What a file was when it was read: its digest, and whether the same can be read again."""
+"""Which file a block plays, and its digest: other content is another digest, another name is none."""
 
 import hashlib
 
 import pytest
 
 from rtfx.errors import RtfxError
-from rtfx.loading.files import ReadFile, digest, identity, path_of
+from rtfx.loading.files import digest, identity, path_of
 from rtfx.rig.blocks import BlockSpec
 from tests.engine.rigs import gru
 
@@ -26,19 +26,6 @@ def test_a_folder_is_all_its_files(tmp_path):
     before = digest(str(tmp_path))
     (tmp_path / "within" / "weights").write_bytes(b"1")
     assert len({before, digest(str(tmp_path)), ""}) == 3
-
-
-def test_what_can_be_read_again(tmp_path):
-    file = tmp_path / "amp.json"
-    file.write_text("{}")
-    was = ReadFile(str(file), digest(str(file)))
-    assert was.kept
-    file.write_text("[]")
-    assert not was.kept
-    file.unlink()
-    assert not was.kept
-    assert ReadFile("random:tcn?seed=1", "").kept, "its words are all there is"
-    assert not ReadFile("", "").kept, "a model in memory is nowhere else"
 
 
 def test_whose_file_a_block_has(tmp_path):
