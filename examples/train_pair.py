@@ -27,4 +27,4 @@ else:  # nothing named: twenty seconds of plucked notes through a soft clipper, 
 
 material = read_material([Recording(dry, wet)], print)
 trained = train(material, Goal(out, "gru8"), plan, after=lambda report: print(f"ESR {100 * report.esr:.2f} %"))
-print(f"{out}: ESR {100 * trained.esr:.2f} % on what was held back; hear it: rtfx play {out}")
+print(f"{out}: ESR {100 * trained.esr:.2f} % on the part held back; hear it: rtfx play {out}")

@@ -23,7 +23,7 @@ SAYS = {
         ("crunch.yaml", "null"),
         r"preset 1: glass\n  scene solo: .*preset 2: edge\n.*preset 3: crunch",
     ),
-    "train_pair.py": ((), r"(ESR \d+.\d+ %\n){2}.*my.json: ESR \d+.\d+ % on what was held back"),
+    "train_pair.py": ((), r"(ESR \d+.\d+ %\n){2}.*my.json: ESR \d+.\d+ % on the part held back"),
     "hear_training.py": (("null",), r"\d\d+ steps, weights off by 0\.0"),
     "chain.py": ((), r"peak -?\d+.\d dBFS, 48000 frames\n"),
     "random_net.py": (("2",), r"seed=0.* Hz\n.*seed=1.* Hz\nthe brightest: rtfx play 'random:tcn"),

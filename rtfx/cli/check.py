@@ -102,4 +102,4 @@ def _print_table(report: Report) -> None:
             Text.assemble((f"{finding.severity}: ", STYLES[finding.severity]), finding.message), soft_wrap=True
         )
     if not report.errors:
-        status("nothing that would keep it from playing")
+        status("found nothing that would keep it from playing")

@@ -127,7 +127,7 @@ def _print_blocks(as_json: bool) -> None:
         if block.file == "model":
             words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
             say(f"  level: {words}, or a player that rtfx info MODEL names")
-            say("  inputs: channels or knobs, whatever the file of a model with several inputs says")
+            say("  inputs: channels or knobs: what further inputs of a model are, whatever its file says")
         for parameter in block.parameters:
             say(f"  {_line(parameter)}")
     _print_random(as_json)

@@ -75,7 +75,7 @@ def _difference(ms: float | None) -> str:
     if abs(ms) < 0.5:
         return f"difference: {ms:+.2f} ms: the driver reports what is heard"
     if ms > 0.0:
-        return f"difference: {ms:+.2f} ms, of which the driver does not know: converters, USB"
+        return f"difference: {ms:+.2f} ms, which the driver does not report: converters, USB"
     return f"difference: {ms:+.2f} ms: the driver reports more than there is"
 
 
@@ -125,7 +125,7 @@ def _why(stats: Stats, lower: bool) -> str:
 
 def _lower(stats: Stats) -> str:
     if (stats.latency_model_ms or 0.0) > (stats.latency_block_ms or 0.0):
-        return "most of it is the model's own, made for another sample rate: -r with that rate does without it"
+        return "most of it is the model's own, made for another sample rate: -r with that rate avoids it"
     if "PipeWire" in stats.route or stats.route == "JACK":
         return "-b 64 asks for a shorter block, for all programs that play"
-    return "-b 64 or --latency low asks for less; JACK or PipeWire with pipewire-jack may get there"
+    return "-b 64 or --latency low asks for less; JACK, or PipeWire with pipewire-jack, allow less"

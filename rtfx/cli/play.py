@@ -71,7 +71,7 @@ def command(
     what, flags = _with_ir(what, ir, flags)
     if what is None and not flags.model:
         what = DEFAULT
-        status(f"nothing named: playing {DEFAULT}")
+        status(f"no model named: playing {DEFAULT}")
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     lacking: list[str] = []  # of what every stream has recorded: a device that comes back begins a new one

@@ -93,7 +93,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
         raise UsageError(f"{out} exists: overwrite it with -y, go on with --resume, or name another file")
     material = _taught(teacher, dry, goal.seed) if teacher else read_material(recordings, status)
     if flags["check"]:
-        status("these recordings can be learnt from")
+        status("these recordings are fit to learn from")
         return 0
     plan = Plan(flags["minutes"], flags["rounds"], until=flags["until"], seed=flags["seed"], rate=flags["rate"])
     with shown(goal.arch, flags["as_json"]) as (after, tick):
@@ -109,7 +109,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
 
         judged = judge(teacher, done.spec)
         if judged.esr >= POOR > done.esr:
-            status(f"{out} {poor(judged.esr)} on the riff, which it has not heard: name other audio with --input")
+            status(f"{out} {poor(judged.esr)} on the riff, which is new to it: name other audio with --input")
     if flags["as_json"]:
         facts = {
             "files": files,
@@ -122,10 +122,10 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
             facts |= {"teacher": flags["distil"], "held_out": {**dataclasses.asdict(judged), "cheaper": judged.cheaper}}
         json_line({"file": str(out), "arch": goal.arch, "seed": goal.seed, **facts})
     else:
-        say(f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on what was held back; {', '.join(files)} written")
+        say(f"{out}: {goal.arch}, ESR {100.0 * done.esr:.3f} % on the part held back; {', '.join(files)} written")
         if judged:
             say(
-                f"beside {flags['distil']}: ESR {100.0 * judged.esr:.3f} % on the riff, which it has not heard; "
+                f"beside {flags['distil']}: ESR {100.0 * judged.esr:.3f} % on the riff, which is new to it; "
                 f"{judged.twin_ns:.1f} ns a sample, {judged.cheaper:.1f} times cheaper than {judged.teacher_ns:.1f} ns"
             )
     return 0
@@ -149,7 +149,7 @@ def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
     rate = teacher.sample_rate or DEFAULT_RATE
     status(f"{teacher.name} plays {'them' if dry else 'exercises'} for its twin")
     if late := lateness(teacher):
-        status(f"{teacher.name} is {late} frames late ({1000.0 * late / rate:.2f} ms): its twin will not be")
+        status(f"{teacher.name} is {late} frames late ({1000.0 * late / rate:.2f} ms): its twin is not late")
     takes = lessons(teacher, [heard(path, rate) for path in dry], seed=seed)
     return Material(tuple(takes), int(rate), tuple(knob.name for knob in knobs_of(teacher)))
 

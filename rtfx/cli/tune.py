@@ -94,7 +94,7 @@ def _writable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DeviceError(f"cannot keep what was measured: {error}; set RTFX_CACHE_DIR to a writable folder") from error
+        raise DeviceError(f"cannot keep the measurements: {error}; set RTFX_CACHE_DIR to a writable folder") from error
 
 
 def _report(name: str, line: str) -> None:

@@ -115,7 +115,7 @@ def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
     code, _, notes = rtfx(capsys, "train", *flags)
     assert code == 1 and "silent.wav is silent" in notes
     code, _, notes = rtfx(capsys, "train", *audio_flags(recorded), "--out", tmp_path / "my.json", "--check")
-    assert code == 0 and "can be learnt from" in notes and not (tmp_path / "my.json").exists()
+    assert code == 0 and "are fit to learn from" in notes and not (tmp_path / "my.json").exists()
 
 
 def hears(player, words, times=1):
@@ -205,7 +205,7 @@ def test_of_a_late_model_the_twin_is_not_late_and_that_is_said(tmp_path, capsys)
     teacher, out = late_teacher(tmp_path / "tardy.json", 36), tmp_path / "small.json"
     flags = ("--distil", teacher, "--input", tmp_path / "dry.wav", *QUICK, "--out", out)
     code, text, notes = rtfx(capsys, "train", *flags)
-    assert code == 0 and "tardy is 36 frames late (0.75 ms): its twin will not be" in notes
+    assert code == 0 and "tardy is 36 frames late (0.75 ms): its twin is not late" in notes
     assert "silence" not in notes
     x = playing(1.0, 8)
     assert esr(package.load(out)(x, RATE, bare=True)[4800:], 0.5 * x[4800:]) < 0.1
