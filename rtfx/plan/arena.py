@@ -165,6 +165,7 @@ class _Step:
     block: int
     fields: dict
     domain: int
+    node: str
     guarded: bool = False
 
 
@@ -185,6 +186,8 @@ class Builder:
         The index in the chain to which new steps and buffers belong.
     domain : int
         The sample rate of new steps and buffers: 0 the stream's, else one that `at_rate` gave.
+    node : str
+        The kind of node that new steps compute, "" outside models.
     alike : set of int
         Blocks that sound alike whichever steps play them: rigs that differ there only fade with equal gain.
     """
@@ -199,6 +202,7 @@ class Builder:
     domains: list[Ratio] = field(default_factory=lambda: [Ratio(1, 1)])
     block: int = -1
     domain: int = 0
+    node: str = ""
     alike: set[int] = field(default_factory=set)
 
     def buffer(self, rows: int) -> Signal:
@@ -238,7 +242,8 @@ class Builder:
             Values of fields of that state; the others begin at zero.
         """
         offset = self._weights_offset(weights) if weights is not None and weights.size else 0
-        self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, self.block, fields, self.domain))
+        owner = (self.block, fields, self.domain, self.node)
+        self.steps.append(_Step(kernel, dtype, source, target, tuple(extra), offset, *owner))
         return target
 
     def _weights_offset(self, weights: np.ndarray) -> int:

@@ -22,6 +22,7 @@ from .block import ReadyBlock
 from .lowering.linear import conv_layer
 from .resampling import at_own_rate
 from .self_check import promised
+from .show import tell
 
 LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyond, it has run away, as at infinity
 
@@ -44,8 +45,9 @@ class Plan:
     """A compiled rig: the arena's image with every address relative, the weights apart.
 
     `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
-    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called,
-    `replaced` what is to be said of each kernel that is wrong on this processor, and that another one plays for.
+    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called, `nodes`
+    the kind of node that each of them computes ("": none), `replaced` a line about each kernel that is wrong on this
+    processor and that another one replaces.
     """
 
     arena: np.ndarray
@@ -57,6 +59,7 @@ class Plan:
     latency_frames: int
     tail_frames: int
     calls: tuple[Kernel, ...]
+    nodes: tuple[str, ...]
     replaced: tuple[str, ...] = ()
 
     @property
@@ -101,10 +104,22 @@ def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 
         broken = promises.broken()
     glide = round(GLIDE_SECONDS * sample_rate)
     arena, weights = builder.finish(source, signal, glide, tail)
-    replaced = tuple(broken.values())
-    plan = Plan(arena, weights, tuple(blocks), sample_rate, channels, signal.width, latency, tail, calls, replaced)
+    plan = Plan(
+        arena,
+        weights,
+        tuple(blocks),
+        sample_rate,
+        channels,
+        signal.width,
+        latency,
+        tail,
+        calls,
+        nodes=tuple(step.node for step in builder.steps),
+        replaced=tuple(broken.values()),
+    )
     loudest = np.float32(np.inf if plan.bare else LOUDEST_OUTPUT)
     arena[: RIG.itemsize].view(RIG)[0]["loudest_bits"] = loudest.view(np.int32)
+    tell(plan)
     return plan
 
 

@@ -1,14 +1,22 @@
-"""Shows a plan: the steps that the audio thread runs for each block of a chain, and the buffers between them."""
+"""Shows a plan as text: the steps that the audio thread runs for each block of a chain."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels.jit import REGISTRY
+from ..kernels.state import STATE
 from .arena import BUFFER, RIG, STEP
-from .chain import Plan
+
+if TYPE_CHECKING:
+    from ..kernels.jit import Kernel
+    from .chain import Plan
+
+DEBUG = "RTFX_DEBUG"  # environment variable: 1 prints the steps of every plan, 2 also what was compiled or loaded
+_told: set[str] = set()  # kernels of which that has been printed
 
 
 def step_records(plan: Plan) -> np.ndarray:
@@ -21,53 +29,74 @@ def step_records(plan: Plan) -> np.ndarray:
 def steps_of(plan: Plan) -> list[dict[str, Any]]:
     """Return a dictionary a step, in the order in which they run.
 
-    Keys: `block` (its id in the chain, "" for what belongs to none), `kernel` (its name), `source`, `target` and
-    `extra` (buffer and row, as ``"3.0"``), `domain` (0: it runs at the stream's rate, else at a model's own), `weights`
-    (where its weights begin, bytes).
+    Keys: `block` (its id in the chain, "" for what belongs to none), `node` (the kind of node that it computes, ""
+    outside models), `kernel` (its name), `shape` (the numbers that it was compiled for, its tile among them), `inputs`
+    and `outputs` (rows), `history` (frames of the past that its input buffer keeps), `bytes` (of its state), `weights`
+    (where its weights begin, in bytes), `source`, `target` and `extra` (buffer and row, as ``"3.0"``), `domain` (0: it
+    runs at the stream's rate, else at a model's own).
     """
+    record = plan.arena[: RIG.itemsize].view(RIG)[0]
+    buffers = plan.arena[record["buffers"] :][: record["buffer_count"] * BUFFER.itemsize].view(BUFFER)
+    records = step_records(plan)
+    ends = [*records["state"][1:], int(buffers["start"][0] - 4 * buffers["history"][0])]
     found = []
-    for step in step_records(plan):
-        kernel = REGISTRY.get(int(step["kernel"]))
-        index = int(step["block"])
+    for step, kernel, node, end in zip(records, plan.calls, plan.nodes, ends, strict=True):
+        index, first = int(step["block"]), int(step["state"])
+        state = plan.arena[first : first + STATE.itemsize].view(STATE)[0]
         extra = [f"{b}.{row}" for b, row in zip(step["extra"], step["extra_row"], strict=True) if b >= 0]
         found.append(
             {
                 "block": plan.blocks[index].source.id if 0 <= index < len(plan.blocks) else "",
-                "kernel": _name(kernel.name) if kernel else "unknown",
+                "node": node,
+                "kernel": _name(kernel),
+                "shape": kernel.shape,
+                "inputs": int(state["inputs"]),
+                "outputs": int(state["outputs"]),
+                "history": int(buffers["history"][step["source"]]),
+                "bytes": int(end) - first,
+                "weights": int(step["weights"]),
                 "source": f"{step['source']}.{step['source_row']}",
                 "target": f"{step['target']}.{step['target_row']}",
                 "extra": extra,
                 "domain": int(step["domain"]),
-                "weights": int(step["weights"]),
             }
         )
     return found
 
 
-def _name(kernel: str) -> str:
-    """Return the last part of a kernel's name that says something."""
-    *rest, last = kernel.split(".")
+def _name(kernel: Kernel) -> str:
+    """Return the last part of a kernel's name that says something, without its shape."""
+    suffix = "".join(f"_{name}{value}" for name, value in kernel.shape.items())
+    *rest, last = kernel.name.removesuffix(suffix).split(".")
     return rest[-1] if last == "process" and rest else last
 
 
-def buffers_of(plan: Plan) -> list[dict[str, int]]:
-    """Return a dictionary a buffer: its number, `rows`, and the frames of `history` that it keeps."""
-    record = plan.arena[: RIG.itemsize].view(RIG)[0]
-    buffers = plan.arena[record["buffers"] :][: record["buffer_count"] * BUFFER.itemsize].view(BUFFER)
-    return [
-        {"buffer": number, "rows": int(buffer["rows"]), "history": int(buffer["history"])}
-        for number, buffer in enumerate(buffers)
-    ]
-
-
 def shown(plan: Plan) -> str:
-    """Return steps and buffers as text, a line each, with the bytes of the whole."""
-    lines = [f"plan: {plan.arena.size} bytes, weights {plan.weights.nbytes} bytes, at {plan.sample_rate:g} Hz"]
+    """Return a plan as text: its bytes, then a line a step."""
+    lines = [
+        f"plan: {plan.arena.size} bytes, weights {plan.weights.nbytes} bytes, at {plan.sample_rate:g} Hz",
+        "step  block         node        kernel              rows        history    bytes  buffers and shape",
+    ]
     for number, step in enumerate(steps_of(plan)):
         extra = f" with {', '.join(step['extra'])}" if step["extra"] else ""
         rate = f", rate {step['domain']}" if step["domain"] else ""
-        way = f"{step['source']} -> {step['target']}{extra}{rate}"
-        lines.append(f"{number:4}  {step['block']:<12}  {step['kernel']:<44}  {way}")
-    lines.append("buffers (number: rows, frames of history):")
-    lines += [f"{each['buffer']:4}: {each['rows']}, {each['history']}" for each in buffers_of(plan)]
+        shape = "".join(f", {name} {value}" for name, value in step["shape"].items())
+        rows = f"{step['inputs']} > {step['outputs']}"
+        lines.append(
+            f"{number:4}  {step['block']:<12}  {step['node']:<10}  {step['kernel']:<18}  {rows:<9}  "
+            f"{step['history']:8}  {step['bytes']:7}  {step['source']} > {step['target']}{extra}{rate}{shape}"
+        )
     return "\n".join(lines)
+
+
+def tell(plan: Plan) -> None:
+    """Print a new plan on standard error if the user has set `DEBUG`. [control thread]"""
+    level = os.environ.get(DEBUG, "")
+    if level not in ("1", "2"):
+        return
+    print(shown(plan), file=sys.stderr)
+    for kernel in plan.kernels if level == "2" else ():
+        if kernel.name not in _told:
+            _told.add(kernel.name)
+            done = "loaded" if kernel.from_cache else "compiled"
+            print(f"{kernel.name}: {done} in {1000.0 * kernel.compile_seconds:.1f} ms", file=sys.stderr)

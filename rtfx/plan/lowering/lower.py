@@ -87,6 +87,7 @@ class Lowering:
         for index, node in enumerate(self.nodes):
             if index in self.signals or index in self.absorbed:
                 continue
+            self.builder.node = type(node).__name__
             if index in self.layers:
                 lower_layers(self, index)
                 continue
@@ -96,6 +97,7 @@ class Lowering:
             signal = LOWER[type(node)](self, index, node, sources)
             if signal is not None:
                 self.signals[index] = signal
+        self.builder.node = ""
         return self.signals[len(self.nodes) - 1]
 
     def following(self, index: int, kind: type[Node]) -> int | None:
