@@ -111,6 +111,24 @@ def test_everything_that_rtfx_exports_is_in_the_reference():
             assert not inspect.isclass(each) or not [n for n in own if f"### {n}\n" not in text]
 
 
+@pytest.mark.parametrize(
+    "verb, arguments",
+    [
+        ("play", ("klon.json", "--device", "null", "--seconds", "0.1")),
+        ("info", ("klon.json",)),
+        ("verify", ("klon.json",)),
+        ("convert", ("stack.json", "{}/stack.nam")),
+        ("check", ("{}/list.yaml",)),
+    ],
+)
+def test_every_key_of_the_json_output_is_in_the_reference(verb, arguments, tmp_path):
+    (tmp_path / "list.yaml").write_text("version: 1\npresets: [{name: one, chain: [gate, amp.json]}]\n")
+    done = process(verb, *(word.format(tmp_path) for word in arguments), "--json")
+    keys = {key for line in done.stdout.splitlines() for key in json.loads(line)}
+    named = set(re.findall(r"`([a-z_0-9]+)`", section("json.md", f"## rtfx {verb}")))
+    assert keys and keys <= named
+
+
 def test_every_environment_variable_of_ours_is_in_the_reference():
     page = (REFERENCE / "environment.md").read_text(encoding="utf-8")
     read = {name for path in (ROOT / "rtfx").rglob("*.py") for name in OUR_VARIABLE.findall(path.read_text("utf-8"))}
