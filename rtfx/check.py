@@ -25,8 +25,8 @@ from .host.null import BLOCK_FRAMES
 from .loading.load import Loader
 from .loading.loaded_preset import LoadedPreset
 from .loading.loudness import guitars, mean_loudness
-from .plan.resolve import DEFAULT_RATE, Models, Options, common_rate, mistakes, models_of
-from .rig.parameters import channels_of, channels_text
+from .plan.resolve import DEFAULT_RATE, Models, common_rate, mistakes, models_of
+from .rig.parameters import Options, channels_text
 from .rig.set_list import Preset, SetList, read_in_spite
 from .units import db_from_gain
 from .verify import verify
@@ -196,7 +196,7 @@ def _devices(set_list: SetList) -> Iterator[Finding]:
             try:
                 device = find(name if isinstance(name, int) else str(name), side, devices())
                 key = "in_channel" if side == "input" else "out_channels"
-                channels = channels_of(set_list.device.get(key, 1)) or (1,)
+                channels = set_list.device.get(key, (1,))
                 there = getattr(device, f"{side}_channels")
                 if max(channels) > there:
                     text = f"{key} is {channels_text(channels)}, but {device.name} has {there} {side}s"

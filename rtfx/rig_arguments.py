@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotAModelFile, PresetError, UsageError, quoted, same_name
+from .rig.parameters import Options
 
 if TYPE_CHECKING:
     from .api import Rig
@@ -19,40 +20,31 @@ SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECAS
 
 @dataclass(frozen=True)
 class RigFlags:
-    """What the shared flags say; gains in dB, rates in Hz."""
+    """What the shared flags say: which rig, and how it is played.
 
-    model: tuple[str, ...]
-    cab: str | None
-    parameters: tuple[str, ...]
-    in_gain: float | None
-    out_gain: float | None
-    bare: bool
-    cold: bool
-    model_rate: float | None
-    rate_method: str
-    level: str | None
-    resample_phase: str
-    no_normalise: bool
-    inputs: str | None
-    interface_dbu: float | None
+    Parameters
+    ----------
+    model : tuple of str
+        Each is a preset.
+    options : Options
+        Its cabinet is the one for every preset.
+    values : tuple of (str, float or str)
+        Address and value of each parameter that was named.
+    in_gain, out_gain : float, optional
+        dB; None: the set list's.
+    model_rate : float, optional
+        Hz; the rate that a single model was made for.
+    inputs : str, optional
+        What the inputs of models are: as for `Rig`.
+    """
 
-    @property
-    def named_level(self) -> str | None:
-        """The level that was asked for, None for the preset's."""
-        if self.no_normalise and self.level not in (None, "none"):
-            raise UsageError(f"--no-normalise and --level {self.level} were given, expected one of them")
-        return "none" if self.no_normalise else self.level
-
-    @property
-    def models(self) -> dict[str, Any]:
-        """How models are played, as keyword arguments of `Rig`'s methods."""
-        return {
-            "bare": self.bare,
-            "level": self.named_level,
-            "rate_method": self.rate_method,
-            "resample_phase": self.resample_phase,
-            "interface_dbu": self.interface_dbu,
-        }
+    model: tuple[str, ...] = ()
+    options: Options = Options()
+    values: tuple[tuple[str, Any], ...] = ()
+    in_gain: float | None = None
+    out_gain: float | None = None
+    model_rate: float | None = None
+    inputs: str | None = None
 
 
 def build(what: str | None, flags: RigFlags) -> Rig:
@@ -74,12 +66,12 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if what is not None and flags.model:
         raise UsageError(f"{quoted(what)} and --model {quoted(flags.model[0])} were given, expected one of them")
     names = flags.model if what is None else (what,)
-    if not names and flags.cab in (None, "none"):
+    if not names and flags.options.cab in (None, "none"):
         raise UsageError("nothing to play through: name a model or a set list, such as --model klon.json")
     from .api import Rig
 
     if not names:
-        return Rig([], cab=flags.cab)
+        return Rig([], cab=flags.options.cab)
     set_list = SET_LIST.match(names[0])
     path = set_list["path"] if set_list else _bare_set_list(names[0])
 
@@ -93,7 +85,7 @@ def build(what: str | None, flags: RigFlags) -> Rig:
         presets = [replace(one.preset, name=title) for one, title in zip(rigs, titles, strict=True)]
         rig = rigs[0]
         rig.set_list = replace(rig.set_list, presets=tuple(presets))
-    rig.cab = flags.cab
+    rig.options = flags.options
     return rig
 
 

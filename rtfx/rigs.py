@@ -6,9 +6,10 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +18,7 @@ from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
 from .errors import UsageError
 from .find import find_preset
-from .host.render import Rendered, at_rate, render_file
-from .live.held_models import Owned
+from .host.render import Rendered, at_rate, planar, render_file
 from .live.interrupt import end_when_interrupted
 from .live.open import open_stream
 from .live.settings import StreamSettings
@@ -27,12 +27,39 @@ from .loading.load import chain
 from .model.spec import ModelSpec
 from .notebook.html import rig_table
 from .plan.chain import Plan, plan_chain
-from .plan.resolve import Models, Options, common_rate, models_of
-from .rig.blocks import blocks_of
+from .plan.resolve import Models, common_rate, models_of
+from .rig.blocks import BlockSpec, HasKnobs, blocks_of
+from .rig.parameters import Options
 from .rig.set_list import Preset, SetList, load_set_list
-from .rig_calls import Calls
 
 _rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
+
+
+class Asked(NamedTuple):
+    """What a call is compiled for: the rig's rate in Hz, input channels, and how it is played."""
+
+    rate: float
+    channels: int
+    options: Options
+
+
+class Calling(NamedTuple):
+    """What one call has left for the next one.
+
+    Parameters
+    ----------
+    offline : Offline or None
+        The compiled rig with its state; None if the next call begins anew.
+    chain : list
+        File, weights and values of each block that it was prewarmed with.
+    weights : list
+        Of each block now: what models have learned.
+    """
+
+    offline: Offline | None = None
+    asked: Asked = Asked(0.0, 0, Options())
+    chain: list[tuple[Any, ...]] = []
+    weights: list[Any] = []
 
 
 class Rig:
@@ -62,10 +89,11 @@ class Rig:
         items = list(chain)
         self._models = Models(inputs)
         self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
-        self._owned = Owned(self.presets[0].chain, items)
+        pairs = zip(self.presets[0].chain, items, strict=True)
+        self._held = {block.id: item for block, item in pairs if isinstance(item, HasKnobs)}
         self.index = 0
-        self.asked = False  # for this preset, by name or number
-        self.cab = cab
+        self.asked = False  # whether this preset was named
+        self.options = Options(cab=cab)
         self.notes: list[str] = []
         self.digest = ""  # of the last plan: which kernels it calls
         self.replaced: tuple[str, ...] = ()  # of the last plan: what is to be said of kernels that are wrong here
@@ -75,11 +103,11 @@ class Rig:
         """Set up what no copy shares: the state between calls."""
         self._turn = threading.RLock()
         _rigs.add(self)
-        self._calls = Calls(self._current, self.plan, self._limits, self._turn)
+        self._calling = Calling()
         self._rendering: Offline | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_turn", "_calls", "_rendering")}
+        return {name: value for name, value in vars(self).items() if name not in ("_turn", "_calling", "_rendering")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -101,7 +129,7 @@ class Rig:
         """
         rig = cls(inputs=inputs)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
-        rig._owned = Owned()
+        rig._held = {}
         rig.index, rig.asked = rig.set_list.index(preset), preset is not None
         return rig
 
@@ -127,35 +155,22 @@ class Rig:
         return models_of(self.presets, self._models)
 
     def plan(
-        self,
-        sample_rate: float,
-        channels: int = 1,
-        *,
-        bare: bool = False,
-        level: str | None = None,
-        rate_method: str = "auto",
-        resample_phase: str = "linear",
-        interface_dbu: float | None = None,
-        values: Mapping[str, float] | None = None,
+        self, sample_rate: float, channels: int = 1, *, values: Mapping[str, Any] | None = None, **how: Any
     ) -> Plan:
         """Return the current preset compiled for a rate in Hz and a number of input channels.
 
         Parameters
         ----------
-        level : str, optional
-            The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
-        rate_method : str
-            How a model runs whose rate is not the rig's: one of `plan.rates.METHODS`.
-        resample_phase : str
-            Of the filters where it is resampled: one of `plan.resampling.PHASES`.
-        interface_dbu : float, optional
-            The level in dBu that the recording's interface turned into full scale, for models that state theirs.
         values : mapping, optional
             Parameter values by address.
+        **how
+            Options in place of the rig's own: ``bare``, ``level`` and so on, see `rig.parameters.Options`.
         """
-        options = Options(bare, self.cab, level, rate_method, interface_dbu, resample_phase)
+        return self._plan(sample_rate, channels, self.options.but(**how), values or {})
+
+    def _plan(self, sample_rate: float, channels: int, options: Options, values: Mapping[str, Any]) -> Plan:
         with self._turn:
-            blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values or {})
+            blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values)
             turned = [block for block in blocks if not block.effect.idle(block.values)]
             plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
@@ -164,8 +179,17 @@ class Rig:
         return plan
 
     def _current(self) -> Preset:
-        """Return the preset with the models that the caller holds as they are now."""
-        return self._owned.current(self.preset)
+        """Return the preset with the weights and knobs of the models that the caller holds, as they are now."""
+        if not self._held:
+            return self.preset
+        return replace(self.preset, chain=tuple(self._as_held(block) for block in self.preset.chain))
+
+    def _as_held(self, block: BlockSpec) -> BlockSpec:
+        model = self._held.get(block.id)
+        if model is None:
+            return block
+        weights = None if model.spec is block.file else model.spec
+        return replace(block, weights=weights, values={**block.values, **model.knobs})
 
     def __call__(
         self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
@@ -179,15 +203,53 @@ class Rig:
         UsageError
             ``reset=False`` at another rate than the rig's.
         """
-        return self._calls(x, sample_rate, self.sample_rate or sample_rate, reset, bare, cold)
+        audio = planar(x)
+        options = replace(self.options, bare=bare or self.options.bare, cold=cold or self.options.cold)
+        asked = Asked(self.sample_rate or sample_rate, len(audio), options)
+        with self._turn:
+            offline = self._calling.offline
+            if reset or offline is None:
+                offline = self._begin_call(asked)
+            elif asked != self._calling.asked or asked.rate != sample_rate:
+                before = self._calling.asked
+                raise UsageError(
+                    f"reset=False continues a call at {before.rate:g} Hz with {before.channels} channels, found "
+                    f"{sample_rate:g} Hz with {asked.channels}: convert first, or use reset=True"
+                )
+            else:
+                self._go_on(offline, asked)
+            outputs = offline.plan.outputs
+            blocks = at_rate([audio.T], offline.process, sample_rate, asked.rate, asked.channels, outputs)
+            result = np.ascontiguousarray(np.concatenate(list(blocks)).T)
+        return result[0] if np.ndim(x) == 1 and outputs == 1 else result
+
+    def _begin_call(self, asked: Asked) -> Offline:
+        """Return what plays a call from rest: that of the last call if nothing has changed."""
+        chain = [(block.file, block.weights, dict(block.values)) for block in self._current().chain]
+        last = self._calling
+        if last.offline is not None and (asked, chain) == (last.asked, last.chain):
+            last.offline.reset()
+            return last.offline
+        plan = self._plan(asked.rate, asked.channels, asked.options, {})
+        offline = Offline(plan, asked.options.cold, limiter=self._limits(asked.options))
+        self._calling = Calling(offline, asked, chain, [weights for _, weights, _ in chain])
+        return offline
+
+    def _go_on(self, offline: Offline, asked: Asked) -> None:
+        """Take over weights that have changed since the last call."""
+        weights = [block.weights for block in self._current().chain]
+        if weights != self._calling.weights:
+            offline.update(self._plan(asked.rate, asked.channels, asked.options, {}))
+            self._calling = Calling(offline, asked, [], weights)  # a call that resets must prewarm with these weights
 
     def forget(self) -> None:
         """Have the next call begin anew."""
-        self._calls.forget()
+        with self._turn:
+            self._calling = Calling()
 
-    def _limits(self, bare: bool) -> bool:
+    def _limits(self, options: Options) -> bool:
         """Tell whether the output is kept within 0 dBFS."""
-        return bool(self.set_list.globals.get("limiter", True)) and not bare
+        return bool(self.set_list.globals.get("limiter", True)) and not options.bare
 
     def stream_blocks(
         self,
@@ -195,13 +257,12 @@ class Rig:
         sample_rate: float,
         channels: int,
         *,
-        bare: bool = False,
-        cold: bool = False,
         align: bool = True,
         model_rate: float | None = None,
         block: int = BLOCK_FRAMES,
         in_gain_db: float = 0.0,
         out_gain_db: float = 0.0,
+        values: Mapping[str, Any] | None = None,
         **how: Any,
     ) -> tuple[Iterator[np.ndarray], int]:
         """Render a stream of blocks in constant memory.
@@ -213,7 +274,7 @@ class Rig:
             Remove the rig's latency at the front and let it ring out at the end; False: the stream as it is live.
         model_rate : float, optional
             Overrides the rate the models were made for, in Hz.
-        **how
+        values, **how
             As `plan`.
 
         Returns
@@ -221,9 +282,11 @@ class Rig:
         iterator of (frames, outputs) float32, and the number of output channels
         """
         rate = model_rate or self.sample_rate or sample_rate
-        plan = self.plan(rate, channels, bare=bare, **how)
-        offline = self._rendering = Offline(plan, cold, self._limits(bare), block, in_gain_db, out_gain_db)
-        skip, tail = (plan.latency_frames, plan.tail_frames) if align and not bare else (0, 0)
+        options = self.options.but(**how)
+        plan = self._plan(rate, channels, options, values or {})
+        limits = self._limits(options)
+        offline = self._rendering = Offline(plan, options.cold, limits, block, in_gain_db, out_gain_db)
+        skip, tail = (plan.latency_frames, plan.tail_frames) if align and not options.bare else (0, 0)
         return at_rate(blocks, offline.process, sample_rate, rate, channels, plan.outputs, skip, tail), plan.outputs
 
     @property
@@ -291,7 +354,7 @@ class Rig:
         say : callable, optional
             Is told if no device was found, so that nobody hears it, and while the end waits for a slow disk.
         **more
-            Further settings: those of `live.settings.StreamSettings`.
+            Further settings: those of `live.settings.StreamSettings`, and options as for `plan`.
 
         Returns
         -------
@@ -303,6 +366,7 @@ class Rig:
             A device, a file, a number or a setting that cannot be used.
         """
         asked = StreamSettings.of(
+            self.options,
             device=device,
             input_device=input_device,
             output_device=output_device,
@@ -316,8 +380,9 @@ class Rig:
         )
         presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
         rate, fixed = self.sample_rate, self.asked or len(presets) == 1
-        stream = open_stream(presets, self.index, self._models, self.set_list, self.cab, rate, asked, fixed)
-        self._owned.heard_in(stream, self.index)
+        stream = open_stream(presets, self.index, self._models, self.set_list, rate, asked, fixed)
+        for block, model in self._held.items():
+            model.heard_in(stream, self.index, block)
         end_when_interrupted(stream)
         if say:
             stream.takes.say = say

@@ -125,7 +125,7 @@ COPIES = {
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_is_what_the_original_is_now(way):
     rig = changed()
-    model = rig._owned._models["model"]
+    model = rig._held["model"]
     for thing in (model, rig):
         expected = thing(SIGNALS[0], RATE)
         other = COPIES[way](thing)
@@ -138,7 +138,7 @@ def test_a_copy_is_what_the_original_is_now(way):
 def test_a_copy_hears_its_own_model():
     rig, model = COPIES["pickle"]((changed(), rtfx.load("klon.json")))
     assert isinstance(model, Model)
-    own = rig._owned._models["model"]
+    own = rig._held["model"]
     before = rig(SIGNALS[0], RATE)
     own.set("gain", 0.1)
     assert not np.array_equal(rig(SIGNALS[0], RATE), before)

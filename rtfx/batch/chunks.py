@@ -118,11 +118,11 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
 
         def process(blocks: Iterable[np.ndarray], rate: int, channels: int) -> tuple[Iterator[np.ndarray], int]:
             plan = job.plan(rig, rate, channels)
-            aligned = job.align and not job.flags.bare
+            aligned = job.align and not job.flags.options.bare
             skip, tail = (plan.latency_frames, plan.tail_frames) if aligned else (0, 0)
             block = job.block or BLOCK_FRAMES
             stream = _with_silence(blocks, skip + tail, channels)
-            means = _means(plan, job.flags.cold)
+            means = _means(plan, job.flags.options.cold)
             in_gain, out_gain = job.gains(rig)
             width = channels
             for number, stage in enumerate(stages_of(plan) or []):
@@ -134,7 +134,7 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
                     key = (job, number, plan.sample_rate, width, channels, gain)
                     stream = _in_order(workers, key, stream, stage.history, block, round(PIECE_SECONDS * rate), jobs)
                     width = _offline(stage, plan.sample_rate, width, block, gain, []).plan.outputs
-            limits = bool(rig.set_list.globals.get("limiter", True)) and not job.flags.bare
+            limits = bool(rig.set_list.globals.get("limiter", True)) and not job.flags.options.bare
             last = _offline(Stage((), None), plan.sample_rate, width, block, 0.0, [], limits, out_gain)
             return _after(_through(last, stream), skip), width
 
@@ -264,7 +264,9 @@ def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray |
         if number not in _worker:
             rig = job.build()
             stage = (stages_of(job.plan(rig, rate, channels)) or [])[number]
-            _worker[number] = _offline(stage, rate, width, block, gain, [], cold=job.flags.cold, first=number == 0)
+            _worker[number] = _offline(
+                stage, rate, width, block, gain, [], cold=job.flags.options.cold, first=number == 0
+            )
         offline = _worker[number]
         offline.reset()
         y = offline.process(x)[dropped:]

@@ -44,7 +44,6 @@ class Job:
 
     what: str | None
     flags: RigFlags
-    values: dict[str, Any]
     source: str
     target: str
     encoding: str
@@ -81,7 +80,7 @@ class Job:
 
     def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
         """Return the rig compiled as the flags say."""
-        return rig.plan(sample_rate, channels, values=self.values, **self.flags.models)
+        return rig.plan(sample_rate, channels, values=dict(self.flags.values))
 
     def gains(self, rig: Rig) -> tuple[float, float]:
         """Return input and output gain in dB."""
@@ -122,21 +121,19 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
     from ..engine.offline import BLOCK_FRAMES
     from ..host.render import render_file
 
-    flags, gains = job.flags, job.gains(rig)
+    gains = job.gains(rig)
 
     def process(blocks, sample_rate: int, channels: int):
         outputs = rig.stream_blocks(
             blocks,
             sample_rate,
             channels,
-            cold=flags.cold,
             align=job.align,
             model_rate=job.rate,
             block=job.block or BLOCK_FRAMES,
             in_gain_db=gains[0],
             out_gain_db=gains[1],
-            values=job.values,
-            **flags.models,
+            values=dict(job.flags.values),
         )
         for note in rig.notes:
             tell(f"{job.label}: {note}" if job.label else note)

@@ -203,7 +203,7 @@ def _warm(rigs: Rigs, job: Job) -> None:
 
     with contextlib.suppress(RtfxError), Reader(job.source) as reader:
         channels = 1 if job.mono else reader.channels
-        rigs.of(job).stream_blocks(iter(()), reader.sample_rate, channels, bare=job.flags.bare, model_rate=job.rate)
+        rigs.of(job).stream_blocks(iter(()), reader.sample_rate, channels, model_rate=job.rate)
 
 
 def _rate(job: Job) -> float:

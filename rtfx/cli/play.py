@@ -21,7 +21,7 @@ from ..rig_arguments import RigFlags, build
 from .interrupts import postponed
 from .latency import latency_advice, latency_line, latency_wanted
 from .output import json_line, status
-from .rig import Number, debug_option, parameter_values, rig_options
+from .rig import Number, debug_option, rig_options
 
 if TYPE_CHECKING:
     from ..live.stream import Stream
@@ -125,9 +125,9 @@ def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | N
     if not ir.lower().endswith(AUDIO_SUFFIXES):
         expected = f"an impulse response behind the model ({', '.join(AUDIO_SUFFIXES)})"
         raise UsageError(f"unexpected extra argument {quoted(ir)}, expected {expected}")
-    if flags.cab is not None:
-        raise UsageError(f"{quoted(ir)} and --cab {quoted(flags.cab)} were given, expected one of them")
-    return what, dataclasses.replace(flags, cab=ir)
+    if flags.options.cab is not None:
+        raise UsageError(f"{quoted(ir)} and --cab {quoted(flags.options.cab)} were given, expected one of them")
+    return what, dataclasses.replace(flags, options=dataclasses.replace(flags.options, cab=ir))
 
 
 def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[str, Any]) -> Stream:
@@ -167,7 +167,6 @@ def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str
 
 
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
-    values = parameter_values(flags)
     rig = build(what, flags)
     if more["tune"]:
         from .tune import tune_once
@@ -196,11 +195,9 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         muted=more["mute"],
         allow_feedback=more["allow_feedback"],
         watch=more["watch"],
-        cold=flags.cold,
-        **flags.models,
         in_gain_db=flags.in_gain,
         out_gain_db=flags.out_gain,
-        values=values,
+        values=dict(flags.values),
         progress=compiling,
         say=None,  # the greeting says so
     )

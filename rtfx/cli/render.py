@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from ..files import STANDARD
 from ..find import files_in
 from ..rig_arguments import SET_LIST, RigFlags, build, numbered
 from .output import Once, printer, progress, status
-from .rig import Number, debug_option, parameter_values, rig_options
+from .rig import FLAGS, Number, debug_option, rig_options
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -58,7 +58,6 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     common = Job(
         what=None,
         flags=flags,
-        values=parameter_values(flags),
         source="",
         target="",
         encoding=encoding,
@@ -101,7 +100,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
 def _is_take(what: str) -> bool:
     """Tell whether a set list is a take, to be rendered as it was played: with any flag for the rig it is none."""
     source = click.get_current_context().get_parameter_source
-    if any(source(field.name) not in (None, ParameterSource.DEFAULT) for field in fields(RigFlags)):
+    if any(source(name) not in (None, ParameterSource.DEFAULT) for name in FLAGS):
         return False
     from ..live.takes import is_take
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import click
 
 from ..errors import UsageError
+from ..rig.parameters import PHASES, RATE_METHODS, Options
 from ..rig_arguments import RigFlags
-
-RATE_METHODS = ("auto", "delay", "dilate", "resample")
-PHASES = ("linear", "minimum")
 
 
 class Number(click.FloatRange):
@@ -76,13 +75,16 @@ _OPTIONS = (
 )
 
 
+HOW = tuple(each.name for each in fields(Options))
+FLAGS = ("model", "parameters", "in_gain", "out_gain", "model_rate", "no_normalise", "inputs", *HOW)  # of `_OPTIONS`
+
+
 def rig_options(function: Callable) -> Callable:
     """Give a command the shared flags; it receives them as one `RigFlags` named `flags`."""
 
     def command(**values: Any) -> Any:
-        names = RigFlags.__dataclass_fields__
-        flags = RigFlags(**{name: values.pop(name) for name in names})
-        return function(flags=flags, **values)
+        given = {name: values.pop(name) for name in FLAGS}
+        return function(flags=_flags_of(given), **values)
 
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
@@ -91,15 +93,25 @@ def rig_options(function: Callable) -> Callable:
     return command
 
 
+def _flags_of(given: dict[str, Any]) -> RigFlags:
+    """Return what the shared flags say."""
+    if given.pop("no_normalise"):
+        if given["level"] not in (None, "none"):
+            raise UsageError(f"--no-normalise and --level {given['level']} were given, expected one of them")
+        given["level"] = "none"
+    options = Options(**{name: given.pop(name) for name in HOW})
+    return RigFlags(options=options, values=tuple(_parameter_values(given.pop("parameters")).items()), **given)
+
+
 def debug_option(function: Callable) -> Callable:
     """Accept ``--debug`` behind the verb too; `main` looks for it among all arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")(function)
 
 
-def parameter_values(flags: RigFlags) -> dict[str, Any]:
+def _parameter_values(texts: Sequence[str]) -> dict[str, Any]:
     """Return ``-p`` as values by address, or raise UsageError; the rig checks names and ranges."""
     values: dict[str, Any] = {}
-    for text in flags.parameters:
+    for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise UsageError(f"-p {text!r}: expected NAME=VALUE, such as -p gain=0.7")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from ..loading.load import Loader, load_playable
 from ..loading.loaded_preset import LoadedPreset
 from ..plan.arena import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
-from ..rig.parameters import channels_of, channels_text
+from ..rig.parameters import channels_text
 from ..rig.set_list import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
@@ -48,7 +47,6 @@ def open_stream(
     first: int,
     models: Models,
     set_list: SetList,
-    cab: str | None,
     rate: float | None,
     asked: StreamSettings,
     fixed: bool = True,
@@ -61,8 +59,6 @@ def open_stream(
         All that can play are compiled before the first note; `first` is the one that plays.
     set_list : SetList
         Says what `asked` leaves open.
-    cab : str or None
-        As `plan.resolve.Options`.
     rate : float or None
         The rate the rig was made for, in Hz.
     fixed : bool
@@ -93,11 +89,11 @@ def open_stream(
         source = np.repeat(source[:, :1], heard, axis=1)
     found = signature_of(paths_of(set_list, presets)) if wanted.watch else {}
     with compilation_listener(wanted.progress):
-        loader = Loader(stream_rate, models, wanted.options(cab), wanted.cold, heard)
+        loader = Loader(stream_rate, models, wanted.options, heard)
         every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
         CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
     loaded = [preset for preset in every if not preset.fault]
-    limiter = bool(set_list.globals.get("limiter", True)) and not wanted.bare
+    limiter = bool(set_list.globals.get("limiter", True)) and not wanted.options.bare
     engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
     if stands_in:
         engine.read_from(tuple(range(1, heard + 1)))
@@ -132,45 +128,45 @@ def open_stream(
     all_notes = (*choice.notes, *mute_reason, *wrong, *notes)
     takes = Takes(engine, controller, loader, wanted.values)
     stream = Stream(engine, controller, host, recorder, takes, ends, latency_frames, all_notes)
-    stream.set_list, stream.cab = set_list, cab
+    stream.set_list, stream.cab = set_list, wanted.options.cab
     stream.unheard = choice.is_null and bool(choice.notes)
     reloader = Reloader(controller, set_list, loader, found)
     stream.reseeder = Reseeder(controller, stream.reloads)
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:
-        out = channels_of(wanted.out_channels) or ()
-        stream.opened = Opened(choice, block, latency, bool(wanted.sample_rate), wanted.name, out)
+        fixed_rate, out = bool(wanted.sample_rate), wanted.out_channels or ()
+        stream.opened = Opened(choice, block, latency, fixed_rate, wanted.name, out)
     return stream
 
 
 def _heard(wanted: StreamSettings, set_list: SetList, source: np.ndarray | None) -> int:
     """Return how many channels of the input feed the rig: those that are named, else all of a file, one of a device."""
-    asked = channels_of(wanted.in_channel)
+    asked = wanted.in_channel
     if asked is None and source is not None and wanted.input is not None:
         return int(source.shape[1])
-    return len(asked or channels_of(set_list.device.get("in_channel")) or (1,))
+    return len(asked or set_list.device.get("in_channel") or (1,))
 
 
-def _channels(asked: Any, said: Any, choice: Choice, engine: Engine) -> tuple[int, ...]:
+def _channels(
+    asked: tuple[int, ...] | None, said: tuple[int, ...] | None, choice: Choice, engine: Engine
+) -> tuple[int, ...]:
     """Return the input channels from 1: those asked for, the set list's, the one remembered for the device, or 1."""
     record = engine.record
     count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
-    named = channels_of(asked)
-    if named is not None:
-        if max(named) > count:
-            raise UsageError(f"in-channel is {channels_text(named)}, but the input has {count}: see rtfx devices")
-        return named
+    if asked is not None:
+        if max(asked) > count:
+            raise UsageError(f"in-channel is {channels_text(asked)}, but the input has {count}: see rtfx devices")
+        return asked
     if record["source"] or choice.input is None:
         return (1,)
-    named = channels_of(said)
-    if named is not None and max(named) > count:
+    if said is not None and max(said) > count:
         has = f"{choice.input.name} has {count} input channel{'s' if count > 1 else ''}"
         raise DeviceError(
-            f"the set list's in_channel is {channels_text(named)}, but {has}: write 1 to {count} there, or start with "
+            f"the set list's in_channel is {channels_text(said)}, but {has}: write 1 to {count} there, or start with "
             "--in-channel 1"
         )
-    return named or (min(remembered_channel(choice.input.name) or 1, count),)
+    return said or (min(remembered_channel(choice.input.name) or 1, count),)
 
 
 def _natural_rate(choice: Choice, rate: float | None) -> float:
@@ -211,7 +207,7 @@ def _engine(
     wanted: StreamSettings,
 ) -> Engine:
     outputs = max(preset.plan.outputs for preset in loaded)
-    out_channels = channels_of(wanted.out_channels) or ()
+    out_channels = wanted.out_channels or ()
     device_inputs, device_outputs = channels(choice, outputs, out_channels)
     return Engine(
         stream_rate,
@@ -226,6 +222,6 @@ def _engine(
         in_gain=gain_from_db(wanted.in_gain_db or 0.0),
         out_gain=gain_from_db(wanted.out_gain_db or 0.0),
         muted=wanted.muted or bool(choice.mute_reason),
-        loudest=float(LARGEST) if wanted.bare else LOUDEST_SAMPLE,
+        loudest=float(LARGEST) if wanted.options.bare else LOUDEST_SAMPLE,
         out_channels=out_channels,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -13,8 +13,7 @@ import numpy as np
 
 from ..errors import UsageError, did_you_mean
 from ..host.jack import NAME
-from ..plan.resolve import Options
-from ..rig.parameters import CHANNELS_EXPECTED, channels_of
+from ..rig.parameters import CHANNELS_EXPECTED, Options, channels_of
 from ..rig.set_list import SetList
 
 LONGEST_NAME = 48  # bytes of a client's name: JACK takes 63, and a number comes behind it
@@ -41,17 +40,15 @@ class StreamSettings:
 
     Parameters
     ----------
-    in_channel, out_channels : int, str or sequence of int, optional
-        One channel of the device, from 1, or two for stereo: ``2``, ``"1,2"`` or ``[1, 2]``. By default the set list's,
-        else the first input, and all outputs that the rig can fill.
+    options : Options
+        How the rig is played.
+    in_channel, out_channels : tuple of int, optional
+        One channel of the device, from 1, or two for stereo; given as ``2``, ``"1,2"`` or ``[1, 2]``. By default the
+        set list's, else the first input, and all outputs that the rig can fill.
     latency : str or float, optional
         "low", "high" or seconds, of the device; by default the set list's, else low where that is nobody else's matter.
     name : str
         Of the client that JACK and PipeWire show; a second one is numbered.
-    bare, level, rate_method, resample_phase, interface_dbu
-        How models are played: as `plan.resolve.Options`.
-    cold : bool
-        Models are not prewarmed.
     in_gain_db, out_gain_db : float, optional
         By default the set list's, else 0.
     muted : bool
@@ -66,24 +63,19 @@ class StreamSettings:
         Called with the name of each kernel that is about to be compiled.
     """
 
+    options: Options = field(default_factory=Options)
     device: str | int | None = None
     input_device: str | int | None = None
     output_device: str | int | None = None
     input: str | Path | np.ndarray | None = None
-    in_channel: int | str | Sequence[int] | None = None
-    out_channels: int | str | Sequence[int] | None = None
+    in_channel: tuple[int, ...] | None = None
+    out_channels: tuple[int, ...] | None = None
     sample_rate: float | None = None
     block_size: int = 0
     latency: str | float | None = None
     name: str = NAME
     record: str | Path | None = None
     seconds: float | None = None
-    bare: bool = False
-    cold: bool = False
-    level: str | None = None
-    rate_method: str = "auto"
-    resample_phase: str = "linear"
-    interface_dbu: float | None = None
     in_gain_db: float | None = None
     out_gain_db: float | None = None
     muted: bool = False
@@ -100,30 +92,34 @@ class StreamSettings:
             raise UsageError(f"name is {self.name!r}, expected 1 to {LONGEST_NAME} bytes without a colon")
         for name in ("in_channel", "out_channels"):
             value = getattr(self, name)
-            if value is not None and channels_of(value) is None:
+            channels = channels_of(value)
+            if value is not None and channels is None:
                 raise UsageError(f"{name} is {value!r}, expected {CHANNELS_EXPECTED}")
+            object.__setattr__(self, name, channels)
         if self.record is not None and not str(self.record).strip():
             raise UsageError(f"record is {str(self.record)!r}, expected the name of a file, such as take.wav")
 
     @classmethod
-    def of(cls, **settings: Any) -> StreamSettings:
-        """Return settings by name.
+    def of(cls, options: Options, **settings: Any) -> StreamSettings:
+        """Return settings by name; those that are options take the place of those in `options`.
 
         Raises
         ------
         UsageError
             An unknown name, or a number that no stream could have.
         """
-        known = [each.name for each in dataclasses.fields(cls)]
+        own = [each.name for each in dataclasses.fields(cls) if each.name != "options"]
+        known = [*own, *(each.name for each in dataclasses.fields(Options))]
         for name in settings:
             if name not in known:
                 raise UsageError(f"no setting {name!r}{did_you_mean(name, known)}, expected: {', '.join(known)}")
-        return cls(**settings)
+        how = {name: settings.pop(name) for name in list(settings) if name not in own}
+        return cls(options=options.but(**how), **settings)
 
     def beside(self, said: SetList) -> StreamSettings:
-        """Return these settings with what a set list says where nothing was asked; but for the input channel."""
+        """Return these settings with those of a set list where nothing was asked for; without its input channel."""
         device, shared = said.device, said.globals
-        named = device if self.device is None else {}  # one device that was asked for stands for both directions
+        named = device if self.device is None else {}  # a device for both directions takes the place of all names there
         return dataclasses.replace(
             self,
             device=_first(self.device, named.get("device")),
@@ -137,10 +133,6 @@ class StreamSettings:
             values=self.values or {},
             out_gain_db=float(_first(self.out_gain_db, shared.get("out_gain_db"), 0.0)),
         )
-
-    def options(self, cab: str | None) -> Options:
-        """Return how models are played, with a cabinet."""
-        return Options(self.bare, cab, self.level, self.rate_method, self.interface_dbu, self.resample_phase)
 
 
 def _first(*values: Any) -> Any:

@@ -41,9 +41,10 @@ from ..model.spec import ModelSpec
 from ..model.update import with_weights
 from ..plan.arena import DOMAIN, RIG
 from ..plan.chain import Plan
-from ..plan.resolve import Models, Options
+from ..plan.resolve import Models
 from ..rig.blocks import BlockSpec
 from ..rig.edit import document
+from ..rig.parameters import Options
 from ..rig.set_list import load_set_list
 from ..units import db_from_gain
 from .controller import Controller
@@ -228,7 +229,7 @@ class Takes:
         about |= {"exact": not fault, **({"fault": fault} if fault else {})}
         name, values = self._opened
         place = next((place for place, preset in enumerate(presets) if preset.name == name), 0)
-        about["opened"] = {"preset": place, "values": _plain(values), "cold": self._loader.cold}
+        about["opened"] = {"preset": place, "values": _plain(values)}
         about["models"] = {"inputs": self._loader.models.inputs}
         about["options"] = asdict(self._loader.options)
         device = {"device": {"sample_rate": rate}, "global": {"limiter": bool(e["limit"])}}
@@ -435,9 +436,7 @@ class Replay:
 
     def _played(self, dry: np.ndarray) -> np.ndarray:
         take, channels = self._take, dry.shape[1]
-        loader = Loader(
-            self._rate, Models(**take["models"]), Options(**take["options"]), take["opened"]["cold"], channels
-        )
+        loader = Loader(self._rate, Models(**take["models"]), Options(**take["options"]), channels)
         loaded, _ = load_presets(self._set_list.presets, take["opened"]["preset"], take["opened"]["values"], loader)
         presets = {preset.name: preset for preset in loaded}
         engine = Engine(

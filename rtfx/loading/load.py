@@ -12,7 +12,8 @@ from ..errors import RtfxError, UsageError
 from ..model.update import with_weights
 from ..plan.block import ReadyBlock
 from ..plan.chain import plan_chain
-from ..plan.resolve import Models, Options, resolve, with_values
+from ..plan.resolve import Models, resolve, with_values
+from ..rig.parameters import Options
 from ..rig.set_list import Preset
 from .level import levelled
 from .loaded_preset import LoadedPreset
@@ -26,8 +27,6 @@ class Loader:
     ----------
     sample_rate : float
         Hz.
-    cold : bool
-        Models are not prewarmed.
     channels : int
         Of the input; each goes through models of its own.
     """
@@ -35,7 +34,6 @@ class Loader:
     sample_rate: float
     models: Models
     options: Options
-    cold: bool = False
     channels: int = 1
 
     def load(self, preset: Preset, values: Mapping[str, Any] | None = None) -> tuple[LoadedPreset, list[str]]:
@@ -48,7 +46,7 @@ class Loader:
         """
         blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
         plan = plan_chain(blocks, self.sample_rate, self.channels)
-        template = EngineRig(plan, self.cold)
+        template = EngineRig(plan, self.options.cold)
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, preset, written)
         loaded.learned = any(block.weights is not None for block in preset.chain)
         return loaded, [*notes, *plan.replaced]

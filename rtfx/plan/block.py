@@ -44,7 +44,7 @@ class ReadyBlock:
     model_rate : float, optional
         The rate in Hz the model runs at, converted to and from the stream's; None: the stream's.
     resample_phase : str
-        Of that conversion's filters, one of `resampling.PHASES`.
+        Of that conversion's filters, one of `rig.parameters.PHASES`.
     period_rate : float, optional
         The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
     net : ModelSpec, optional

@@ -36,7 +36,6 @@ from ..model.nodes.recurrent import past_states
 from ..model.spec import ModelSpec
 from .block import ReadyBlock
 
-METHODS = ("auto", "delay", "dilate", "resample")
 NEEDS = {
     "delay": "a recurrent net, without long convolutions or strides, in a stream above",
     "dilate": "a net without recurrence or strides, at a whole multiple of",
@@ -54,7 +53,7 @@ def fitted(block: ReadyBlock, sample_rate: float, wanted: str = "auto") -> tuple
     Parameters
     ----------
     wanted : str
-        One of `METHODS`.
+        One of `rig.parameters.RATE_METHODS`.
 
     Raises
     ------

@@ -14,7 +14,6 @@ from ..model.spec import ModelSpec
 from .arena import Builder, Signal
 from .lowering import lower
 
-PHASES = ("linear", "minimum")
 TAPS = 64  # at the lower of the two rates; a multiple of the vector length
 ATTENUATION_DB = 110.0  # of the Kaiser window's stop band
 PASS = 0.907  # of half the lower rate: 20 kHz at 44.1 kHz
@@ -82,7 +81,7 @@ def design(phases: int, taps: int, shrink: float, phase: str, delay: float | Non
     shrink : float
         Input frames per output frame; the cut-off is half the lower rate.
     phase : str
-        One of `PHASES`.
+        One of `rig.parameters.PHASES`.
     delay : float, optional
         Input frames; by default the shortest there is, and up to a frame longer. Row p is stored oldest frame first.
     """

@@ -16,46 +16,13 @@ from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.blocks import BlockSpec, check_value
+from ..rig.parameters import Options
 from ..rig.set_list import Preset
 from .block import ReadyBlock
-from .rates import METHODS, fitted
-from .resampling import PHASES
+from .rates import fitted
 
 DEFAULT_CAB = "open-2x12.wav"
 DEFAULT_RATE = 48000.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a rig is built.
-
-    Parameters
-    ----------
-    bare : bool
-        The models' own functions only: no levels, DC blocker, cab.
-    cab : str or None
-        An impulse response, "none", or None: amps get a default one.
-    level : str or None
-        The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
-    rate_method : str
-        One of `rates.METHODS`.
-    resample_phase : str
-        One of `resampling.PHASES`.
-    interface_dbu : float, optional
-        The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
-    """
-
-    bare: bool = False
-    cab: str | None = None
-    level: str | None = None
-    rate_method: str = "auto"
-    interface_dbu: float | None = None
-    resample_phase: str = "linear"
-
-    def __post_init__(self):
-        for name, known in (("rate_method", METHODS), ("resample_phase", PHASES)):
-            if getattr(self, name) not in known:
-                raise UsageError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(known)}")
 
 
 @dataclass

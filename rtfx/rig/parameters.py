@@ -1,13 +1,15 @@
-"""Values that users give: parameters with names, ranges and units, and channels of a device."""
+"""Values that users give: parameters with ranges and units, channels of a device, and how a rig is played."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 
+RATE_METHODS = ("auto", "delay", "dilate", "resample")
+PHASES = ("linear", "minimum")
 HIGHEST_CHANNEL = 256
 CHANNELS_EXPECTED = f"a channel from 1 to {HIGHEST_CHANNEL}, or two with a comma between, such as 1,2"
 CHANNEL_WORDS = re.compile(r"\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?", re.ASCII)
@@ -65,6 +67,50 @@ class Parameter:
     def norm(self, value: float) -> float:
         """Return the 0 to 1 form of `value`."""
         return (value - self.minimum) / (self.maximum - self.minimum)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a rig is played: made where the user is met, by a command or a call, and handed down whole.
+
+    Parameters
+    ----------
+    bare : bool
+        The models' own functions only: no levels, DC blocker, cab.
+    cold : bool
+        Models are not prewarmed: they start from the state stored in the file, else zeros.
+    cab : str or None
+        An impulse response, "none", or None: amps get a default one.
+    level : str or None
+        The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
+    rate_method : str
+        How a model runs whose rate is not the rig's: one of `RATE_METHODS`.
+    resample_phase : str
+        Of the filters where it is resampled: one of `PHASES`.
+    interface_dbu : float, optional
+        The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
+    """
+
+    bare: bool = False
+    cold: bool = False
+    cab: str | None = None
+    level: str | None = None
+    rate_method: str = "auto"
+    resample_phase: str = "linear"
+    interface_dbu: float | None = None
+
+    def __post_init__(self):
+        for name, known in (("rate_method", RATE_METHODS), ("resample_phase", PHASES)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(known)}")
+
+    def but(self, **named: Any) -> Options:
+        """Return options with others by name; UsageError for a name that there is none of."""
+        known = [each.name for each in fields(self)]
+        for name in named:
+            if name not in known:
+                raise UsageError(f"no option {name!r}{did_you_mean(name, known)}, expected one of: {', '.join(known)}")
+        return replace(self, **named) if named else self
 
 
 def channels_of(value: Any) -> tuple[int, ...] | None:

@@ -285,7 +285,7 @@ class Reader:
                 if channels is None:
                     self.wrong(item, f"device: {key} is {_show(item)}, expected {CHANNELS_EXPECTED}")
                 else:
-                    result[key] = channels[0] if len(channels) == 1 else list(channels)
+                    result[key] = channels
             elif key == "latency" and item.value not in ("low", "high"):
                 result[key] = self.value(item, {key: Parameter(key, 0.0, 0.0, 5.0, "s, low or high")}, key, "device")
             elif isinstance(item.value, int) and not isinstance(item.value, bool):

@@ -1,7 +1,7 @@
 """A model alone: a gate that is off before it, a flat equaliser behind it, a cabinet where it is an amp."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,8 +96,7 @@ def test_several_models_are_presets_and_none_is_dropped(capsys, folder):
     flags = ("--model", "mine.json", "--model", "gone.json", "--model", "sub/mine.json", "--model", "klon")
     code, _, err = command(capsys, "play", *flags, "--device", "null", "--seconds", "0.2", "--headless")
     assert code == 0 and "preset 2, gone, cannot play: 'gone.json': no such model" in err
-    none = {field.name: None for field in fields(RigFlags)}
-    rig = build(None, RigFlags(**none | {"model": ("mine.json", "gone.json", "sub/mine.json", "klon")}))
+    rig = build(None, RigFlags(model=("mine.json", "gone.json", "sub/mine.json", "klon")))
     assert [preset.name for preset in rig.presets] == ["mine", "gone", "mine 2", "klon"]
 
 

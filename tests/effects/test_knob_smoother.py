@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from rtfx.plan.resolve import Models, Options, resolve
+from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.parameters import Options
 from rtfx.rig.set_list import Preset
 from tests.engine.rigs import drive, engine
 

@@ -13,8 +13,9 @@ from rtfx.find import shipped
 from rtfx.live.controller import Controller
 from rtfx.loading.loaded_preset import LoadedPreset
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.resolve import Models, Options, resolve
+from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.parameters import Options
 from rtfx.rig.set_list import Preset
 from tests.engine.rigs import drive, engine
 

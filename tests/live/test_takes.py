@@ -26,7 +26,8 @@ from rtfx.live.controller import Controller
 from rtfx.live.takes import Replay, Takes, is_take
 from rtfx.loading.load import Loader, load_presets
 from rtfx.model import rtfx_json
-from rtfx.plan.resolve import Models, Options
+from rtfx.plan.resolve import Models
+from rtfx.rig.parameters import Options
 from rtfx.rig.set_list import load_set_list
 from tests.cli.command import rtfx as command
 from tests.engine.rigs import noise, response

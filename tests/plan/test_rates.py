@@ -16,8 +16,9 @@ from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.rates import choose_method, fitted, largest_pole, stretched
-from rtfx.plan.resolve import Models, Options, resolve
+from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
+from rtfx.rig.parameters import Options
 from rtfx.rig.set_list import Preset
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, lstm, model, noise, tcn
 

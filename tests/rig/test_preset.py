@@ -51,7 +51,7 @@ def good(tmp_path):
 
 def test_what_it_says(good, tmp_path):
     assert good.device == {
-        "input": "Scarlett", "output": 3, "in_channel": 2, "sample_rate": 48000.0, "block": 0, "latency": "low",
+        "input": "Scarlett", "output": 3, "in_channel": (2,), "sample_rate": 48000.0, "block": 0, "latency": "low",
     }  # fmt: skip
     assert good.globals == {"out_gain_db": -3.0, "limiter": True}
     edge, second = good.presets
