@@ -164,7 +164,9 @@ class Rig:
         values : mapping, optional
             Parameter values by address.
         **how
-            Options in place of the rig's own: ``bare``, ``level`` and so on, see `rig.parameters.Options`.
+            Options in place of the rig's own: ``bare``, ``cold``, ``cab``, ``level`` ("normal", "plugin", "none" or a
+            plugin that ``rtfx info`` names), ``rate_method`` ("auto", "delay", "dilate" or "resample"),
+            ``resample_phase`` ("linear" or "minimum"), ``interface_dbu``; as the flags of the command line.
         """
         return self._plan(sample_rate, channels, self.options.but(**how), values or {})
 

@@ -9,7 +9,8 @@ from rtfx.kernels.resample import Ratio
 from rtfx.model.nodes import Dense, Input
 from rtfx.model.spec import ModelSpec
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.resampling import PHASES, Conversion, minimum_phase
+from rtfx.plan.resampling import Conversion, minimum_phase
+from rtfx.rig.parameters import PHASES
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, model, noise
 
 RATES = (44100, 48000, 88200, 96000, 192000)
