@@ -29,7 +29,7 @@ VERBS = {
     "info": "Tell what a model file holds, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",
     "check": "Find what could go wrong with a set list on stage.",
-    "bench": "Time models through the engine, beside other programs if asked.",
+    "bench": "Time models through the engine.",
     "tune": "Measure which kernels are fastest on this machine, and keep that.",
     "train": "Learn a pedal or an amp from a recording of it.",
     "random": "Print a set list that plays a random net.",

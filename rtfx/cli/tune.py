@@ -35,7 +35,7 @@ def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bo
     The sound stays the same, bit for bit. The result is kept for this processor and this version. --deterministic,
     on the commands that play, ignores it. Nothing else should run meanwhile.
     """
-    from ..bench.models import own_rate, readable
+    from ..bench import own_rate, readable
     from ..tune import tune
 
     found, errors = readable([file for name in models for file in model_files(name)])
@@ -75,7 +75,7 @@ def tune_once(rig: Rig, sample_rate: float | None, block: int) -> None:
         They cannot be kept.
     """
     from ..api import Model
-    from ..bench.models import own_rate
+    from ..bench import own_rate
     from ..plan.tuned import IGNORE
     from ..tune import USUAL_BLOCK, is_tuned, tune
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import PresetError
-from ..loading.loaded_preset import Value
 
 if TYPE_CHECKING:
+    from ..loading.loaded_preset import Value
     from .stream import Stream
 
 

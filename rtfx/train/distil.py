@@ -16,7 +16,7 @@ import numpy as np
 
 from ..api import Model
 from ..audio import Reader
-from ..bench.models import bench
+from ..bench import bench
 from ..errors import UnsupportedInput
 from ..loading.loudness import riff
 from ..model.spec import SIZE, Knob, ModelSpec

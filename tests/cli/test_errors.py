@@ -146,7 +146,7 @@ def test_interrupt_is_130(capsys, monkeypatch):
 
 
 def test_sigterm_is_143_and_one_line(capsys, monkeypatch):
-    def terminated(name, *how):
+    def terminated(name, **how):
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr("rtfx.model.load.load", terminated)

@@ -25,7 +25,7 @@ Hold        x of every stride-th frame, from frame `phase` on; between them the 
 A file here holds all that a kind is by itself: its fields and how rtfx JSON states them, the shapes that its tensors
 must have, its width, how far it looks back, its multiply-adds, and its equation in NumPy. The equations share no code
 with the kernels, which are measured against them. What a back end makes of a kind is registered there, by type:
-``plan/lowering`` for kernels, ``train/torch_learner.py`` for PyTorch, ``bench/onnx_peer.py`` for ONNX.
+``plan/lowering`` for kernels, ``train/torch_learner.py`` for PyTorch, ``benchmarks/onnx_peer.py`` for ONNX.
 """
 
 from .activation import ACTIVATIONS, Activation

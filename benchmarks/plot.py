@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from rtfx.errors import UsageError
 
 OURS = "rtfx"
 COLUMNS = 5  # panels side by side: the sizes of a layer
@@ -29,7 +29,7 @@ def check_target(path: str) -> None:
     if not Path(path).absolute().parent.is_dir():
         raise UsageError(f"--plot {path}: no such folder")
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"--plot {path}: matplotlib is not installed: pip install 'rtfx[bench]'")
+        raise UsageError(f"--plot {path}: matplotlib is not installed: pip install matplotlib")
 
 
 def curves(rows: Iterable[Any]) -> dict[str, dict[str, list[tuple[int, float]]]]:
@@ -50,7 +50,7 @@ def draw(rows: Iterable[Any], path: Path) -> None:
     Parameters
     ----------
     rows : iterable
-        Rows of `models.bench` or `layers.bench_layers`.
+        Rows of `models.bench_models` or `layers.bench_layers`.
     path : Path
     """
     from matplotlib.figure import Figure

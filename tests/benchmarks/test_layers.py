@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from rtfx.bench import layers
-from rtfx.bench.layers import KINDS, SIZES, LayerPlayer, bench_layers, layer_spec
+from benchmarks import layers
+from benchmarks.__main__ import command
+from benchmarks.layers import KINDS, SIZES, LayerPlayer, bench_layers, layer_spec
 from rtfx.model.reference import evaluate
 
 MACS = {"dense": 1, "conv1d": None, "gru": 6, "lstm": 8, "tanh": 0, "relu": 0, "sigmoid": 0}  # times size squared
@@ -58,22 +59,19 @@ def test_a_wrong_peer_is_not_timed(monkeypatch):
 
 
 def test_command_line(capsys, monkeypatch):
-    from rtfx.cli.main import run
-
     monkeypatch.setattr(layers, "KINDS", ("relu",))
     monkeypatch.setattr(layers.bench_layers, "__defaults__", (("relu",), (4,), 0.01, ()))
-    assert run(["bench", "--layers", "--json", "--block", "16", "--seconds", "0.01"]) == 0
+    words = ["--layers", "--block", "16", "--seconds", "0.01"]
+    command.main([*words, "--json"], standalone_mode=False)
     row = json.loads(capsys.readouterr().out)
     assert (row["layer"], row["size"], row["block"], row["against"]) == ("relu", 4, 16, {})
-    assert run(["bench", "--layers", "--block", "16", "--seconds", "0.01"]) == 0
+    command.main(words, standalone_mode=False)
     assert "relu" in capsys.readouterr().out
-    assert run(["bench", "--layers", "klon"]) == 2
-    assert "expected one of them" in capsys.readouterr().err
 
 
 def test_a_conv_keeps_its_lead_over_a_plain_loop():
     """A guard by ratio inside one run: the tile against a compiled loop that does the same multiply-adds in order."""
-    from rtfx.bench.turns import in_turns
+    from rtfx.bench import in_turns
     from rtfx.kernels import plain
 
     spec = layer_spec("conv1d", 16)

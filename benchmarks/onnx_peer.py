@@ -13,9 +13,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from ..errors import UnsupportedArchitecture
-from ..model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
-from ..model.spec import ModelSpec
+from rtfx.errors import UnsupportedArchitecture
+from rtfx.model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
+from rtfx.model.spec import ModelSpec
 
 OPSET, IR_VERSION = 20, 9  # of 2023: Gelu is the newest operator that is needed
 OPERATORS = {

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..errors import UnsupportedArchitecture
-from ..model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
-from ..model.spec import ModelSpec
+from rtfx.errors import UnsupportedArchitecture
+from rtfx.model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
+from rtfx.model.spec import ModelSpec
 
 ACTIVATIONS: dict[str, Callable[[Any, Activation], Any]] = {
     "tanh": lambda x, a: torch.tanh(x),

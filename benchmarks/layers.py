@@ -13,22 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.timing import TIMED_CALLS, measured_peak
-from ..errors import UsageError
-from ..kernels.codes import code_of
-from ..kernels.conv import OVERHANG
-from ..kernels.elementwise import pack, rows_kernel
-from ..kernels.processor import lanes
-from ..kernels.state import STATE
-from ..model.nodes import Activation, Conv1d, Dense, Gru, Input, Lstm
-from ..model.reference import evaluate
-from ..model.spec import ModelSpec
-from ..plan.lowering.linear import conv_layer
-from ..plan.lowering.recurrent import recurrent_layer
-from ..plan.self_check import Layer
-from .models import ROUNDS, USUAL_RATE, Other, check_blocks
-from .peers import AGREES_DB, check_installed, difference_db, played, stream
-from .turns import CHUNK_FRAMES, CallPlayer, Player, in_turns
+from rtfx.bench import CHUNK_FRAMES, ROUNDS, USUAL_RATE, Player, check_blocks, in_turns
+from rtfx.engine.timing import TIMED_CALLS, measured_peak
+from rtfx.errors import UsageError
+from rtfx.kernels.codes import code_of
+from rtfx.kernels.conv import OVERHANG
+from rtfx.kernels.elementwise import pack, rows_kernel
+from rtfx.kernels.processor import lanes
+from rtfx.kernels.state import STATE
+from rtfx.model.nodes import Activation, Conv1d, Dense, Gru, Input, Lstm
+from rtfx.model.reference import evaluate
+from rtfx.model.spec import ModelSpec
+from rtfx.plan.lowering.linear import conv_layer
+from rtfx.plan.lowering.recurrent import recurrent_layer
+from rtfx.plan.self_check import Layer
+
+from .models import Other
+from .peers import AGREES_DB, CallPlayer, check_installed, difference_db, played, stream
 
 SIZES = (4, 8, 16, 32, 64)
 KINDS = ("dense", "conv1d", "gru", "lstm", "tanh", "relu", "sigmoid")
@@ -149,7 +150,7 @@ def bench_layers(
     seconds : float
         Time spent on each row by each candidate, about.
     against : sequence of str
-        As for `models.bench`.
+        As for `models.bench_models`.
 
     Raises
     ------

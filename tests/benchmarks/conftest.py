@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from rtfx.bench.peers import KINDS
+from benchmarks.peers import KINDS
 
 INSTALLED = [name for name, kind in KINDS.items() if all(importlib.util.find_spec(each) for each in kind.packages)]
 collect_ignore = [] if INSTALLED else ["test_libraries.py"]

@@ -6,17 +6,19 @@ import importlib
 import importlib.util
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
-from ..model.spec import ModelSpec
-from .turns import Player
+from rtfx.bench import Player
+from rtfx.errors import UsageError
+from rtfx.model.spec import ModelSpec
 
 COMMAND = "command"  # its name among the others
 COMMAND_SECONDS = 120
+CALLS = 128  # of a function of Python in one run: they take microseconds each
 AGREES_DB = -80.0  # of the peak: far above float32 rounding, far below any other function
 
 Process = Callable[[np.ndarray], np.ndarray]  # (inputs, block) -> (outputs, block), the next block of a stream
@@ -45,7 +47,8 @@ def check_installed(name: str) -> None:
         raise UsageError(f"--against {name!r}: expected {' or '.join(KINDS)}")
     for package in KINDS[name].packages:
         if importlib.util.find_spec(package) is None:
-            raise UsageError(f"--against {name}: {package} is not installed: pip install 'rtfx[bench]'")
+            packages = " ".join(KINDS[name].packages)
+            raise UsageError(f"--against {name}: {package} is not installed: pip install {packages}")
 
 
 def stream(name: str, spec: ModelSpec, block: int, sample_rate: float) -> Process:
@@ -70,6 +73,33 @@ def difference_db(one: np.ndarray, other: np.ndarray) -> float:
     peak = max(float(np.abs(one).max()), 1e-30)
     error = float(np.abs(one.astype(np.float64) - other).max()) / peak
     return float(20.0 * np.log10(max(error, 1e-12)))
+
+
+class CallPlayer(Player):
+    """A function of Python, called block by block.
+
+    Parameters
+    ----------
+    process : callable
+        (inputs, block) float32 -> (outputs, block): the next block; it keeps its own state.
+    x : (inputs, frames) float32
+    block : int
+    """
+
+    def __init__(self, process: Callable[[np.ndarray], np.ndarray], x: np.ndarray, block: int):
+        super().__init__()
+        self.process = process
+        count = min(x.shape[1] // block, CALLS)
+        self.blocks = [np.ascontiguousarray(x[:, block * i : block * (i + 1)]) for i in range(count)]
+        self.frames = count * block
+
+    def run(self) -> np.ndarray:
+        times = np.zeros(len(self.blocks), np.int64)
+        for i, part in enumerate(self.blocks):
+            begin = time.perf_counter_ns()
+            self.process(part)
+            times[i] = time.perf_counter_ns() - begin
+        return times
 
 
 class CommandPlayer(Player):

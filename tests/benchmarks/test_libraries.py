@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import rtfx
-from rtfx.bench import peers
-from rtfx.bench.models import bench
+from benchmarks import peers
+from benchmarks.models import bench_models
 from rtfx.errors import UnsupportedArchitecture
 from rtfx.model.nodes import (
     Activation,
@@ -85,6 +85,6 @@ def test_what_others_cannot_play_is_refused(name):
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_a_model_beside_others(name):
-    (row,) = bench([("tcn", rtfx.Model(tcn(5)))], [64], seconds=0.05, against=[name])
+    (row,) = bench_models([("tcn", rtfx.Model(tcn(5)))], [64], seconds=0.05, against=[name])
     other = row.against[name]
     assert other.error_db < -110.0 and other.ratio == pytest.approx(other.ns_per_sample / row.ns_per_sample)

@@ -1,20 +1,20 @@
-"""The benchmark: what it counts, what it takes turns with, and a guard against kernels that got slower."""
+"""rtfx bench: what it counts, and a guard against kernels that got slower."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
 import rtfx
-from rtfx.bench.models import Other, bench
-from rtfx.bench.turns import EnginePlayer
+from rtfx.bench import EnginePlayer, bench, chosen
 from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
-from rtfx.errors import UsageError
-from rtfx.model.nodes import Dense, Gru, Input
+from rtfx.kernels.conv import Tile
+from rtfx.kernels.processor import lanes
+from rtfx.model.nodes import Activation, Conv1d, Dense, Gru, Input
 from rtfx.model.parity import guitar_like
 from rtfx.model.spec import ModelSpec
+from rtfx.plan import tuned
 from rtfx.plan.lowering import recurrent
 
 KEYS = {"model", "block", "ns_per_sample", "realtime_x", "percent_of_peak", "p99_ns", "compile_s", "kernels"}
@@ -76,20 +76,25 @@ def test_peak_is_that_of_vectors():
     assert measured_peak() > 1e10
 
 
-def test_another_program_has_its_turns(tmp_path):
-    log = tmp_path / "log"
-    program = tmp_path / "peer.py"
-    program.write_text(f"import sys\nopen({str(log)!r}, 'a').write(' '.join(sys.argv[1:]) + ';')\nprint('250.5 x')\n")
-    command = f"{sys.executable} {program} {{model}} {{block}}"
-    (row,) = bench([("a.json", gru(8))], [64], 48000.0, 0.05, command)
-    assert row.against == {"command": Other(250.5, 250.5 / row.ns_per_sample)}
-    assert log.read_text() == "a.json 64;" * 5
+def test_layers_in_words():
+    """Every layer in the order in which it is called, with its tile and its class."""
+    first = (Input(()), Dense((0,), np.ones((6, 1)), np.zeros(6)), Activation((1,)))
+    second = (
+        Conv1d((2,), np.ones((6, 6, 3)), np.zeros(6)),
+        Activation((3,)),
+        Dense((4,), np.ones((1, 6)), np.zeros(1)),
+    )
+    with tuned.trying({"conv 6 6 3 1": Tile(lanes(), 2, 4)}):
+        plan = rtfx.Rig([rtfx.Model(ModelSpec("rtfx", (*first, *second)))]).plan(48000.0, bare=True)
+    lines = chosen(plan)
+    assert sum(int(line.split()[0]) for line in lines) == len(plan.calls)
+    assert any(f"tanh, inputs 6, outputs 6, taps 3; tile {lanes()}x2x4" in line for line in lines)
+    assert any(line.split(" x ")[1].startswith("elementwise") for line in lines)
 
 
-@pytest.mark.parametrize("command", [f"{sys.executable} -c pass", "/no/such/program {model}"])
-def test_a_program_that_prints_no_number_is_named(command):
-    with pytest.raises(UsageError, match="--against-command"):
-        bench([("a", gru(8))], [64], 48000.0, 0.01, command)
+def test_the_class_of_a_recurrent_layer_is_named():
+    lines = chosen(rtfx.Rig([gru(8)]).plan(48000.0, bare=True))
+    assert any("gru, hidden 8, inputs 1" in line and "gates: " in line for line in lines)
 
 
 def test_command_line(capsys, monkeypatch):

@@ -1,1 +1,0 @@
-"""Measures how long models and single layers take, beside other programs; nothing here plays."""
