@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels.jit import kernel
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
-from .effect import Effect
+from .effect import RESTS, Effect
 
 CORNER_HZ = 10.0
 
@@ -48,4 +48,5 @@ def rest(state, constant: float, cells) -> None:
 
 
 KERNEL = kernel(process)
+RESTS[KERNEL] = DCBLOCK_STATE, rest
 DCBLOCK = Effect("dcblock", (), cells, KERNEL, DCBLOCK_STATE, summary="removes a DC offset")

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..kernels.jit import Kernel
 from ..kernels.state import STATE
 from ..rig.parameters import Parameter
+
+# Kernels that remember so long that a rig does not wait until they rest: the dtype of their state, and a function
+# ``rest(state, constant, cells)`` that sets it to the one to which a constant input leads.
+RESTS: dict[Kernel, tuple[np.dtype, Callable]] = {}
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Effect:
     type : str
         The name in set lists.
     parameters : tuple of Parameter
+        With their ranges and units.
     cells : callable
         ``cells(values, sample_rate) -> sequence of float``; always the same length.
     kernel : callable or None
@@ -39,6 +45,8 @@ class Effect:
         is turned, leaves such a block out.
     net : str
         A shipped model that plays a part of the block where its `mode` is "neural".
+    summary : str
+        What it does, for ``rtfx info --blocks``.
     """
 
     type: str

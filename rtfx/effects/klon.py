@@ -15,7 +15,7 @@ from ..kernels.jit import kernel
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
-from .effect import Effect
+from .effect import RESTS, Effect
 
 NET = "klon.json"
 NEURAL, CIRCUIT = "neural", "circuit"
@@ -97,4 +97,5 @@ def rest_output(state, constant: float, cells) -> None:
 
 INPUT = kernel(process_input)
 OUTPUT = kernel(process_output)
+RESTS[OUTPUT] = STATE, rest_output
 KLON = Effect("klon", PARAMETERS, cells, OUTPUT, STATE, net=NET, summary="a whole overdrive pedal, neural or circuit")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..effects import dcblock, klon
+from ..effects.effect import RESTS
 from ..plan.arena import BUFFER, MAX_BLOCK, STEP
 from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
@@ -42,10 +42,6 @@ HISS_UNITS = 8  # as many are looked at before a block is said to hiss
 LOUD_HISS = 1e-3  # above -60 dBFS nothing is taken for hiss before the time is up
 DRIFT = 0.125  # of a unit's span: a larger difference between the means of its halves is a drift
 FALL = 0.7  # of the span at half of the time: one that is smaller now is still ringing down
-FILTERS = {
-    dcblock.KERNEL: (dcblock.DCBLOCK_STATE, dcblock.rest),
-    klon.OUTPUT: (klon.STATE, klon.rest_output),
-}
 
 
 class Rested(NamedTuple):
@@ -160,9 +156,9 @@ class _Runner:
         """Set filters to the state that the mean of their last input leads to: getting there would be a thump."""
         cells = self._rig.cells["value"]
         for place in range(block.steps.start, block.steps.stop):
-            filters = FILTERS.get(self._plan.calls[place])
-            if filters:
-                kind, rest = filters
+            known = RESTS.get(self._plan.calls[place])
+            if known:
+                kind, rest = known
                 step = self._steps[place]
                 source = self._rows(int(step["source"]), int(step["source_row"]) + 1, frames)[-1]
                 state = self._rig.table(int(step["state"]), 1, kind)[0]
