@@ -108,7 +108,9 @@ def test_a_live_stream_is_silent_from_its_first_frame_through_every_change(tmp_p
     with Rig.from_yaml(PRESETS[0]).play(device="null", input=silence(2.0)[:, 0], record=path, block_size=64) as stream:
         stream.wait(0.4)
         for number in (1, 2, 0, 2, 1):
-            stream.controller.presets[number].blocks[1].values["gain"] = 0.5 + 0.1 * number  # as a turn of the knob leaves it
+            stream.controller.presets[number].blocks[1].values["gain"] = (
+                0.5 + 0.1 * number
+            )  # as a turn of the knob leaves it
             stream.select(number)
             stream.wait(0.2)
         swaps = int(stream.engine.record["swaps"])
