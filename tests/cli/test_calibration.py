@@ -1,4 +1,4 @@
-"""--interface-dbu: what play and render put before a model that states its input level."""
+"""``--interface-dbu``: the gain that play and render put before a model that states its input level."""
 
 import numpy as np
 import pytest

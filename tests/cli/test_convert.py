@@ -1,4 +1,4 @@
-"""``rtfx convert``: what it prints, what it refuses, what it leaves alone; and `Model.save`."""
+"""``rtfx convert``: its output, its refusals, the files that it leaves alone; and `Model.save`."""
 
 import json
 

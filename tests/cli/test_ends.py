@@ -1,4 +1,4 @@
-"""However the command ends, nothing of it is left, and whoever started it sees how it ended."""
+"""At every end of the command nothing is left behind, and the caller sees how it ended."""
 
 import os
 import signal

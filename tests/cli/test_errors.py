@@ -1,4 +1,4 @@
-"""Whatever goes wrong is one line on standard error that helps, with the right exit code and no traceback."""
+"""Every error is one helpful line on standard error, with the right exit code and no traceback."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What names hold never moves the cursor, changes a colour or the title; streams that cannot show it get escapes."""
+"""Escape sequences in names never reach the terminal; a stream that cannot encode a name gets it escaped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""latency: the round trip through JACK, against the server's own figures; and that it finds what it looks for."""
+"""``rtfx latency``: the round trip through JACK against the server's own figures."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Files that are none, that are too deep, damaged or gone: one line each, and one of them never costs the others."""
+"""Odd, deeply nested, damaged and missing files are one line each, and the other files are still handled."""
 
 import faulthandler
 import json

@@ -1,4 +1,4 @@
-"""rtfx random: what it prints is a set list, and plays."""
+"""``rtfx random`` prints a set list, and it plays."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Several models, set lists or presets are rendered, each of them: what is named is never dropped without a word."""
+"""Several models, set lists and presets are all rendered: none is dropped silently."""
 
 import json
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is told of a file: by info all of it, by a player the warning that matters most and the number of the others."""
+"""Warnings of a file: info prints all, a player the most important one and the number of the others."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``rtfx play --watch`` tells what it has reloaded, and what it has not."""
+"""``rtfx play --watch`` tells which edits it has taken over, and which it has not."""
 
 import os
 import signal
