@@ -1,35 +1,44 @@
-"""The options that commands share: numbers that are numbers, and parameters as values by address."""
+"""The flags that commands share: numbers that are numbers, parameters as values by address, one level."""
 
 import click
 import pytest
 
-from rtfx.cli.rig import Number, parameter_values
+from rtfx.cli.rig import rig_options
 from rtfx.errors import UsageError
-from rtfx.rig_arguments import RigFlags
 
 
-def values(*parameters: str) -> dict:
-    """Return the values of ``-p`` flags."""
-    return parameter_values(RigFlags(**dict.fromkeys(RigFlags.__dataclass_fields__) | {"parameters": parameters}))
+@click.command()
+@rig_options
+def command(flags):
+    return flags
+
+
+def flags(*words: str):
+    """Return what a command gets for these words."""
+    return command.main(list(words), standalone_mode=False)
 
 
 def test_parameters_are_numbers_or_words():
-    assert values("gain=0.7", " amp.mode = neural ", "x=-1e-3") == {"gain": 0.7, "amp.mode": "neural", "x": -0.001}
-    assert values() == {}
-    assert values("gain=1", "gain=2") == {"gain": 2.0}
+    found = dict(flags("-p", "gain=0.7", "-p", " amp.mode = neural ", "-p", "x=-1e-3", "-p", "x=2").values)
+    assert found == {"gain": 0.7, "amp.mode": "neural", "x": 2.0}
+    assert flags().values == ()
 
 
 @pytest.mark.parametrize("text", ["gain", "gain=", "=0.7", " =1", "gain= ", ""])
 def test_half_a_parameter_is_refused(text):
     with pytest.raises(UsageError, match="expected NAME=VALUE"):
-        values(text)
+        flags("-p", text)
 
 
-def test_a_number_is_finite_and_within_its_range():
-    number = Number(-120, 120)
-    assert number.convert("-6.5", None, None) == -6.5
-    for text in ("nan", "inf", "121", "loud"):
-        with pytest.raises(click.BadParameter):
-            number.convert(text, None, None)
-    with pytest.raises(click.BadParameter, match="not a finite number"):
-        Number().convert("inf", None, None)
+@pytest.mark.parametrize("text", ["nan", "inf", "121", "loud"])
+def test_a_number_is_finite_and_within_its_range(text):
+    assert flags("--in-gain", "-6.5").in_gain == -6.5
+    with pytest.raises(click.BadParameter):
+        flags("--in-gain", text)
+
+
+def test_one_level():
+    assert flags("--no-normalise").options.level == "none" == flags("--level", "none", "--no-normalise").options.level
+    assert flags("--level", "plugin").options.level == "plugin"
+    with pytest.raises(UsageError, match="expected one of them"):
+        flags("--level", "plugin", "--no-normalise")
