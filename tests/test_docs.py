@@ -108,7 +108,7 @@ def test_everything_that_rtfx_exports_is_in_the_reference():
             own = [
                 n for n, e in vars(each).items() if n[0] != "_" and (inspect.isfunction(e) or isinstance(e, property))
             ]
-            assert not inspect.isclass(each) or not [n for n in own if f"### {n}\n" not in text]
+            assert not inspect.isclass(each) or not [n for n in own if f"### {name}.{n}\n" not in text]
 
 
 @pytest.mark.parametrize(

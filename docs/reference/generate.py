@@ -27,6 +27,7 @@ from rtfx.rig.parameters import Parameter
 from rtfx.ui.keys import KEYS
 
 FOLDER = Path(__file__).parent
+WIDTH = 100  # columns of a signature
 MADE = "<!-- written by docs/reference/generate.py: edit what it reads, not this page -->\n"
 
 # What the set list's keys mean that are no parameters with a range.
@@ -204,8 +205,8 @@ def python_page() -> str:
             made = "" if each is rtfx.Stream else f"```python\nrtfx.{name}{signature(each)}\n```\n"  # Rig.play makes it
             parts += [f"## rtfx.{name}\n", made, prose(each)]
         for member, of in members(each) if inspect.isclass(each) else ():
-            parts += member_text(member, of)
-    parts += ["## Stream.stats\n", "The same keys as `rtfx play --json`.\n", prose(Stats)]
+            parts += member_text(name, member, of)
+    parts += ["## The fields of Stream.stats\n", "The same keys as `rtfx play --json`.\n", prose(Stats)]
     parts.append(table(("field", "type"), [(f"`{one.name}`", str(one.type)) for one in dataclasses.fields(Stats)]))
     parts.append("## rtfx.errors\n")
     errors = [each for each in vars(rtfx.errors).values() if inspect.isclass(each) and issubclass(each, Exception)]
@@ -223,21 +224,31 @@ def members(owner: type) -> list[tuple[str, Any]]:
     return [(n, e) for n, e in found.items() if inspect.isfunction(e) or isinstance(e, described)]
 
 
-def member_text(name: str, member: Any) -> list[str]:
+def member_text(owner: str, name: str, member: Any) -> list[str]:
     """Return the heading and text of a method or a property."""
     if isinstance(member, property):
-        return [f"### {name}\n", prose(member.fget)]
+        settable = "" if member.fset else " Read only."
+        return [f"### {owner}.{name}\n", prose(member.fget).rstrip() + settable + "\n"]
     function: Callable[..., Any] = getattr(member, "__func__", member)
-    shown = f"{'' if name == '__call__' else name}{signature(function)}"
-    return [f"### {name}\n", f"```python\n{shown}\n```\n", prose(function)]
+    called = owner.lower() if name == "__call__" else name
+    heading = f"{owner}.{name}" if name != "__call__" else f"Calling a {owner}"
+    return [f"### {heading}\n", f"```python\n{called}{signature(function)}\n```\n", prose(function)]
 
 
 def signature(callable_: Any) -> str:
-    """Return a signature without its owner."""
+    """Return a signature without its owner; a long one with a line for each parameter."""
     found = inspect.signature(callable_)
     kept = [each for each in found.parameters.values() if each.name not in ("self", "cls")]
     words = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(found.replace(parameters=kept)))  # annotations are text
-    return words.replace("<built-in function print>", "print").removesuffix(" -> None")
+    words = words.replace("<built-in function print>", "print").removesuffix(" -> None")
+    if len(words) <= WIDTH:
+        return words
+    shown = [re.sub(r": '([^']*)'", r": \1", str(each)).replace("<built-in function print>", "print") for each in kept]
+    star = next((i for i, each in enumerate(kept) if each.kind is each.KEYWORD_ONLY), None)
+    if star is not None and not any(each.kind is each.VAR_POSITIONAL for each in kept):
+        shown.insert(star, "*")
+    inside = "".join(f"    {each},\n" for each in shown)
+    return f"(\n{inside}){words[words.rindex(')') + 1 :]}"
 
 
 def prose(documented: Any) -> str:
