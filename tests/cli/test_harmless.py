@@ -135,6 +135,7 @@ def test_a_stream_that_is_closed(ending, tmp_path):
     assert len(done.stderr.splitlines()) <= 1
 
 
+@pytest.mark.slow
 def test_render_says_its_lines_to_any_stream(tmp_path):
     soundfile.write(tmp_path / "crème.wav", np.zeros(480), RATE)
     command = [*COMMAND, "render", "--model", MODEL, "crème.wav", "日本語.wav"]

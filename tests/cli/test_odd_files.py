@@ -91,6 +91,7 @@ def test_what_is_no_file_is_refused_at_once(what, kind, tmp_path, monkeypatch, c
     assert (tmp_path / name).exists(), "and it is still there"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fifo", "device"])
 @pytest.mark.parametrize("name", ["levels", "tuned.json", "kernels"])
 def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypatch):
@@ -230,6 +231,7 @@ def test_a_bomb_of_aliases(tmp_path):
         load_set_list(path, BLOCKS)
 
 
+@pytest.mark.slow
 def test_a_set_list_of_many_presets_is_read_in_linear_time(tmp_path):
     """The time for 14,000 presets grew with their square; twice as many must not take four times as long."""
 
@@ -260,6 +262,7 @@ def read(name: str) -> dict:
     return read_facts(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 40])
 def test_one_bad_file_never_costs_a_folder_its_table(count, tmp_path):
     names = [f"good-{i}.nam" for i in range(count)] + ["fails.nam", "gone.nam"] + (["dies.nam"] if count > 24 else [])

@@ -98,6 +98,7 @@ def test_set_list(capsys, place):
     assert np.array_equal(read("soft.wav"), read("2.wav"))
 
 
+@pytest.mark.slow
 def test_several_files_over_several_processes(capsys, place):
     code, _, err = rtfx(capsys, "render", "--model", MODEL, "a.wav", "b.flac", "c.wav", "out", "--jobs", 2)
     assert code == 0, err
@@ -106,6 +107,7 @@ def test_several_files_over_several_processes(capsys, place):
     assert np.array_equal(read("out/c.wav"), read("alone.wav"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_folder_goes_on_after_a_failure(capsys, place, jobs):
     (place / "bad.wav").write_text("no audio")
@@ -131,6 +133,7 @@ def test_pipes(place):
     assert np.array_equal(read("piped.wav"), read("wet.wav"))
 
 
+@pytest.mark.slow
 def test_reader_that_leaves_a_pipe(place):
     soundfile.write("long.wav", np.zeros(60 * RATE), RATE)
     writer = start("render", "--model", MODEL, "long.wav", "-", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -141,6 +144,7 @@ def test_reader_that_leaves_a_pipe(place):
     assert writer.wait(60) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt_leaves_no_half_file(place, jobs):
     for name in ("long.wav", "long2.wav"):
@@ -173,6 +177,7 @@ def test_names_in_a_folder_follow_what_can_be_written():
     assert _named(Path("c.AIFF"), "PCM_16") == "c.AIFF"
 
 
+@pytest.mark.slow
 def test_what_a_rig_has_to_say_is_told_once(capsys, place):
     soundfile.write("d.wav", read("a.wav"), 44100)
     for words in (("a.wav", "c.wav"), ("a.wav", "c.wav", "--jobs", "2")):

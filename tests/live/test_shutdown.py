@@ -56,12 +56,14 @@ def test_a_stream_in_a_cycle_ends_while_the_program_waits(monkeypatch):
     gc.unfreeze()
 
 
+@pytest.mark.slow
 def test_the_next_stream_finds_the_device_free():
     thread = in_a_cycle()
     with playing():
         assert not thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", ["control", "takes"])
 def test_the_collector_may_run_on_any_thread(own):
     """A thread of the stream's own cannot wait for itself; every step of the end is taken all the same."""
