@@ -16,7 +16,7 @@ import numpy as np
 from rtfx.bench import CHUNK_FRAMES, ROUNDS, USUAL_RATE, Player, check_blocks, in_turns
 from rtfx.engine.timing import TIMED_CALLS, measured_peak
 from rtfx.errors import UsageError
-from rtfx.kernels.codes import code_of
+from rtfx.kernels.activations import code_of
 from rtfx.kernels.conv import OVERHANG
 from rtfx.kernels.elementwise import pack, rows_kernel
 from rtfx.kernels.processor import lanes

@@ -18,8 +18,8 @@ from .engine.offline import Offline
 from .engine.timing import measured_peak, time_blocks, time_run
 from .errors import RtfxError, UsageError
 from .kernels import elementwise
-from .kernels.codes import CODES
-from .kernels.jit import Kernel
+from .kernels.activations import CODES
+from .kernels.kernel import Kernel
 from .kernels.layer import FOLDED, IDENTITY, MATRIX, ROWS
 from .kernels.recurrent import EXPONENTIAL, EXPONENTIAL_TABLE, GRU, LSTM, RATIONAL, TABLE
 from .model.parity import guitar_like

@@ -9,7 +9,7 @@ import rtfx
 from rtfx.bench import EnginePlayer, bench, chosen
 from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
-from rtfx.kernels.conv import Tile
+from rtfx.kernels.conv import ConvTile
 from rtfx.kernels.processor import lanes
 from rtfx.model.nodes import Activation, Conv1d, Dense, Gru, Input
 from rtfx.model.parity import guitar_like
@@ -84,17 +84,17 @@ def test_layers_in_words():
         Activation((3,)),
         Dense((4,), np.ones((1, 6)), np.zeros(1)),
     )
-    with tuned.trying({"conv 6 6 3 1": Tile(lanes(), 2, 4)}):
+    with tuned.trying({"conv 6 6 3 1": ConvTile(lanes(), 2, 4)}):
         plan = rtfx.Rig([rtfx.Model(ModelSpec("rtfx", (*first, *second)))]).plan(48000.0, bare=True)
     lines = chosen(plan)
     assert sum(int(line.split()[0]) for line in lines) == len(plan.calls)
-    assert any(f"tanh, inputs 6, outputs 6, taps 3; tile {lanes()}x2x4" in line for line in lines)
+    assert any(f"inputs 6, outputs 6, taps 3, tanh; tile {lanes()}x2x4" in line for line in lines)
     assert any(line.split(" x ")[1].startswith("elementwise") for line in lines)
 
 
 def test_the_class_of_a_recurrent_layer_is_named():
     lines = chosen(rtfx.Rig([gru(8)]).plan(48000.0, bare=True))
-    assert any("gru, hidden 8, inputs 1" in line and "gates: " in line for line in lines)
+    assert any("gru, inputs 1, hidden 8" in line and "gates: " in line for line in lines)
 
 
 def test_command_line(capsys, monkeypatch):

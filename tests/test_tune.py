@@ -8,8 +8,8 @@ import pytest
 import soundfile as sf
 
 import rtfx
-from rtfx.kernels import jit
-from rtfx.kernels.conv import Tile
+from rtfx.kernels.cache import cache_folder
+from rtfx.kernels.conv import ConvTile
 from rtfx.kernels.processor import features, lanes
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Gru, Input, Lstm
 from rtfx.model.spec import ModelSpec
@@ -85,7 +85,7 @@ def test_any_tile_gives_the_same_samples(own_file):
         right = rtfx.Model(spec)(X, 48000.0, bare=True)
     assert asked
     for vectors, group in tuned.CANDIDATES:
-        with tuned.trying(dict.fromkeys(asked, Tile(16, vectors, group))):
+        with tuned.trying(dict.fromkeys(asked, ConvTile(16, vectors, group))):
             assert np.array_equal(rtfx.Model(spec)(X, 48000.0, bare=True), right)
 
 
@@ -108,7 +108,7 @@ def test_measurements_are_obeyed_and_ignored_on_demand(own_file, monkeypatch):
     spec = tcn(7)
     with tuned.trying({}) as asked:
         rule = kernels(spec)
-    tuned.remember(dict.fromkeys(asked, Tile(lanes(), 2, 4)))
+    tuned.remember(dict.fromkeys(asked, ConvTile(lanes(), 2, 4)))
     measured = kernels(spec)
     assert measured != rule and any("group4" in name and "vectors2" in name for name in measured)
     monkeypatch.setenv(tuned.IGNORE, "1")
@@ -162,7 +162,7 @@ def test_command(own_file, capsys):
     row = json.loads(capsys.readouterr().out)
     assert row["tried"] > 4 and row["regret"] >= 0.0
     assert run(["tune", "no-such-model.json"]) == 1
-    assert jit.cache_folder().is_dir()
+    assert cache_folder().is_dir()
 
 
 def test_play_measures_once_before_the_stream_opens(own_file, capsys, monkeypatch):

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from .effect import RESTS, Effect
@@ -47,6 +47,6 @@ def rest(state, constant: float, cells) -> None:
     state["mean"] = constant
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)
 RESTS[KERNEL] = DCBLOCK_STATE, rest
 DCBLOCK = Effect("dcblock", (), cells, KERNEL, DCBLOCK_STATE, summary="removes a DC offset")

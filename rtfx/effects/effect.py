@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.jit import Kernel
+from ..kernels.kernel import Kernel
 from ..kernels.state import STATE
 from ..rig.parameters import Parameter
 
@@ -33,7 +33,7 @@ class Effect:
     cells : callable
         ``cells(values, sample_rate) -> sequence of float``; always the same length.
     kernel : callable or None
-        Decorated with `kernels.jit.kernel`; None for blocks that `plan` builds from layers (model, cab).
+        A `kernels.kernel.Loop`; None for blocks that `plan` builds from layers (model, cab).
     state : numpy.dtype
         Record that begins with the common header; zero is its initial value.
     tail : callable

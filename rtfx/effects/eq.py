@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
@@ -172,7 +172,7 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)
 EQ = Effect(
     "eq", PARAMETERS, cells, KERNEL, EQ_STATE, tail, summary="low and high cut, two shelves, two bells", idle=idle
 )

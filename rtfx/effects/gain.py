@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
 from ..kernels.state import STATE
 from ..rig.parameters import Parameter
@@ -27,5 +27,5 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)
 GAIN = Effect("gain", PARAMETERS, cells, KERNEL, summary="level")

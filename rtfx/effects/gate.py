@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
@@ -100,5 +100,5 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)
 GATE = Effect("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold", idle=idle)

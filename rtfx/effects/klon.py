@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
@@ -95,7 +95,7 @@ def rest_output(state, constant: float, cells) -> None:
     state["e"] = (bright * constant + dark * inverted) / (bright + dark), -inverted
 
 
-INPUT = kernel(process_input)
-OUTPUT = kernel(process_output)
+INPUT = Loop(process_input)
+OUTPUT = Loop(process_output)
 RESTS[OUTPUT] = STATE, rest_output
 KLON = Effect("klon", PARAMETERS, cells, OUTPUT, STATE, net=NET, summary="a whole overdrive pedal, neural or circuit")

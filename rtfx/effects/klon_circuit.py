@@ -21,7 +21,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import inline, kernel
+from ..kernels.kernel import Loop, inline
 from ..kernels.memory import floats, records, row
 from ..kernels.state import state_dtype
 
@@ -130,4 +130,4 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)

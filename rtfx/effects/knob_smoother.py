@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records
 from ..kernels.state import state_dtype
 
@@ -35,4 +35,4 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)

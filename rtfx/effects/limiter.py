@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import inline
+from ..kernels.kernel import inline
 
 RELEASE_SECONDS = 0.05
 THRESHOLD = np.float32(1.0)  # 0 dBFS; the bound above holds for this value only

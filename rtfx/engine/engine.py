@@ -12,7 +12,7 @@ import numpy as np
 
 from ..effects.limiter import release_factor
 from ..kernels.compile_workers import order
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import load_acquire, store_release
 from ..plan.arena import CONTINUES, allocate
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
@@ -38,8 +38,8 @@ def _store(address, value):
     return 0
 
 
-LOAD = kernel(_load, "int64(int64)")
-STORE = kernel(_store, "int64(int64, int64)")
+LOAD = Loop(_load, "int64(int64)")
+STORE = Loop(_store, "int64(int64, int64)")
 
 
 def order_kernels() -> None:

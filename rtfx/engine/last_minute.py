@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import inline
+from ..kernels.kernel import inline
 from ..kernels.memory import floats, records, store_release
 from .layout import ENGINE, GLIDE, GLIDES, LOG, LOG_GLIDE, OFFSET, ROW
 

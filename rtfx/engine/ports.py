@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..effects.limiter import limit_frame
-from ..kernels.jit import inline
+from ..kernels.kernel import inline
 from ..kernels.memory import floats, records
 from ..kernels.rows import fill_row, hear_row, measure_row, number_of_bits, scale_row, scatter_row
 from ..plan.arena import MAX_CHANNELS

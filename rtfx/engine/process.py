@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import intrinsic, kernel
+from ..kernels.kernel import Loop, intrinsic
 from ..kernels.memory import integers, records
 from ..plan.arena import MAX_BLOCK
 from .last_minute import take_targets, write_log, write_rings
@@ -25,7 +25,7 @@ BINS = OFFSET["load_bins"]
 def float_bits(context, value):
     """Return the bits of a float32 as int64."""
     from llvmlite import ir
-    from numba.core import types
+    from numba import types
 
     def codegen(context, builder, signature, arguments):
         return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
@@ -78,14 +78,14 @@ def callback(source, target, frames, time_info, flags, engine):
     return 0
 
 
-CALLBACK_KERNEL = kernel(callback, CALLBACK)
+CALLBACK_KERNEL = Loop(callback, CALLBACK)
 
 
 @intrinsic
 def call_callback(context, function, source, target, frames, flags, engine):
     """Call a PortAudio callback through its address."""
     from llvmlite import ir
-    from numba.core import types
+    from numba import types
 
     i64 = ir.IntType(64)
 
@@ -116,4 +116,4 @@ def drive(function, engine, source, source_channels, target, target_channels, fr
     return 0
 
 
-DRIVE = kernel(drive, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+DRIVE = Loop(drive, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")

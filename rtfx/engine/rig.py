@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import exchange
 from ..plan.arena import CELL, FRESH, RIG, TABLE_SHIFT, allocate
 from ..plan.chain import Plan
@@ -22,7 +22,7 @@ def _exchange(address, value):
 
 
 TABLES_KEPT = 1024  # tables of values whose numbers the audio thread may still log
-EXCHANGE = kernel(_exchange, "int64(int64, int64)")
+EXCHANGE = Loop(_exchange, "int64(int64, int64)")
 
 
 class EngineRig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import inline, kernel
+from ..kernels.kernel import Loop, inline
 from ..kernels.memory import call_process, exchange, floats, load_acquire, move_bytes, records
 from ..kernels.resample import first_frame
 from ..kernels.rows import fill_row, measure_row
@@ -175,5 +175,5 @@ def run_part(arena, first_step, last_step, first_buffer, last_buffer, first_doma
 
 
 # A function of its own, called through its address: it is compiled beside the callback, on another core.
-RUN_RIG = kernel(run_rig, "int64(int64, int64, int64, int64, int64)")
-RUN_PART = kernel(run_part, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+RUN_RIG = Loop(run_rig, "int64(int64, int64, int64, int64, int64)")
+RUN_PART = Loop(run_part, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from ..kernels.jit import inline, intrinsic
+from ..kernels.kernel import inline, intrinsic
 from .system import clock_ns
 
 STEADY = {"constant_tsc", "nonstop_tsc"}  # flags of Linux: the same speed at any clock rate, and in any sleep
@@ -36,15 +36,16 @@ def ticks_are_steady() -> bool:
 def ticks(context):
     """Return the processor's time stamp; 0 where reading it may be forbidden (ARM)."""
     from llvmlite import ir
-    from numba.core import cgutils, types
+    from numba import types
+
+    from ..kernels.simd import outside
 
     i64 = ir.IntType(64)
 
     def codegen(context, builder, signature, arguments):
         if platform.machine() != "x86_64":
             return i64(0)
-        counter = cgutils.get_or_insert_function(builder.module, ir.FunctionType(i64, []), "llvm.readcyclecounter")
-        return builder.call(counter, [])
+        return builder.call(outside(builder, i64, "llvm.readcyclecounter"), [])
 
     return types.int64(), codegen
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.jit import intrinsic, kernel
+from ..kernels.kernel import Loop, Tile
 from ..kernels.memory import call_process, integers
 from ..kernels.processor import lanes
+from ..kernels.simd import F32, Emitter
 from .process import CALLBACK_KERNEL, call_callback
 from .system import clock_ns
 
@@ -28,7 +30,7 @@ def timed_blocks(function, engine, source, target, inputs, outputs, block, times
     return 0
 
 
-TIMED_BLOCKS = kernel(timed_blocks, f"int64({', '.join(['int64'] * 9)})")
+TIMED_BLOCKS = Loop(timed_blocks, f"int64({', '.join(['int64'] * 9)})")
 
 
 def timed_run(function, engine, source, target, inputs, outputs, block, count):
@@ -40,7 +42,7 @@ def timed_run(function, engine, source, target, inputs, outputs, block, count):
     return clock_ns() - begin
 
 
-TIMED_RUN = kernel(timed_run, f"int64({', '.join(['int64'] * 8)})")
+TIMED_RUN = Loop(timed_run, f"int64({', '.join(['int64'] * 8)})")
 
 
 def timed_calls(function, state, source, target, block, count):
@@ -52,54 +54,40 @@ def timed_calls(function, state, source, target, block, count):
     return clock_ns() - begin
 
 
-TIMED_CALLS = kernel(timed_calls, "int64(int64, int64, int64, int64, int64, int64)")
+TIMED_CALLS = Loop(timed_calls, "int64(int64, int64, int64, int64, int64, int64)")
 
 
-@intrinsic
-def multiply_adds(context, rounds, chains, width):
-    """Run `rounds` times `chains` independent multiply-adds of `width` lanes; return a number that depends on all."""
-    from llvmlite import ir
-    from numba.core import types
+class PeakShape(NamedTuple):
+    """So many independent chains of multiply-adds, each of vectors of `lanes`."""
 
-    from ..kernels.simd import Emitter, literals
-
-    count, lanes_now = literals(chains, width)
-
-    def codegen(context, builder, signature, arguments):
-        e = Emitter(builder)
-        start = builder.sitofp(arguments[0], ir.FloatType())
-        factor = e.splat(start, lanes_now)
-        slots = [e.slot(lanes_now) for _ in range(count)]
-        for k, slot in enumerate(slots):
-            builder.store(e.mul(factor, e.const(1.0 + k, lanes_now)), slot)
-        with e.loop(arguments[0]):
-            for slot in slots:
-                builder.store(e.fma(builder.load(slot), factor, factor), slot)
-        total = builder.load(slots[0])
-        for slot in slots[1:]:
-            total = e.add(total, builder.load(slot))
-        return builder.zext(builder.bitcast(e.sum_lanes(total), ir.IntType(32)), ir.IntType(64))
-
-    return types.int64(types.int64, chains, width), codegen
+    chains: int
+    lanes: int
 
 
-def peak_kernel(chains, width):
-    """Return the kernel that keeps the multiply-add units busy."""
-
-    def peak(rounds):
-        return multiply_adds(rounds, chains, width)
-
-    return kernel(peak, "int64(int64)")
+def emit_peak(builder, shape: PeakShape, tile, state, source, target, frames):
+    """Emit a loop that keeps the multiply-add units busy; the sum of all chains is stored at `target`."""
+    e = Emitter(builder)
+    factor = e.splat(builder.sitofp(frames, F32), shape.lanes)
+    slots = [e.slot(shape.lanes) for _ in range(shape.chains)]
+    for k, slot in enumerate(slots):
+        builder.store(e.mul(factor, e.const(1.0 + k, shape.lanes)), slot)
+    with e.loop(frames):
+        for slot in slots:
+            builder.store(e.fma(builder.load(slot), factor, factor), slot)
+    total = builder.load(slots[0])
+    for slot in slots[1:]:
+        total = e.add(total, builder.load(slot))
+    builder.store(e.sum_lanes(total), e.pointer(target))
 
 
 def measured_peak(seconds: float = 0.1) -> float:
     """Return the multiply-adds a second that one core was seen to reach with float32."""
-    busy = peak_kernel(CHAINS, lanes())
-    busy(1)
+    busy, total = Tile(emit_peak, PeakShape(CHAINS, lanes())), np.zeros(1, np.float32)
+    busy(0, 0, total.ctypes.data, 1)
     best, end = np.inf, time.perf_counter() + seconds
     while time.perf_counter() < end:
         begin = time.perf_counter_ns()
-        busy(PEAK_ROUNDS)
+        busy(0, 0, total.ctypes.data, PEAK_ROUNDS)
         best = min(best, time.perf_counter_ns() - begin)
     return PEAK_ROUNDS * CHAINS * lanes() / best * 1e9
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ..kernels.jit import inline, intrinsic
-from ..kernels.memory import exchange, floats, load_acquire, move_bytes, records, store_release
+from ..kernels.kernel import inline, intrinsic
+from ..kernels.memory import call_address, exchange, floats, load_acquire, move_bytes, records, store_release
 from ..kernels.rows import add_row, fill_row, number_of_bits
 from ..plan.arena import BUFFER, CELL, CONTINUES, RIG
 from .last_minute import write_log
@@ -39,16 +39,9 @@ SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second
 @intrinsic
 def call_rig(context, function, arena, source, source_stride, frames, clock):
     """Call `run.RUN_RIG` through its address."""
-    from llvmlite import ir
-    from numba.core import types
+    from numba import types
 
-    i64 = ir.IntType(64)
-
-    def codegen(context, builder, signature, arguments):
-        kind = ir.FunctionType(i64, [i64] * 5)
-        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
-
-    return types.int64(*[types.int64] * 6), codegen
+    return types.int64(*[types.int64] * 6), call_address
 
 
 @inline

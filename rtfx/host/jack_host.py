@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine.process import CALLBACK_KERNEL, call_callback
 from ..errors import DeviceError
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import call_process, records
 from ..kernels.rows import gather_row, scatter_row
 from ..plan.arena import MAX_CHANNELS
@@ -104,9 +104,9 @@ def note_end(shared):
     return 0
 
 
-PROCESS = kernel(process, "intc(uint32, int64)")
-COUNT_XRUN = kernel(count_xrun, "intc(int64)")
-NOTE_END = kernel(note_end, "intc(int64)")
+PROCESS = Loop(process, "intc(uint32, int64)")
+COUNT_XRUN = Loop(count_xrun, "intc(int64)")
+NOTE_END = Loop(note_end, "intc(int64)")
 KERNELS = (PROCESS, COUNT_XRUN, NOTE_END)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.engine import Engine
 from ..engine.process import CALLBACK_KERNEL, call_callback
 from ..engine.system import clock_ns, sleep_ns
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import load_acquire, records, store_release
 from .timeouts import await_end
 
@@ -46,7 +46,7 @@ def pace(callback, engine, target, control, block, sample_rate):
     return 0
 
 
-PACE = kernel(pace, "int64(int64, int64, int64, int64, int64, int64)")
+PACE = Loop(pace, "int64(int64, int64, int64, int64, int64, int64)")
 
 
 class NullHost:

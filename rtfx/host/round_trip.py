@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DeviceError
-from ..kernels.jit import kernel
+from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records
 from .choose import Wanted, choose
 from .device import JACK
@@ -64,7 +64,7 @@ def play_tape(source, target, frames, time_info, flags, tape):
     return 0
 
 
-PLAY_TAPE = kernel(play_tape, "intc(int64, int64, ulong, int64, ulong, int64)")
+PLAY_TAPE = Loop(play_tape, "intc(int64, int64, ulong, int64, ulong, int64)")
 
 
 class Tape:

@@ -1,7 +1,9 @@
-"""Activations on vectors, each with its error bound; coefficients are minimax fits over the stated range.
+"""Activations: their numbers, and what they are on vectors, each with its error bound.
 
-Two families of tanh, each a numerical class of its own: by exp2 (absolute error 1.6e-7, relative 3e-7, the cheaper) and
-by a rational of odd and even parts (absolute and relative error 3.4e-7, the shorter chain of dependent operations).
+Coefficients are minimax fits over the stated range. There are two families of tanh, each a numerical class of its own:
+by exp2 (absolute error 1.6e-7, relative 3e-7, the cheaper) and by a rational of odd and even parts (absolute and
+relative error 3.4e-7, the shorter chain of dependent operations). `model.nodes.Activation` says what each kind computes
+and what its constants are.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from functools import cache
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 
 from ..units import LOG2E
-from . import curves
-from .codes import CODES, SELU_ALPHA, SELU_SCALE
 from .processor import features
-from .simd import I32, Emitter, vector
+from .simd import I32, Emitter, outside, vector
+
+CONSTANTS = 4  # slope, slope_high, low, high: in this order before the weights of a layer
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
+# Neural Amp Modeler's fasttanh: x (A (1 + q) + (B + C q) x^2) / (D + (D + x^2) q (1 + E q)), q = |x|
+FASTTANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073)
+FASTTANH_LIMIT = 1e8  # beyond, x^4 overflows float32; the quotient is constant to 1e-8 there
 
 # 2**f on [-0.5, 0.5] with value 1 at 0 exactly: relative error 9e-8
 EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
@@ -35,6 +40,47 @@ LIFT = 2.9e-7  # what is added at the end of the last quarter, for the same reas
 # sin(r) / r in r^2, |r| <= pi/2: relative error 6e-9
 SIN = (1.0, -0.16666659712791443, 0.008333064615726471, -0.00019809475634247065, 2.605481540740584e-06)
 PI_PARTS = (3.140625, 0.0009675025939941406, 1.509957990978376e-07)  # sum is pi; products with k < 2**13 stay exact
+# log(1 + u) / u on [0, 1]: relative error 5e-9
+LOG1P = (
+    1.0, -0.4999990165233612, 0.3332996368408203, -0.24954134225845337, 0.1967594027519226,
+    -0.15305593609809875, 0.10603656619787216, -0.056959543377161026, 0.01985146477818489, -0.0032440253999084234,
+)  # fmt: skip
+# erfc(x / sqrt 2) e^(x^2 / 2) / (2 t) in t = 1 / (1 + GELU_POLE x), x >= 0: error 6e-9 times x t e^(-x^2 / 2)
+GELU_POLE = 0.4
+GELU = (
+    0.1565212905406952, 0.1900458186864853, 0.009346799924969673,
+    0.34513914585113525, -0.25848400592803955, 0.05743134766817093,
+)  # fmt: skip
+
+# number, and the factor on the input that a preceding layer folds into its weights
+CODES = {
+    "": (0, 1.0),
+    "tanh": (1, 2.0 * LOG2E),
+    "sigmoid": (2, -LOG2E),
+    "relu": (3, 1.0),
+    "leaky_relu": (4, 1.0),
+    "elu": (5, 1.0),
+    "sine": (6, 1.0),
+    "fasttanh": (7, 1.0),
+    "hardtanh": (8, 1.0),
+    "silu": (9, 1.0),
+    "hardswish": (10, 1.0),
+    "softsign": (11, 1.0),
+    "selu": (12, 1.0),
+    "gelu": (13, 1.0),
+    "softplus": (14, 1.0),
+    "softshrink": (15, 1.0),
+}
+
+
+def code_of(kind: str) -> int:
+    """Return the number of an activation; "" is none."""
+    return CODES[kind][0]
+
+
+def factor_of(kind: str) -> float:
+    """Return the input factor of an activation."""
+    return CODES[kind][1]
 
 
 def exp2(e: Emitter, x, low: float = -126.0, high: float = 126.0):
@@ -81,10 +127,8 @@ def _scaled(e: Emitter, mantissa, shifted):
 
 def _scale(e: Emitter, mantissa, whole):
     """Return mantissa * 2**whole by one AVX-512 instruction; equal to the integer form, bit for bit."""
-    kind = vector(16)
-    mask = ir.IntType(16)
-    function = ir.FunctionType(kind, [kind, kind, kind, mask, I32])
-    scale = cgutils.get_or_insert_function(e.b.module, function, "llvm.x86.avx512.mask.scalef.ps.512")
+    kind, mask = vector(16), ir.IntType(16)
+    scale = outside(e.b, kind, "llvm.x86.avx512.mask.scalef.ps.512", kind, kind, kind, mask, I32)
     current_rounding = ir.Constant(I32, 4)
     return e.b.call(scale, [mantissa, whole, mantissa, ir.Constant(mask, 0xFFFF), current_rounding])
 
@@ -116,12 +160,15 @@ def _pick(e: Emitter, table: np.ndarray, places):
         undefined = ir.Constant(places.type, ir.Undefined)
         lanes = ir.Constant(ir.VectorType(I32, 16), [i % width for i in range(16)])
         places = e.b.shuffle_vector(places, undefined, lanes)
-    kind = vector(16)
-    function = ir.FunctionType(kind, [kind, places.type, kind])
-    permute = cgutils.get_or_insert_function(e.b.module, function, "llvm.x86.avx512.vpermi2var.ps.512")
-    low, high = (ir.Constant(kind, [float(v) for v in half]) for half in (table[:16], table[16:]))
-    found = e.b.call(permute, [low, places, high])
+    low, high = (ir.Constant(vector(16), [float(v) for v in half]) for half in (table[:16], table[16:]))
+    found = pick_two(e, low, places, high)
     return found if width == 16 else e.shuffle(found, range(width))
+
+
+def pick_two(e: Emitter, low, places, high):
+    """Return lanes of two vectors of 16, those of `high` counted from 16 on (AVX-512)."""
+    permute = outside(e.b, low.type, "llvm.x86.avx512.vpermi2var.ps.512", low.type, places.type, low.type)
+    return e.b.call(permute, [low, places, high])
 
 
 @cache
@@ -220,6 +267,57 @@ def elu(e: Emitter, x, slope):
     return e.where_positive(x, x, e.mul(slope, grown))
 
 
+def fasttanh(e: Emitter, x):
+    """Return Neural Amp Modeler's quotient for tanh: relative error 4e-7 of it."""
+    width = x.type.count
+    a, b, c, d, f = (e.const(value, width) for value in FASTTANH)
+    x = e.at_least(e.at_most(x, FASTTANH_LIMIT), -FASTTANH_LIMIT)
+    q, square = e.magnitude(x), e.mul(x, x)
+    above = e.fma(e.fma(c, q, b), square, e.fma(a, q, a))
+    below = e.fma(e.add(d, square), e.fma(f, square, q), d)
+    return e.div(e.mul(x, above), below)
+
+
+def hardtanh(e: Emitter, x, slope, slope_high, low, high):
+    """Return x between `low` and `high`, straight lines from there on: at most three roundings."""
+    below, above = e.fma(slope, e.sub(x, low), low), e.fma(slope_high, e.sub(x, high), high)
+    inside = e.b.select(e.b.fcmp_ordered(">", x, high), above, x)
+    return e.b.select(e.b.fcmp_ordered("<", x, low), below, inside)
+
+
+def hardswish(e: Emitter, x):
+    """Return x clip(x + 3, 0, 6) / 6: error 2e-7 |x|."""
+    width = x.type.count
+    gate = e.at_least(e.at_most(e.add(x, e.const(3.0, width)), 6.0), 0.0)
+    return e.mul(x, e.mul(gate, e.const(1.0 / 6.0, width)))  # 6 times float32's 1/6 rounds to 1
+
+
+def softsign(e: Emitter, x):
+    """Return x / (1 + |x|): relative error 1.2e-7."""
+    return e.div(x, e.add(e.magnitude(x), e.const(1.0, x.type.count)))
+
+
+def gelu(e: Emitter, x):
+    """Return x (1 + erf(x / sqrt 2)) / 2 as max(x, 0) - |x| erfc(|x| / sqrt 2) / 2: error 1e-7 (1 + |x|)."""
+    width = x.type.count
+    one, size = e.const(1.0, width), e.magnitude(x)
+    t = e.div(one, e.fma(size, e.const(GELU_POLE, width), one))
+    bell = exp2(e, e.mul(e.mul(x, x), e.const(-0.5 * LOG2E, width)))
+    tail = e.mul(e.mul(e.mul(size, t), e.polynomial(t, GELU)), bell)
+    return e.sub(e.at_least(x, 0.0), tail)
+
+
+def softplus(e: Emitter, x):
+    """Return log(1 + e^x) as max(x, 0) + log(1 + e^-|x|): error 2e-7 + 1e-7 |x|."""
+    power = exp2(e, e.mul(e.magnitude(x), e.const(-LOG2E, x.type.count)))
+    return e.fma(power, e.polynomial(power, LOG1P), e.at_least(x, 0.0))
+
+
+def softshrink(e: Emitter, x, slope):
+    """Return x moved by `slope` towards zero, at most onto it: one rounding."""
+    return e.sub(x, e.at_least(e.at_most(x, slope), e.negative(slope)))
+
+
 EMITTERS: dict[str, Callable] = {
     "": lambda e, x, c: x,
     "tanh": lambda e, x, c: tanh_of_scaled(e, x),
@@ -228,17 +326,17 @@ EMITTERS: dict[str, Callable] = {
     "leaky_relu": lambda e, x, c: leaky_relu(e, x, c[0]),
     "elu": lambda e, x, c: elu(e, x, c[0]),
     "sine": lambda e, x, c: sine(e, e.mul(x, c[0])),
-    "fasttanh": lambda e, x, c: curves.fasttanh(e, x),
-    "hardtanh": lambda e, x, c: curves.hardtanh(e, x, *c),
+    "fasttanh": lambda e, x, c: fasttanh(e, x),
+    "hardtanh": lambda e, x, c: hardtanh(e, x, *c),
     "silu": lambda e, x, c: e.mul(x, sigmoid_of_scaled(e, e.mul(x, e.const(-LOG2E, x.type.count)))),  # error 1.5e-7 |x|
-    "hardswish": lambda e, x, c: curves.hardswish(e, x),
-    "softsign": lambda e, x, c: curves.softsign(e, x),
+    "hardswish": lambda e, x, c: hardswish(e, x),
+    "softsign": lambda e, x, c: softsign(e, x),
     "selu": lambda e, x, c: e.mul(  # relative error 4e-7
         elu(e, x, e.const(SELU_ALPHA, x.type.count)), e.const(SELU_SCALE, x.type.count)
     ),
-    "gelu": lambda e, x, c: curves.gelu(e, x, exp2),
-    "softplus": lambda e, x, c: curves.softplus(e, x, exp2),
-    "softshrink": lambda e, x, c: curves.softshrink(e, x, c[0]),
+    "gelu": lambda e, x, c: gelu(e, x),
+    "softplus": lambda e, x, c: softplus(e, x),
+    "softshrink": lambda e, x, c: softshrink(e, x, c[0]),
 }
 # code -> (input factor, emitter(e, scaled x, constants: CONSTANTS vectors))
 BY_CODE = {code: (factor, EMITTERS[kind]) for kind, (code, factor) in CODES.items()}

@@ -1,4 +1,4 @@
-"""Machine code on disk: one file for each kernel, in a folder named by processor, Numba version and sources."""
+"""Machine code on disk: one file for each kernel, in a folder named by processor, versions and sources."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from pathlib import Path
 from ..errors import advise
 from ..files import distrust, read_file, write_file
 from ..find import user_cache
-from .processor import features
+from .processor import features, model
 
 DIGEST_BYTES = hashlib.sha256().digest_size
-COMPILED_ROOMS = ("kernels", "effects", "engine", "host")  # a change in any of their sources makes the cache stale
+# a change in any of their sources makes the cache stale: loops, tiles, and the layouts of memory that they know
+COMPILED_FOLDERS = ("kernels", "effects", "plan", "engine", "host")
 
 
 @cache
 def sources_hash() -> str:
-    """Hash of every source file that is compiled: Numba does not notice a changed callee by itself."""
+    """Return a hash of every source file that is compiled."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for room in COMPILED_ROOMS:
-        for path in sorted((package / room).glob("*.py")):
+    for folder in COMPILED_FOLDERS:
+        for path in sorted((package / folder).glob("*.py")):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -34,12 +35,10 @@ def sources_hash() -> str:
 @cache
 def cache_folder() -> Path:
     """The folder of compiled kernels, named by processor, versions of what compiles them, and sources."""
-    import llvmlite.binding as llvm
-
-    processor = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
     tag = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]  # a name does not tell what is hidden
-    versions = f"numba{version('numba')}-python{sys.version_info.major}.{sys.version_info.minor}"
-    return _own(Path("kernels") / f"{processor}-{tag}-{versions}-{sources_hash()}")
+    versions = "-".join(f"{name}{version(name)}" for name in ("numba", "llvmlite"))
+    versions += f"-python{sys.version_info.major}.{sys.version_info.minor}"
+    return _own(Path("kernels") / f"{model()}-{tag}-{versions}-{sources_hash()}")
 
 
 def _own(inside: Path) -> Path:

@@ -1,31 +1,36 @@
 """Helper processes that compile, on every core, while this process goes on without Numba and what that takes of memory.
 
-What a helper fails at is compiled here. A helper ends when its input does, so none outlives this process, however
-that ends; and when for two seconds there was nothing to do.
+A helper is sent kernels and answers with their machine code. What it fails at is compiled here. It ends when its input
+does, so none outlives this process, however that ends; and when for two seconds there was nothing to do.
 """
 
 from __future__ import annotations
 
 import atexit
-import marshal
+import gc
 import os
 import pickle
 import queue
+import signal
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cache import write_code
-from .compile_worker_main import ANSWER
-from .jit import Kernel
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
 
 MOST = 4  # a helper takes 200 MB while it works
 IDLE_SECONDS = 2.0
 PACKAGE = __name__.partition(".")[0]
-START = "import sys; sys.path[:] = {path!r}; from {package}.kernels.compile_worker_main import serve; serve()"
+START = f"import sys; sys.path[:] = {{path!r}}; from {__name__} import serve; serve()"
+ANSWER = struct.Struct("<dq")  # seconds that it took, bytes of code that follow
 
 _lock = threading.Lock()
 _waiting: queue.SimpleQueue[Kernel] = queue.SimpleQueue()
@@ -34,11 +39,8 @@ _unanswered: set[Kernel] = set()
 
 
 def order(kernels: Iterable[Kernel]) -> None:
-    """Have kernels compiled that are not on disk, the longest first. A kernel's address waits for its code.
-
-    Where Numba is loaded already nothing is ordered: there kernels are compiled when they are asked for.
-    """
-    missing = [] if "numba" in sys.modules or not sys.executable else [one for one in kernels if _is_wanted(one)]
+    """Have kernels compiled that are not on disk, in this order. A kernel's address waits for its code."""
+    missing = [one for one in kernels if _is_wanted(one)] if sys.executable else []
     with _lock:
         for kernel in dict.fromkeys(missing):
             kernel.announce()
@@ -53,7 +55,7 @@ def order(kernels: Iterable[Kernel]) -> None:
 
 def _is_wanted(kernel: Kernel) -> bool:
     """Return whether a kernel has to be compiled, and a helper can import where it stands."""
-    return not kernel.ready and kernel.ordered is None and kernel.function.__module__.startswith(f"{PACKAGE}.")
+    return not kernel.ready and kernel.ordered is None and kernel.source.__module__.startswith(f"{PACKAGE}.")
 
 
 def _cores() -> int:
@@ -71,7 +73,7 @@ class _Member(threading.Thread):
         """Serve until there is nothing more to do."""
         kernel = None
         try:
-            start = START.format(path=sys.path, package=PACKAGE)
+            start = START.format(path=sys.path)
             self.process = subprocess.Popen(
                 [sys.executable, "-c", start],
                 stdin=subprocess.PIPE,
@@ -83,7 +85,7 @@ class _Member(threading.Thread):
                 if code:
                     write_code(kernel, code)
                 _answer(kernel, code, seconds)
-            self._send(None)
+            self._send(b"")
             self.process.communicate()
         except Exception:  # no process to be had, or it has been killed
             self._give_up(kernel)
@@ -101,16 +103,14 @@ class _Member(threading.Thread):
 
     def _ask(self, kernel: Kernel) -> tuple[float, bytes]:
         """Return the seconds that it took to compile a kernel, and its code, empty if that failed."""
-        function = kernel.function
-        names = function.__module__, function.__qualname__, kernel.shape, kernel.signature
-        self._send((marshal.dumps(function.__code__), *names))
+        self._send(pickle.dumps(kernel))  # by the names of its function and shape
         assert self.process and self.process.stdout
         seconds, size = ANSWER.unpack(self.process.stdout.read(ANSWER.size))
         return seconds, self.process.stdout.read(size)
 
-    def _send(self, message) -> None:
+    def _send(self, request: bytes) -> None:
         assert self.process and self.process.stdin
-        pickle.dump(message, self.process.stdin)
+        pickle.dump(request, self.process.stdin)
         self.process.stdin.flush()
 
     def _give_up(self, kernel: Kernel | None) -> None:
@@ -161,3 +161,35 @@ def _forget_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
+
+
+def serve() -> None:
+    """In a helper: compile what comes through the standard input until it ends, then end at once, whatever is left."""
+    gc.disable()  # Numba makes half a million objects and keeps most: a fifth of the time
+    os.environ["NUMBA_OPT"] = "0"  # a kernel is optimised as one whole, with its helpers: not each of these before
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that plays; if it ends, so does this
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    while True:
+        started = time.perf_counter()
+        code = _compiled(requests.get())
+        answers.write(ANSWER.pack(time.perf_counter() - started, len(code)) + code)
+        answers.flush()
+
+
+def _receive(requests: queue.SimpleQueue[bytes]) -> None:
+    try:
+        while request := pickle.load(sys.stdin.buffer):
+            requests.put(request)
+    finally:
+        os._exit(0)
+
+
+def _compiled(request: bytes) -> bytes:
+    """Return a kernel's object file, nothing if there is none that another process could load."""
+    try:
+        return pickle.loads(request).compile()
+    except Exception:  # it will fail again where it is asked for, and be reported there
+        return b""

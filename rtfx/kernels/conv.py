@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .codes import CONSTANTS
-from .jit import Kernel, intrinsic, kernel
+from . import simd
+from .activations import BY_CODE, CONSTANTS
+from .kernel import Kernel, Tile
 from .state import state_dtype
 
 OVERHANG = 64  # floats that a tile may read and write past a block's end
 STATE = state_dtype(("dilation", np.int64))
 
 
-class Tile(NamedTuple):
+class ConvTile(NamedTuple):
     """`lanes` frames a vector, `vectors` of them side by side, `group` outputs at a time.
 
     Frames that do not fill that many vectors come one vector at a time, with as many more outputs.
@@ -43,7 +44,7 @@ class ConvShape(NamedTuple):
     inputs: int
     outputs: int
     taps: int
-    activation: int  # code of codes.CODES
+    activation: int  # code of activations.CODES
 
     def groups(self, size: int) -> list[range]:
         """Return the outputs of each pass, `size` at most and as even as they come."""
@@ -74,29 +75,8 @@ def pack(
     return np.concatenate([constants, bias * factor, taps * factor]).astype(np.float32)
 
 
-@intrinsic
-def conv_tile(context, state, source, target, frames, inputs, outputs, taps, activation, lanes, vectors, group):
-    """Run the layer over the block, tile by tile."""
-    from numba.core import types
-
-    from .simd import literals
-
-    values = literals(inputs, outputs, taps, activation, lanes, vectors, group)
-    shape, tile = ConvShape(*values[:4]), Tile(*values[4:])
-
-    def codegen(context, builder, signature, arguments):
-        _emit(builder, shape, tile, *arguments[:4])
-        return context.get_constant(types.int64, 0)
-
-    literal = (inputs, outputs, taps, activation, lanes, vectors, group)
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
-
-
-def _emit(builder, shape: ConvShape, tile: Tile, *arguments):
-    from . import simd
-    from .activations import BY_CODE
-
-    *addresses, frames = arguments
+def emit_conv(builder, shape: ConvShape, tile: ConvTile, state, source, target, frames):
+    """Emit the loops over the block's tiles."""
     activate = BY_CODE[shape.activation][1]
 
     def emit_span(e: simd.Emitter, addresses, span: simd.Span):
@@ -125,16 +105,10 @@ def _emit(builder, shape: ConvShape, tile: Tile, *arguments):
                     place = b.add(b.mul(e.index(o), out_stride), times[v])
                     e.store(activate(e, b.load(slot), constants), y, place)
 
-    simd.in_tiles(builder, tile.lanes, tile.widths, addresses, frames, emit_span)
+    simd.in_tiles(builder, tile.lanes, tile.widths, (state, source, target), frames, emit_span)
 
 
 @cache
-def conv_kernel(shape: ConvShape, tile: Tile) -> Kernel:
+def conv_kernel(shape: ConvShape, tile: ConvTile) -> Kernel:
     """Return the kernel of one shape with one tile."""
-    inputs, outputs, taps, activation = shape
-    lanes, vectors, group = tile
-
-    def conv(state, source, target, frames):
-        return conv_tile(state, source, target, frames, inputs, outputs, taps, activation, lanes, vectors, group)
-
-    return kernel(conv)
+    return Tile(emit_conv, shape, tile)

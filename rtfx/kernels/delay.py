@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .jit import inline
+from . import simd
+from .kernel import inline
 from .memory import floats, records
 from .state import state_dtype
 
@@ -91,3 +92,62 @@ def keep(line, state, width):
     for u in range(width):
         past[u] = x[u]
     s.place = (s.place + 1) % s.ring
+
+
+class CellDelay:
+    """The ring behind a tiled cell's record: the code of taking a state from it, straight to registers, and keeping it.
+
+    Parameters
+    ----------
+    cell : recurrent.Cell
+    record : simd.Record
+        Of the cell's state, the line included.
+    taps : int
+        Past states in a sum.
+    """
+
+    def __init__(self, cell: Any, record: simd.Record, taps: int):
+        self.cell, self.e, self.b, self.record = cell, cell.e, cell.b, record
+        self.first, self.ring = record.load("first"), record.load("ring")
+        if taps == 1:  # interleaved copies of the layer: each turns as it would alone
+            cell.period = self.first
+        self.past = self.e.pointer(record.place("past"))
+        mix = self.e.pointer(record.place("mix"))
+        self.mix = [self.e.scalar(mix, k) for k in range(taps)]
+        self.place = self.e.integer_slot(record.load("place"))
+        padded = cell.shape.padded
+        self.parts = [(slots, padded * i) for i, slots in enumerate(cell.parts)]
+        self.width = padded * len(self.parts)
+
+    def recall(self):
+        """Set the cell's state to the sum of past ones."""
+        for k, weight in enumerate(self.mix):
+            row = self._row(self.b.sub(self.b.load(self.place), self.b.add(self.first, self.e.index(k))))
+            for slots, offset in self.parts:
+                for tile, slot in zip(self.cell.tiles, slots, strict=True):
+                    start = self.b.add(row, self.e.index(offset + tile.first))
+                    old = self.e.load(self.past, start, tile.units)
+                    if len(self.mix) > 1:
+                        factor = self.e.splat(weight, tile.units)
+                        old = self.e.fma(factor, old, self.b.load(slot)) if k else self.e.mul(factor, old)
+                    self.b.store(old, slot)
+
+    def keep(self):
+        """Put the cell's new state into the ring."""
+        place = self.b.load(self.place)
+        row = self._row(place)
+        for slots, offset in self.parts:
+            for tile, slot in zip(self.cell.tiles, slots, strict=True):
+                self.e.store(self.b.load(slot), self.past, self.b.add(row, self.e.index(offset + tile.first)))
+        following = self.b.add(place, self.e.index(1))
+        wraps = self.b.icmp_signed(">=", following, self.ring)
+        self.b.store(self.b.select(wraps, self.e.index(0), following), self.place)
+
+    def save(self):
+        """Write the ring's place back to memory at the block's end."""
+        self.record.store("place", self.b.load(self.place))
+
+    def _row(self, slot):
+        """Return where the state of a slot begins; slots down to minus the ring's length wrap."""
+        negative = self.b.icmp_signed("<", slot, self.e.index(0))
+        return self.b.mul(self.b.select(negative, self.b.add(slot, self.ring), slot), self.e.index(self.width))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from ..units import LOG2E
-from .codes import CONSTANTS
-from .jit import Kernel, intrinsic, kernel
+from . import simd
+from .activations import BY_CODE, CONSTANTS, exp2
+from .kernel import Kernel, Tile
 from .state import STATE
 
-# operation codes: codes.CODES's codes from 0 (copy), then these
+# operation codes: activations.CODES's codes from 0 (copy), then these
 AFFINE, PRELU, ADD, GAIN, SOFTMAX, MUL = 16, 17, 18, 19, 20, 21
 
 
@@ -20,27 +22,17 @@ def pack(*vectors) -> np.ndarray:
     return np.concatenate([np.ravel(v) for v in vectors]).astype(np.float32) if vectors else np.zeros(0, np.float32)
 
 
-@intrinsic
-def rows_block(context, state, source, target, frames, operation, rows, lanes):
-    """Apply one operation to `rows` rows."""
-    from numba.core import types
+class RowsShape(NamedTuple):
+    """One operation on so many rows; `lanes` are the frames of a vector."""
 
-    from .simd import literals
-
-    literal = (operation, rows, lanes)
-    values = literals(*literal)
-
-    def codegen(context, builder, signature, arguments):
-        _emit(builder, *values, *arguments[:4])
-        return context.get_constant(types.int64, 0)
-
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+    operation: int
+    rows: int
+    lanes: int
 
 
-def _emit(builder, operation: int, rows: int, lanes: int, state, source, target, frames):
-    from . import simd
-    from .activations import BY_CODE, exp2
-
+def emit_elementwise(builder, shape: RowsShape, tile, state, source, target, frames):
+    """Emit the loop over the block's vectors."""
+    operation, rows, lanes = shape
     e, b = simd.Emitter(builder), builder
     header = simd.Record(e, state, STATE)
     in_stride, out_stride, extra_stride = (header.load(name) for name in ("in_stride", "out_stride", "extra_stride"))
@@ -73,7 +65,7 @@ def _emit(builder, operation: int, rows: int, lanes: int, state, source, target,
         gains = e.pointer(header.load("extra"))
         each_row(lambda row, v, t: e.mul(v, e.load(gains, t, lanes)))
     elif operation == SOFTMAX:
-        _softmax(e, rows, lanes, frames, lambda r, t: e.load(x, place(r, in_stride, t), lanes), y, out_stride, exp2)
+        _softmax(e, rows, lanes, frames, lambda r, t: e.load(x, place(r, in_stride, t), lanes), y, out_stride)
     else:
         factor, activate = BY_CODE[operation]
         own = [e.broadcast(constants, i, lanes) for i in range(CONSTANTS)] if operation else []
@@ -81,7 +73,7 @@ def _emit(builder, operation: int, rows: int, lanes: int, state, source, target,
         each_row(lambda row, v, t: activate(e, e.mul(v, scale) if factor != 1.0 else v, own))
 
 
-def _softmax(e, rows, lanes, frames, load, y, out_stride, exp2):
+def _softmax(e, rows, lanes, frames, load, y, out_stride):
     """Subtract the largest feature first: the sum is then between 1 and `rows` and nothing overflows."""
     b = e.b
     largest, total = e.slot(lanes), e.slot(lanes)
@@ -103,8 +95,4 @@ def _softmax(e, rows, lanes, frames, load, y, out_stride, exp2):
 @cache
 def rows_kernel(operation: int, rows: int, lanes: int) -> Kernel:
     """Return the kernel of one operation on `rows` rows."""
-
-    def elementwise(state, source, target, frames):
-        return rows_block(state, source, target, frames, operation, rows, lanes)
-
-    return kernel(elementwise)
+    return Tile(emit_elementwise, RowsShape(operation, rows, lanes))

@@ -14,19 +14,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .codes import factor_of
-from .conv import Tile
-from .jit import Kernel, intrinsic, kernel
+from . import simd
+from .activations import BY_CODE, code_of, exp2, exp2_minus_1, factor_of
+from .conv import ConvTile
+from .kernel import Kernel, Tile
 from .state import state_dtype
 
 STATE = state_dtype(("dilation", np.int64))
 NONE, IDENTITY, MATRIX = 0, 1, 2  # residual
 ROWS, FOLDED = 1, 2  # head
 CONSTANTS = 8  # floats before the biases: four constants of each activation
+TANH, SIGMOID = code_of("tanh"), code_of("sigmoid")
+TOGETHER = 16  # vectors whose activations are written out side by side: fewer wait, more only take longer to compile
+GATE_LIMIT = 60.0  # of the exponents: their product stays finite, and tanh and sigmoid are flat far below
 
 
 class LayerShape(NamedTuple):
@@ -105,43 +109,172 @@ def pack(shape: LayerShape, w: LayerWeights, kinds: tuple[str, str], constants: 
     return np.concatenate(parts).astype(np.float32)
 
 
-@intrinsic
-def layer_block(
-    context, state, source, target, frames,
-    inputs, taps, sums, conditions, activation, gate, outputs, residual, head, head_rows, head_first, exposed,
-    lanes, vectors, group,
-):  # fmt: skip
-    """Run the layer over the block, tile by tile."""
-    from numba.core import types
+class Rows(NamedTuple):
+    """Planar rows in memory: a float pointer and the floats from one row to the next."""
 
-    from .layer_tile import emit
-    from .simd import literals
+    base: Any
+    stride: Any
 
-    literal = (
-        inputs, taps, sums, conditions, activation, gate, outputs, residual, head, head_rows, head_first, exposed,
-        lanes, vectors, group,
-    )  # fmt: skip
-    values = literals(*literal)
-    shape, tile = LayerShape(*values[:-3]), Tile(*values[-3:])
 
-    def codegen(context, builder, signature, arguments):
-        emit(builder, shape, tile, *arguments[:4])
-        return context.get_constant(types.int64, 0)
+class Places(NamedTuple):
+    """What a layer reads and writes; `weights` is a float pointer, `dilation` an i64 value."""
 
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+    x: Rows
+    y: Rows
+    condition: Rows
+    head: Rows
+    weights: Any
+    dilation: Any
+
+
+def emit_layer(builder, shape: LayerShape, tile: ConvTile, state, source, target, frames):
+    """Emit the loops over the block's tiles."""
+
+    def emit_span(e: simd.Emitter, addresses, span: simd.Span):
+        header, source, target = simd.Record(e, addresses[0], STATE), *map(e.pointer, addresses[1:])
+        condition, head = (Rows(e.pointer(header.load("extra", i)), header.load("extra_stride", i)) for i in range(2))
+        x, y = Rows(source, header.load("in_stride")), Rows(target, header.load("out_stride"))
+        places = Places(x, y, condition, head, e.pointer(header.load("weights")), header.load("dilation"))
+        layer = LayerCode(e, shape, tile.lanes, places)
+        with span.tiles() as times:
+            layer.tile_at(times, tile.group * tile.vectors // span.vectors)
+
+    simd.in_tiles(builder, tile.lanes, tile.widths, (state, source, target), frames, emit_span)
+
+
+class LayerCode:
+    """Emits tiles of one layer."""
+
+    def __init__(self, e: simd.Emitter, shape: LayerShape, lanes: int, places: Places):
+        self.e, self.b, self.shape, self.lanes, self.places = e, e.b, shape, lanes, places
+        self.constants = [[self._weight(4 * a + i) for i in range(4)] for a in range(2)]
+
+    def tile_at(self, times, group: int):
+        """Emit one tile, `group` outputs at a time; `times` are the first frames of its vectors."""
+        shape, places = self.shape, self.places
+        self.vectors = range(len(times))
+        self.z = self.e.array(self.lanes, shape.sums * len(times))
+        condition = CONSTANTS + shape.sums
+        conv = condition + shape.sums * shape.conditions
+        for outputs in shape.sum_groups(group):
+            sums = self._sums(outputs, CONSTANTS)
+            if shape.conditions:
+                self._accumulate(sums, places.condition, times, shape.conditions, condition, shape.sums)
+            with self.e.loop(shape.taps) as tap:
+                age = self.b.mul(places.dilation, self.b.sub(self.e.index(shape.taps - 1), tap))
+                past = [self.b.sub(t, age) for t in times]
+                first = self.b.add(self.e.index(conv), self.b.mul(tap, self.e.index(shape.inputs * shape.sums)))
+                self._accumulate(sums, places.x, past, shape.inputs, first, shape.sums)
+            self._activate(outputs, sums, times)
+        if shape.mixed:
+            self._mix(conv + shape.taps * shape.inputs * shape.sums, times, group)
+
+    def _place(self, rows: Rows, row, t):
+        """Return the offset of a row at a time."""
+        return self.b.add(self.b.mul(self.e.index(row), rows.stride), t)
+
+    def _load(self, rows: Rows, row, t):
+        return self.e.load(rows.base, self._place(rows, row, t), self.lanes)
+
+    def _store(self, value, rows: Rows, row, t):
+        self.e.store(value, rows.base, self._place(rows, row, t))
+
+    def _weight(self, offset):
+        return self.e.broadcast(self.places.weights, offset, self.lanes)
+
+    def _sums(self, outputs, bias: int):
+        """Return accumulators that hold their biases."""
+        sums = {(o, v): self.e.slot(self.lanes) for o in outputs for v in self.vectors}
+        for (o, _), slot in sums.items():
+            self.b.store(self._weight(bias + o), slot)
+        return sums
+
+    def _accumulate(self, sums, rows: Rows, times, count: int, first, width: int):
+        """Add `count` rows, weighted; weights lie as [row][output] from `first` on, `width` outputs a row."""
+        with self.e.loop(count) as i:
+            values = [self._load(rows, i, t) for t in times]
+            offset = self.b.add(self.e.index(first), self.b.mul(i, self.e.index(width)))
+            self._add(sums, values, offset)
+
+    def _add(self, sums, values, offset):
+        """Add one row of frames to all sums, weighted; the weight of output 0 lies at `offset`."""
+        for o in dict.fromkeys(o for o, _ in sums):
+            w = self._weight(self.b.add(offset, self.e.index(o)))
+            for v, value in enumerate(values):
+                self.b.store(self.e.fma(w, value, self.b.load(sums[o, v])), sums[o, v])
+
+    def _activate(self, outputs, sums, times):
+        """Turn sums into features: kept for the 1x1, written out, added to the head."""
+        for (o, v), slot in sums.items():
+            self.b.store(self.b.load(slot), self._at(o, v))
+        count = len(outputs) // 2 if self.shape.gate else len(outputs)
+        most = min(TOGETHER // len(times), count)
+        step = next(rows for rows in range(most, 0, -1) if count % rows == 0)
+        with self.e.loop(outputs[0] + count, step, outputs[0]) as first:
+            for o in (self.b.add(first, self.e.index(i)) for i in range(step)):
+                self._activate_row(o, times)
+
+    def _activate_row(self, o, times):
+        """Turn one row of sums into a feature."""
+        shape, places = self.shape, self.places
+        for v, t in enumerate(times):
+            value = self.b.load(self._at(o, v))
+            if shape.gate:
+                value = self._gated(value, self.b.load(self._at(self.b.add(o, self.e.index(shape.features)), v)))
+            else:
+                value = BY_CODE[shape.activation][1](self.e, value, self.constants[0])
+            if shape.mixed:
+                self.b.store(value, self._at(o, v))
+            if shape.exposed:
+                self._store(value, places.y, o, t)
+            if shape.head == ROWS:
+                self._join_head(value, o, t)
+
+    def _at(self, row, v: int):
+        """Return where a sum, then feature, of this tile is kept."""
+        place = self.b.mul(self.e.index(row), self.e.index(len(self.vectors)))
+        return self.b.gep(self.z, [self.e.index(0), self.b.add(place, self.e.index(v))])
+
+    def _gated(self, x, y):
+        """Return f(x) g(y); tanh and sigmoid share one division: (A - 1) / ((A + 1) (1 + B)), error 3e-7."""
+        e, second = self.e, self.shape.gate - 1
+        if (self.shape.activation, second) == (TANH, SIGMOID):
+            one, two = e.const(1.0, self.lanes), e.const(2.0, self.lanes)
+            rise, b = exp2_minus_1(e, x, -126.0, GATE_LIMIT), exp2(e, y, -126.0, GATE_LIMIT)
+            return e.div(rise, e.mul(e.add(rise, two), e.add(b, one)))
+        first = BY_CODE[self.shape.activation][1](e, x, self.constants[0])
+        return e.mul(first, BY_CODE[second][1](e, y, self.constants[1]))
+
+    def _mix(self, bias: int, times, group: int):
+        """The rows over z: outputs with their residual, and the folded head."""
+        shape = self.shape
+        weights = bias + shape.mixed
+        for rows in shape.mixed_groups(group):
+            sums = self._sums(rows, bias)
+            if shape.residual == MATRIX:
+                own = {(row, v): slot for (row, v), slot in sums.items() if row < shape.outputs}
+                residual = weights + shape.features * shape.mixed
+                self._accumulate(own, self.places.x, times, shape.inputs, residual, shape.outputs)
+            with self.e.loop(shape.features) as feature:
+                values = [self.b.load(self._at(feature, v)) for v in self.vectors]
+                offset = self.b.add(self.e.index(weights), self.b.mul(feature, self.e.index(shape.mixed)))
+                self._add(sums, values, offset)
+            for (row, v), slot in sums.items():
+                total = self.b.load(slot)
+                if row >= shape.outputs:
+                    self._join_head(total, row - shape.outputs, times[v])
+                    continue
+                if shape.residual == IDENTITY:  # last: each sum that it were part of would be rounded to its size
+                    total = self.e.add(self._load(self.places.x, row, times[v]), total)
+                self._store(total, self.places.y, row, times[v])
+
+    def _join_head(self, value, row: int, t):
+        """Begin the head sum, or add to it."""
+        head = self.places.head
+        self._store(value if self.shape.head_first else self.e.add(self._load(head, row, t), value), head, row, t)
 
 
 @cache
-def layer_kernel(shape: LayerShape, tile: Tile) -> Kernel:
+def layer_kernel(shape: LayerShape, tile: ConvTile) -> Kernel:
     """Return the kernel of one shape with one tile."""
-    inputs, taps, sums, conditions, activation, gate, outputs, residual, head, head_rows, head_first, exposed = shape
-    lanes, vectors, group = tile
-
-    def layer(state, source, target, frames):
-        return layer_block(
-            state, source, target, frames,
-            inputs, taps, sums, conditions, activation, gate, outputs, residual, head, head_rows, head_first, exposed,
-            lanes, vectors, group,
-        )  # fmt: skip
-
-    return kernel(layer)
+    return Tile(emit_layer, shape, tile)

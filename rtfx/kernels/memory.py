@@ -1,118 +1,73 @@
-"""Pointers inside compiled functions: typed views of raw addresses, atomics, calls through addresses, memory moves."""
+"""Memory inside loops: views of raw addresses, atomics, calls through addresses, memory moves.
+
+`floats`, `integers` and `records` return one pointer, which is indexed from 0 and nothing else. An array would carry
+shape, strides, owner and reference counts through type inference and LLVM: most of the time that a loop takes to
+compile.
+"""
 
 from __future__ import annotations
 
-from .jit import intrinsic
+import operator
+from functools import cache
+
+from .kernel import intrinsic
 
 
 @intrinsic
 def floats(context, address, count):
     """Return the `count` float32 at `address`."""
-    from numba.core import types
+    from numba import types
 
-    from .raw_views import span
-
-    return span(types.CPointer(types.float32), count)
+    return _view(types.CPointer(types.float32), count)
 
 
 @intrinsic
 def integers(context, address, count):
     """Return the `count` int64 at `address`."""
-    from numba.core import types
+    from numba import types
 
-    from .raw_views import span
-
-    return span(types.CPointer(types.int64), count)
+    return _view(types.CPointer(types.int64), count)
 
 
 @intrinsic
 def records(context, address, count, dtype):
     """Return the `count` records of a NumPy dtype at `address`; take one by ``[0]``."""
-    from .raw_views import Records, span
-
-    return span(Records(dtype.dtype), count, dtype)
+    return _view(_records_type()(dtype.dtype), count, dtype)
 
 
-def _atomic(kind):
-    """Build the codegen of one atomic operation on an int64 at an address."""
-    from llvmlite import ir
-
-    i64 = ir.IntType(64)
+def _view(kind, *further):
+    """Return signature and codegen of an intrinsic that turns an address into a pointer; `further` only tell."""
+    from numba import types
 
     def codegen(context, builder, signature, arguments):
-        place = builder.inttoptr(arguments[0], i64.as_pointer())
-        if kind == "load":
-            return builder.load_atomic(place, "acquire", 8, typ=i64)
-        if kind == "store":
-            builder.store_atomic(arguments[1], place, "release", 8)
-            return context.get_dummy_value()
-        return builder.atomic_rmw("xchg", place, arguments[1], "acq_rel")
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return codegen
+    return kind(types.int64, *further), codegen
 
 
-@intrinsic
-def load_acquire(context, address):
-    """Read an int64 that another thread writes with `store_release` or `exchange`."""
-    from numba.core import types
+@cache
+def _records_type():
+    """Return Numba's type of some records, one behind the other; an item is a reference."""
+    from numba import types
+    from numba.extending import lower_builtin, models, register_model
 
-    return types.int64(types.int64), _atomic("load")
+    class Records(types.CPointer):
+        pass
 
+    register_model(Records)(models.PointerModel)
 
-@intrinsic
-def store_release(context, address, value):
-    """Write an int64; everything written before it is visible to who reads it with `load_acquire`."""
-    from numba.core import types
+    @lower_builtin(operator.getitem, Records, types.Integer)
+    def item(context, builder, signature, arguments):
+        return builder.gep(arguments[0], [arguments[1]])
 
-    return types.void(types.int64, types.int64), _atomic("store")
-
-
-@intrinsic
-def exchange(context, address, value):
-    """Swap in an int64 and return the old one; acquire and release."""
-    from numba.core import types
-
-    return types.int64(types.int64, types.int64), _atomic("exchange")
-
-
-@intrinsic
-def call_process(context, function, state, source, target, frames):
-    """Call a kernel through its address."""
-    from llvmlite import ir
-    from numba.core import types
-
-    i64 = ir.IntType(64)
-
-    def codegen(context, builder, signature, arguments):
-        function_type = ir.FunctionType(i64, [i64] * 4)
-        return builder.call(builder.inttoptr(arguments[0], function_type.as_pointer()), arguments[1:])
-
-    return types.int64(*[types.int64] * 5), codegen
-
-
-def _move(context, builder, signature, arguments):
-    from llvmlite import ir
-    from numba.core import cgutils
-
-    byte = ir.IntType(8).as_pointer()
-    target, source = (builder.inttoptr(a, byte) for a in arguments[:2])
-    cgutils.raw_memmove(builder, target, source, arguments[2], ir.Constant(ir.IntType(64), 1))
-    return context.get_dummy_value()
-
-
-@intrinsic
-def move_bytes(context, target, source, count):
-    """``memmove(target, source, count)`` in bytes."""
-    from numba.core import types
-
-    return types.void(types.int64, types.int64, types.int64), _move
+    return Records
 
 
 @intrinsic
 def row(context, parameters, stride, index, frames):
     """Return parameter row `index`, the rows `stride` floats apart, as float32 for `frames` frames."""
     from llvmlite import ir
-    from numba.core import types
+    from numba import types
 
     kind = types.CPointer(types.float32)
 
@@ -122,3 +77,74 @@ def row(context, parameters, stride, index, frames):
         return builder.inttoptr(place, context.get_value_type(kind))
 
     return kind(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def load_acquire(context, address):
+    """Read an int64 that another thread writes with `store_release` or `exchange`."""
+    from numba import types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load_atomic(_integer_at(builder, arguments[0]), "acquire", 8)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def store_release(context, address, value):
+    """Write an int64; everything written before it is visible to who reads it with `load_acquire`."""
+    from numba import types
+
+    def codegen(context, builder, signature, arguments):
+        builder.store_atomic(arguments[1], _integer_at(builder, arguments[0]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def exchange(context, address, value):
+    """Swap in an int64 and return the old one; acquire and release."""
+    from numba import types
+
+    def codegen(context, builder, signature, arguments):
+        return builder.atomic_rmw("xchg", _integer_at(builder, arguments[0]), arguments[1], "acq_rel")
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+def _integer_at(builder, address):
+    return builder.inttoptr(address, address.type.as_pointer())
+
+
+@intrinsic
+def call_process(context, function, state, source, target, frames):
+    """Call a kernel through its address."""
+    from numba import types
+
+    return types.int64(*[types.int64] * 5), call_address
+
+
+def call_address(context, builder, signature, arguments):
+    """Call the C function at the first argument, an address, with the others, all int64; it returns an int64."""
+    from llvmlite import ir
+
+    function, *further = arguments
+    kind = ir.FunctionType(function.type, [function.type] * len(further))
+    return builder.call(builder.inttoptr(function, kind.as_pointer()), further)
+
+
+@intrinsic
+def move_bytes(context, target, source, count):
+    """``memmove(target, source, count)`` in bytes."""
+    from llvmlite import ir
+    from numba import types
+
+    def codegen(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        target, source = (builder.inttoptr(a, byte) for a in arguments[:2])
+        move = builder.module.declare_intrinsic("llvm.memmove", [byte, byte, arguments[2].type])
+        builder.call(move, [target, source, arguments[2], ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen

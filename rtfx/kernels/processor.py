@@ -1,4 +1,4 @@
-"""What the processor that Numba compiles for can do."""
+"""What the processor that kernels are compiled for can do; by Numba's own variables it can be told to do less."""
 
 from __future__ import annotations
 
@@ -13,17 +13,38 @@ BASES = {"x86_64": "SSE2", "AMD64": "SSE2", "aarch64": "NEON", "arm64": "NEON"}
 WITHOUT_AVX = ("corei7-avx", "core-avx-i", "sandybridge", "ivybridge")
 
 
-@cache
-def features() -> frozenset[str]:
-    """Return the instruction sets that Numba compiles for, like ``{"avx2", "fma"}``; NUMBA_CPU_FEATURES overrides."""
-    forced = os.environ.get("NUMBA_CPU_FEATURES")
-    if forced is not None:
-        return frozenset(f[1:] for f in forced.split(",") if f.startswith("+"))
+def model() -> str:
+    """Return LLVM's name of the processor; NUMBA_CPU_NAME overrides."""
     import llvmlite.binding as llvm
 
-    found = frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+    return os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+
+
+@cache
+def feature_flags() -> str:
+    """Return what the processor has and has not, in LLVM's words, like ``"+avx2,-avx512f"``.
+
+    NUMBA_CPU_FEATURES overrides, NUMBA_ENABLE_AVX=0 takes AVX away.
+    """
+    forced = os.environ.get("NUMBA_CPU_FEATURES")
+    if forced is not None:
+        return forced
+    import llvmlite.binding as llvm
+
     with_avx = os.environ.get("NUMBA_ENABLE_AVX", str(int(llvm.get_host_cpu_name() not in WITHOUT_AVX))) != "0"
-    return found if with_avx else frozenset(name for name in found if not name.startswith("avx"))
+    found = sorted(llvm.get_host_cpu_features().items())
+    flags = {name: present and (with_avx or not name.startswith("avx")) for name, present in found}
+    return ",".join(f"{'+' if present else '-'}{name}" for name, present in flags.items())
+
+
+def features() -> frozenset[str]:
+    """Return the instruction sets that kernels are compiled for, like ``{"avx2", "fma"}``."""
+    return _present(feature_flags())
+
+
+@cache
+def _present(flags: str) -> frozenset[str]:
+    return frozenset(flag[1:] for flag in flags.split(",") if flag.startswith("+"))
 
 
 def lanes() -> int:

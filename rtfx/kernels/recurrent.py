@@ -12,14 +12,17 @@ The cells, with z = W x + U h + b (Hochreiter and Schmidhuber 1997; Cho et al. 2
 
 from __future__ import annotations
 
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Generator, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..units import LOG2E
-from .delay import delayed_dtype
-from .jit import Kernel, intrinsic, kernel
+from . import simd
+from .activations import exp2, exp2_minus_1, rational_tanh, table_exp2, table_exp2_minus_1, table_tanh
+from .delay import CellDelay, delayed_dtype
+from .kernel import Kernel, Tile
 from .state import state_dtype
 
 LSTM, GRU = 0, 1
@@ -29,6 +32,10 @@ ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z 
 RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)
 UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
 ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that the registers hold beside the rest
+NEAR = 4  # units of a tile that are broadcast from its register; the others come from memory, which is later but free
+INPUT, CANDIDATE, FORGET, OUTPUT = range(4)  # the LSTM's gates in the order of the weights
+RESET, UPDATE, FRESH = range(3)  # the GRU's; FRESH is the recurrent part of its candidate
+TANH_FACTOR = -2.0 * LOG2E
 
 # units of a tile and lanes -> widths of its vectors; a vector may hold several gates side by side
 _VECTORS = {
@@ -196,30 +203,368 @@ def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:
     return lanes.reshape(rows.shape[0], -1)
 
 
-@intrinsic
-def cell_block(context, state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, taps):
-    """Run the layer over the block, sample by sample."""
-    from numba.core import types
+def emit_recurrent(builder, shape: CellShape, tile, state, source, target, frames):
+    """Emit the loop over the block's samples."""
+    cell = Cell(simd.Emitter(builder), shape, state)
+    line = CellDelay(cell, simd.Record(cell.e, state, shape.delayed_state(0)), shape.taps) if shape.taps else None
+    e = cell.e
+    x, y = e.pointer(source), e.pointer(target)
+    with e.loop(frames) as t:
+        if line:
+            line.recall()
+        cell.step(cell.read(x, t))
+        if line:
+            line.keep()
+        cell.write(y, t)
+    cell.save()
+    if line:
+        line.save()
 
-    from .cell import emit
-    from .simd import literals
 
-    literal = (cell, inputs, hidden, outputs, maths, lanes, taps)
-    shape = CellShape(*literals(*literal))
+class Cell:
+    """One layer's registers and the code of one time step.
 
-    def codegen(context, builder, signature, arguments):
-        emit(builder, shape, *arguments[:4])
-        return context.get_constant(types.int64, 0)
+    Parameters
+    ----------
+    below : Cell, optional
+        The layer whose hidden state is this one's input: their states and weights lie one after the other.
+    record : simd.Record, optional
+        The state's, where it is not that of a single layer.
+    """
 
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+    def __init__(self, e: simd.Emitter, shape: CellShape, state, below: Cell | None = None, record=None):
+        self.e, self.b, self.shape, self.below = e, e.b, shape, below
+        record = record or simd.Record(e, state, shape.state)
+        self.in_stride, self.out_stride = record.load("in_stride"), record.load("out_stride")
+        self.weights = e.pointer(record.load("weights"))
+        self.stored_h, self.stored_c = e.pointer(record.place("h")), e.pointer(record.place("c"))
+        if below:
+            self.weights = e.b.gep(below.weights, [e.index(below.shape.floats)])
+            self.stored_h = e.b.gep(below.stored_h, [e.index(below.shape.padded)])
+            self.stored_c = e.b.gep(below.stored_c, [e.index(below.shape.padded)])
+        self.turn = e.b.inttoptr(record.place("turn"), simd.I64.as_pointer())
+        self.period = e.index(1)  # samples that a looped sum runs one way
+        self.tiles = shape.tiles
+        self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
+        self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
+        self.columns: list[list[tuple[int, int]]] = []  # per tile: (offset in a row, width) of each vector
+        offset = 0
+        for tile in self.tiles:
+            self.columns.append([(offset + sum(tile.widths[:i]), width) for i, width in enumerate(tile.widths)])
+            offset += sum(tile.widths)
+
+    @property
+    def parts(self) -> list[list]:
+        """The registers of what it remembers: hidden state, and of the LSTM cell state."""
+        return [self.h, self.c] if self.shape.cell == LSTM else [self.h]
+
+    def _restore(self, base, tile: UnitTile):
+        slot = self.e.slot(tile.units)
+        self.b.store(self.e.load(base, tile.first, tile.units), slot)
+        return slot
+
+    def save(self):
+        """Write the state back to memory at the block's end."""
+        for tile, h, c in zip(self.tiles, self.h, self.c, strict=True):
+            self.e.store(self.b.load(h), self.stored_h, tile.first)
+            self.e.store(self.b.load(c), self.stored_c, tile.first)
+
+    def weight(self, row: int, column: int, width: int):
+        return self.e.load(self.weights, row * self.shape.row + column, width)
+
+    def read(self, x, t):
+        """Return the inputs at time t, each as a function from a width to a vector of it."""
+        if self.below:
+            tiles = [(self.b.load(slot), tile.real) for slot, tile in zip(self.below.h, self.below.tiles, strict=True)]
+            return [partial(self._lane_of, h, k) for h, real in tiles for k in range(real)]
+        places = [self.b.add(t, self.b.mul(self.e.index(i), self.in_stride)) for i in range(self.shape.inputs)]
+        return [partial(self.e.splat, self.e.scalar(x, place)) for place in places]
+
+    def _lane_of(self, h, k: int, width: int):
+        return self.e.shuffle(h, [k] * width)
+
+    def write(self, y, t):
+        """Write the outputs at time t."""
+        if not self.shape.outputs:
+            self.scatter(y, t)
+        for o in range(self.shape.outputs):
+            self.b.store(self.dense(o), self.b.gep(y, [self.b.add(t, self.b.mul(self.e.index(o), self.out_stride))]))
+
+    def step(self, inputs):
+        """Advance h and c by one sample: gates are worked out while other sums are still under way."""
+        old = self._old()
+        gates = self._gates(inputs)
+        if self.shape.hidden > UNROLL_LIMIT:
+            self._take(gates, self._looped_sums(inputs))
+            return
+        stages = self.shape.stages
+        for i, tiles in enumerate(self.shape.passes):
+            for stage in stages:
+                chosen = {j: stage or range(len(self.columns[j])) for j in tiles}
+                near = NEAR if i == 0 and stage == stages[0] else 0
+                self._take(gates, self._unrolled_sums(inputs, old, chosen, near))
+
+    def begin(self, inputs):
+        """Return the sums of all gates of every tile."""
+        old = self._old()
+        if self.shape.hidden > UNROLL_LIMIT:
+            return self._looped_sums(inputs)
+        return self._unrolled_sums(inputs, old, {j: range(len(c)) for j, c in enumerate(self.columns)}, NEAR)
+
+    def finish(self, inputs, sums):
+        """Turn the sums of all gates into the new h and c."""
+        self._take(self._gates(inputs), sums)
+
+    def _old(self):
+        """Return the hidden state, and have it in memory, too."""
+        old = [self.b.load(slot) for slot in self.h]
+        for tile, h in zip(self.tiles, old, strict=True):
+            self.e.store(h, self.stored_h, tile.first)
+        return old
+
+    def _gates(self, inputs):
+        return [Gates(self, j, inputs) for j in range(len(self.tiles))]
+
+    def _take(self, gates, sums):
+        for j, (vectors, totals) in sums.items():
+            gates[j].take(vectors, totals)
+
+    def _unrolled_sums(self, inputs, old, chosen, near: int):
+        """Return sums as tile -> (its vectors, their sums), straight-line code over the hidden units.
+
+        The last units come tile by tile: the first tile's gates are then worked out under the sums of the others, and
+        what its new state adds to the next sample under the gates of the others.
+
+        Parameters
+        ----------
+        old : list of vectors
+            The hidden state.
+        chosen : dict of int to sequence of int
+            Tile -> the vectors of it to be summed.
+        near : int
+            The units of each tile that are broadcast from its register.
+        """
+        columns = {j: [self.columns[j][i] for i in vectors] for j, vectors in chosen.items()}
+        chains = {j: [[self.affine(0, inputs, *column)] for column in columns[j]] for j in chosen}
+        for source, h in zip(self.tiles, old, strict=True):
+            last = source is self.tiles[-1]
+            for group in [[j] for j in chosen] if last else [list(chosen)]:
+                for k in range(source.real):
+                    self.e.keep_order()
+                    unit = source.first + k
+                    by_register = k < near and group[0] == min(chosen)
+                    broadcasts: dict = {}
+                    for j in group:
+                        for (column, width), parts in zip(columns[j], chains[j], strict=True):
+                            if width not in broadcasts:
+                                broadcasts[width] = self._broadcast(h if by_register else None, k, unit, width)
+                            self._add(parts, unit, column, broadcasts[width])
+        return {j: (vectors, [self._total(parts) for parts in chains[j]]) for j, vectors in chosen.items()}
+
+    def _broadcast(self, h, k: int, unit: int, width: int):
+        """Return lane k of h, or without it the unit's state in memory, in all lanes."""
+        return self.e.broadcast(self.stored_h, unit, width) if h is None else self.e.shuffle(h, [k] * width)
+
+    def _add(self, parts, unit: int, column: int, value):
+        """Add what a hidden unit contributes to one of the partial sums of a vector."""
+        weight = self.weight(self.shape.input_rows + unit, column, value.type.count)
+        chain = unit % self.shape.chains
+        if len(parts) <= chain:
+            parts.append(self.e.mul(weight, value))
+        else:
+            parts[chain] = self.e.fma(weight, value, parts[chain])
+
+    def _looped_sums(self, inputs):
+        """Return all sums like `_unrolled_sums`, by a loop over the hidden units, every other sample backwards.
+
+        Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next,
+        and so are the tiles of its last pass.
+        """
+        e, b, hidden = self.e, self.b, self.shape.hidden
+        count = b.load(self.turn)
+        following = b.add(count, e.index(1))
+        whole = b.icmp_signed(">=", following, b.mul(e.index(2), self.period))
+        b.store(b.select(whole, e.index(0), following), self.turn)
+        turn = b.zext(b.icmp_signed(">=", count, self.period), simd.I64)
+        step = b.sub(e.index(1), b.mul(e.index(2), turn))
+        last = b.mul(e.index(hidden - 1), turn)
+        slots = {column: e.slot(column[1]) for columns in self.columns for column in columns}
+        passes = self.shape.passes
+        if len(passes) > 1:  # the last of them comes first on the way back
+            with b.if_else(b.icmp_signed("!=", turn, e.index(0))) as (back, forth):
+                with back:
+                    self._sum_passes(passes[::-1], slots, inputs, last, step)
+                with forth:
+                    self._sum_passes(passes, slots, inputs, last, step)
+        else:
+            self._sum_passes(passes, slots, inputs, last, step)
+        return {j: (range(len(row)), [b.load(slots[column]) for column in row]) for j, row in enumerate(self.columns)}
+
+    def _sum_passes(self, passes, slots, inputs, last, step):
+        """Sum the tiles of each pass over the hidden units, from `last` on in steps of 1 or -1."""
+        e, b = self.e, self.b
+        for tiles in passes:
+            columns = [column for j in tiles for column in self.columns[j]]
+            for column in columns:
+                b.store(self.affine(0, inputs, *column), slots[column])
+            with e.loop(self.shape.hidden) as i:
+                k = b.add(last, b.mul(i, step))
+                row = b.mul(b.add(k, e.index(self.shape.input_rows)), e.index(self.shape.row))
+                value = e.scalar(self.stored_h, k)
+                for place, width in columns:
+                    w = e.load(self.weights, b.add(row, e.index(place)), width)
+                    slot = slots[place, width]
+                    b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
+
+    def affine(self, row: int, inputs, column: int, width: int):
+        """Return bias plus input part of one vector; rows from `row` on."""
+        total = self.weight(row, column, width)
+        for i, x in enumerate(inputs):
+            total = self.e.fma(self.weight(row + 1 + i, column, width), x(width), total)
+        return total
+
+    def _total(self, chains):
+        while len(chains) > 1:
+            pairs = zip(chains[::2], chains[1::2], strict=False)
+            chains = [self.e.add(x, y) for x, y in pairs] + chains[len(chains) & ~1 :]
+        return chains[0]
+
+    def dense(self, output: int):
+        """Return output `output` of the dense layer behind the cell, a scalar."""
+        base = (self.shape.input_rows + self.shape.hidden) * self.shape.row
+        sums: dict[int, object] = {}
+        for tile, slot in zip(self.tiles, self.h, strict=True):
+            w = self.e.load(self.weights, base + output * self.shape.padded + tile.first, tile.units)
+            h = self.b.load(slot)
+            sums[tile.units] = self.e.fma(w, h, sums[tile.units]) if tile.units in sums else self.e.mul(w, h)
+        total = self.e.scalar(self.weights, base + self.shape.outputs * self.shape.padded + output)
+        for vector in sums.values():
+            total = self.e.add(total, self.e.sum_lanes(vector))
+        return total
+
+    def scatter(self, y, t):
+        """Write every hidden unit to its own row at time t."""
+        for tile, slot in zip(self.tiles, self.h, strict=True):
+            h = self.b.load(slot)
+            for k in range(tile.real):
+                row = self.b.mul(self.e.index(tile.first + k), self.out_stride)
+                self.b.store(self.e.lane(h, k), self.b.gep(y, [self.b.add(row, t)]))
+
+
+class Gates:
+    """One time step of the units of tile `tile`: takes sums in any order, stores the new state when it can.
+
+    Parameters
+    ----------
+    inputs : sequence of functions
+        The inputs of this sample, see `Cell.read`.
+    """
+
+    def __init__(self, cell: Cell, tile: int, inputs):
+        self.cell, self.e = cell, cell.e
+        self.columns, self.units = cell.columns[tile], cell.tiles[tile].units
+        self.h, self.c = cell.h[tile], cell.c[tile]
+        self.is_lstm, maths = cell.shape.cell == LSTM, cell.shape.maths
+        self.by_powers = maths in (EXPONENTIAL, EXPONENTIAL_TABLE)
+        self.tanh = table_tanh if maths == TABLE else rational_tanh
+        by_table = maths == EXPONENTIAL_TABLE
+        self.exp2, self.exp2_minus_1 = (table_exp2, table_exp2_minus_1) if by_table else (exp2, exp2_minus_1)
+        self.found: dict[int, Any] = {}
+        self.work: Generator[int, Any, None]
+        if self.by_powers:
+            self.work = self._lstm_of_powers() if self.is_lstm else self._gru_of_powers(inputs)
+        else:
+            self.work = self._lstm() if self.is_lstm else self._gru(inputs)
+        self.wanted = next(self.work)
+
+    def take(self, vectors: Sequence[int], sums: Sequence[Any]):
+        """Take the sums of some of the tile's vectors and do what can be done now."""
+        self.e.keep_order()
+        for i, total in zip(vectors, sums, strict=True):
+            first = sum(width for _, width in self.columns[:i]) // self.units
+            if not (self.by_powers or (not self.is_lstm and first == FRESH)):
+                total = self.tanh(self.e, total)  # of all gates that share the vector at once
+            count = total.type.count // self.units
+            for g in range(count):
+                lanes = range(g * self.units, (g + 1) * self.units)
+                self.found[first + g] = total if count == 1 else self.e.shuffle(total, lanes)
+        while self.wanted in self.found:
+            self.wanted = self._advance(self.found[self.wanted])
+
+    def _advance(self, gate) -> int:
+        """Hand the gate that is waited for to the work; return the next one, -1 at the end."""
+        try:
+            return self.work.send(gate)
+        except StopIteration:
+            return -1
+
+    # each yields the gate it needs next: what does not need it stands before
+    def _lstm(self) -> Generator[int, Any, None]:
+        """With t = tanh(z / 2) in place of sigmoid(z) = (1 + t) / 2."""
+        e, b = self.e, self.e.b
+        c = b.load(self.c)
+        one_half = e.const(0.5, self.units)
+        halved = e.mul(c, one_half)
+        share = e.fma((yield INPUT), one_half, one_half)
+        candidate = yield CANDIDATE
+        kept = e.fma((yield FORGET), halved, halved)
+        c = e.fma(share, candidate, kept)
+        b.store(c, self.c)
+        output = e.fma((yield OUTPUT), one_half, one_half)
+        b.store(self.tanh(e, c, output), self.h)
+
+    def _lstm_of_powers(self) -> Generator[int, Any, None]:
+        """With E = 2**z and D = 1 + E of each gate, factors folded in: two divisions in place of five.
+
+        c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do)
+        """
+        e, b = self.e, self.e.b
+        c = b.load(self.c)
+        one, two = e.const(1.0, self.units), e.const(2.0, self.units)
+        di = e.add(one, self.exp2(e, (yield INPUT), -120.0, 38.0))
+        eg = self.exp2_minus_1(e, (yield CANDIDATE), -120.0, 38.0)
+        both = e.mul(di, e.add(two, eg))
+        df = e.add(one, self.exp2(e, (yield FORGET), -120.0, 38.0))
+        c = e.div(e.sub(e.mul(c, both), e.mul(eg, df)), e.mul(both, df))
+        b.store(c, self.c)
+        ec = self.exp2_minus_1(e, e.mul(c, e.const(TANH_FACTOR, self.units)), -120.0, 60.0)
+        do = e.add(one, self.exp2(e, (yield OUTPUT), -120.0, 38.0))
+        b.store(e.div(b.fneg(ec), e.mul(e.add(two, ec), do)), self.h)
+
+    def _gru(self, inputs) -> Generator[int, Any, None]:
+        """With t = tanh(z / 2), and the candidate's recurrent part halved: r n = (1 + t) n / 2.
+
+        The state is rounded once, in the sum: a unit that remembers for long adds up what every rounding leaves.
+        """
+        e, b = self.e, self.e.b
+        h = b.load(self.h)
+        one, one_half = e.const(1.0, self.units), e.const(0.5, self.units)
+        fed = self._fed(inputs)
+        reset = yield RESET
+        fresh = yield FRESH
+        candidate = e.fma(reset, fresh, e.add(fed, fresh))
+        update = e.fma((yield UPDATE), one_half, one_half)
+        b.store(e.fma(update, h, self.tanh(e, candidate, e.sub(one, update))), self.h)
+
+    def _gru_of_powers(self, inputs) -> Generator[int, Any, None]:
+        """With E = 2**z: h = (h (1 + En) + Eu (1 - En)) / ((1 + Eu) (1 + En))."""
+        e, b = self.e, self.e.b
+        h = b.load(self.h)
+        one = e.const(1.0, self.units)
+        fed = self._fed(inputs)
+        dr = e.add(one, self.exp2(e, (yield RESET), -120.0, 60.0))
+        en = self.exp2(e, e.add(fed, e.div((yield FRESH), dr)), -120.0, 60.0)
+        eu = self.exp2(e, (yield UPDATE), -120.0, 60.0)
+        top = e.fma(h, e.add(one, en), e.mul(eu, e.sub(one, en)))
+        b.store(e.div(top, e.mul(e.add(one, eu), e.add(one, en))), self.h)
+
+    def _fed(self, inputs):
+        """Return what bias and inputs add to the GRU's candidate: it stays out of the reset gate's reach."""
+        column = self.columns[0][0] + FRESH * self.units
+        return self.cell.affine(1 + self.cell.shape.inputs, inputs, column, self.units)
 
 
 @cache
 def cell_kernel(shape: CellShape) -> Kernel:
     """Return the kernel of one shape."""
-    cell, inputs, hidden, outputs, maths, lanes, taps = shape
-
-    def recurrent(state, source, target, frames):
-        return cell_block(state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, taps)
-
-    return kernel(recurrent)
+    return Tile(emit_recurrent, shape)

@@ -4,6 +4,8 @@ With the rates' ratio ``model / stream = up / down`` in lowest terms, model fram
 A block of stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number
 follows from the stream's clock alone and the sound does not depend on the block size. Both directions are sums over
 past frames only; `plan.resampling` makes the filters.
+
+Inside a model `hold` lowers the rate of some rows by a whole number.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import inline, intrinsic, kernel
+from .kernel import Loop, inline, intrinsic
 from .memory import floats, records
 from .state import state_dtype
 
 STATE = state_dtype(("up", np.int64), ("down", np.int64), ("taps", np.int64), ("time", np.int64))
+HOLD_STATE = state_dtype(
+    ("rows", np.int64), ("stride", np.int64), ("phase", np.int64), ("zeros", np.int64), ("time", np.int64)
+)
 
 
 class Ratio(NamedTuple):
@@ -41,7 +46,7 @@ class Ratio(NamedTuple):
 @intrinsic
 def dot(context, left, right, count):
     """Return the sum of `count` products; a multiple of 16, always added in the same order."""
-    from numba.core import types
+    from numba import types
 
     from .simd import Emitter
 
@@ -108,4 +113,21 @@ def held(state, source, target, frames):
     return 0
 
 
-INWARD, OUTWARD, HELD = kernel(inward), kernel(outward), kernel(held)
+def hold(state, source, target, frames):
+    """Every stride-th frame of each row, and between these the last such frame, or zeros.
+
+    The last frame taken is read from the source's history, which goes back stride - 1 frames.
+    """
+    s = records(state, 1, HOLD_STATE)[0]
+    stride, reach = s.stride, s.stride - 1
+    for row in range(s.rows):
+        x = floats(source + 4 * (row * s.in_stride - reach), frames + reach)
+        y = floats(target + 4 * row * s.out_stride, frames)
+        for t in range(frames):
+            age = (s.time + t + stride - s.phase) % stride
+            y[t] = np.float32(0.0) if s.zeros and age else x[reach + t - age]
+    s.time = (s.time + frames) % stride
+    return 0
+
+
+INWARD, OUTWARD, HELD, HOLD = Loop(inward), Loop(outward), Loop(held), Loop(hold)

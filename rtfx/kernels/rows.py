@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import inline, intrinsic
+from .kernel import inline, intrinsic
 from .memory import floats
 
 SCALE, ADD, FILL, MEASURE = range(4)
@@ -19,21 +19,16 @@ INFINITE_BITS = 0x7F800000  # of an infinite float32; those of NaN lie above
 @intrinsic
 def row_pass(context, target, source, gain, loudest, frames, operation):
     """Emit one pass; see the functions below for the operations."""
-    from numba.core import types
-
-    from .simd import literals
-
-    (chosen,) = literals(operation)
+    from numba import types
 
     def codegen(context, builder, signature, arguments):
-        return _emit(builder, chosen, *arguments[:5])
+        return _emit(builder, operation.literal_value, *arguments[:5])
 
     return types.int64(types.int64, types.int64, types.float32, types.float32, types.int64, operation), codegen
 
 
 def _emit(b, operation: int, target, source, gain, loudest, frames):
     from llvmlite import ir
-    from numba.core import cgutils
 
     from . import simd
     from .processor import lanes
@@ -43,12 +38,12 @@ def _emit(b, operation: int, target, source, gain, loudest, frames):
     width = lanes()
     whole = b.and_(frames, e.index(-width))
     bits = simd.I32
-    overall = cgutils.alloca_once_value(b, ir.Constant(bits, 0))
+    overall = simd.slot(b, bits)
     for lanes_now, first, last in ((width, e.index(0), whole), (1, whole, frames)):
         factor = e.splat(gain, lanes_now)
         bound = e.bits(e.splat(loudest, lanes_now))
         kind = ir.VectorType(bits, lanes_now)
-        largest = cgutils.alloca_once_value(b, ir.Constant(kind, [0] * lanes_now))
+        largest = simd.slot(b, kind, kind(None))
         with e.loop(last, lanes_now, first) as n:
             if operation == FILL:
                 value = factor
@@ -82,7 +77,7 @@ def _emit(b, operation: int, target, source, gain, loudest, frames):
 def number_of_bits(context, bits):
     """Return the float32 of these bits."""
     from llvmlite import ir
-    from numba.core import types
+    from numba import types
 
     def codegen(context, builder, signature, arguments):
         return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())

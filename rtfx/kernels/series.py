@@ -2,21 +2,39 @@
 
 A layer of few channels has little to add up: called alone, it waits for what the layer before it has just stored. Here
 the signal and the head sum stay in registers from layer to layer. Every layer's output is written all the same, as
-``layers x width`` rows: it is the next one's past.
+``layers x width`` rows: it is the next one's past. By layers, wide tiles go through memory instead: the first layer
+takes them all before the second begins.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
+from llvmlite import ir
 
-from .codes import code_of
-from .jit import Kernel, intrinsic, kernel
-from .layer import LayerShape, LayerWeights
+from . import simd
+from .activations import BY_CODE, code_of, pick_two, table_tanh
+from .kernel import Kernel, Tile
+from .layer import CONSTANTS, FOLDED, ROWS, LayerCode, LayerShape, LayerWeights, Places, Rows
 from .layer import pack as pack_layer
 from .processor import features
 from .state import state_dtype
+
+F32_BYTES = 4
+
+
+class SeriesTile(NamedTuple):
+    """`vectors` vectors of `lanes` frames at a time where the block has them.
+
+    With `by_layers`, more than one, frames that fill those are kept in memory from layer to layer.
+    """
+
+    lanes: int
+    vectors: int
+    by_layers: int
 
 
 def series_state(layers: int) -> np.dtype:
@@ -35,50 +53,181 @@ def pack(shape: LayerShape, w: LayerWeights, kind: str, constants: np.ndarray) -
     return pack_layer(shape, w, (kind, kind), constants)
 
 
-@intrinsic
-def series_block(
-    context, state, source, target, frames,
-    width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers,
-):  # fmt: skip
-    """Run the layers over the block, tile by tile."""
-    from numba.core import types
+def emit_series(builder, shape: LayerShape, tile: SeriesTile, state, source, target, frames):
+    """Emit the loops over the block's tiles."""
+    lanes, vectors, by_layers = tile
 
-    from .series_tile import emit
-    from .simd import literals
+    def emit_span(e: simd.Emitter, addresses, span: simd.Span):
+        series = _Series(e, shape, lanes, *addresses)
+        if by_layers and span.vectors == vectors:
+            series.layer_by_layer(span)
+            return
+        with span.tiles() as times:
+            series.tile_at(times)
 
-    literal = (width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers)
-    values = literals(*literal)
-    shape = series_shape(*values[:-3])
-
-    def codegen(context, builder, signature, arguments):
-        emit(builder, shape, *values[-3:], *arguments[:4])
-        return context.get_constant(types.int64, 0)
-
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
+    widths = [width for width in (4, 2, 1) if width <= vectors]
+    simd.in_tiles(builder, lanes, widths, (state, source, target), frames, emit_span)
 
 
-def series_shape(
-    width: int, taps: int, conditions: int, activation: int, mixed: int, head: int, head_rows: int, head_first: int
-) -> LayerShape:
-    """Return the shape of one layer: plain gate, as wide as its input, with its 1x1 and residual or with neither."""
-    return LayerShape(
-        width, taps, width, conditions, activation, 0, width * mixed, mixed, head, head_rows, head_first, 1 - mixed
-    )
+class _Series:
+    def __init__(self, e: simd.Emitter, shape: LayerShape, lanes: int, state, source, target):
+        self.e, self.b, self.shape, self.lanes = e, e.b, shape, lanes
+        self.source, self.target = source, target
+        header = simd.Record(e, state, series_state(1))
+        self.in_stride, self.out_stride = header.load("in_stride"), header.load("out_stride")
+        sides = [Rows(e.pointer(header.load("extra", i)), header.load("extra_stride", i)) for i in range(2)]
+        self.condition, self.head = sides
+        self.weights = header.load("weights")
+        self.layers, self.dilations = header.load("layers"), header.place("dilations")
+
+    def layer_by_layer(self, span: simd.Span):
+        """Emit the tiles of a span, each layer by itself."""
+        shape = self.shape
+        if shape.head_first:
+            with span.tiles() as times:
+                for row, t in product(range(shape.head_rows), times):
+                    self.e.store(self.e.const(0.0, self.lanes), self.head.base, self._place(row, self.head.stride, t))
+        for x, y, dilation in self._each_layer():
+            places = Places(x, y, self.condition, self.head, self.w, dilation)
+            layer = LayerCode(self.e, shape._replace(head_first=0), self.lanes, places)
+            with span.tiles() as times:
+                layer.tile_at(times, shape.mixed + shape.sums)
+
+    def _each_layer(self):
+        """Emit the loop over the layers: yields once, where one layer reads, where it writes, and its dilation."""
+        e, b = self.e, self.b
+        rows, stride, out = (e.integer_slot(e.index(0)) for _ in range(3))
+        for slot, value in ((rows, self.source), (stride, self.in_stride), (out, self.target)):
+            b.store(value, slot)
+        with e.loop(self.layers) as layer:
+            self.w = e.pointer(b.add(self.weights, b.mul(layer, e.index(F32_BYTES * self._size()))))
+            dilation = b.load(b.inttoptr(b.add(self.dilations, b.mul(layer, e.index(8))), simd.I64.as_pointer()))
+            written = b.load(out)
+            yield Rows(e.pointer(b.load(rows)), b.load(stride)), Rows(e.pointer(written), self.out_stride), dilation
+            b.store(written, rows)
+            b.store(self.out_stride, stride)
+            b.store(b.add(written, b.mul(self.out_stride, e.index(F32_BYTES * self.shape.inputs))), out)
+
+    def tile_at(self, times):
+        """Emit one tile through every layer."""
+        e, b, shape, head = self.e, self.b, self.shape, self.head
+        self.times, self.vectors = times, range(len(times))
+        x = self._slots(shape.inputs)
+        heads = self._slots(shape.head_rows)
+        for (i, v), slot in x.items():
+            b.store(e.load(e.pointer(self.source), self._place(i, self.in_stride, times[v]), self.lanes), slot)
+        for (i, v), slot in heads.items():
+            place = self._place(i, head.stride, times[v])
+            b.store(e.const(0.0, self.lanes) if shape.head_first else e.load(head.base, place, self.lanes), slot)
+        for rows, written, dilation in self._each_layer():
+            self._layer(x, heads, rows, dilation)
+            for (i, v), slot in x.items():
+                e.store(b.load(slot), written.base, self._place(i, written.stride, times[v]))
+        for (i, v), slot in heads.items():
+            e.store(b.load(slot), head.base, self._place(i, head.stride, times[v]))
+
+    def _size(self) -> int:
+        """Return the floats of one layer's weights, as `layer.pack` lays them."""
+        s = self.shape
+        return CONSTANTS + s.sums * (1 + s.conditions + s.taps * s.inputs) + s.mixed * (1 + s.features)
+
+    def _slots(self, rows: int):
+        return {(i, v): self.e.slot(self.lanes) for i, v in product(range(rows), self.vectors)}
+
+    def _place(self, row: int, stride, t):
+        return self.b.add(self.b.mul(self.e.index(row), stride), t)
+
+    def _weight(self, offset):
+        return self.e.broadcast(self.w, offset, self.lanes)
+
+    def _layer(self, x, heads, rows: Rows, dilation):
+        """Replace the signal in `x` by the layer's output, and add to `heads`."""
+        e, b, shape = self.e, self.b, self.shape
+        width, first = shape.inputs, CONSTANTS + shape.sums * (1 + shape.conditions)
+        sums = self._biased(CONSTANTS, width)
+        for i in range(shape.conditions):
+            places = [self._place(i, self.condition.stride, t) for t in self.times]
+            values = [e.load(self.condition.base, place, self.lanes) for place in places]
+            self._add(sums, values, CONSTANTS + width * (1 + i), width)
+        with e.loop(shape.taps - 1) as tap:
+            age = b.mul(dilation, b.sub(e.index(shape.taps - 1), tap))
+            past = self._past(x, rows, age)
+            for i in range(width):
+                offset = b.add(e.index(first + i * width), b.mul(tap, e.index(width * width)))
+                self._add(sums, [b.load(past[i, v]) for v in self.vectors], offset, width)
+        first += (shape.taps - 1) * width * width
+        for i in range(width):
+            self._add(sums, [b.load(x[i, v]) for v in self.vectors], first + i * width, width)
+        constants = [e.broadcast(self.w, i, self.lanes) for i in range(4)]
+        activate = BY_CODE[shape.activation][1] if not by_table(shape) else lambda e, x, constants: table_tanh(e, x)
+        z = {at: activate(e, b.load(slot), constants) for at, slot in sums.items()}
+        self._mix(x, heads, z, first + width * width)
+
+    def _mix(self, x, heads, z, offset: int):
+        """Compute the rows over z: output with its residual, head."""
+        e, b, shape = self.e, self.b, self.shape
+        weights = offset + shape.mixed
+        for row in range(shape.mixed):
+            for v in self.vectors:
+                total = self._weight(offset + row)
+                for i in range(shape.features):
+                    total = e.fma(self._weight(weights + i * shape.mixed + row), z[i, v], total)
+                if row < shape.outputs:
+                    b.store(e.add(b.load(x[row, v]), total), x[row, v])
+                else:
+                    slot = heads[row - shape.outputs, v]
+                    b.store(e.add(b.load(slot), total), slot)
+        if shape.head == ROWS:
+            for at, slot in heads.items():
+                b.store(e.add(b.load(slot), z[at]), slot)
+        if not shape.mixed or (shape.head == FOLDED and not shape.outputs):
+            for at, slot in x.items():
+                b.store(z[at], slot)
+
+    def _biased(self, offset: int, rows: int):
+        sums = self._slots(rows)
+        for (j, _), slot in sums.items():
+            self.b.store(self._weight(offset + j), slot)
+        return sums
+
+    def _add(self, sums, values, offset, width: int):
+        """Add one row of frames to all sums."""
+        for j in range(width):
+            weight = self._weight(self.b.add(self.e.index(offset), self.e.index(j)))
+            for v, value in enumerate(values):
+                self.b.store(self.e.fma(weight, value, self.b.load(sums[j, v])), sums[j, v])
+
+    def _past(self, x, rows: Rows, age):
+        """Return the signal `age` frames ago: loaded, or shifted in from `x` where a load would wait for its store."""
+        e, b = self.e, self.b
+        past = self._slots(self.shape.inputs)
+
+        def load_all():
+            for (i, v), slot in past.items():
+                b.store(e.load(rows.base, b.sub(self._place(i, rows.stride, self.times[v]), age), self.lanes), slot)
+
+        if self.lanes != 16 or "avx512f" not in features():
+            load_all()
+            return past
+        with b.if_else(b.icmp_signed("<", age, e.index(self.lanes))) as (near, far):
+            with near:
+                kind = ir.VectorType(simd.I32, self.lanes)
+                start = b.trunc(b.sub(e.index(self.lanes), age), simd.I32)
+                lanes = ir.Constant(kind, list(range(self.lanes)))
+                picks = b.add(e.splat_integer(start, self.lanes), lanes)
+                for i in range(self.shape.inputs):
+                    place = b.sub(self._place(i, rows.stride, self.times[0]), e.index(self.lanes))
+                    before = e.load(rows.base, place, self.lanes)
+                    for v in self.vectors:
+                        now = b.load(x[i, v])
+                        b.store(pick_two(e, before, picks, now), past[i, v])
+                        before = now
+            with far:
+                load_all()
+        return past
 
 
 @cache
-def series_kernel(shape: LayerShape, lanes: int, vectors: int, by_layers: int) -> Kernel:
-    """Return the kernel of layers of one shape, `vectors` vectors of frames at a time where the block has them.
-
-    With `by_layers`, more than one, frames that fill those are kept in memory from layer to layer.
-    """
-    width, taps, conditions, activation = shape.inputs, shape.taps, shape.conditions, shape.activation
-    mixed, head, head_rows, head_first = shape.residual, shape.head, shape.head_rows, shape.head_first
-
-    def series(state, source, target, frames):
-        return series_block(
-            state, source, target, frames,
-            width, taps, conditions, activation, mixed, head, head_rows, head_first, lanes, vectors, by_layers,
-        )  # fmt: skip
-
-    return kernel(series)
+def series_kernel(shape: LayerShape, tile: SeriesTile) -> Kernel:
+    """Return the kernel of layers of one shape: plain gate, as wide as its input, 1x1 and residual or neither."""
+    return Tile(emit_series, shape, tile)

@@ -1,7 +1,7 @@
 """Vectors in LLVM IR: what a register tile is written with.
 
-An intrinsic that emits a whole tile compiles ten times faster than the same arithmetic spelled as Numba source, and
-leaves nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
+A tile that is emitted whole compiles ten times faster than the same arithmetic spelled as Numba source, and leaves
+nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 
 F32 = ir.FloatType()
 I32 = ir.IntType(32)
@@ -22,6 +21,22 @@ I64 = ir.IntType(64)
 def vector(width: int) -> ir.Type:
     """Return the IR type of `width` float32."""
     return ir.VectorType(F32, width)
+
+
+def slot(builder: ir.IRBuilder, kind: ir.Type, value=None):
+    """Return a place on the stack of the builder's function, zero or `value`."""
+    with builder.goto_entry_block():
+        place = builder.alloca(kind)
+        builder.store(kind(None), place)
+    if value is not None:
+        builder.store(value, place)
+    return place
+
+
+def outside(builder: ir.IRBuilder, result: ir.Type, name: str, *kinds: ir.Type) -> ir.Function:
+    """Return a function of LLVM or of the C library, declared in the builder's module."""
+    module = builder.module
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(result, kinds), name)
 
 
 class Emitter:
@@ -60,15 +75,15 @@ class Emitter:
 
     def slot(self, width: int):
         """Return a stack slot for a vector; LLVM promotes it to a register."""
-        return cgutils.alloca_once(self.b, vector(width))
+        return slot(self.b, vector(width))
 
     def array(self, width: int, count: int):
         """Return the stack slot of an array of vectors."""
-        return cgutils.alloca_once(self.b, ir.ArrayType(vector(width), count))
+        return slot(self.b, ir.ArrayType(vector(width), count))
 
     def integer_slot(self, value):
         """Return a stack slot that holds an i64."""
-        return cgutils.alloca_once_value(self.b, value)
+        return slot(self.b, value.type, value)
 
     # lanes
     def const(self, value: float, width: int):
@@ -120,9 +135,8 @@ class Emitter:
     def call(self, name: str, *arguments):
         """Call a vector intrinsic of LLVM that maps float32 to float32."""
         kind = arguments[0].type
-        function = ir.FunctionType(kind, [kind] * len(arguments))
-        full = f"llvm.{name}.v{kind.count}f32"
-        return self.b.call(cgutils.get_or_insert_function(self.b.module, function, full), arguments)
+        function = outside(self.b, kind, f"llvm.{name}.v{kind.count}f32", *[kind] * len(arguments))
+        return self.b.call(function, arguments)
 
     def at_most(self, x, limit):
         """Return min(x, limit), the limit a number or a vector; NaN in x passes."""
@@ -177,8 +191,19 @@ class Emitter:
     @contextmanager
     def loop(self, count, step: int = 1, start=0) -> Iterator:
         """Emit a loop; yields the running i64 index."""
-        with cgutils.for_range_slice(self.b, self.index(start), self.index(count), self.index(step)) as (i, _):
-            yield i
+        b = self.b
+        before = b.basic_block
+        condition, body, end = (b.append_basic_block(f"loop.{part}") for part in ("condition", "body", "end"))
+        b.branch(condition)
+        b.position_at_end(condition)
+        i = b.phi(I64)
+        i.add_incoming(self.index(start), before)
+        b.cbranch(b.icmp_signed("<", i, self.index(count)), body, end)
+        b.position_at_end(body)
+        yield i
+        i.add_incoming(b.add(i, self.index(step)), b.basic_block)
+        b.branch(condition)
+        b.position_at_end(end)
 
 
 def in_tiles(
@@ -263,8 +288,3 @@ class Record:
     def store(self, name: str, value):
         """Store an i64 field."""
         self.e.b.store(value, self.e.b.inttoptr(self.place(name), I64.as_pointer()))
-
-
-def literals(*kinds) -> list[int]:
-    """Return the values of literal integer types."""
-    return [kind.literal_value for kind in kinds]

@@ -8,15 +8,23 @@ processor computes them all at once.
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from .jit import Kernel, intrinsic, kernel
-from .recurrent import CellShape
+from . import simd
+from .kernel import Kernel, Tile
+from .recurrent import Cell, CellShape
 from .state import state_dtype
 
 LARGEST = 24  # hidden units; larger layers fill the processor alone
 DEEPEST = 4  # layers; the code grows with each
+
+
+class Depth(NamedTuple):
+    """How many layers a stack has."""
+
+    layers: int
 
 
 def layer_shapes(shape: CellShape, layers: int) -> list[CellShape]:
@@ -31,27 +39,9 @@ def stack_state(shape: CellShape, layers: int) -> np.dtype:
     return state_dtype(("h", np.float32, (size,)), ("c", np.float32, (size,)), ("turn", np.int64))
 
 
-@intrinsic
-def stack_block(context, state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, layers):
-    """Run the stack over the block, sample by sample."""
-    from numba.core import types
-
-    from .simd import literals
-
-    literal = (cell, inputs, hidden, outputs, maths, lanes, layers)
-    *values, count = literals(*literal)
-
-    def codegen(context, builder, signature, arguments):
-        _emit(builder, CellShape(*values), count, *arguments[:4])
-        return context.get_constant(types.int64, 0)
-
-    return types.int64(types.int64, types.int64, types.int64, types.int64, *literal), codegen
-
-
-def _emit(builder, shape: CellShape, layers: int, state, source, target, frames):
-    from . import simd
-    from .cell import Cell
-
+def emit_stack(builder, shape: CellShape, depth: Depth, state, source, target, frames):
+    """Emit the loop over the block's samples."""
+    layers = depth.layers
     e = simd.Emitter(builder)
     cells: list[Cell] = []
     record = simd.Record(e, state, stack_state(shape, layers))
@@ -90,9 +80,4 @@ def _emit(builder, shape: CellShape, layers: int, state, source, target, frames)
 @cache
 def stack_kernel(shape: CellShape, layers: int) -> Kernel:
     """Return the kernel of `layers` layers of one width."""
-    cell, inputs, hidden, outputs, maths, lanes, _ = shape
-
-    def stack(state, source, target, frames):
-        return stack_block(state, source, target, frames, cell, inputs, hidden, outputs, maths, lanes, layers)
-
-    return kernel(stack)
+    return Tile(emit_stack, shape, Depth(layers))

@@ -22,7 +22,7 @@ from ..host.hosts import order_kernels as order_host_kernels
 from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.recorder import Recorder
 from ..host.render import count_no_sound, no_sound, planar, sound
-from ..kernels.jit import compilation_listener
+from ..kernels.kernel import compilation_listener
 from ..loading.load import Loader, load_playable
 from ..loading.loaded_preset import LoadedPreset
 from ..plan.arena import MAX_CHANNELS

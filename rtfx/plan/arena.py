@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.conv import OVERHANG
-from ..kernels.jit import Kernel
+from ..kernels.kernel import Kernel
 from ..kernels.resample import Ratio
 from ..kernels.state import STATE, VERSION
 from ..model.limits import CHANNELS

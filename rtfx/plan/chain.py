@@ -14,7 +14,7 @@ from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
 from ..errors import UnsupportedInput
 from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
-from ..kernels.jit import Kernel
+from ..kernels.kernel import Kernel
 from ..kernels.processor import lanes
 from ..model.nodes import Conv1d
 from .arena import GLIDE_SECONDS, MAX_CHANNELS, RIG, Builder, Signal, digest

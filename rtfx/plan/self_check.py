@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..kernels.cache import cache_file
 from ..kernels.conv import OVERHANG
-from ..kernels.jit import Kernel, cache_file
+from ..kernels.kernel import Kernel
 
 TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
 BLOCKS = (64, 5, 17)

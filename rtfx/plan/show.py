@@ -12,7 +12,7 @@ from ..kernels.state import STATE
 from .arena import BUFFER, RIG, STEP
 
 if TYPE_CHECKING:
-    from ..kernels.jit import Kernel
+    from ..kernels.kernel import Kernel
     from .chain import Plan
 
 DEBUG = "RTFX_DEBUG"  # environment variable: 1 prints the steps of every plan, 2 also what was compiled or loaded

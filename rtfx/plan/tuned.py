@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..files import read_file, write_file
-from ..kernels.conv import OVERHANG, Tile
-from ..kernels.jit import cache_folder
+from ..kernels.cache import cache_folder
+from ..kernels.conv import OVERHANG, ConvTile
 
 IGNORE = "RTFX_DETERMINISTIC"  # environment variable: if set, the rules alone hold; worker processes inherit it
 FILE = "tuned.json"  # beside the kernels: of this processor and these sources
@@ -37,14 +37,14 @@ _asked: dict[str, Asked] | None = None
 _read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
 
 
-def tile_for(kind: str, shape: Any, rule: Tile) -> Tile:
+def tile_for(kind: str, shape: Any, rule: ConvTile) -> ConvTile:
     """Return the tile for a shape, as `choice`; no tile reads further past a block's end than buffers reach."""
     widest = max(getattr(shape, "sums", 0), shape.outputs + getattr(shape, "head_rows", 0))
     different = {(rule.vectors, min(rule.group, widest)): rule}  # groups wider than the layer are one and the same
     for vectors, group in CANDIDATES:
         if vectors * rule.lanes <= OVERHANG:
-            different.setdefault((vectors, min(group, widest)), Tile(rule.lanes, vectors, group))
-    return Tile(*choice(kind, shape, rule, list(different.values())))
+            different.setdefault((vectors, min(group, widest)), ConvTile(rule.lanes, vectors, group))
+    return ConvTile(*choice(kind, shape, rule, list(different.values())))
 
 
 def choice(kind: str, shape: tuple, rule: Choice, others: Sequence[Choice]) -> Choice:

@@ -9,7 +9,7 @@ import numba
 from numba.core import config
 
 from ..files import distrust
-from ..kernels.jit import cache_folder
+from ..kernels.cache import cache_folder
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from .patches import BREAKAGES, Breakage
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 FAILED = 1  # pytest's exit code; others mean that a test was not found or could not start
-CACHE_FOLDER = "from rtfx.kernels.jit import cache_folder; print(cache_folder())"
+CACHE_FOLDER = "from rtfx.kernels.cache import cache_folder; print(cache_folder())"
 
 
 def copy_of_the_tree(target: Path) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfx.effects.limiter import RELEASE_SECONDS, limit_frame, release_factor
-from rtfx.kernels.jit import kernel
+from rtfx.kernels.kernel import Loop
 from rtfx.kernels.memory import floats
 
 from .harness import RATE
@@ -25,7 +25,7 @@ def process(state, source, target, frames):
 
 @pytest.fixture(scope="module")
 def limit():
-    compiled = kernel(process).uncompiled()  # the disk cache knows nothing of changes in test files
+    compiled = Loop(process).compiled()  # the disk cache knows nothing of changes in test files
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(compiled.address)
 
     def limit(x, state=None):

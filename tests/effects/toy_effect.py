@@ -3,7 +3,7 @@
 import numpy as np
 
 from rtfx.effects.effect import Effect
-from rtfx.kernels.jit import kernel
+from rtfx.kernels.kernel import Loop
 from rtfx.kernels.memory import floats, records, row
 from rtfx.kernels.state import state_dtype
 from rtfx.rig.parameters import Parameter
@@ -34,5 +34,5 @@ def process(state, source, target, frames):
     return 0
 
 
-KERNEL = kernel(process)
+KERNEL = Loop(process)
 TOY = Effect("toy", PARAMETERS, cells, KERNEL, TOY_STATE, summary="blurs each frame with the one before")

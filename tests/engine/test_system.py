@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtfx.engine.system import clock_ns, flush_denormals, restore_denormals, sleep_ns, thread_id
-from rtfx.kernels.jit import kernel
+from rtfx.kernels.kernel import Loop
 from rtfx.kernels.memory import floats
 
 
@@ -43,7 +43,7 @@ def halves(address):
 
 def compiled(function, arguments: int = 0):
     """Return a function of 64-bit numbers, compiled past the cache: that knows nothing of changes in test files."""
-    fresh = kernel(function, f"int64({', '.join(['int64'] * arguments)})").uncompiled()
+    fresh = Loop(function, f"int64({', '.join(['int64'] * arguments)})").compiled()
     call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arguments)(fresh.address)
     call.keep = fresh
     return call

@@ -94,14 +94,14 @@ class Player:
 
     def compile(self) -> float:
         """Compile models that no cache holds; return the seconds."""
-        from rtfx.kernels import jit
+        from rtfx.kernels import cache
         from rtfx.plan.chain import plan_chain
         from tests.engine.rigs import lstm, model, tcn
 
         begin = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             os.environ["RTFX_CACHE_DIR"] = folder
-            jit.cache_folder.cache_clear()
+            cache.cache_folder.cache_clear()
             for hidden in (23, 25, 27, 29, 31, 33, 35):
                 if time.monotonic() - begin < SECONDS:
                     plan_chain([model(lstm(hidden)), model(tcn(hidden), "second")], 48000.0)

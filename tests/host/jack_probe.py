@@ -9,7 +9,7 @@ import ctypes
 
 import numpy as np
 
-from rtfx.kernels.jit import kernel
+from rtfx.kernels.kernel import Loop
 from rtfx.kernels.memory import call_process, floats, records
 
 from .jack_server import PERIOD, RATE, answers
@@ -67,7 +67,7 @@ class Probe:
             (process, "intc(uint32, int64)", jack.jack_set_process_callback),
             (count_xrun, "intc(int64)", jack.jack_set_xrun_callback),
         ):
-            compiled = kernel(function, signature).uncompiled()
+            compiled = Loop(function, signature).compiled()
             self._compiled.append(compiled)
             setter(self.client, ctypes.c_void_p(compiled.address), ctypes.c_void_p(self.record.ctypes.data))
         assert jack.jack_activate(self.client) == 0

@@ -71,7 +71,7 @@ def compiled(kernel):
     """Return a kernel compiled past the disk cache, callable: for kernels that tests write."""
     import ctypes
 
-    fresh = kernel.uncompiled()
+    fresh = kernel.compiled()
     foreign = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(fresh.address)
     foreign.keep = fresh
     return foreign

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from rtfx.engine.run import RUN_PART
-from rtfx.kernels.codes import CODES, factor_of
+from rtfx.kernels.activations import CODES, factor_of
 from rtfx.kernels.conv import STATE, ConvShape, conv_kernel
 from rtfx.kernels.conv import pack as pack_conv
 from rtfx.kernels.elementwise import SOFTMAX, rows_kernel
@@ -30,7 +30,7 @@ FRAMES = 3000
 
 
 def assembly(kernel) -> str:
-    return kernel.uncompiled().library.get_asm_str()
+    return kernel.compiled().assembly
 
 
 def convolutions():

@@ -9,7 +9,7 @@ import re
 
 import llvmlite.binding as llvm
 
-from rtfx.kernels.codes import code_of
+from rtfx.kernels.activations import code_of
 from rtfx.kernels.conv import ConvShape, conv_kernel
 from rtfx.kernels.layer import FOLDED, IDENTITY, LayerShape, layer_kernel
 from rtfx.kernels.processor import lanes
@@ -33,7 +33,7 @@ def machine():
 
 def assembly(kernel, target) -> list[str]:
     """Return the instructions and labels of a kernel for AArch64."""
-    text = kernel.uncompiled().library.get_llvm_str()
+    text = str(kernel.compiled().module)
     text = re.sub(r"target (triple|datalayout) = .*\n", "", text)
     module = llvm.parse_assembly(re.sub(r'"target-(cpu|features)"="[^"]*"', "", text))
     module.triple, module.data_layout = TRIPLE, str(target.target_data)

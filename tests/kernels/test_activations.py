@@ -1,9 +1,13 @@
 """The error bounds that activations.py states, on dense grids against float64."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from rtfx.kernels import activations, jit
+from rtfx.kernels import activations
+from rtfx.kernels.kernel import Tile
+from rtfx.kernels.simd import Emitter
 from rtfx.kernels.state import STATE
 from rtfx.units import LOG2E
 
@@ -13,38 +17,26 @@ TANH, RATIONAL_TANH, SIGMOID, EXP2, SINE = range(5)
 ALL = range(5)
 
 
-@jit.intrinsic
-def apply(context, source, target, frames, which, lanes):
+FUNCTIONS = {
+    TANH: activations.tanh_of_scaled,
+    RATIONAL_TANH: activations.rational_tanh,
+    SIGMOID: activations.sigmoid_of_scaled,
+    EXP2: activations.exp2,
+    SINE: activations.sine,
+}
+
+
+class Probe(NamedTuple):
+    which: int
+    lanes: int
+
+
+def emit_probe(builder, shape: Probe, tile, state, source, target, frames):
     """Apply one function of `activations` to a row."""
-    from numba.core import types
-
-    from rtfx.kernels import simd
-
-    which_value, width = simd.literals(which, lanes)
-    functions = {
-        TANH: activations.tanh_of_scaled,
-        RATIONAL_TANH: activations.rational_tanh,
-        SIGMOID: activations.sigmoid_of_scaled,
-        EXP2: activations.exp2,
-        SINE: activations.sine,
-    }
-
-    def codegen(context, builder, signature, arguments):
-        e = simd.Emitter(builder)
-        source, target, frames = arguments[:3]
-        x, y = e.pointer(source), e.pointer(target)
-        with e.loop(frames, width) as t:
-            e.store(functions[which_value](e, e.load(x, t, width)), y, t)
-        return context.get_constant(types.int64, 0)
-
-    return types.int64(types.int64, types.int64, types.int64, which, lanes), codegen
-
-
-def function(which, lanes):
-    def probe(state, source, target, frames):
-        return apply(source, target, frames, which, lanes)
-
-    return compiled(jit.kernel(probe))
+    e = Emitter(builder)
+    x, y = e.pointer(source), e.pointer(target)
+    with e.loop(frames, shape.lanes) as t:
+        e.store(FUNCTIONS[shape.which](e, e.load(x, t, shape.lanes)), y, t)
 
 
 def evaluate(which, x, lanes=16):
@@ -53,7 +45,7 @@ def evaluate(which, x, lanes=16):
     y = np.empty_like(x)
     assert x.size % 16 == 0
     state = np.zeros(1, STATE)
-    function(which, lanes)(state.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
+    compiled(Tile(emit_probe, Probe(which, lanes)))(state.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
     return x.astype(np.float64), y.astype(np.float64)
 
 

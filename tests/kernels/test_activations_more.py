@@ -1,12 +1,15 @@
 """The error bounds that activations.py and curves.py state for the activations, on dense grids, against float64."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from rtfx.kernels import jit
-from rtfx.kernels.codes import CODES
+from rtfx.kernels.activations import BY_CODE, CODES
+from rtfx.kernels.kernel import Loop, Tile
 from rtfx.kernels.memory import floats
-from rtfx.kernels.plain_activations import activate
+from rtfx.kernels.plain import activate
+from rtfx.kernels.simd import Emitter
 from rtfx.units import LOG2E
 
 from . import oracle, test_activations
@@ -14,6 +17,7 @@ from .harness import compiled
 
 SLOPE = 0.375
 CONSTANTS = np.array(oracle.constants(SLOPE), np.float32)
+CONSTANTS_BYTES = 4 * 4
 # kind: (absolute bound, bound relative to |x|, bound relative to |f(x)|): the error is below their sum
 BOUNDS = {
     "elu": (0.0, 0.0, 3e-7),
@@ -30,35 +34,20 @@ BOUNDS = {
 RANGES = (0.1, 1.0, 4.0, 30.0, 1e4)
 
 
-@jit.intrinsic
-def apply(context, constants, source, target, frames, code, lanes):
+class Probe(NamedTuple):
+    code: int
+    lanes: int
+
+
+def emit_probe(builder, shape: Probe, tile, constants, source, target, frames):
     """Apply one activation to a row."""
-    from numba.core import types
-
-    from rtfx.kernels import activations, simd
-
-    code_value, width = simd.literals(code, lanes)
-    factor, function = activations.BY_CODE[code_value]
+    factor, function = BY_CODE[shape.code]
     assert factor == 1.0
-
-    def codegen(context, builder, signature, arguments):
-        e = simd.Emitter(builder)
-        constants, x, y = (e.pointer(address) for address in arguments[:3])
-        own = [e.broadcast(constants, i, width) for i in range(4)]
-        with e.loop(arguments[3], width) as t:
-            e.store(function(e, e.load(x, t, width), own), y, t)
-        return context.get_constant(types.int64, 0)
-
-    return types.int64(types.int64, types.int64, types.int64, types.int64, code, lanes), codegen
-
-
-def vector_of(kind, lanes):
-    code = CODES[kind][0]
-
-    def probe(constants, source, target, frames):
-        return apply(constants, source, target, frames, code, lanes)
-
-    return compiled(jit.kernel(probe))
+    e = Emitter(builder)
+    constants, x, y = (e.pointer(address) for address in (constants, source, target))
+    own = [e.broadcast(constants, i, shape.lanes) for i in range(4)]
+    with e.loop(frames, shape.lanes) as t:
+        e.store(function(e, e.load(x, t, shape.lanes), own), y, t)
 
 
 def evaluate(kind, x, lanes=16):
@@ -66,7 +55,9 @@ def evaluate(kind, x, lanes=16):
     x = np.ascontiguousarray(x, np.float32)
     y = np.empty_like(x)
     assert x.size % 16 == 0
-    vector_of(kind, lanes)(CONSTANTS.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
+    compiled(Tile(emit_probe, Probe(CODES[kind][0], lanes)))(
+        CONSTANTS.ctypes.data, x.ctypes.data, y.ctypes.data, x.size
+    )
     return x.astype(np.float64), y.astype(np.float64)
 
 
@@ -120,23 +111,25 @@ def test_no_kind_is_forgotten():
     assert set(CODES) - set(BOUNDS) == {"", "tanh", "sigmoid", "relu", "leaky_relu", "sine"}
 
 
-def plain_of(kind):
-    code = CODES[kind][0]
+def plain(code, source, target, frames):
+    """Apply the plain form of an activation to a row; its constants lie before the row."""
+    constants = source - CONSTANTS_BYTES
+    for n in range(frames):
+        floats(target + 4 * n, 1)[0] = activate(code, floats(source + 4 * n, 1)[0], constants)
+    return 0
 
-    def plain(constants, source, target, frames):
-        for n in range(frames):
-            floats(target + 4 * n, 1)[0] = activate(code, floats(source + 4 * n, 1)[0], constants)
-        return 0
 
-    return compiled(jit.kernel(plain))
+@pytest.fixture(scope="module")
+def plain_form():
+    return compiled(Loop(plain))
 
 
 @pytest.mark.parametrize("kind", BOUNDS)
-def test_plain_form(kind):
+def test_plain_form(plain_form, kind):
     """The number by number form, which tiles are checked against, is as exact as float32 allows."""
     x = np.float32(np.append(np.linspace(-25.0, 25.0, 2001), np.nan))
-    y = np.empty_like(x)
-    plain_of(kind)(CONSTANTS.ctypes.data, x.ctypes.data, y.ctypes.data, x.size)
+    y, row = np.empty_like(x), np.concatenate([CONSTANTS, x])
+    plain_form(CODES[kind][0], row.ctypes.data + CONSTANTS_BYTES, y.ctypes.data, x.size)
     exact = oracle.ACTIVATIONS[kind](x[:-1].astype(np.float64), SLOPE)
     assert (np.abs(y[:-1] - exact) <= 1.5e-7 * np.maximum(np.abs(exact), 1e-3)).all()
     assert np.isnan(y[-1])

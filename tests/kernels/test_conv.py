@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rtfx.kernels import plain
-from rtfx.kernels.codes import CODES, factor_of
-from rtfx.kernels.conv import STATE, ConvShape, Tile, conv_kernel, pack
+from rtfx.kernels.activations import CODES, factor_of
+from rtfx.kernels.conv import STATE, ConvShape, ConvTile, conv_kernel, pack
 
 from ..sampled import sampled
 from . import oracle
@@ -15,7 +15,14 @@ FLOAT32_STEP = 2.0**-24
 ACTIVATION_ERROR = 4e-7  # the largest of activations.py, with the rounding of its argument
 FRAMES = sum(BLOCKS)
 
-TILES = [Tile(16, 1, 8), Tile(16, 4, 1), Tile(8, 2, 6), Tile(4, 2, 4), Tile(4, 16, 3), Tile(16, 2, 5)]
+TILES = [
+    ConvTile(16, 1, 8),
+    ConvTile(16, 4, 1),
+    ConvTile(8, 2, 6),
+    ConvTile(4, 2, 4),
+    ConvTile(4, 16, 3),
+    ConvTile(16, 2, 5),
+]
 ONE_A_WIDTH = [TILES[1], TILES[2], TILES[4]]  # all that an activation can tell apart
 SHAPES = [  # inputs, outputs, taps, dilation
     (1, 1, 1, 1),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtfx.kernels.codes import CODES
+from rtfx.kernels.activations import CODES
 from rtfx.kernels.elementwise import ADD, AFFINE, GAIN, PRELU, SOFTMAX, pack, rows_kernel
 from rtfx.kernels.state import STATE
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtfx.api import Model
-from rtfx.kernels.hold import HOLD, STATE
+from rtfx.kernels.resample import HOLD, HOLD_STATE
 from rtfx.model.nodes import Conv1d, Dense, Hold, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
@@ -26,7 +26,7 @@ def test_the_kernel_alone(stride, phase, between, blocks):
         taken = t >= phase and (t - phase) % stride == 0
         last = frame if taken else last
         expected[:, t] = last if taken or between == "last" else 0.0
-    assert np.array_equal(run(HOLD, STATE, x, 2, fields=fields, history=history, blocks=blocks), expected)
+    assert np.array_equal(run(HOLD, HOLD_STATE, x, 2, fields=fields, history=history, blocks=blocks), expected)
 
 
 @pytest.mark.parametrize("cold", [False, True], ids=["prewarmed", "cold"])

@@ -5,7 +5,7 @@ import pytest
 
 from rtfx.kernels import plain
 from rtfx.kernels.delay import delayed_dtype, line_fields, line_taps
-from rtfx.kernels.plain_delay import PLAIN_CELL_DELAYED
+from rtfx.kernels.plain import PLAIN_CELL_DELAYED
 from rtfx.kernels.processor import features
 from rtfx.kernels.recurrent import (
     EXPONENTIAL,

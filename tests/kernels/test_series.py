@@ -5,9 +5,9 @@ import pytest
 
 from rtfx.api import Model
 from rtfx.kernels import series
-from rtfx.kernels.codes import code_of
+from rtfx.kernels.activations import code_of
 from rtfx.kernels.conv import OVERHANG
-from rtfx.kernels.layer import FOLDED, NONE, ROWS, LayerWeights
+from rtfx.kernels.layer import FOLDED, NONE, ROWS, LayerShape, LayerWeights
 from rtfx.kernels.processor import lanes
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input, Node
 from rtfx.model.reference import evaluate
@@ -50,8 +50,9 @@ def equations(x, parts, dilations, condition, head, begins, form, kind):
 @pytest.mark.parametrize("case", CASES)
 def test_every_cut_gives_the_equations_and_the_same_bits(case, width_of_vector):
     width, taps, conditions, kind, mixed, form, head_rows, begins, vectors, by_layers, dilations = CASES[case]
-    shape = series.series_shape(width, taps, conditions, code_of(kind), mixed, form, head_rows, begins)
-    kernel = series.series_kernel(shape, width_of_vector, vectors, by_layers)
+    sizes = width, taps, width, conditions, code_of(kind), 0, width * mixed
+    shape = LayerShape(*sizes, mixed, form, head_rows, begins, 1 - mixed)
+    kernel = series.series_kernel(shape, series.SeriesTile(width_of_vector, vectors, by_layers))
     past = (taps - 1) * dilations[0]
     x, condition, head = noise(1, width, past + FRAMES), noise(2, max(conditions, 1), FRAMES), noise(3, 4, FRAMES)
     parts = [

@@ -70,7 +70,7 @@ def deep(*widths: int) -> ModelSpec:
 def test_what_is_stacked(widths, stacks, singles):
     names = [kernel.name for kernel in rig([model(deep(*widths), bare=True)]).plan.kernels]
     assert sum("stack" in name for name in names) == stacks
-    assert sum("recurrent.cell_kernel" in name for name in names) == singles
+    assert sum("kernels.recurrent" in name for name in names) == singles
 
 
 def test_a_wrong_stack_is_not_trusted(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 import rtfx
 from rtfx.api import Model
-from rtfx.kernels.jit import REGISTRY
+from rtfx.kernels.kernel import REGISTRY
 from rtfx.model.nodes import Dense, Input, Lstm
 from rtfx.model.spec import ModelSpec
 from tests.engine.rigs import gru, lstm, noise

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtfx.kernels.conv import OVERHANG
-from rtfx.kernels.jit import REGISTRY
+from rtfx.kernels.kernel import REGISTRY
 from rtfx.plan.arena import ALIGNMENT, BUFFER, CELL, DOMAIN, MAX_BLOCK, RIG, STEP
 from tests.engine.rigs import RATE, cab, chains, effect, gain, gru, lstm, model, response, rig, tcn
 from tests.engine.test_blocks import long_conv

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.kernels import conv, jit, plain, recurrent, series
+from rtfx.kernels import cache, conv, plain, recurrent, series
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
@@ -21,10 +21,10 @@ def fresh_cache(tmp_path, monkeypatch):
     """Begin with a cache in which nothing has been proved; what plays is compiled already."""
     CALLBACK_KERNEL.address, DRIVE.address  # noqa: B018
     monkeypatch.setenv("RTFX_CACHE_DIR", str(tmp_path))
-    jit.cache_folder.cache_clear()
+    cache.cache_folder.cache_clear()
     yield tmp_path
     monkeypatch.undo()
-    jit.cache_folder.cache_clear()
+    cache.cache_folder.cache_clear()
 
 
 def kernels_of(spec):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...kernels import elementwise, hold
-from ...kernels.codes import code_of
+from ...kernels import elementwise, resample
+from ...kernels.activations import code_of
 from ...kernels.elementwise import rows_kernel
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Add, Affine, Concat, Hold, Input, Mul, PRelu, Slice
@@ -77,4 +77,4 @@ def lower_hold(lowering: Lowering, index: int, node: Hold, sources: list[Signal]
     source = lowering.with_history(sources[0], node.stride - 1)
     fields = {"rows": source.width, "stride": node.stride, "phase": node.phase, "zeros": node.between == "zero"}
     target = lowering.builder.buffer(source.width)
-    return lowering.builder.step(hold.HOLD, source, target, dtype=hold.STATE, **fields)
+    return lowering.builder.step(resample.HOLD, source, target, dtype=resample.HOLD_STATE, **fields)

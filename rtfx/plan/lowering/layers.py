@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...kernels import layer, plain_layer
-from ...kernels.codes import code_of
-from ...kernels.conv import Tile
+from ...kernels import layer, plain
+from ...kernels.activations import code_of
+from ...kernels.conv import ConvTile
 from ...kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ...kernels.processor import lanes
 from ..self_check import Layer, proved
@@ -36,11 +36,11 @@ class Described:
     @property
     def loop(self) -> Layer:
         """The plain loop."""
-        numbers = {plain_layer.field_of(name): value for name, value in self.shape._asdict().items()}
+        numbers = {plain.field_of(name): value for name, value in self.shape._asdict().items()}
         return Layer(
-            plain_layer.PLAIN_LAYER,
-            plain_layer.layer_state(self.shape.features),
-            plain_layer.pack(self.weights, self.constants),
+            plain.PLAIN_LAYER,
+            plain.layer_state(self.shape.features),
+            plain.pack_layer(self.weights, self.constants),
             numbers | {"dilation": self.dilation},
         )
 
@@ -103,9 +103,9 @@ def described(nodes: Sequence[Any], found: Match, first: bool) -> Described:
     return Described(shape, weights, (kinds[0].kind, kinds[-1].kind), constants, conv.dilation)
 
 
-def layer_tile(shape: LayerShape) -> Tile:
+def layer_tile(shape: LayerShape) -> ConvTile:
     """Return the tile that fits the registers: accumulators of one pass, not more than half of them."""
     width = lanes()
     if width == 16:
-        return Tile(16, 2, 8 if shape.sums > 4 else 4)
-    return Tile(width, 2, 6 if width == 8 else 4)
+        return ConvTile(16, 2, 8 if shape.sums > 4 else 4)
+    return ConvTile(width, 2, 6 if width == 8 else 4)

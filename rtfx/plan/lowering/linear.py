@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels import conv, plain
-from ...kernels.codes import CONSTANTS, code_of, factor_of
+from ...kernels.activations import CONSTANTS, code_of, factor_of
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d, Dense
 from ..arena import Signal
@@ -67,11 +67,11 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
     return proved(tiled, loop, shape.inputs, shape.outputs, (shape.taps - 1) * dilation)
 
 
-def conv_tile(shape: conv.ConvShape) -> conv.Tile:
+def conv_tile(shape: conv.ConvShape) -> conv.ConvTile:
     """Return the tile that fits the registers: two vectors by eight outputs if there are 32, else by six or four."""
     width = lanes()
     if shape.outputs <= 2:
-        return conv.Tile(width, 4, shape.outputs)
+        return conv.ConvTile(width, 4, shape.outputs)
     if width == 16:
-        return conv.Tile(16, 2 if shape.inputs * shape.taps >= FEW_PRODUCTS else 1, 8 if shape.outputs > 4 else 4)
-    return conv.Tile(width, 2, 6 if width == 8 else 4)
+        return conv.ConvTile(16, 2 if shape.inputs * shape.taps >= FEW_PRODUCTS else 1, 8 if shape.outputs > 4 else 4)
+    return conv.ConvTile(width, 2, 6 if width == 8 else 4)

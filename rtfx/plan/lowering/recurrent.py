@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...kernels import elman, plain, plain_delay, recurrent, stack
+from ...kernels import plain, recurrent, stack
 from ...kernels.delay import delayed_dtype, line_fields, line_taps
-from ...kernels.jit import Kernel
+from ...kernels.kernel import Kernel
 from ...kernels.processor import features, lanes
 from ...model.nodes import Dense, Gru, Lstm, Rnn
 from ..arena import Signal
@@ -107,7 +107,7 @@ def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, r
         np.concatenate([t.ravel() for t in tensors]).astype(np.float32),
         {"cell": kind, "width_in": inputs, "hidden": hidden, "width_out": outputs} | start,
     )
-    loop = _delayed(loop, plain_delay.PLAIN_CELL_DELAYED, node, ("h", "c"))
+    loop = _delayed(loop, plain.PLAIN_CELL_DELAYED, node, ("h", "c"))
     shape = recurrent.CellShape(kind, inputs, hidden, outputs, gate_maths(hidden), lanes(), line_taps(node.delay))
     padding = (0, shape.padded - hidden)
     tiled = Layer(
@@ -132,8 +132,8 @@ def elman_layer(node: Rnn) -> Layer:
     weights = np.concatenate([t.ravel() for t in (node.weight_ih, node.weight_hh, node.bias)]).astype(np.float32)
     start = np.zeros(hidden) if node.h0 is None else node.h0
     fields = {"width_in": node.weight_ih.shape[1], "hidden": hidden, "h": start}
-    layer = Layer(elman.ELMAN, elman.elman_state(hidden), weights, fields)
-    return _delayed(layer, plain_delay.ELMAN_DELAYED, node, ("h",))
+    layer = Layer(plain.ELMAN, plain.elman_state(hidden), weights, fields)
+    return _delayed(layer, plain.ELMAN_DELAYED, node, ("h",))
 
 
 def _delayed(layer: Layer, kernel: Kernel, node: Lstm | Gru | Rnn, names: tuple[str, ...]) -> Layer:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...kernels import series
-from ...kernels.codes import CONSTANTS, code_of
+from ...kernels.activations import CONSTANTS, code_of
 from ...kernels.conv import OVERHANG
 from ...kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
 from ...kernels.processor import lanes
@@ -85,7 +85,7 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
         return None
     blobs = [series.pack(shape, part.weights, part.kinds[0], part.constants) for part in parts]
     tiled = Layer(
-        series.series_kernel(shape, width, *form),
+        series.series_kernel(shape, series.SeriesTile(width, *form)),
         series.series_state(len(parts)),
         np.concatenate(blobs),
         {"layers": len(parts), "dilations": tuple(part.dilation for part in parts)},
