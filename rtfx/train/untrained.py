@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError, did_you_mean
+from ..model.graph import Graph
 from ..model.nodes import Add, Concat, Conv1d, Dense, Input, Node
 from ..model.read import nam
 from ..model.read.inputs import CHANNELS
@@ -79,14 +80,14 @@ def _drawn(node: Node, rng: np.random.Generator, summed: int) -> Node:
     return replace(node, weight=weight, bias=bias if node.bias.any() else node.bias)
 
 
-def _wavenet(inputs: int, sizes: WaveNet) -> list[Node]:
+def _wavenet(inputs: int, sizes: WaveNet) -> tuple[Node, ...]:
     """Return the nodes of a gated WaveNet, all weights one."""
-    channels, nodes = sizes.channels, [Input((), channels=inputs)]
-    nodes.append(Dense((0,), weight=np.ones((channels, inputs)), bias=np.ones(channels)))  # type: ignore[arg-type]
+    channels, graph = sizes.channels, Graph([Input((), channels=inputs)])
+    first = graph.add(Dense((0,), weight=np.ones((channels, inputs)), bias=np.ones(channels)))
     doubled, mixed = np.ones((2 * channels, channels, sizes.kernel)), np.ones((channels, channels))
     layers = [Layer(doubled, np.ones(2 * channels), d, mixed, np.ones(channels)) for d in sizes.dilations]
-    append_stack(nodes, 1, layers, "gated", np.ones((1, channels * len(layers))), np.ones(1))  # type: ignore[arg-type]
-    return nodes  # type: ignore[return-value]
+    append_stack(graph, first, layers, "gated", np.ones((1, channels * len(layers))), np.ones(1))
+    return graph.listed()
 
 
 def _a1(channels: tuple[int, int], inputs: int, standard: bool) -> list[dict[str, Any]]:

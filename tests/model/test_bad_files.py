@@ -108,7 +108,7 @@ LARGE = {
     "width": (network(10**9, layer("prelu", 10**9, [[[0.1]]])), "1000000000, at most 4096"),
     "declared-width": (network(1, dense(RNG, 1, 1, shape=[None, 10**12])), "1000000000000, at most 4096"),
     "dilation": (network(1, conv1d(RNG, 1, 1, taps=2, dilation=2**31)), f"{2**31 + 1}, at most 1048576"),
-    "layers": (network(1, *[layer("activation", 1, activation="tanh")] * 5000), "5001, at most 4096"),
+    "layers": (network(1, *[layer("activation", 1, activation="tanh")] * 5000), "4097, at most 4096"),
     "history": (
         network(1, dense(RNG, 1, 64), conv1d(RNG, 64, 1, taps=2, dilation=10**6)),
         "64000000, at most 33554432",

@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, ResourceLimit, UnsupportedInput
+from ..graph import Graph
 from ..levels import plugin_levels
 from ..limits import WIDTH, at_most
-from ..nodes import Add, Dense, Input, Node, Slice
+from ..nodes import Add, Dense, Input, Slice
 from ..spec import Knob, ModelSpec
 from ..values import integer, mapping, one_of, required, shown
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .json_file import read_json
 from .rates import guitar_rate
-from .state_dict import GATES, State, add, linear, recurrent
+from .state_dict import GATES, State, linear, recurrent
 from .wavenetva import Layer, append_stack
 
 MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
@@ -64,19 +65,19 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     if kind == "RecNet":
         blocks = _blocks(data)
         width, knobs, warnings = _inputs(blocks[0], "blocks['0']", data, inputs, blocks[-1])
-        nodes = input_nodes(width, [knob.name for knob in knobs])
-        entrance, source, outputs = len(nodes) - 1, len(nodes) - 1, width
+        graph = Graph(input_nodes(width, [knob.name for knob in knobs]))
+        entrance, source, outputs = graph.output, graph.output, width
         for i, block in enumerate(blocks):
-            source, outputs = _block(nodes, source, outputs, block, f"blocks['{i}']", state, f"layers.block_{i + 1}.")
-        _append_skip(nodes, entrance, width, _skip(model, "model_data", 0), outputs)
-        return _spec(data, path, nodes, state, knobs, warnings)
+            source, outputs = _block(graph, source, outputs, block, f"blocks['{i}']", state, f"layers.block_{i + 1}.")
+        _append_skip(graph, entrance, width, _skip(model, "model_data", 0), outputs)
+        return _spec(data, path, graph, state, knobs, warnings)
     width, knobs, warnings = _inputs(model, "model_data", data, inputs)
-    nodes = input_nodes(width, [knob.name for knob in knobs])
-    _block(nodes, len(nodes) - 1, width, model, "model_data", state, "")
+    graph = Graph(input_nodes(width, [knob.name for knob in knobs]))
+    _block(graph, graph.output, width, model, "model_data", state, "")
     one_layer = _layers(model, "model_data") == 1
     known = (model["unit_type"], integer(model["hidden_size"], ""), 1 + len(knobs))
     plugin = PLUGINS.get(known) if one_layer and known[2] == width else None
-    return _spec(data, path, nodes, state, knobs, warnings, plugin)
+    return _spec(data, path, graph, state, knobs, warnings, plugin)
 
 
 def read_legacy(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
@@ -93,15 +94,15 @@ def read_legacy(data: dict[str, Any], path: Path, inputs: str | None = None) -> 
         )
     model = {"output_size": 1} | data | {"input_size": required(data, "in_size"), "skip": 1}
     width, knobs, warnings = _inputs(model, "the file", data, inputs)
-    nodes = input_nodes(width, [knob.name for knob in knobs])
-    _block(nodes, len(nodes) - 1, width, model, "the file", state, "layers.0.")
-    return _spec(data, path, nodes, state, knobs, warnings)
+    graph = Graph(input_nodes(width, [knob.name for knob in knobs]))
+    _block(graph, graph.output, width, model, "the file", state, "layers.0.")
+    return _spec(data, path, graph, state, knobs, warnings)
 
 
 def _spec(
     data: dict[str, Any],
     path: Path,
-    nodes: list[Node],
+    graph: Graph,
     state: State,
     knobs: tuple[Knob, ...],
     warnings: list[str],
@@ -113,7 +114,7 @@ def _spec(
     levels = plugin_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else plugin_levels({}, None)
     return ModelSpec(
         family="agam",
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=path.stem,
         sample_rate=rate,
         rate_source=rate_source,
@@ -165,7 +166,7 @@ def _blocks(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _block(
-    nodes: list[Node], source: int, width: int, model: dict[str, Any], where: str, state: State, prefix: str
+    graph: Graph, source: int, width: int, model: dict[str, Any], where: str, state: State, prefix: str
 ) -> tuple[int, int]:
     """Append recurrent layers, a linear layer and the direct path of one block; return its output and width."""
     unit = one_of(required(model, "unit_type", where), GATES, f"{where}.unit_type")
@@ -176,33 +177,34 @@ def _block(
     if entered != width:
         raise UnsupportedInput(f"{where}.input_size is {entered}, expected the {width} outputs of the block before")
     for layer in range(_layers(model, where)):
-        last = add(nodes, recurrent(state, f"{prefix}rec.", last, unit, into, hidden, layer))
+        last = graph.add(recurrent(state, f"{prefix}rec.", last, unit, into, hidden, layer))
         into = hidden
     if model.get("bias_fl", False) in (True, 1):
         state.take(f"{prefix}lin.bias", (outputs,))
-    add(nodes, linear(state, f"{prefix}lin.", last, hidden, outputs))
-    _append_skip(nodes, source, width, _skip(model, where, 1), outputs)
-    return len(nodes) - 1, outputs
+    graph.add(linear(state, f"{prefix}lin.", last, hidden, outputs))
+    _append_skip(graph, source, width, _skip(model, where, 1), outputs)
+    return graph.output, outputs
 
 
-def _append_skip(nodes: list[Node], source: int, width: int, skip: int, outputs: int) -> None:
+def _append_skip(graph: Graph, source: int, width: int, skip: int, outputs: int) -> None:
     """Add the first `skip` features of `source` to the last node; one of them goes to every output."""
-    kept, last = min(skip, width), len(nodes) - 1
+    kept, last = min(skip, width), graph.output
     if not kept:
         return
     if kept not in (1, outputs):
         raise UnsupportedInput(f"skip adds {kept} inputs to {outputs} outputs, expected 1 or as many as there are")
     if kept < width:
-        entrance = nodes[nodes[source].sources[0]] if nodes[source].sources else None
+        before = graph.nodes[source].sources
+        entrance = graph.nodes[before[0]] if before else None
         audio = isinstance(entrance, Input) and entrance.channels == kept  # the audio is a node of its own
-        source = nodes[source].sources[0] if audio else add(nodes, Slice((source,), 0, kept))
+        source = before[0] if audio else graph.add(Slice((source,), 0, kept))
     if kept < outputs:
-        source = add(nodes, Dense((source,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
-    add(nodes, Add((last, source)))
+        source = graph.add(Dense((source,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
+    graph.add(Add((last, source)))
 
 
-def _gated(model: dict[str, Any], state: State) -> list[Node]:
-    """Return the nodes of a GatedConvNet."""
+def _gated(model: dict[str, Any], state: State) -> Graph:
+    """Return the graph of a GatedConvNet."""
     blocks, count, channels, taps, growth = (
         integer(required(model, key, "model_data"), f"model_data.{key}")
         for key in ("blocks", "layers", "channels", "kernel_size", "dilation_growth")
@@ -221,6 +223,6 @@ def _gated(model: dict[str, Any], state: State) -> list[Node]:
             if dilation.bit_length() > 64:
                 raise ResourceLimit(f"dilation_growth is {shown(growth)}: dilation beyond 2^64: use a smaller model")
     head = state.take(f"blocks.{blocks}.weight", (1, channels * len(layers), 1))[:, :, 0]
-    nodes: list[Node] = [Input(())]
-    append_stack(nodes, 0, layers, "gated", head, state.take(f"blocks.{blocks}.bias", (1,)))
-    return nodes
+    graph = Graph([Input(())])
+    append_stack(graph, 0, layers, "gated", head, state.take(f"blocks.{blocks}.bias", (1,)))
+    return graph

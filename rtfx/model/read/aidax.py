@@ -16,7 +16,8 @@ import numpy as np
 from ...errors import ShapeMismatch, UnsupportedInput
 from ...find import find_model
 from ...units import gain_from_db
-from ..nodes import Add, Affine, Concat, Dense, Input, Node
+from ..graph import Graph
+from ..nodes import Add, Affine, Concat, Dense, Input
 from ..spec import ModelSpec
 from ..values import required, shown, tensor
 from .inputs import sort_inputs, stated_knobs
@@ -53,25 +54,23 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     if skip not in (0.0, 1.0):
         raise UnsupportedInput(f"in_skip is {shown(data['in_skip'])}, expected 0 or 1")
     channels = width - len(knobs)
-    nodes: list[Node] = [Input(sources=(), channels=channels)]
-    audio = _append_gain(nodes, channels, data.get("in_gain"))
-    nodes += [Input(sources=(), role="knob", name=knob.name) for knob in knobs]
+    graph = Graph([Input((), channels=channels)])
+    audio = _append_gain(graph, data.get("in_gain"))
     if knobs:
-        nodes.append(Concat(sources=(audio, *range(audio + 1, len(nodes)))))
-    ignored, outputs = append_layers(nodes, layers, width)
+        graph.add(Concat((audio, *[graph.add(Input((), role="knob", name=knob.name)) for knob in knobs])))
+    ignored = append_layers(graph, layers)
     if skip:
-        net = len(nodes) - 1
+        net, outputs = graph.output, graph.widths[graph.output]
         if channels == 1 < outputs:
-            nodes.append(Dense((audio,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
-            audio = len(nodes) - 1
-        nodes.append(Add(sources=(audio, net)))
-    _append_gain(nodes, outputs, data.get("out_gain"))
+            audio = graph.add(Dense((audio,), weight=np.ones((outputs, 1)), bias=np.zeros(outputs)))
+        graph.add(Add((audio, net)))
+    _append_gain(graph, data.get("out_gain"))
     metadata = _metadata(data)
     rate, rate_source = find_rate(data, path, warnings, DEFAULT_RATE, "as AIDA-X does", own=(data.get("metadata"),))
     kind = metadata.get("kind")
     return ModelSpec(
         family="aidax",
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=str(metadata.get("name") or path.stem),
         sample_rate=rate,
         rate_source=rate_source,
@@ -88,13 +87,14 @@ def _number(value: Any, default: float) -> float:
     return float(value) if real else default
 
 
-def _append_gain(nodes: list[Node], width: int, db: Any) -> int:
-    """Append a gain of `db` to the last node, `width` features wide, unless it is 0 dB; return the last index."""
+def _append_gain(graph: Graph, db: Any) -> int:
+    """Append a gain of `db` to the last node unless it is 0 dB; return the last node."""
     decibels = _number(db, 0.0)
     if decibels != 0.0:
         gain = gain_from_db(min(decibels, LOUDEST_DB)) if decibels > SILENT_DB else 0.0
-        nodes.append(Affine(sources=(len(nodes) - 1,), scale=np.full(width, gain), shift=np.zeros(width)))
-    return len(nodes) - 1
+        width = graph.widths[graph.output]
+        graph.add(Affine((graph.output,), scale=np.full(width, gain), shift=np.zeros(width)))
+    return graph.output
 
 
 def _metadata(data: dict[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError, NonFiniteWeights, ResourceLimit, ShapeMismatch, UnsupportedArchitecture, UsageError
+from ..graph import Graph
 from ..limits import NODES, WIDTH, at_most
 from ..nodes import ACTIVATIONS, Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Lstm, Mul, Node, PRelu, Rnn
 from ..spec import UNKNOWN_RATE, Knob, ModelSpec, check_limits
 from ..values import number
 from .inputs import CHANNELS, input_nodes, sort_inputs, usual_names, with_knobs
-from .state_dict import add
 
 CUDNN_GATES = {"CuDNNLSTM": 4, "CuDNNGRU": 3}
 PLAIN = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU"}
@@ -233,9 +233,8 @@ def spec_from_config(
     """
     with understood():
         recurrent = any(re.search("LSTM|GRU", str(entry["class_name"]), re.IGNORECASE) for entry in config["layers"])
-        nodes = input_nodes(at_most(width, WIDTH, "features of the input"), ())
-        last = _model(nodes, len(nodes) - 1, config, weights)
-        if last != len(nodes) - 1:
+        graph = Graph(input_nodes(at_most(width, WIDTH, "features of the input"), ()))
+        if _model(graph, graph.output, config, weights) != graph.output:
             raise UnsupportedArchitecture("the output is not the last layer: layers behind it reach nothing")
     warnings: list[str] = []
     if knobs is not None and asked is None:
@@ -248,10 +247,10 @@ def spec_from_config(
     else:
         stated = tuple(Knob(knob) for knob in knobs or ())
         usual = usual_names(recurrent, width)
-        sorted_out = sort_inputs(width, width_of(nodes), warnings, asked, stated, usual, unnamed=CHANNELS)
+        sorted_out = sort_inputs(width, graph.widths[graph.output], warnings, asked, stated, usual, unnamed=CHANNELS)
     spec = ModelSpec(
         family="keras",
-        nodes=with_knobs(nodes, sorted_out),
+        nodes=with_knobs(graph.listed(), sorted_out),
         name=name,
         sample_rate=sample_rate,
         rate_source="user" if sample_rate else "unknown",
@@ -261,14 +260,14 @@ def spec_from_config(
     return check_limits(spec)
 
 
-def _model(nodes: list[Node], source: int, config: dict[str, Any], weights: Weights) -> int:
+def _model(graph: Graph, source: int, config: dict[str, Any], weights: Weights) -> int:
     """Append a model that reads node `source`; return its output."""
     entries = config["layers"]
     at_most(len(entries), NODES, "number of layers")
     functional = any(entry.get("inbound_nodes") for entry in entries)
     if not functional:
         for entry in entries:
-            source = _called(nodes, [source], entry, weights)
+            source = _called(graph, [source], entry, weights)
         return source
     places: dict[Value, int] = {}
     waiting: list[tuple[Value, dict[str, Any], list[Value | float]]] = []
@@ -290,7 +289,7 @@ def _model(nodes: list[Node], source: int, config: dict[str, Any], weights: Weig
                 later.append((value, entry, arguments))
                 continue
             sources = [places[argument] if isinstance(argument, tuple) else argument for argument in arguments]
-            places[value] = _called(nodes, sources, entry, weights)
+            places[value] = _called(graph, sources, entry, weights)
         if len(later) == len(waiting):
             raise UnsupportedArchitecture(f"layer {str(later[0][0][0])[:60]} reads itself or a layer that is not there")
         waiting = later
@@ -313,32 +312,32 @@ def _named(entry: dict[str, Any]) -> str:
     return name
 
 
-def _called(nodes: list[Node], sources: list[Any], entry: dict[str, Any], weights: Weights) -> int:
+def _called(graph: Graph, sources: list[Any], entry: dict[str, Any], weights: Weights) -> int:
     """Append one call of a layer that reads nodes, and numbers where an operation has them; return its output."""
     kind, config, name = entry["class_name"], entry["config"], _named(entry)
     where = f"layer {str(name)[:60]} ({str(kind)[:40]})"
     if kind == "InputLayer":
         return sources[0]
     if kind in JOINS:
-        return _joined(nodes, sources, kind, config, where)
+        return _joined(graph, sources, kind, config, where)
     if len(sources) != 1 or isinstance(sources[0], float):
         raise UnsupportedArchitecture(f"{where}: called with {len(sources)} signals, expected one")
     last = sources[0]
     if kind in MODELS:
-        return _model(nodes, last, config, weights[name])
+        return _model(graph, last, config, weights[name])
     if kind in ("ZeroPadding1D", "Cropping1D"):
         if config.get("padding", config.get("cropping"))[1]:
             raise UnsupportedArchitecture(f"{where}: frames at the end, expected at the beginning only")
         return last
     if kind == "Rescaling":
-        return _affine(nodes, last, float(config["scale"]), float(config["offset"]))
+        return _affine(graph, last, float(config["scale"]), float(config["offset"]))
     made = list(layer_nodes(last, kind, config, list(weights.get(name, ())), where))
-    for i, node in enumerate(made):
-        last = add(nodes, replace(node, sources=(last if not i else len(nodes) - 1,)))
+    for node in made:
+        last = graph.add(replace(node, sources=(last,)))
     return last
 
 
-def _joined(nodes: list[Node], sources: list[Any], kind: str, config: dict[str, Any], where: str) -> int:
+def _joined(graph: Graph, sources: list[Any], kind: str, config: dict[str, Any], where: str) -> int:
     """Append a sum, product, difference or concatenation; one with a number is a gain or an offset."""
     constants = [each for each in sources if isinstance(each, float)]
     signals = [each for each in sources if not isinstance(each, float)]
@@ -348,31 +347,22 @@ def _joined(nodes: list[Node], sources: list[Any], kind: str, config: dict[str, 
         raise UnsupportedArchitecture(f"{where}: joins along axis {str(config['axis'])[:20]}, expected the features'")
     if constants:
         if kind == "Multiply":
-            return _affine(nodes, signals[0], constants[0], 0.0)
+            return _affine(graph, signals[0], constants[0], 0.0)
         if kind == "Add":
-            return _affine(nodes, signals[0], 1.0, constants[0])
+            return _affine(graph, signals[0], 1.0, constants[0])
         first = isinstance(sources[0], float)
-        return _affine(nodes, signals[0], -1.0 if first else 1.0, constants[0] if first else -constants[0])
+        return _affine(graph, signals[0], -1.0 if first else 1.0, constants[0] if first else -constants[0])
     if kind == "Subtract":
         if len(signals) != 2:
             raise UnsupportedArchitecture(f"{where}: a difference of {len(signals)} signals, expected two")
-        signals = [signals[0], _affine(nodes, signals[1], -1.0, 0.0)]
-    return add(nodes, JOINS[kind](tuple(signals)))
+        signals = [signals[0], _affine(graph, signals[1], -1.0, 0.0)]
+    return graph.add(JOINS[kind](tuple(signals)))
 
 
-def _affine(nodes: list[Node], source: int, scale: float, shift: float) -> int:
+def _affine(graph: Graph, source: int, scale: float, shift: float) -> int:
     """Append a gain and an offset, the same for all features."""
-    ones = np.ones(at_most(width_of(nodes[: source + 1]), NODES, "features"))
-    return add(nodes, Affine((source,), scale=scale * ones, shift=shift * ones))
-
-
-def width_of(nodes: Sequence[Node]) -> int:
-    """Return the features of the last node."""
-    widths: list[int] = []
-    for node in nodes:
-        joined = isinstance(node, Concat)
-        widths.append(sum(widths[s] for s in node.sources) if joined else node.width or widths[node.sources[0]])
-    return widths[-1]
+    ones = np.ones(at_most(graph.widths[source], NODES, "features"))
+    return graph.add(Affine((source,), scale=scale * ones, shift=shift * ones))
 
 
 def _arguments(value: Any) -> Iterator[Value | float]:

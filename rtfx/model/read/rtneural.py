@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
+from ..graph import Graph
 from ..limits import RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..spec import Knob, ModelSpec
@@ -69,8 +70,8 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
         knobs = sort_inputs(
             width, outputs_of(layers), warnings, asked, stated, usual_names(_recurrent(layers), width), unnamed=CHANNELS
         )
-    nodes = input_nodes(width, [knob.name for knob in knobs], sample_period=klon == 3)
-    ignored, _ = append_layers(nodes, layers, width)
+    graph = Graph(input_nodes(width, [knob.name for knob in knobs], sample_period=klon == 3))
+    ignored = append_layers(graph, layers)
     facts: dict[str, Any] = {"family": "rtneural"}
     rate: float | None = None
     source = "any"
@@ -80,7 +81,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
         rate, source = find_rate(data, path, warnings, KLON_RATE if klon else None, "as all KlonCentaur nets")
     warnings += [*frame_warnings(data["in_shape"], layers), *ignored]
     return ModelSpec(
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=path.stem,
         sample_rate=rate,
         rate_source=source,
@@ -333,22 +334,19 @@ def _check_type(data: Any, where: str) -> None:
         raise UnsupportedArchitecture(f"{where} is a {shown(kind)} layer, {known}")
 
 
-def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str], int]:
-    """Append the nodes of `layers` to `nodes`, whose last node they read; return warnings and the output width.
+def append_layers(graph: Graph, layers: Any) -> list[str]:
+    """Append the nodes of a file's ``layers`` behind the graph's last node; return warnings.
 
-    Parameters
-    ----------
-    nodes : list of Node
-        Grows in place.
-    layers : list
-        The file's ``layers``.
-    inputs : int
-        Features of the last node in `nodes`.
+    Raises
+    ------
+    ModelError
+        An unknown layer or activation, a missing key, a shape that does not fit.
     """
     warnings = []
     if not listed(layers, "layers"):
         raise ShapeMismatch("layers is empty, expected at least one layer")
     for index, data in enumerate(layers):
+        inputs = graph.widths[graph.output]
         if index == 0 and len(layers) > 1 and is_input(data, inputs):
             continue
         _check_type(data, f"layers[{index}]")
@@ -358,9 +356,8 @@ def append_layers(nodes: list[Node], layers: Any, inputs: int) -> tuple[list[str
         for kind, fields in READERS[layer.type](layer):
             # contiguous, so that sums run in the same order as in a copy that was saved and read again
             arrays = {name: np.ascontiguousarray(t) for name, t in fields.items() if isinstance(t, np.ndarray)}
-            nodes.append(kind(sources=(len(nodes) - 1,), **(fields | arrays)))
-        inputs = layer.outputs
-    return warnings, inputs
+            graph.add(kind(sources=(graph.output,), **(fields | arrays)))
+    return warnings
 
 
 def conv2d(layer: LayerData) -> Chain:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey
+from ..graph import Graph
 from ..limits import WEIGHTS, WIDTH, at_most
-from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul, Node
+from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul
 from ..spec import ModelSpec
 from ..values import integer, mapping, required, tensor
 from .rates import guitar_rate
-from .state_dict import add
 
 USUAL_STRIDE = 12  # of files that do not say
 WINDOW = 2048  # frames; the usual network has 120
@@ -66,13 +66,13 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     dense = mapping(data["dense"], "dense")
     weight = tensor(required(dense, "kernel:0", "dense"), "dense kernel:0", axes=2).T
     head_bias = tensor(required(dense, "bias:0", "dense"), "dense bias:0", axes=1)
-    nodes: list[Node] = [Input(())]
-    h = _steps(nodes, filters, offsets, recurrent, hidden)
-    add(nodes, Dense((h,), weight=np.ascontiguousarray(weight), bias=head_bias))
+    graph = Graph([Input(())])
+    h = _steps(graph, filters, offsets, recurrent, hidden)
+    graph.add(Dense((h,), weight=np.ascontiguousarray(weight), bias=head_bias))
     rate, rate_source = guitar_rate(data, path, warnings)
     return ModelSpec(
         family="smartamppro",
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=path.stem,
         sample_rate=rate,
         rate_source=rate_source,
@@ -107,9 +107,7 @@ def convolved(
     return folded, offset
 
 
-def _steps(
-    nodes: list[Node], filters: np.ndarray, offsets: np.ndarray, recurrent: np.ndarray | None, hidden: int
-) -> int:
+def _steps(graph: Graph, filters: np.ndarray, offsets: np.ndarray, recurrent: np.ndarray | None, hidden: int) -> int:
     """Append the LSTM's steps from a state of zero; return its output."""
     h = c = None
     for taps, offset in zip(filters, offsets, strict=True):
@@ -119,13 +117,13 @@ def _steps(
                 continue
             rows = slice(block * hidden, (block + 1) * hidden)
             weight = np.ascontiguousarray(taps[rows, None, :])
-            z = add(nodes, Conv1d((0,), weight=weight, bias=offset[rows].copy()))
+            z = graph.add(Conv1d((0,), weight=weight, bias=offset[rows].copy()))
             if h is not None and recurrent is not None:
                 own = np.ascontiguousarray(recurrent[:, rows].T)
-                z = add(nodes, Add((z, add(nodes, Dense((h,), weight=own, bias=np.zeros(hidden))))))
-            gates[name] = add(nodes, Activation((z,), kind=kind))
-        new = add(nodes, Mul((gates["i"], gates["g"])))
-        c = new if c is None else add(nodes, Add((new, add(nodes, Mul((gates["f"], c))))))
-        h = add(nodes, Mul((gates["o"], add(nodes, Activation((c,), kind="tanh")))))
+                z = graph.add(Add((z, graph.add(Dense((h,), weight=own, bias=np.zeros(hidden))))))
+            gates[name] = graph.add(Activation((z,), kind=kind))
+        new = graph.add(Mul((gates["i"], gates["g"])))
+        c = new if c is None else graph.add(Add((new, graph.add(Mul((gates["f"], c))))))
+        h = graph.add(Mul((gates["o"], graph.add(Activation((c,), kind="tanh")))))
     assert h is not None
     return h

@@ -52,7 +52,8 @@ from ...errors import (
     WeightCountMismatch,
     did_you_mean,
 )
-from ..limits import NODES, RECEPTIVE_FIELD, WIDTH, at_most
+from ..graph import Graph
+from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import (
     ACTIVATIONS,
     Activation,
@@ -124,13 +125,6 @@ class State:
                 f"{self.where} holds {len(unused)} tensors that the network has no use for, the first "
                 f"{shown(unused[0])}: is the description right?"
             )
-
-
-def add(nodes: list[Node], node: Node) -> int:
-    """Append a node, return its index; ResourceLimit beyond `limits.NODES`."""
-    at_most(len(nodes) + 1, NODES, "number of nodes")
-    nodes.append(node)
-    return len(nodes) - 1
 
 
 def linear(state: State, prefix: str, source: int, inputs: int | None = None, outputs: int | None = None) -> Dense:
@@ -226,16 +220,16 @@ def read(
         knobs = [f"input{i + 2}" for i in range(width - 1 - len(knobs))] + knobs
     entering = [name for name in knobs if name not in (read_by_films or ())]
     width -= len(knobs) - len(entering)
-    nodes = input_nodes(width, entering)
-    entrance = len(nodes) - 1
+    graph = Graph(input_nodes(width, entering))
+    entrance = graph.output
     state = State(data)
-    builder = Builder(nodes, state)
+    builder = Builder(graph, state)
     for name in knobs:
         if name not in entering:
-            builder.knobs[name] = add(nodes, Input((), role="knob", name=name))
-    begun = len(nodes)
+            builder.knobs[name] = graph.add(Input((), role="knob", name=name))
+    begun = len(graph.nodes)
     builder.chain(Signal(entrance, width), layers, "layers")
-    if len(nodes) == begun:
+    if len(graph.nodes) == begun:
         raise ShapeMismatch("layers is empty, expected at least one layer")
     state.finish()
     if "sample_rate" in arch and stated_rate(arch["sample_rate"]) is None:
@@ -244,7 +238,7 @@ def read(
     rate, source = find_rate(arch | {"metadata": metadata}, path, warnings, None)
     return ModelSpec(
         family="state_dict",
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=string(arch.get("name", path.stem), "name"),
         sample_rate=rate,
         rate_source=source,
@@ -275,8 +269,8 @@ def films(layers: Any, knobs: list[str]) -> set[str] | None:
 class Builder:
     """Appends described layers to a graph; `knobs` are the nodes of those that film layers read."""
 
-    def __init__(self, nodes: list[Node], state: State):
-        self.nodes, self.state, self.depth = nodes, state, 0
+    def __init__(self, graph: Graph, state: State):
+        self.graph, self.state, self.depth = graph, state, 0
         self.knobs: dict[str, int] = {}
 
     def chain(self, signal: Signal, layers: Any, where: str) -> Signal:
@@ -323,7 +317,7 @@ class Builder:
             name = one_of(required(entry, "kind", where), ACTIVATIONS, f"{where}.kind")
             constants = {key: number(entry[key], f"{where}.{key}") for key in keys if key != "kind" and key in entry}
             node = Activation((signal.node,), kind=name, **constants)
-        return signal._replace(node=add(self.nodes, node), width=width)
+        return signal._replace(node=self.graph.add(node), width=width)
 
     def stack(self, signal: Signal, unit: str, layers: int, prefix: str, where: str) -> Signal:
         """Append recurrent layers; the hidden size is that of the tensors."""
@@ -332,7 +326,7 @@ class Builder:
         for layer in range(layers):
             hidden = self.state.take(f"{prefix}weight_hh_l{layer}", axes=2).shape[1]
             node = recurrent(self.state, prefix, signal.node, unit, signal.width, hidden, layer)
-            signal = Signal(add(self.nodes, node), hidden)
+            signal = Signal(self.graph.add(node), hidden)
         return signal
 
     def join(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
@@ -351,17 +345,17 @@ class Builder:
         if join != "concat" and len({end.width for end in ends}) > 1:
             raise ShapeMismatch(f"{where} joins {[end.width for end in ends]} features, expected equal numbers")
         width = sum(end.width for end in ends) if join == "concat" else ends[0].width
-        return ends[0]._replace(node=add(self.nodes, JOINS[join](tuple(end.node for end in ends))), width=width)
+        return ends[0]._replace(node=self.graph.add(JOINS[join](tuple(end.node for end in ends))), width=width)
 
     def film(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
         """Append a feature-wise gain and shift that are computed from knobs; or a gain alone, if so many come out."""
         sources = tuple(self.knobs[name] for name in entry.get("knobs", self.knobs))
-        condition = Signal(add(self.nodes, Concat(sources)) if len(sources) > 1 else sources[0], len(sources))
+        condition = Signal(self.graph.add(Concat(sources)) if len(sources) > 1 else sources[0], len(sources))
         if "layers" in entry:
             condition = self.chain(condition, entry["layers"], f"{where}.layers")
         if "prefix" in entry or "layers" not in entry:
             dense = self.pointwise(string(entry.get("prefix", ""), f"{where}.prefix"), condition)
-            condition = Signal(add(self.nodes, dense), dense.width)
+            condition = Signal(self.graph.add(dense), dense.width)
         width, found = signal.width, condition.width
         if found not in (width, 2 * width):
             raise ShapeMismatch(
@@ -372,12 +366,12 @@ class Builder:
             raise NotAModelFile(f"{where}.one_plus is {shown(entry['one_plus'])}, expected true or false")
         halves = [condition.node]
         if found == 2 * width:
-            halves = [add(self.nodes, Slice((condition.node,), i * width, (i + 1) * width)) for i in (0, 1)]
+            halves = [self.graph.add(Slice((condition.node,), i * width, (i + 1) * width)) for i in (0, 1)]
             halves = halves[::-1] if order == ORDERS[1] else halves
         if entry.get("one_plus", False):
-            halves[0] = add(self.nodes, Affine((halves[0],), scale=np.ones(width), shift=np.ones(width)))
-        node = add(self.nodes, Mul((signal.node, halves[0])))
-        return signal._replace(node=add(self.nodes, Add((node, halves[1]))) if len(halves) > 1 else node)
+            halves[0] = self.graph.add(Affine((halves[0],), scale=np.ones(width), shift=np.ones(width)))
+        node = self.graph.add(Mul((signal.node, halves[0])))
+        return signal._replace(node=self.graph.add(Add((node, halves[1]))) if len(halves) > 1 else node)
 
     def pointwise(self, prefix: str, signal: Signal) -> Dense:
         """Return a linear layer, which PyTorch may have as a convolution of one tap."""
@@ -411,14 +405,14 @@ class Builder:
         spacing = dilation * signal.period if torch else dilation
         bias = self.state.optional(f"{prefix}bias", outputs)
         node = Conv1d((signal.node,), weight=weight, bias=bias, dilation=spacing, groups=groups)
-        signal = signal._replace(node=add(self.nodes, node), width=outputs)
+        signal = signal._replace(node=self.graph.add(node), width=outputs)
         if not held:
             return signal
         if not torch:
-            return signal._replace(node=add(self.nodes, Hold((signal.node,), stride)))
+            return signal._replace(node=self.graph.add(Hold((signal.node,), stride)))
         period = at_most(signal.period * stride, RECEPTIVE_FIELD, f"frames that {where} holds")
         phase = (signal.phase + (taps - 1) * spacing) % period if stride > 1 else signal.phase
-        return signal._replace(node=add(self.nodes, Hold((signal.node,), period, phase)), period=period, phase=phase)
+        return signal._replace(node=self.graph.add(Hold((signal.node,), period, phase)), period=period, phase=phase)
 
     def spread(self, signal: Signal, stride: int, where: str) -> Signal:
         """Return the signal at `stride` times its rate, zeros between its frames."""
@@ -431,7 +425,7 @@ class Builder:
             return signal
         zeros = Hold((signal.node,), signal.period, signal.phase, "zero")
         period = signal.period // stride
-        return signal._replace(node=add(self.nodes, zeros), period=period, phase=signal.phase % period)
+        return signal._replace(node=self.graph.add(zeros), period=period, phase=signal.phase % period)
 
 
 def transposed(weight: np.ndarray, groups: int, where: str) -> np.ndarray:

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
+from ..graph import Graph
 from ..levels import plugin_levels
 from ..limits import WIDTH, at_most
-from ..nodes import Activation, Add, Conv1d, Dense, Mul, Node, Slice
+from ..nodes import Activation, Add, Conv1d, Dense, Mul, Slice
 from ..spec import ModelSpec
 from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .rates import guitar_rate
-from .state_dict import add
 
 AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive, both at half; fixed
 LOUDEST_ADJUST = 1000.0
@@ -59,9 +59,9 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
             f"input_channels is {width}, expected 1 or 2: audio, drive; --inputs {CHANNELS} or --inputs {KNOBS} takes "
             "them all"
         )
-    nodes = input_nodes(width, [knob.name for knob in knobs])
+    graph = Graph(input_nodes(width, [knob.name for knob in knobs]))
     weight, bias = variables.matrix(-1, "W", width, channels), variables.vector(-1, "b", channels)
-    source = add(nodes, Dense((len(nodes) - 1,), weight=weight, bias=bias))
+    source = graph.add(Dense((graph.output,), weight=weight, bias=bias))
     doubled = 2 * channels if activation in GATED else channels
     layers = []
     for i, dilation in enumerate(dilations):
@@ -71,12 +71,12 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
         layers.append(Layer(*conv, *mixed))
     count = len(dilations)
     head = variables.matrix(count, "W", channels * count, outputs)
-    append_stack(nodes, source, layers, activation, head, variables.vector(count, "b", outputs))
+    append_stack(graph, source, layers, activation, head, variables.vector(count, "b", outputs))
     variables.finish()
     rate, rate_source = guitar_rate(data, path, warnings)
     return ModelSpec(
         family="wavenetva",
-        nodes=tuple(nodes),
+        nodes=graph.listed(),
         name=path.stem,
         sample_rate=rate,
         rate_source=rate_source,
@@ -176,7 +176,7 @@ class Layer(NamedTuple):
 
 
 def append_stack(
-    nodes: list[Node], source: int, layers: list[Layer], activation: str, head: np.ndarray, head_bias: np.ndarray
+    graph: Graph, source: int, layers: list[Layer], activation: str, head: np.ndarray, head_bias: np.ndarray
 ) -> int:
     """Append the stack behind node `source`; return the output.
 
@@ -194,24 +194,24 @@ def append_stack(
     outputs = head.shape[0]
     heads = []
     for index, layer in enumerate(layers):
-        conv = add(nodes, Conv1d((source,), weight=layer.weight, bias=layer.bias, dilation=layer.dilation))
-        features = _activated(nodes, conv, activation, channels)
+        conv = graph.add(Conv1d((source,), weight=layer.weight, bias=layer.bias, dilation=layer.dilation))
+        features = _activated(graph, conv, activation, channels)
         part = np.ascontiguousarray(head[:, index * channels : (index + 1) * channels])
-        heads.append(add(nodes, Dense((features,), weight=part, bias=head_bias if index == 0 else np.zeros(outputs))))
+        heads.append(graph.add(Dense((features,), weight=part, bias=head_bias if index == 0 else np.zeros(outputs))))
         if index + 1 < len(layers):
             residual = source
             if layer.weight.shape[1] < channels:
-                residual = add(nodes, Dense((source,), weight=np.ones((channels, 1)), bias=np.zeros(channels)))
-            mixed = add(nodes, Dense((features,), weight=layer.mixed_weight, bias=layer.mixed_bias))
-            source = add(nodes, Add((mixed, residual)))
-    return add(nodes, Add(tuple(heads))) if len(heads) > 1 else heads[0]
+                residual = graph.add(Dense((source,), weight=np.ones((channels, 1)), bias=np.zeros(channels)))
+            mixed = graph.add(Dense((features,), weight=layer.mixed_weight, bias=layer.mixed_bias))
+            source = graph.add(Add((mixed, residual)))
+    return graph.add(Add(tuple(heads))) if len(heads) > 1 else heads[0]
 
 
-def _activated(nodes: list[Node], source: int, activation: str, channels: int) -> int:
+def _activated(graph: Graph, source: int, activation: str, channels: int) -> int:
     """Append the activation, return its output, `channels` wide."""
     if activation not in GATED:
-        return source if activation == "linear" else add(nodes, Activation((source,), kind=activation))
+        return source if activation == "linear" else graph.add(Activation((source,), kind=activation))
     first, second = GATED[activation]
-    halves = [add(nodes, Slice((source,), i * channels, (i + 1) * channels)) for i in (0, 1)]
-    gates = [add(nodes, Activation((half,), kind=kind)) for half, kind in zip(halves, (first, second), strict=True)]
-    return add(nodes, Mul(tuple(gates)))
+    halves = [graph.add(Slice((source,), i * channels, (i + 1) * channels)) for i in (0, 1)]
+    gates = [graph.add(Activation((half,), kind=kind)) for half, kind in zip(halves, (first, second), strict=True)]
+    return graph.add(Mul(tuple(gates)))
