@@ -24,7 +24,8 @@ a default may be left out. The nodes without tensors::
     {"op": "add" | "mul" | "concat", "sources": [3, 4, 5]}
 
 A slimmable net has ``"sizes": [{"below": 0.5, "prewarm": ..., "level_db": ..., "nodes": [...]}]``: its smaller nets,
-each for values of the knob `size` below a limit, ascending; the file's own nodes are the largest.
+each for values of the knob `size` below a limit, ascending; the file's own nodes are the largest. ``"form"`` is what a
+NAM file said beside its weights, so that the model can be written as such a file again.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ VERSION = 1
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
 KEYS = (
     "format", "version", "name", "kind", "sample_rate", "knobs", "prewarm", "dc_block", "level_db", "input_db",
-    "metadata", "nodes", "sizes",
+    "metadata", "nodes", "sizes", "form",
 )  # fmt: skip
 RATES = (1000.0, 1e6)  # Hz
 
@@ -94,8 +95,9 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
         dc_block=data.get("dc_block", True),
         level_db=number(data.get("level_db", 0.0), "level_db"),
         input_db=number(data.get("input_db", 0.0), "input_db"),
-        metadata=_metadata(data.get("metadata", {})),
+        metadata=_plain(data.get("metadata", {}), "metadata"),
         warnings=warnings,
+        form=_plain(data["form"], "form") if "form" in data else None,
     )
     return _with_sizes(whole, data["sizes"]) if data.get("sizes") else whole
 
@@ -162,6 +164,8 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
         "input_db": spec.input_db,
         "metadata": spec.metadata,
     }
+    if spec.form is not None:
+        head["form"] = spec.form
     if spec.sizes:
         head["sizes"] = [
             {
@@ -210,12 +214,12 @@ def _knob(entry: Any, where: str) -> Knob:
     return knob
 
 
-def _metadata(value: Any) -> dict[str, Any]:
-    """Return the free part of the file, which must be fit to be written again."""
+def _plain(value: Any, where: str) -> dict[str, Any]:
+    """Return a free part of the file, which must be fit to be written again."""
     try:
-        json.dumps(mapping(value, "metadata"), allow_nan=False)
+        json.dumps(mapping(value, where), allow_nan=False)
     except (ValueError, RecursionError) as error:
-        raise NotAModelFile(f"metadata is not plain JSON: {error}") from error
+        raise NotAModelFile(f"{where} is not plain JSON: {error}") from error
     return value
 
 

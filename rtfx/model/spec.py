@@ -62,6 +62,9 @@ class ModelSpec:
     sizes : tuple of (float, ModelSpec)
         Of a slimmable net: the model for every range of the knob `size`, which is no Input, as (upper limit, spec),
         ascending. A value takes the first whose limit is above it, else the last, which has this spec's own nodes.
+    form : dict or None
+        Of a NAM file: all that it says, the number of its weights in their place. The model can be written in this form
+        again as long as its graph is the same.
     parameters : int or None
         Number of weights in the file, where the graph's differs: it holds zeros for biases that a file leaves out.
     """
@@ -84,6 +87,7 @@ class ModelSpec:
     output_level_dbu: float | None = None
     sizes: tuple[tuple[float, ModelSpec], ...] = ()
     parameters: int | None = None
+    form: dict | None = None
     quiet_past: bool = False
 
     def __post_init__(self):

@@ -48,12 +48,13 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
     skip : bool
         The audio is added to the output.
     """
+    form = None
     if is_wavenet(name):
         nodes = list(_wavenet(inputs, wavenet_sizes(name)))
     elif name in A2_CHANNELS:
-        nodes = list(_nam([_a2(A2_CHANNELS[name], inputs)], inputs))
+        nodes, form = _nam([_a2(A2_CHANNELS[name], inputs)], inputs)
     else:
-        nodes = list(_nam(_a1(A1_CHANNELS[name], inputs, name == "nam-standard"), inputs))
+        nodes, form = _nam(_a1(A1_CHANNELS[name], inputs, name == "nam-standard"), inputs)
     rng = np.random.default_rng(seed)
     summed = {s: len(node.sources) for node in nodes if isinstance(node, Add) for s in node.sources}
     nodes = [_drawn(node, rng, summed.get(i, 1)) for i, node in enumerate(nodes)]
@@ -65,7 +66,7 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
         nodes = heads + [replace(node, sources=tuple(s + joined for s in node.sources)) for node in nodes[1:]]
     if skip:
         nodes.append(Add((len(nodes) - 1, 0)))
-    return ModelSpec("rtfx", tuple(nodes), name, RATE, "file", knobs)
+    return ModelSpec("rtfx", tuple(nodes), name, RATE, "file", knobs, form=form)
 
 
 def _drawn(node: Node, rng: np.random.Generator, summed: int) -> Node:
@@ -115,8 +116,8 @@ def _a2(channels: int, inputs: int) -> dict[str, Any]:
     }
 
 
-def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[Node, ...]:
-    """Return the nodes of a NAM WaveNet, all weights one."""
+def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[list[Node], dict[str, Any] | None]:
+    """Return the nodes of a NAM WaveNet, all weights one, and the form of its file."""
     count = 0
     for array in arrays:
         c, layers = array["channels"], len(array["dilations"])
@@ -128,7 +129,8 @@ def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[Node, ...]:
     config = {"layers": arrays, "head": None, "head_scale": HEAD_SCALE, "in_channels": inputs}
     weights = [1.0] * count + [HEAD_SCALE]
     document = {"version": "0.6.0", "architecture": "WaveNet", "config": config, "weights": weights}
-    return nam.read(document, Path("untrained.nam"), inputs=CHANNELS).nodes
+    spec = nam.read(document, Path("untrained.nam"), inputs=CHANNELS)
+    return list(spec.nodes), spec.form
 
 
 @dataclass(frozen=True)

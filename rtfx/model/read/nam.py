@@ -27,7 +27,7 @@ from ...errors import (
 )
 from ...files import read_file
 from ..limits import FILE_BYTES, NODES, RECEPTIVE_FIELD, SIZES, at_most
-from ..nodes import Affine, Dense, Lstm
+from ..nodes import Dense, Lstm
 from ..spec import SIZE, Knob, ModelSpec, check_limits
 from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
 from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
@@ -86,7 +86,8 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
     guess: list[str] = []
     file = _File(data, path, compat, inputs, {}, find_rate(data, path, guess, DEFAULT_RATE, "NAM's own"), guess)
     graph, spec = _at_size(file, 1.0)
-    whole, breakpoints = replace(spec, parameters=graph.parameters), sorted(graph.breakpoints)
+    form = counted({key: value for key, value in data.items() if key != "metadata"})
+    whole, breakpoints = replace(spec, parameters=graph.parameters, form=form), sorted(graph.breakpoints)
     if not breakpoints:
         return whole
     if len(breakpoints) >= SIZES:
@@ -106,6 +107,24 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
             )
         check_limits(spec)
     return replace(whole, knobs=(*whole.knobs, Knob(SIZE, default=1.0)), sizes=(*sizes, (1.0, whole)))
+
+
+def counted(value: Any) -> Any:
+    """Return what a file says with the number of its weights in their place: `write.nam` fills them in again.
+
+    A normalised ConvNet becomes one without, since the normalisation is multiplied into its convolutions.
+    """
+    if isinstance(value, list):
+        return [counted(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "architecture" not in value or "weights" not in value:
+        return {key: counted(entry) for key, entry in value.items()}
+    config, count = counted(value["config"]), len(value["weights"])
+    if value["architecture"] == "ConvNet" and config["batchnorm"]:
+        count -= len(config["dilations"]) * (3 * int(config["channels"]) + 1)
+        config = config | {"batchnorm": False}
+    return {**value, "config": config, "weights": count}
 
 
 class _File(NamedTuple):
@@ -329,11 +348,12 @@ def read_convnet(job: Job) -> Part:
         dilation = at_most(integer(value, f"{where}.dilations[{i}]"), RECEPTIVE_FIELD, "dilation")
         divides(groups, f"{where}, block {i}", inputs=width, channels=channels)
         weight = job.weights.take(channels, width // groups, 2)
-        bias = None if batchnorm else job.weights.take(channels)
-        index = job.graph.linear(index, weight, bias, dilation, groups)
         if batchnorm:
-            scale, shift = _batchnorm(job, channels, f"{where}, block {i}")
-            index = job.graph.add(Affine((index,), scale=scale, shift=shift))
+            scale, bias = _batchnorm(job, channels, f"{where}, block {i}")
+            weight = weight * scale[:, None, None]
+        else:
+            bias = job.weights.take(channels)
+        index = job.graph.linear(index, weight, bias, dilation, groups)
         index = append_activation(job.graph, index, activation, f"{where}.activation", Size(channels, channels))
         width, prewarm = channels, prewarm + dilation
     weight, bias = job.weights.take(outputs, channels), job.weights.take(outputs)

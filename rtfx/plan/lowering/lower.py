@@ -9,11 +9,11 @@ from ...errors import UnsupportedArchitecture
 from ...kernels.elementwise import rows_kernel
 from ...kernels.processor import lanes
 from ...model.nodes import Node
+from ...model.rewrite import rewrite
 from ...model.spec import ModelSpec
+from ...model.wavenet import Match, matches
 from ..arena import Builder, Signal
-from ..rewrite import rewrite
 from ..self_check import Layer
-from .fuse import Match, matches
 
 LOWER: dict[type[Node], Callable[[Lowering, int, Any, list[Signal]], Signal | None]] = {}
 

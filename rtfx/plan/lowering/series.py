@@ -13,10 +13,10 @@ from ...kernels.conv import OVERHANG
 from ...kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d
+from ...model.wavenet import Match
 from ..arena import MAX_BLOCK, RING_BYTES
 from ..self_check import BY_LAYER, Layer, agrees
 from ..tuned import APART, Choice, choice
-from .fuse import Match
 from .layers import Described, described
 
 IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames side by side; whether these go layer by layer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...model.wavenet import Match
 from ..arena import Signal
 from ..self_check import Layer
 from . import series
-from .fuse import Match
 from .layers import Described, described, wavenet_layer
 from .lower import Lowering
 

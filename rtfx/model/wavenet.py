@@ -1,4 +1,4 @@
-"""Finds WaveNet layers in a graph: what one layer kernel computes at once."""
+"""Finds WaveNet layers in a graph: what one layer kernel computes at once, and what one layer of a NAM file says."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...model.nodes import Activation, Add, Conv1d, Dense, Mul, Node, Slice
+from .nodes import Activation, Add, Conv1d, Dense, Mul, Node, PRelu, Slice
 
-FOLDED_ROWS = 4  # widest head folded into a layer
+FOLDED_ROWS = 4  # features of the widest head that a kernel folds into its layer
 
 
 @dataclass
@@ -66,8 +66,18 @@ def matches(nodes: Sequence[Node], users: Sequence[Sequence[int]]) -> list[Match
     return kept
 
 
-def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) -> Match | None:
-    """Return the layer that begins with the convolution `index`, or None if there is no activation behind it."""
+def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int, for_file: bool = False) -> Match | None:
+    """Return the layer that begins with the convolution or dense layer `index`, None if no activation follows it.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        In computable order.
+    users : sequence of sequence of int
+        The nodes that use each node.
+    for_file : bool
+        Find also what only files have a place for: PReLU, no activation at all, heads of any width.
+    """
     conv = nodes[index]
     found = Match(index)
     last = index
@@ -77,10 +87,15 @@ def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) -> M
         if isinstance(nodes[other], Dense) and len(users[other]) == 1 and nodes[other].sources[0] < index:
             found.condition, last = other, after[0]
             found.between.append(last)
-    if not _find_activation(nodes, users, last, found):
-        return None
+    if not _find_activation(nodes, users, last, found, for_file):
+        if not for_file:
+            return None
+        found.features = last
     consumers = users[found.features]
-    taken = [_as_output(nodes, users, user, conv, found) or _as_head(nodes, users, user, found) for user in consumers]
+    taken = [
+        _as_output(nodes, users, user, conv, found) or _as_head(nodes, users, user, found, for_file)
+        for user in consumers
+    ]
     if not all(taken) or found.features == len(nodes) - 1:
         found.exposed = True
         found.mixed = found.residual = found.output = None
@@ -89,10 +104,10 @@ def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) -> M
     return found
 
 
-def _find_activation(nodes, users, last: int, found: Match) -> bool:
+def _find_activation(nodes, users, last: int, found: Match, for_file: bool) -> bool:
     """Find z: an activation, or the product of two on the two halves."""
     after = users[last]
-    if len(after) == 1 and _plain(nodes[after[0]]):
+    if len(after) == 1 and (_plain(nodes[after[0]]) or (for_file and isinstance(nodes[after[0]], PRelu))):
         found.activations, found.features = [after[0]], after[0]
         return True
     if len(after) != 2 or not all(isinstance(nodes[a], Slice) for a in after):
@@ -138,14 +153,15 @@ def _as_output(nodes, users, user: int, conv: Conv1d, found: Match) -> bool:
     return False
 
 
-def _as_head(nodes, users, user: int, found: Match) -> bool:
+def _as_head(nodes, users, user: int, found: Match, any_width: bool) -> bool:
     """Take `user` as the head: a sum that z joins, or a narrow dense layer that joins one."""
     if found.head_sum is not None:
         return False
     if isinstance(nodes[user], Add) and nodes[user].sources.count(found.features) == 1:
         found.head_sum = user
         return True
-    if isinstance(nodes[user], Dense) and nodes[user].width <= FOLDED_ROWS and len(users[user]) == 1:
+    narrow = any_width or nodes[user].width <= FOLDED_ROWS
+    if isinstance(nodes[user], Dense) and narrow and len(users[user]) == 1:
         total = users[user][0]
         if isinstance(nodes[total], Add):
             found.head, found.head_sum = user, total

@@ -19,8 +19,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model.graph import Graph
-from ..model.nodes import Add, Affine, Concat, Conv1d, Dense, Node
+from .graph import Graph
+from .nodes import Add, Affine, Concat, Conv1d, Dense, Node
 
 
 def rewrite(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
