@@ -238,7 +238,7 @@ def _expand(source: str, target: str) -> list[tuple[str, Path]]:
 
 def _named(source: Path, encoding: str) -> str:
     """Return the target's name: the source's, as WAV where its format is not written or holds no floats."""
-    from ..host.wave import CONTAINERS
+    from ..host.growing import CONTAINERS
 
     container = CONTAINERS.get(source.suffix.lower())
     return source.stem + ".wav" if container is None or container + encoding == "FLACFLOAT" else source.name

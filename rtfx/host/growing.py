@@ -6,30 +6,51 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..audio import Tags
 from ..errors import AudioFileError
 from ..files import oddity, target_of
-from ..wave_headers import FLOAT, LARGEST, Layout, header
-from .wave import CONTAINERS
+from ..wave_headers import FLOAT, PCM, Layout, header
 
+CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}
+BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
+MOST_BYTES = 2**32 - 2**16  # of samples where 32 bits count them; some are left for headers and chunks
 COPY_BYTES = 1 << 22
 WRITE_BYTES = 1 << 18  # at a time: how often it is seen that a slow disk gets on
 FLAC_TOTAL = 21  # offset of the last 5 of the 8 bytes that end with the number of frames, 36 bits
 UPDATE_HEADER = 0x1060  # libsndfile's SFC_UPDATE_HEADER_NOW
 
 
-def grow(path: Path, sample_rate: int, channels: int, suffix: str) -> GrowingWave | GrowingOther:
-    """Return a new file of the format that a suffix names; it must not exist."""
-    container = CONTAINERS[suffix.lower()]
+def grow(
+    path: Path, sample_rate: int, channels: int, container: str, encoding: str = "", tags: Tags | None = None
+) -> GrowingWave | GrowingOther:
+    """Return a new file of a container; it must not exist.
+
+    Parameters
+    ----------
+    container : str
+        One of the values of `CONTAINERS`.
+    encoding : str
+        One of `BITS`; by default 32-bit floats, of a FLAC 24-bit integers.
+    tags : Tags, optional
+        To be written into it, as far as the container holds them.
+
+    Raises
+    ------
+    OSError, RuntimeError, TypeError, ValueError
+        It cannot be made. None is left behind.
+    """
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    encoding, tags = encoding or ("PCM_24" if container == "FLAC" else "FLOAT"), tags or Tags()
     try:
         if container in ("WAV", "RF64"):
-            return GrowingWave(path, sample_rate, channels, container == "RF64")
-        return GrowingOther(path, sample_rate, channels, container)
+            return GrowingWave(path, sample_rate, channels, container == "RF64", encoding, tags.chunks)
+        return GrowingOther(path, sample_rate, channels, container, encoding, tags.names)
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()  # a full disk gives a file a name and nothing more
@@ -48,8 +69,24 @@ def check_growing(path: str | Path) -> None:
         raise AudioFileError(f"{folder}: no such folder: mkdir -p {folder}")
 
 
+def layout_of(sample_rate: int, channels: int, encoding: str) -> Layout:
+    """Return what the samples of a WAV are; `encoding` is one of `BITS`."""
+    return Layout(channels, sample_rate, BITS[encoding], FLOAT if encoding == "FLOAT" else PCM)
+
+
+def wave_bytes(samples: np.ndarray, layout: Layout) -> bytes:
+    """Return (frames, channels) float32, or int32 whose upper bits count, as they stand in a WAV."""
+    if layout.bits == 32:
+        return samples.astype("<f4", copy=False).tobytes()
+    whole = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)
+    return whole[:, 4 - layout.bits // 8 :].tobytes()
+
+
 class GrowingWave:
-    """32-bit float WAV, beyond 4 GiB RF64; every write leaves a whole file.
+    """WAV, beyond 4 GiB RF64; every write leaves a whole file.
+
+    libsndfile is not used here: of a block for which a full disk has room in part it does not say how many frames were
+    written, and it makes no RF64 of a WAV that grows.
 
     Attributes
     ----------
@@ -64,8 +101,17 @@ class GrowingWave:
         From `write` too: what was written of the block counts in `frames`, the rest is the caller's.
     """
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, large: bool = False):
-        self.path, self._layout, self._large = path, Layout(channels, sample_rate, 32, FLOAT), large
+    def __init__(
+        self,
+        path: Path,
+        sample_rate: int,
+        channels: int,
+        large: bool = False,
+        encoding: str = "FLOAT",
+        chunks: bytes = b"",
+    ):
+        self.path, self._layout = path, layout_of(sample_rate, channels, encoding)
+        self._large, self._chunks = large, chunks
         self.frames = self.moved = 0
         self._file = open(path, "x+b", buffering=0)
         _, fault = self._put(0, self._header())
@@ -74,7 +120,7 @@ class GrowingWave:
             raise fault
 
     def _header(self) -> bytes:
-        return header(self._layout, self._layout.frame_bytes * self.frames, large=self._large)
+        return header(self._layout, self._layout.frame_bytes * self.frames, self._chunks, self._large)
 
     def _put(self, place: int, data: bytes) -> tuple[int, OSError | None]:
         """Write at an offset; return how many bytes found room, and what stood in the way of the others."""
@@ -89,9 +135,9 @@ class GrowingWave:
         return done, None
 
     def write(self, block: np.ndarray) -> None:
-        """Append (frames, channels) float32."""
+        """Append (frames, channels): float32, or int32 as `wave_bytes` takes it."""
         size, head = self._layout.frame_bytes, len(self._header())
-        data = np.ascontiguousarray(block, "<f4").tobytes()
+        data = wave_bytes(block, self._layout)
         done, fault = self._put(head + size * self.frames, data)
         self.frames += done // size
         self._put(0, self._header())
@@ -112,26 +158,36 @@ class GrowingWave:
         return True
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
+        """Close it, its samples of an even number of bytes."""
+        if not self._file.closed:
+            with self._file:
+                size = self._layout.frame_bytes * self.frames
+                _, fault = self._put(len(self._header()) + size, bytes(size % 2))
+            if fault:
+                raise fault
 
 
 class GrowingOther:
-    """FLAC, 24 bits, or another container that libsndfile writes; the header follows at every write."""
+    """FLAC, or another container that libsndfile writes; the header follows at every write."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, container: str):
+    def __init__(
+        self, path: Path, sample_rate: int, channels: int, container: str, encoding: str, tags: Mapping[str, str]
+    ):
         import soundfile
 
         self.path = path
-        self._flac, encoding = container == "FLAC", "PCM_24" if container == "FLAC" else "FLOAT"
-        self._most = LARGEST - 2**16 if container == "AIFF" else sys.maxsize
-        self._frame_bytes = 4 * channels
+        self._flac = container == "FLAC"
+        self._most = MOST_BYTES if container == "AIFF" else sys.maxsize
+        self._frame_bytes = BITS[encoding] // 8 * channels
         self._sound = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
+        for name, text in tags.items():
+            with contextlib.suppress(RuntimeError, OSError):  # not every container has room for every tag
+                setattr(self._sound, name, text)
         self._file = open(path, "r+b", buffering=0)
         self.frames = self.moved = 0
 
     def write(self, block: np.ndarray) -> None:
-        """Append (frames, channels) float32."""
+        """Append (frames, channels): float32, or int32 whose upper bits count."""
         import soundfile
 
         if (self.frames + len(block)) * self._frame_bytes > self._most:
@@ -172,10 +228,9 @@ class GrowingOther:
         return False
 
     def close(self) -> None:
-        with contextlib.suppress(OSError, RuntimeError):
+        """Have libsndfile write what it holds back, and close the file."""
+        with self._file:
             self._sound.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
 
 
 def _copy(source, path: Path, growing: GrowingWave | GrowingOther):

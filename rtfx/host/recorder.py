@@ -17,7 +17,7 @@ from ..engine.rings import Rings
 from ..errors import AudioFileError, message_of, reason_of
 from ..files import free_name, target_of
 from ..find import writable_folders
-from .growing import GrowingOther, GrowingWave, check_growing, grow
+from .growing import CONTAINERS, GrowingOther, GrowingWave, check_growing, grow
 from .timeouts import STALLED_SECONDS, await_writing
 
 DRAIN_SECONDS = 0.05
@@ -95,7 +95,8 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="rtfx recorder", daemon=True)
 
     def _open(self, path: Path) -> GrowingWave | GrowingOther:
-        return grow(path, self._rate, self._rings.wet.shape[1], Path(self.path).suffix)
+        container = CONTAINERS[Path(self.path).suffix.lower()]
+        return grow(path, self._rate, self._rings.wet.shape[1], container)
 
     def start(self) -> None:
         """Begin to write."""
@@ -122,7 +123,7 @@ class Recorder:
             self.error = f"{self.path}: recording ended after {self.frames} frames ({message_of(error)})"
             self.news.append(self.error)
         finally:
-            self._file.close()
+            _close(self._file)
 
     def _drain(self) -> None:
         """Write all that the engine has kept since the last time."""
@@ -204,7 +205,7 @@ class Recorder:
             if not old.frames:
                 with contextlib.suppress(OSError):
                     old.path.unlink()
-            old.close()
+            _close(old)
             self._waiting, self._parts = False, self._parts + 1
             self.error = f"{self.path} ends early ({reason_of(fault)}): the recording goes on in {path}"
             self.news.append(self.error)
@@ -235,7 +236,7 @@ class Recorder:
         """
         self._stop.set()
         if self._thread.ident is None:  # never started
-            self._file.close()
+            _close(self._file)
             return
         try:
             ended = await_writing(self._thread, lambda: (self.frames, self._file.moved), self._tell)
@@ -277,3 +278,9 @@ def _keep(path: Path) -> tuple[Path | None, int | None]:
         path.unlink()
         return None, mode
     return path.rename(free_name(path, "-", 1)), mode
+
+
+def _close(file: GrowingWave | GrowingOther) -> None:
+    """Close a file; what a full disk has no room for is missing already, and said."""
+    with contextlib.suppress(*FAULTS):
+        file.close()

@@ -19,11 +19,9 @@ import numpy as np
 from ..audio import Tags
 from ..errors import AudioFileError, reason_of
 from ..files import STANDARD, oddity, part_of, put, target_of
-from ..wave_headers import FLOAT, PCM, Layout, header, stream_header
+from ..wave_headers import Layout, stream_header
+from .growing import BITS, CONTAINERS, MOST_BYTES, GrowingOther, GrowingWave, grow, layout_of, wave_bytes
 
-BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
-CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}
-WAV_BYTES = 2**32 - 2**16  # an AIFF, or a WAV in a pipe, counts bytes in 32 bits; some are left for headers and chunks
 FLAC_CHANNELS, FLAC_RATE = 8, 655350
 
 
@@ -63,14 +61,14 @@ class Writer:
         frames: int = 0,
     ):
         tags = tags or Tags()
-        layout = Layout(channels, sample_rate, BITS[encoding], FLOAT if encoding == "FLOAT" else PCM)
+        layout = layout_of(sample_rate, channels, encoding)
         self.name = "standard output" if str(target) == STANDARD else str(target)
         self.encoding = encoding
         self.frames = 0
         self._overwrite = overwrite
         self._temporary: Path | None = None
         self._bytes_per_frame = layout.frame_bytes
-        self._sink: _Pipe | _Wave | _File
+        self._sink: _Pipe | GrowingWave | GrowingOther
         if str(target) == STANDARD:
             self._target = None
             self._container = "pipe"
@@ -86,13 +84,12 @@ class Writer:
         self._check_length(frames)
         self._temporary = part_of(self._target)
         try:
-            if self._container in ("WAV", "RF64"):
-                self._sink = _Wave(self._temporary, layout, tags.chunks, self._container == "RF64")
-            else:
-                self._sink = _File(self._temporary, sample_rate, channels, self._container, encoding, tags)
-        except BaseException:
-            self.discard()
-            raise
+            self._sink = grow(self._temporary, sample_rate, channels, self._container, encoding, tags)
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            folder = self._temporary.parent
+            allowed = os.access(folder, os.W_OK)
+            reason = reason_of(error) if allowed else "permission denied: name a folder that you may write to"
+            raise AudioFileError(f"{folder}: cannot write there ({reason})") from error
 
     def write(self, block: np.ndarray) -> None:
         """Append a (frames, channels) block."""
@@ -109,7 +106,7 @@ class Writer:
             raise AudioFileError(f"{self.name}: cannot be written ({reason_of(error)}): is the disk full?") from error
 
     def _check_length(self, frames: int) -> None:
-        if self._container == "AIFF" and frames * self._bytes_per_frame > WAV_BYTES:
+        if self._container == "AIFF" and frames * self._bytes_per_frame > MOST_BYTES:
             raise AudioFileError(f"{self.name} would exceed the 4 GiB of an AIFF: name it .wav, .w64 or .flac")
 
     def commit(self) -> None:
@@ -177,54 +174,6 @@ def quantise(samples: np.ndarray, bits: int) -> np.ndarray:
     return whole.astype(np.int32) << (32 - bits)
 
 
-class _File:
-    """A container that libsndfile writes."""
-
-    def __init__(self, path: Path, sample_rate: int, channels: int, container: str, encoding: str, tags: Tags):
-        import soundfile
-
-        try:
-            self._file = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
-        except (soundfile.SoundFileError, OSError, ValueError) as error:
-            raise _cannot_write(path, error) from error
-        for name, text in tags.names.items():
-            with contextlib.suppress(soundfile.SoundFileError, OSError):  # not every container has room for every tag
-                setattr(self._file, name, text)
-
-    def write(self, samples: np.ndarray) -> None:
-        self._file.write(samples)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Wave:
-    """WAV, beyond 4 GiB RF64; the header is written again at the end."""
-
-    def __init__(self, path: Path, layout: Layout, chunks: bytes, large: bool):
-        self._layout, self._chunks, self._large = layout, chunks, large
-        self._count = 0
-        try:
-            self._file = open(path, "xb")
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-        self._file.write(self._header())
-
-    def _header(self) -> bytes:
-        return header(self._layout, self._count, self._chunks, self._large)
-
-    def write(self, samples: np.ndarray) -> None:
-        self._count += self._file.write(_bytes(samples, self._layout))
-
-    def close(self) -> None:
-        if self._file.closed:
-            return
-        with self._file:
-            self._file.write(bytes(self._count % 2))
-            self._file.seek(0)
-            self._file.write(self._header())
-
-
 class _Pipe:
     """WAV into a pipe: the header claims unknown length, and is mended at the end where seeking is possible."""
 
@@ -235,27 +184,13 @@ class _Pipe:
         stream.write(stream_header(layout, None, chunks))
 
     def write(self, samples: np.ndarray) -> None:
-        self._count += self._stream.write(_bytes(samples, self._layout))
+        self._count += self._stream.write(wave_bytes(samples, self._layout))
 
     def close(self) -> None:
         self._stream.write(bytes(self._count % 2))
-        if self._start is not None and self._count <= WAV_BYTES:
+        if self._start is not None and self._count <= MOST_BYTES:
             end = self._stream.tell()
             self._stream.seek(self._start)
             self._stream.write(stream_header(self._layout, self._count, self._chunks))
             self._stream.seek(end)
         self._stream.flush()
-
-
-def _bytes(samples: np.ndarray, layout: Layout) -> bytes:
-    """Return samples as they stand in a WAV."""
-    if layout.bits == 32:
-        return samples.astype("<f4", copy=False).tobytes()
-    whole = samples.astype("<i4", copy=False).view(np.uint8).reshape(-1, 4)  # of which the upper bytes are kept
-    return whole[:, 4 - layout.bits // 8 :].tobytes()
-
-
-def _cannot_write(path: Path, error: Exception) -> AudioFileError:
-    allowed = os.access(path.parent, os.W_OK)
-    reason = reason_of(error) if allowed else "permission denied: name a folder that you may write to"
-    return AudioFileError(f"{path.parent}: cannot write there ({reason})")

@@ -316,7 +316,7 @@ def test_a_header_counts_more_than_four_gigabytes(tmp_path):
 
 
 def test_an_aiff_at_its_end_goes_on_in_a_part(tmp_path, band, monkeypatch):
-    monkeypatch.setattr(growing, "LARGEST", 2**16 + 80_000)
+    monkeypatch.setattr(growing, "MOST_BYTES", 80_000)
     recorder = Recorder(band.rings, tmp_path / "take.aiff", RATE)
     recorder.start()
     for _ in range(3):
