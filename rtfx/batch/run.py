@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AudioFileError, RtfxError
 from ..files import STANDARD, sweep
 from .job import Cancelled, Job, Outcome, Rigs, render_one
+from .workers import CONTEXT, pool
 
 if TYPE_CHECKING:
     from ..api import Rig
@@ -55,7 +56,7 @@ def render_all(
 
 def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable[[str], None]) -> Outcome | None:
     """Render one long file over all cores; None if it cannot be cut."""
-    from .chunks import Uncuttable, cut, render_pieces
+    from .pieces import Uncuttable, cut, render_pieces
 
     begun = time.perf_counter()
     try:
@@ -105,9 +106,7 @@ def _in_workers(
     tell: Callable[[str], None],
     done: Callable[[Job], None],
 ) -> list[Outcome]:
-    """Render in worker processes. One that dies takes all others with it: what was left is then done one by one."""
-    from .workers import CONTEXT
-
+    """Render in worker processes. One that dies takes all others with it: the rest is then rendered one by one."""
     for job in {(*job.words, job.preset): job for job in work}.values():
         _warm(rigs, job)
     counters = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)  # seconds done, whether to end
@@ -134,8 +133,6 @@ def _in_pool(
     """Return what became of each job, and the jobs that were left when a process died."""
     from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
-
-    from .workers import pool
 
     seconds, cancel = counters
     outcomes: list[Outcome] = []

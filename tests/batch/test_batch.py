@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtfx.batch import chunks
+from rtfx.batch import pieces
 from rtfx.batch.job import LEDGER
 
 from ..cli.command import RATE, rtfx, start
@@ -147,24 +147,24 @@ def test_one_table_and_the_failures_at_the_end(capsys, folder):
 
 @pytest.mark.parametrize("more", [(), ("--mono",), ("--out-gain", "30"), ("--bare",), ("-b", "100")])
 def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
-    monkeypatch.setattr(chunks, "WORTH", 0.0)
-    monkeypatch.setattr(chunks, "PIECE_SECONDS", 0.3)
+    monkeypatch.setattr(pieces, "WORTH", 0.0)
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.3)
     x = 0.3 * np.random.default_rng(0).standard_normal((2 * RATE + 17, 2))
     soundfile.write("long.wav", x, RATE, subtype="FLOAT")
     cuts = []
-    whole = chunks.render_pieces
-    monkeypatch.setattr(chunks, "render_pieces", lambda *a: cuts.append(1) or whole(*a))
+    whole = pieces.render_pieces
+    monkeypatch.setattr(pieces, "render_pieces", lambda *a: cuts.append(1) or whole(*a))
     flags = ("--model", CONV, "--cab", "open-2x12.wav", "--float", *more)
     assert rtfx(capsys, "render", *flags, "long.wav", "serial.wav", "--jobs", "1")[0] == 0
     assert not cuts
     code, _, err = rtfx(capsys, "render", *flags, "long.wav", "pieces.wav", "--jobs", "2")
     assert code == 0 and cuts, err
-    serial, pieces = (soundfile.read(name, dtype="float32", always_2d=True)[0] for name in ("serial.wav", "pieces.wav"))
-    assert serial.shape == pieces.shape and np.array_equal(serial, pieces)
+    serial, cut = (soundfile.read(name, dtype="float32", always_2d=True)[0] for name in ("serial.wav", "pieces.wav"))
+    assert serial.shape == cut.shape and np.array_equal(serial, cut)
     assert np.abs(serial).max() > (0.99 if "30" in more else 0.001)
 
 
 def test_a_recurrent_net_is_not_cut(folder, monkeypatch, capsys):
-    monkeypatch.setattr(chunks, "WORTH", 0.0)
-    monkeypatch.setattr(chunks, "render_pieces", None)
+    monkeypatch.setattr(pieces, "WORTH", 0.0)
+    monkeypatch.setattr(pieces, "render_pieces", None)
     assert rtfx(capsys, "render", "--model", "klon.json", "in/a.wav", "wet.wav", "--jobs", "2")[0] == 0

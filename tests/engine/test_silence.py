@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtfx.api import Rig
-from rtfx.batch import chunks
+from rtfx.batch import pieces
 from rtfx.effects.klon import KLON
 from rtfx.engine.engine import Engine
 from rtfx.engine.offline import Offline
@@ -262,6 +262,6 @@ def test_offline_is_live_bit_for_bit_from_rest():
 
 def test_pieces_of_a_file_are_not_cut_where_a_block_rests_on_an_offset():
     """A stage by itself would rest on silence."""
-    with pytest.raises(chunks.Uncuttable):
-        chunks._means(plan_chain([model(biased()), model(tcn(), "second")], RATE, 1), cold=False)
-    assert len(chunks._means(plan_chain([model(straight()), model(tcn(), "second")], RATE, 1), cold=False)) == 2
+    with pytest.raises(pieces.Uncuttable):
+        pieces._means(plan_chain([model(biased()), model(tcn(), "second")], RATE, 1), cold=False)
+    assert len(pieces._means(plan_chain([model(straight()), model(tcn(), "second")], RATE, 1), cold=False)) == 2
