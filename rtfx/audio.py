@@ -1,6 +1,6 @@
 """Audio files, read block by block or whole: WAV, FLAC, AIFF and what else libsndfile reads.
 
-A header is not believed where the file itself says otherwise. Its length is a hint: a file is read until it ends.
+A header may be wrong. The length in it is a hint: a file is read until it ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BLOCK_FRAMES = 1 << 16
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says about the recording, to be carried into another one of the same time.
+    """Notes in a file about the recording, to be copied to another file of the same recording.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Reader:
         return size, found
 
     def _judge(self, found: Look, frames: int = 0) -> None:
-        """Say what is wrong with the length that a header states; `frames` is that of a pipe."""
+        """Warn if the length in a header is wrong; `frames` is the length of a pipe."""
         second = max(found.frame_bytes * self.sample_rate, 1)
         stated, there = found.stated / second, found.there / second
         if found.stated == 0 < found.there:
@@ -194,7 +194,7 @@ class _Patched:
 
 
 def _straight(source: int) -> tuple[int, Look | None]:
-    """Return a descriptor of what a pipe holds, behind a header that libsndfile understands, and what its own says."""
+    """Return a descriptor that reads the pipe's samples behind a header for libsndfile, and the pipe's own header."""
     stream = os.fdopen(os.dup(source), "rb")
     head, found, left = straighten(stream)
     reading, writing = os.pipe()
@@ -203,9 +203,7 @@ def _straight(source: int) -> tuple[int, Look | None]:
         nonlocal left
         with contextlib.suppress(OSError), stream, os.fdopen(writing, "wb", buffering=0) as target:
             target.write(head)
-            while data := stream.read1(
-                BLOCK_FRAMES
-            ):  # what comes behind the samples is read too, for whoever writes it
+            while data := stream.read1(BLOCK_FRAMES):  # also past the samples, or the writer would wait for ever
                 target.write(data[:left])
                 left -= min(left, len(data))
 

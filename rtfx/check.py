@@ -1,4 +1,4 @@
-"""Everything that could go wrong on stage, found before the stage: files, values, rates, load, loudness, kernels."""
+"""Checks a set list before the stage: its files, values, rates and devices, and each preset's load and loudness."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .verify import verify
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 FULL_LOAD, HIGH_LOAD = 1.0, 0.7  # of a block's time: beyond the second nothing is left for the rest of the system
-JUMP_LU = 3.0  # twice as loud is ten; three are plainly heard from one song to the next
+JUMP_LU = 3.0  # ten is twice as loud; three are plainly audible from one song to the next
 QUIET_SHARE = 0.98  # of the time that a preset was measured: with less, other work has made blocks late
 SWITCHES = 5
 VERIFIED_FRAMES = 4000
@@ -46,7 +46,7 @@ class Finding:
     Parameters
     ----------
     severity : str
-        "error": it will not play, or not in time; "warning": it will be heard; "note".
+        "error": it will not play, or not in time; "warning": it will be audible; "note".
     topic : str
         set list, file, device, rate, load, loudness, kernels or model.
     """
@@ -147,7 +147,7 @@ def check(path: str | Path, block: int | None = None, inputs: str | None = None)
 
 
 def _sorted(report: Report) -> Report:
-    """Return the report with what is worst first, mistakes in the order of their lines."""
+    """Return the report with errors first, then warnings and notes; mistakes in the order of their lines."""
     order = {ERROR: 0, WARNING: 1, NOTE: 2}
     report.findings.sort(key=lambda finding: (order[finding.severity], _line_of(finding.message, report.path)))
     return report
@@ -160,7 +160,7 @@ def _line_of(message: str, path: Path) -> int:
 
 
 def _readable(preset: Preset, models: Models, report: Report) -> bool:
-    """Find what is wrong with the files and the knobs of each block, alone."""
+    """Check the files and the knobs of each block alone; return whether all are good."""
     blocks = [block for block in preset.chain if block.file is not None or not BLOCKS[block.type].file]
     found = [str(error) for block in blocks for error in mistakes(preset, block, DEFAULT_RATE, models)]
     report.findings += [Finding(ERROR, "file", message, preset.name) for message in found]

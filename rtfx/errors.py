@@ -93,7 +93,7 @@ class ResourceLimit(ModelError):
 
 
 def advise(text: str) -> None:
-    """Tell the user, in one line, what is no error: the command prints it, elsewhere it is a warning of Python's."""
+    """Tell the user something, in one line, that is no error: the command prints it, else it is a Python warning."""
     if advisers:
         advisers[-1](text)
     else:
@@ -123,7 +123,7 @@ def one_line(text: object) -> str:
 
 
 def harmless(text: object) -> str:
-    """Return text without what a terminal would obey: escape sequences and what turns the direction are spelt out.
+    """Return text that cannot control a terminal: escape sequences and marks that turn the direction are spelt out.
 
     Names in files may hold anything. Line ends and tabs stay, and so do joiners and marks of direction.
     """
@@ -131,7 +131,7 @@ def harmless(text: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a value as a message shows it: text in quotes as it is written, but for what is no text."""
+    """Return a value as a message shows it: text in quotes, with control characters as escapes."""
     if not isinstance(value, str):
         return repr(value)
     escaped = "".join(c if is_text(c) else repr(c)[1:-1] for c in value)

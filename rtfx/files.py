@@ -39,7 +39,7 @@ _serial = itertools.count()
 
 
 def oddity(path: str | Path) -> str:
-    """Return what is at `path`, links followed, if it is no ordinary file: "a folder", "a named pipe" and so on.
+    """Return which kind of file is at `path`, links followed, if it is not ordinary: "a folder", "a named pipe", ...
 
     "" for an ordinary file and where there is nothing. Opening a pipe or a device may block for ever, and renaming a
     file to the name of one would remove it.
@@ -66,7 +66,7 @@ def target_of(path: str | Path) -> Path:
 
 
 def part_of(target: Path) -> Path:
-    """Return the name of a new ``.part`` file beside a target, which tells its process: see `sweep`."""
+    """Return the name of a new ``.part`` file beside a target; it contains the process's number: see `sweep`."""
     return target.with_name(f".{_shortened(target.name)}.{os.getpid()}-{next(_serial)}{PART}")
 
 
@@ -114,10 +114,10 @@ def put(part: Path, target: Path) -> None:
 
 
 def distrust(path: str | Path) -> str:
-    """Return why what is at `path` may be another user's work, "" if it is this user's or the system's alone.
+    """Return why a file or folder may be another user's work; "": only this user or the system may write it.
 
-    As ssh looks at its keys: nobody else may own the place, or write to it or to a folder above it, where he could
-    exchange it. Of a folder like ``/tmp``, where all may write to what is their own, others cannot be exchanged.
+    The rules are those of ssh for its keys: no other user may own the place, or write to it or to a folder above it, in
+    which he could exchange it. A sticky folder such as ``/tmp`` is safe: there users can exchange only what they own.
     """
     if not hasattr(os, "getuid"):
         return ""
@@ -138,7 +138,7 @@ def distrust(path: str | Path) -> str:
 
 
 def _only_mine(group: int) -> bool:
-    """Tell the group that some systems make for each user, with nobody else in it."""
+    """Tell whether a group is the one that some systems make for each user, without any other member."""
     import grp
     import pwd
 
@@ -167,7 +167,7 @@ def write_file(path: str | Path, content: str | bytes, durable: bool = False) ->
     Parameters
     ----------
     durable : bool
-        Wait until it is on the disk, so that it outlives a power cut: for what a user made by hand.
+        Wait until it is on the disk, so that it outlives a power cut: for files that a user made by hand.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def write_file(path: str | Path, content: str | bytes, durable: bool = False) ->
 
 
 def free_name(path: Path, mark: str = "-", first: int = 2) -> Path:
-    """Return `path` with a mark and the first number, from `first` on, that nothing in its folder is called by."""
+    """Return `path` with a mark and the first number, from `first` on, that makes a name not yet used in its folder."""
     for number in itertools.count(first):
         tail = f"{mark}{number}{path.suffix}"
         other = path.with_name(_shortened(path.stem, NAME_BYTES - len(os.fsencode(tail))) + tail)
@@ -196,7 +196,7 @@ def free_name(path: Path, mark: str = "-", first: int = 2) -> Path:
 
 
 def _shortened(name: str, most: int = SHORTENED_BYTES) -> str:
-    """Return the front of a name, at most so many bytes on the disk, characters whole."""
+    """Return the front of a name, at most `most` bytes on the disk, characters whole."""
     while len(os.fsencode(name)) > most:
         name = name[:-1]
     return name

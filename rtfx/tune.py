@@ -57,7 +57,7 @@ def search(
     block : int
         Frames per callback.
     told : callable
-        Hears what is tried.
+        Gets a line for each shape that is tried.
     """
     players: dict[tuple, Offline] = {}
 
@@ -132,7 +132,7 @@ def tune(
     block : int
         Frames per callback.
     told : callable
-        Hears what is tried.
+        Gets a line for each shape that is tried.
 
     Raises
     ------

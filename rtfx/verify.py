@@ -23,7 +23,7 @@ FLOOR_DB = -110.0  # an error below this is inaudible whatever its cause
 FLOAT32_FACTOR = 4.0  # other summation orders than NumPy's err by this much at most
 FRAMES = 12000
 FILLED = 3000  # further frames with all that a net remembers full of sound
-LARGEST = 40_000_000  # numbers that the reference holds: 300 MB; nets that remember longer are heard that far
+LARGEST = 40_000_000  # numbers that the reference holds: 300 MB; nets that remember longer are compared that far
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
 SMALLEST_PEAK = 1e-9  # of a silent model's output: errors are then relative to this
 BATCH_TOLERANCE = 1e-5  # AIDA-X's own, full scale being 1
@@ -78,17 +78,17 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
     -------
     Verdict : the bound is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation), of the peak.
     """
-    heard = _heard(spec, frames)
-    verdicts = [_compared(spec, knobs, heard) for knobs in positions(spec)]
+    length = _length(spec, frames)
+    verdicts = [_compared(spec, knobs, length) for knobs in positions(spec)]
     worst = max(
         verdicts, key=lambda one: math.inf if math.isnan(one.peak_error_db) else one.peak_error_db - one.bound_db
     )
     rate, memory = spec.sample_rate or DEFAULT_RATE, spec.receptive_field or 0
     method = (
-        f"compiled bare output for {instruction_set()}, {heard} frames at {rate:g} Hz in blocks of "
+        f"compiled bare output for {instruction_set()}, {length} frames at {rate:g} Hz in blocks of "
         f"{', '.join(map(str, BLOCKS))}, against NumPy float64"
     )
-    if memory > heard:
+    if memory > length:
         method += f"; the net remembers {memory} frames"
     if len(verdicts) > 1:
         method += f"; worst of {len(verdicts)} positions of the knobs"
@@ -105,7 +105,7 @@ def positions(spec: ModelSpec) -> list[dict[str, float]]:
     return found
 
 
-def _heard(spec: ModelSpec, frames: int) -> int:
+def _length(spec: ModelSpec, frames: int) -> int:
     """Return the frames of the test signal: all that the net remembers and some more, as far as that fits memory."""
     memory = spec.receptive_field or 0
     room = LARGEST // sum(spec.widths) - (0 if spec.quiet_past else spec.prewarm_frames)
@@ -142,10 +142,10 @@ def _compared(spec: ModelSpec, knobs: dict[str, float], frames: int) -> Verdict:
 def batch_judged(test: BatchTest) -> tuple[float, bool]:
     """Return the largest difference from the file's own output, and whether the test is passed.
 
-    Two questions, each with its own bound: whether the file's net is what the file says it answers, to AIDA-X's
-    tolerance or, where a plain float32 evaluation errs by more, to as much as any float32 program may; and whether the
-    compiled net is that net, to the bound of `verify`. The file's output is float32 too: added up, two errors that are
-    within their bounds could fail a good file.
+    Two comparisons, each with its own bound. The file's net, in float64, must give the output in the file, to AIDA-X's
+    tolerance or, where a plain float32 evaluation errs by more, to that error. The compiled net must give what the
+    float64 net gives, to the bound of `verify`. One comparison would not do: the file's output is float32 too, and the
+    sum of two errors that are each within bounds could fail a good file.
     """
     spec, x = test.spec, test.x[None]
     rate = spec.sample_rate or DEFAULT_RATE
@@ -184,7 +184,7 @@ def self_tested(verdict: Verdict, spec: ModelSpec, batch: BatchTest | None, clip
 
 
 def loudness_error_db(spec: ModelSpec, clip: np.ndarray, expected_db: float) -> float:
-    """Return how far the compiled model's loudness is from what the file says, in dB: RMS over all of the clip."""
+    """Return how far the compiled model's loudness is from the file's, in dB: RMS over all of the clip."""
     rate = spec.sample_rate or DEFAULT_RATE  # the trainer feeds the clip as it is, whatever the model's rate
     output = Model(spec)(np.tile(clip, (spec.inputs, 1)), rate, bare=True).astype(np.float64)
     return abs(_decibels(float(np.sqrt(np.mean(output**2)))) - expected_db)
@@ -208,7 +208,7 @@ def read_clip(path: str | Path) -> np.ndarray:
 
 
 def _in_blocks(rig: Rig, x: np.ndarray, rate: float) -> np.ndarray:
-    """Return (outputs, frames), asked for in pieces: the first call begins anew, the others go on."""
+    """Return (outputs, frames), processed in pieces: the first call begins from rest, the others go on."""
     pieces, start, number = [], 0, 0
     while start < x.shape[1]:
         size = BLOCKS[number % len(BLOCKS)]

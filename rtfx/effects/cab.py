@@ -1,6 +1,6 @@
 """Cabinet: the level parameter, and reading an impulse response for plan to convolve with.
 
-A response is brought to the stream's rate and then cut, so that it costs neither latency nor time that nobody hears:
+A response is brought to the stream's rate and then cut, so that it costs neither latency nor inaudible work:
 
 - offset: a constant that is still there when the response is over, as a recording's converter adds one, is subtracted;
 - front: everything before the first sample above -60 dB of the peak, or, where steady noise runs ahead of the response,
@@ -12,7 +12,7 @@ A response is brought to the stream's rate and then cut, so that it costs neithe
 - level: the mean power gain over 80 Hz to 5 kHz, equal weight to each octave, is 1, so that cabinets can be compared
   and changed without a change of loudness; but no frequency is raised by more than 12 dB.
 
-An offset, noise ahead of the response and what is cut for its length are told in `Impulse.notes`.
+`Impulse.notes` tells of an offset, of noise ahead of the response, and of an end that was cut for its length.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after 
 MAX_TAPS = 8192  # 170 ms at 48 kHz: a close-miked cabinet is over in 50
 READ_SECONDS = 10.0  # of a longer file: the rest cannot matter
 FRONT_DB = -60.0
-OFFSET_DB = (-80.0, -6.0)  # of the peak: a smaller offset is not told from the end of a response, a larger is none
+OFFSET_DB = (-80.0, -6.0)  # of the peak: below, it may be the end of the response; above, it is no offset
 OFFSET_SECONDS = 0.005  # of the response's last quarter, at least
 OFFSET_STEADY = 0.1  # of the offset: how much its parts may differ
 NOISE_WINDOW = 0.001  # s
@@ -56,7 +56,7 @@ CAB = Effect("cab", PARAMETERS, cells, file="audio", summary="a loudspeaker cabi
 
 
 class Impulse(NamedTuple):
-    """An impulse response, (channels, taps) float64, and what the user should know about its file."""
+    """An impulse response, (channels, taps) float64, and notes about its file for the user."""
 
     response: np.ndarray
     notes: tuple[str, ...]
@@ -116,7 +116,7 @@ def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
 
 
 def _read(path: Path) -> tuple[np.ndarray, int, list[str]]:
-    """Return ((channels, frames) float64, Hz, what is wrong with the file)."""
+    """Return ((channels, frames) float64, Hz, warnings about the file)."""
     audio, rate, notes = read_audio(path, seconds=READ_SECONDS + 1.0, dtype="float64", what="an impulse response")
     frames, channels = round(READ_SECONDS * rate), audio.shape[1]
     if len(audio) > frames:

@@ -27,7 +27,7 @@ from .effect import Effect
 SECTIONS = 6
 CELLS = 5  # of one section
 BUTTERWORTH_Q = math.sqrt(0.5)
-HIGHEST = 0.45  # of the sample rate: above, a bell or shelf has no room left
+HIGHEST = 0.45  # of the sample rate: above, a bell or shelf does not fit
 LOWEST_CUT_HZ = 5.0  # a lower "low cut" would only be a slow drift
 HIGH_CUT_OFF_HZ = 20000.0
 

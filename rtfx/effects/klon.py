@@ -2,7 +2,7 @@
 
 Input buffer, gain stage, tone and output, in volts at the pedal's own bias. The gain stage is that of klon_circuit.py
 (`mode` circuit) or klon.json, which has learnt it (neural); a change of mode is a new plan, so the engine fades from
-one to the other and only what is heard is computed. Buffer, tone and output are linear: C1 with R1 and R2; an inverting
+one to the other and computes one of them only. Buffer, tone and output are linear: C1 with R1 and R2; an inverting
 amplifier of G1 and G4 with a treble branch of C14 between the pot's wiper and its input, 1.8 k and 4.7 k at the pot's
 ends; C15 into the level pot. Solved like the gain stage: the states are the capacitors' voltages.
 """

@@ -23,7 +23,7 @@ REMEMBERED = np.float32(256.0)  # +48 dBFS
 
 
 def release_factor(sample_rate: float) -> float:
-    """Return what the remembered peak is multiplied by each frame."""
+    """Return the factor by which the remembered peak falls each frame; `sample_rate` in Hz."""
     return math.exp(-1.0 / (RELEASE_SECONDS * sample_rate))
 
 

@@ -1,6 +1,6 @@
 """Model: the parameters around a neural model; plan builds its steps and adds the model's own knobs.
 
-Random nets have one more, `link`: what the gain before them adds is taken away behind them.
+Random nets have one more, `link`: the gain behind them undoes the gain before them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pair of devices to play on, what the user should know about it, and what is remembered from start to start."""
+"""Chooses the pair of devices to play on, with notes for the user, and remembers what was chosen the last time."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _same_api(
 
 
 def memory_file() -> Path:
-    """Return the path of the file of what is remembered, in the user's configuration folder."""
+    """Return the path of the file of remembered choices, in the user's configuration folder."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("rtfx", appauthor=False)) / "devices.json"

@@ -1,4 +1,4 @@
-"""One sound device: what it is, what its name says of it, and whether it still plays."""
+"""One sound device: its facts, guesses from its name, and whether its stream still plays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ALSA, JACK = "ALSA", "JACK Audio Connection Kit"  # host APIs by PortAudio's nam
 CARDS = Path("/proc/asound/cards")  # Linux: a line each card
 
 STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # without a block; Bluetooth takes its time to begin
-UNWATCHED_SECONDS = 0.5  # nobody looked: the process was suspended, and so was its sound
+UNWATCHED_SECONDS = 0.5  # between two looks: the process was suspended, and so was its sound
 PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"  # moved: to another sample rate
 
 BUILTIN_INPUT = re.compile(
@@ -112,7 +112,7 @@ def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
     side : str
         "input": a microphone; "output": loudspeakers.
     listed : str, optional
-        In place of `cards()`, which tells what a generic name stands for.
+        In place of `cards()`: the cards for which a generic name may stand.
     """
     if side == "output" and NOT_SPEAKERS.search(device.name):
         return False
@@ -143,7 +143,7 @@ class Watch:
 
     @property
     def stalled(self) -> bool:
-        """Whether the device has called for nothing during seconds in which somebody looked."""
+        """Whether the device has called for nothing for seconds in which this was asked regularly."""
         clock, moved, looked = self._seen
         now, clock_now = time.monotonic(), self._clock()
         if clock_now != clock or now - looked > UNWATCHED_SECONDS:

@@ -90,7 +90,7 @@ class Opened:
 
 
 def order_kernels(choice: Choice) -> None:
-    """Begin to compile what the host of these devices needs, unless it is on disk."""
+    """Begin to compile the kernels of these devices' host, unless they are on disk."""
     if choice.output is not None and choice.output.host_api == JACK:
         order(KERNELS)
 
@@ -128,7 +128,7 @@ def open_host(
 
 
 def channels(choice: Choice, outputs: int, chosen: tuple[int, ...] = ()) -> tuple[int, int]:
-    """Return how many channels of the devices are opened for a rig of so many outputs: (inputs, outputs).
+    """Return how many channels of the devices are opened for a rig of `outputs` outputs: (inputs, outputs).
 
     Parameters
     ----------

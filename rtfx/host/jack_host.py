@@ -37,7 +37,7 @@ from .jack_devices import RATE, jack_devices
 from .timeouts import within
 
 LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
-SMALLEST, LARGEST = 16, 8192  # frames of a period; of a longer one so many are interleaved at a time
+SMALLEST, LARGEST = 16, 8192  # frames of a period; a longer one is interleaved in pieces
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
 SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # for the period that was asked for; it has not changed for so long
 ENDING_TRIES, ENDING_SECONDS = 4, 0.1
@@ -129,7 +129,7 @@ class JackHost(DeviceStream):
         The period to ask for, in frames; 0: by `latency`.
     latency : str, float or None
         "low", "high", or the seconds that both ways may take together. None: low on PipeWire, where each client asks
-        for itself; what runs on JACK, where whoever started the server has chosen.
+        for itself; on JACK the period that runs, which the person who started the server has chosen.
     name : str
         The client's name; a second one is numbered.
 
@@ -177,7 +177,7 @@ class JackHost(DeviceStream):
         OPEN[id(self)] = self
 
     def _share(self) -> None:
-        """Register the ports and give the callbacks what they need."""
+        """Register the ports, and fill the record that the callbacks read."""
         engine, library, client = self.engine, self.client.library, self.client.handle
         inputs = int(engine.record["device_inputs"]) if self._source else 0
         outputs = int(engine.record["device_outputs"])
@@ -266,7 +266,7 @@ class JackHost(DeviceStream):
         return None if frames is None else frames / self.sample_rate
 
     def _reported(self) -> tuple[int | None, int | None]:
-        """Return the driver's frames on the way in and out; once it is closed, what they were."""
+        """Return the driver's frames on the way in and out; once it is closed, the last ones."""
         with self._asking:
             if not self._closed and not self._shared["ended"]:
                 inward = self.client.latency(self._input_ports[0], CAPTURE) if self._input_ports else 0

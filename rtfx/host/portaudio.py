@@ -1,4 +1,4 @@
-"""PortAudio: loaded, begun anew so that it sees the devices that there are now, kept quiet, and ended.
+"""PortAudio: loaded, started again so that it sees the devices that there are now, kept quiet, and ended.
 
 Importing sounddevice initialises PortAudio, which must not become a client of JACK beside ours: so it is imported here
 and nowhere else. PortAudio looks for devices when it starts. Where one of its streams hangs it cannot be ended. Then a
@@ -91,20 +91,20 @@ def _imported() -> Any:
 
 
 def renew_if_servers_changed() -> None:
-    """Have PortAudio look for devices anew if a sound server has started or ended; not under an open stream."""
+    """Let PortAudio look for devices again if a sound server has started or ended; not under an open stream."""
     if _servers != running() and not OPEN.keys() - left_behind:
         renew()
 
 
 def renew_if_begun() -> None:
-    """Have PortAudio look for devices anew if it has been started; not under an open stream."""
+    """Let PortAudio look for devices again if it has been started; not under an open stream."""
     if begun() and not OPEN:
         with contextlib.suppress(DeviceError):
             renew()
 
 
 def renew() -> None:
-    """Have PortAudio look for devices anew. No stream may be open but those left behind.
+    """Let PortAudio look for devices again. No stream may be open but those left behind.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Real-time priority and locked memory for the audio thread: asked for, reported, never required."""
+"""Real-time priority and locked memory for the audio thread: requested and reported, never required."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Granted:
-    """What came of asking; `how` names the way, `advice` is one line for the user, empty if all is well."""
+    """The answer to a request; `how` names the way, `advice` is one line for the user, empty if all is well."""
 
     granted: bool
     how: str
@@ -78,7 +78,7 @@ def _by_scheduler(thread_id: int, priority: int) -> Granted | None:
 
 
 def _by_rtkit(thread_id: int, priority: int) -> Granted | None:
-    """Ask the desktop's broker; it demands a limit on uninterrupted real-time running of the whole process."""
+    """Ask rtkit, the desktop's broker; it demands a limit on uninterrupted real-time running of the whole process."""
     import resource
 
     if not shutil.which("busctl"):
@@ -120,8 +120,8 @@ def _busctl(*arguments: str) -> str:
 def enable_alsa(module: Any, stream: Any, host_api: str) -> bool:
     """Ask PortAudio's ALSA part to start its callback thread with real-time priority.
 
-    PortAudio writes the wish into the stream without a look at what kind of stream it is: on any other host API that
-    would overwrite foreign memory, hence `host_api`.
+    PortAudio writes into the stream's memory without checking its kind: on any other host API that would overwrite
+    other data, hence `host_api`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def enable_alsa(module: Any, stream: Any, host_api: str) -> bool:
 
     Returns
     -------
-    bool : PortAudio took the wish; whether the kernel grants it shows only in `scheduling`.
+    bool : PortAudio was asked; whether the kernel grants it shows only in `scheduling`.
     """
     if host_api != ALSA or not sys.platform.startswith("linux"):
         return False

@@ -27,7 +27,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was written: frames at `sample_rate` Hz, and what is wrong with the source although it was rendered."""
+    """The rendered file: frames at `sample_rate` Hz, and warnings about the source."""
 
     frames_in: int
     frames_out: int
@@ -71,12 +71,12 @@ def render_file(
         check_target(Path(target), encoding, overwrite)  # before anything costly
         _check_different(Path(source), Path(target))
     with Reader(source) as reader:
-        done = spoiled = 0
+        done = replaced = 0
 
         def blocks() -> Iterator[np.ndarray]:
-            nonlocal done, spoiled
+            nonlocal done, replaced
             for block in reader.blocks(READ_FRAMES):
-                spoiled += count_no_sound(block)
+                replaced += count_no_sound(block)
                 yield block.mean(axis=1, keepdims=True) if mono and reader.channels > 1 else block
                 done += len(block)
                 if progress:
@@ -89,7 +89,7 @@ def render_file(
         with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
             for block in outputs:
                 writer.write(block)
-        warnings = (*reader.warnings, *no_sound(reader.name, spoiled))
+        warnings = (*reader.warnings, *no_sound(reader.name, replaced))
         return Rendered(done, writer.frames, reader.sample_rate, channels, warnings)
 
 
@@ -187,7 +187,7 @@ def count_no_sound(x: np.ndarray) -> int:
 
 
 def no_sound(name: str, count: int) -> list[str]:
-    """Return the warning about a file with as many samples that are no sound; none for 0."""
+    """Return the warning about a file with `count` samples that are no sound; none for 0."""
     if not count:
         return []
     samples = "1 sample is" if count == 1 else f"{count} samples are"
@@ -209,7 +209,13 @@ def as_array(x: Any) -> Any:
 
 
 def planar(x: Any) -> np.ndarray:
-    """Return (channels, n) float32, or raise naming what is no audio, or the transpose."""
+    """Return audio as (channels, n) float32.
+
+    Raises
+    ------
+    UnsupportedInput
+        It is no array of numbers, or has more channels than rtfx plays: then it is probably transposed.
+    """
     try:
         found = np.asarray(as_array(x))
     except ValueError:  # rows of different lengths

@@ -1,4 +1,4 @@
-"""Waiting for what may never return: sound systems, and threads that write to a disk."""
+"""Waits, with a limit, for sound systems and for threads that write to a disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from ..errors import DeviceError
 
 T = TypeVar("T")
-STALLED_SECONDS = 30.0  # without a byte: a disk that spins up, or a network's short absence, is over by then
-QUIET_SECONDS = 1.0  # of waiting that nobody need be told of
-TOLD_SECONDS = 5.0  # between two lines that tell of it
+STALLED_SECONDS = 30.0  # without a byte; a disk spins up in less, and a network is back
+QUIET_SECONDS = 1.0  # of waiting before the user is told
+TOLD_SECONDS = 5.0  # between two lines about it
 
 
 def await_end(thread: threading.Thread, seconds: float) -> bool:
-    """Wait for a thread, but not for the one that calls, which would wait for ever; return whether it has ended."""
+    """Wait for a thread, except for the calling one, which would wait for ever; return whether it has ended."""
     if thread.is_alive() and thread is not threading.current_thread():
         thread.join(seconds)
     return not thread.is_alive()

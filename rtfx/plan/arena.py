@@ -402,7 +402,7 @@ def _odd_lines(floats: int) -> int:
 
 def graph_number(builder: Builder) -> int:
     """Return a number that two rigs share if they differ in weights and parameters only."""
-    places: dict[int, int] = {}  # buffers in the order in which they are met: what is left out does not count
+    places: dict[int, int] = {}  # buffers, numbered in the order in which the counted steps use them
     facts = [
         (s.kernel.name, [(places.setdefault(b.buffer, len(places)), b.row) for b in (s.source, s.target, *s.extra)])
         + (sorted(map(str, s.fields)),)

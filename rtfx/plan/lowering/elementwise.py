@@ -1,4 +1,4 @@
-"""Lowers what joins, cuts or bends signals frame by frame, and the inputs."""
+"""Lowers inputs, and nodes that join, cut or bend signals frame by frame."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lower_affine(lowering: Lowering, index: int, node: Affine, sources: list[Sig
 
 @lowers(Add)
 def lower_add(lowering: Lowering, index: int, node: Add, sources: list[Signal]) -> Signal:
-    """Add what layers have not already added."""
+    """Add the sources that no layer kernel has added already."""
     total, done = lowering.sums.get(index, (None, []))
     for source in node.sources:
         if source not in done:

@@ -1,4 +1,4 @@
-"""Walks over the nodes of a model and has each lowered by what is registered for its kind."""
+"""Walks over the nodes of a model and lowers each by the function that is registered for its kind."""
 
 from __future__ import annotations
 
