@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import Reader
+from ..audio import read_audio
 from ..find import shipped
 
 BLOCK_SECONDS, STEP_SECONDS = 0.4, 0.1
@@ -148,8 +148,8 @@ def guitars_digest() -> bytes:
 
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
-    with Reader(shipped() / path) as reader:
-        return np.concatenate(list(reader.blocks(1 << 16)))[:, 0], reader.sample_rate
+    audio, rate, _ = read_audio(shipped() / path)
+    return audio[:, 0], rate
 
 
 def _at(audio: np.ndarray, rate: int, sample_rate: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..api import Model
-from ..audio import Reader
+from ..audio import read_audio
 from ..bench import bench
 from ..errors import UnsupportedInput
 from ..loading.loudness import riff
@@ -123,13 +123,7 @@ def lateness(teacher: ModelSpec) -> int:
 
 def heard(path: str | Path, sample_rate: float) -> np.ndarray:
     """Return the first channel of an audio file at a rate, (frames,) float32."""
-    with Reader(path) as reader:
-        audio, rate = np.concatenate(list(reader.blocks(1 << 16)))[:, 0], reader.sample_rate
-    if rate != sample_rate:
-        import soxr
-
-        audio = soxr.resample(audio, rate, sample_rate)
-    return np.ascontiguousarray(audio, np.float32)
+    return np.ascontiguousarray(read_audio(path, sample_rate)[0][:, 0])
 
 
 def knobs_of(teacher: ModelSpec) -> tuple[Knob, ...]:
