@@ -168,3 +168,28 @@ def test_other_refusals():
         with_weights(gru(), {"lin.weight": "many"})
     with pytest.raises(UsageError, match="state_dict"):
         with_weights(gru(), [np.zeros(3)])
+
+
+def with_nodes(spec: ModelSpec, *nodes) -> ModelSpec:
+    return replace(spec, nodes=nodes)
+
+
+def test_a_model_of_other_kinds_is_refused_at_the_first_that_differs():
+    source, cell, head = gru().nodes
+    t = drawn(a=(32, 1), b=(32, 8), c=32)
+    other_cell = Lstm((0,), t["a"], t["b"], t["c"])
+    with pytest.raises(ShapeMismatch, match="update has lstm as node 1, expected gru: load it anew"):
+        with_weights(gru(), with_nodes(gru(), source, other_cell, head))
+    with pytest.raises(ShapeMismatch, match="update has nothing as node 2, expected dense"):
+        with_weights(gru(), with_nodes(gru(), source, cell))
+    with pytest.raises(ShapeMismatch, match="update has affine as node 3, expected nothing"):
+        with_weights(gru(), with_nodes(gru(), source, cell, head, Affine((2,), np.ones(1), np.zeros(1))))
+    with pytest.raises(ShapeMismatch, match=r"node 1 \(gru\): .*another shape is another model"):
+        with_weights(gru(8), gru(12))
+
+
+def test_a_model_of_another_number_of_sizes_is_refused():
+    small, large = gru(4), gru(8)
+    spec = replace(large, sizes=((0.5, small), (1.0, large)))
+    with pytest.raises(ShapeMismatch, match="update has 0 sizes, expected 2"):
+        with_weights(spec, large)
