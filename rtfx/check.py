@@ -22,9 +22,8 @@ from .host.choose import choose
 from .host.devices import devices, find, sample_rates
 from .host.hosts import measured_block
 from .host.null import BLOCK_FRAMES
-from .loading.load import Loader
-from .loading.loaded_preset import LoadedPreset
 from .loading.loudness import guitars, mean_loudness
+from .loading.preset import LoadedPreset, Loader
 from .plan.resolve import DEFAULT_RATE, Models, common_rate, mistakes, models_of
 from .rig.parameters import Options, channels_text
 from .rig.set_list import Preset, SetList, read_in_spite

@@ -19,11 +19,11 @@ from .engine.offline import BLOCK_FRAMES, Offline
 from .errors import UsageError
 from .find import find_preset
 from .host.render import Rendered, at_rate, planar, render_file
-from .live.interrupt import end_when_interrupted
 from .live.open import open_stream
 from .live.settings import StreamSettings
+from .live.shutdown import end_when_interrupted
 from .live.stream import Stream
-from .loading.load import chain
+from .loading.preset import chain
 from .model.spec import ModelSpec
 from .notebook.html import rig_table
 from .plan.chain import Plan, plan_chain

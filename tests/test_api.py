@@ -76,7 +76,7 @@ def test_stereo_is_two_independent_instances():
 @pytest.mark.parametrize("rate", [RATE, 44100])
 def test_a_stereo_call_reads_rewrites_and_packs_once(monkeypatch, rate):
     """Both channels have a state of their own in one plan, whose weights are packed for the first of them."""
-    from rtfx.loading import load
+    from rtfx.loading import preset as load
     from rtfx.plan.arena import Builder
 
     lower = sys.modules["rtfx.plan.lowering.lower"]  # the package has a function of that name

@@ -18,7 +18,7 @@ import pytest
 
 import rtfx
 from rtfx.errors import RtfxError
-from rtfx.live import interrupt
+from rtfx.live import shutdown
 from tests.cli.command import ENVIRONMENT
 from tests.engine.rigs import gru, lstm, noise
 from tests.model.test_update import Tensor
@@ -158,7 +158,7 @@ def test_an_interrupted_cell_of_a_notebook_ends_the_audio(monkeypatch):
     assert all(stream.active for stream in streams), "another error, or none, leaves them alone"
     hook(types.SimpleNamespace(error_in_exec=KeyboardInterrupt()))
     assert not any(stream.active for stream in streams)
-    assert not interrupt._live
+    assert not shutdown._closes_on_interrupt
 
 
 def test_an_interrupt_of_wait_ends_a_with_block():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,6 @@ import click
 from ..errors import AudioFileError, DeviceError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
-from ..live.carry_over import Carried
 from ..rig_arguments import RigFlags, build
 from .interrupts import postponed
 from .latency import latency_advice, latency_line, latency_wanted
@@ -24,10 +25,10 @@ from .output import json_line, status
 from .rig import Number, debug_option, rig_options
 
 if TYPE_CHECKING:
+    from ..live.reconnect import Carried
     from ..live.stream import Stream
 
 DEFAULT = "klon.json"
-RETRY_SECONDS, LOOK_SECONDS = 1.0, 0.1
 
 
 @click.command("play")
@@ -72,6 +73,9 @@ def command(
     if what is None and not flags.model:
         what = DEFAULT
         status(f"no model named: playing {DEFAULT}")
+    from ..host.device import Missing
+    from ..live.reconnect import Carried
+
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     lacking: list[str] = []  # of what every stream has recorded: a device that comes back begins a new one
@@ -81,7 +85,8 @@ def command(
                 if carried:
                     stream = _open_again(what, flags, carried, asked)
                 else:
-                    stream = _open_in_time(what, flags, not no_reconnect, asked)
+                    patience = -1.0 if no_reconnect else math.inf if asked["seconds"] is None else asked["seconds"]
+                    stream = _open_in_time(what, flags, asked, Missing, patience)
             except KeyboardInterrupt:
                 if signals.number == signal.SIGINT:
                     raise
@@ -131,39 +136,30 @@ def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | N
 
 
 def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[str, Any]) -> Stream:
-    """Load everything for the rate at which the device has come back; while it goes away once more, try again."""
+    """Load everything for the rate at which the device has come back; while it is away once more, wait for it."""
     seconds = more["seconds"]
     left = None if seconds is None else max(seconds - carried.seconds, 1e-3)
-    while True:
-        try:
-            return _open(what, flags, **more | {"seconds": left})
-        except DeviceError as error:
-            status(f"{error}: trying again")
-            time.sleep(RETRY_SECONDS)
+    return _open_in_time(what, flags, more | {"seconds": left}, DeviceError, math.inf)
 
 
-def _open_in_time(what: str | None, flags: RigFlags, waits: bool, more: dict[str, Any]) -> Stream:
-    """Open the stream; wait for a device that was named and is not there yet, as for one that was lost."""
-    from ..host.device import Missing
-    from ..host.hosts import presence
-    from ..host.portaudio import renew_if_begun
+def _open_in_time(
+    what: str | None, flags: RigFlags, more: dict[str, Any], awaited: type[DeviceError], patience: float
+) -> Stream:
+    """Open the stream; while an error of the type `awaited` says that there is no device, wait so many seconds."""
+    from ..live.reconnect import attempts
 
-    begun, seconds = time.monotonic(), more["seconds"]
+    begun, changes = time.monotonic(), attempts(threading.Event())
     said: set[str] = set()
     while True:
         try:
             return _open(what, flags, **more)
-        except Missing as error:
-            if not waits or (seconds is not None and time.monotonic() - begun > seconds):
+        except awaited as error:
+            if time.monotonic() - begun > patience:
                 raise
             if str(error) not in said:
                 said.add(str(error))
                 status(f"{error}: waiting for it, Ctrl-C ends that")
-        seen, tried = presence(), time.monotonic()
-        while presence() == seen and time.monotonic() - tried < RETRY_SECONDS:
-            time.sleep(LOOK_SECONDS)
-        if presence() != seen:
-            renew_if_begun()
+        next(changes)
 
 
 def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:

@@ -12,14 +12,13 @@ from ..engine.engine import Engine
 from ..engine.rig import EngineRig
 from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of, quoted
 from ..host.timeouts import await_end
-from ..loading.load import cannot_play
-from ..loading.loaded_preset import Compiled, Knob, LoadedPreset, Origin, Value, Values
+from ..loading.preset import Compiled, Knob, LoadedPreset, Origin, Value, Values, cannot_play
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
 from ..rig.set_list import GLOBALS
 from ..units import db_from_gain, gain_from_db
-from .history import History
+from .knobs import History
 
 TICK_SECONDS = 0.02
 LONG_PRIME_SECONDS = 1.0  # from which on the player is told that a change takes its time

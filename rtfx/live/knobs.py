@@ -1,12 +1,15 @@
-"""The knob that the player has chosen: which one it is, by how much it turns, A and B, and the next scene."""
+"""Turning knobs: which one the player has chosen, by how much it turns, undo and redo, A and B, the next scene."""
 
 from __future__ import annotations
 
 import math
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..loading.loaded_preset import Knob, Value
+from ..loading.preset import Knob, Value
 from ..rig.parameters import Parameter
 from ..rig.set_list import GLOBALS
 
@@ -19,6 +22,8 @@ STEPS_IN_RANGE = 50
 FINE = 10  # fine steps in a step
 LOGARITHMIC_RATIO = 50.0  # a range of positive numbers as wide as this is walked by ratios
 SEMITONE = 2.0 ** (1.0 / 12.0)
+DEPTH = 200  # changes that can be undone
+ONE_TURN_SECONDS = 1.0  # changes of the same knobs, each so soon after the one before it, are undone as one
 DIGITS = 4  # significant, of a value on a logarithmic range
 
 
@@ -103,6 +108,87 @@ def round_step(size: float) -> float:
     """Return the 1, 2 or 5 times a power of ten that is next below `size`, or `size` itself if it is one."""
     power = 10.0 ** math.floor(math.log10(size) + 1e-9)
     return next(factor * power for factor in (5.0, 2.0, 1.0) if size >= 0.999 * factor * power)
+
+
+@dataclass
+class Change:
+    """Mapping[str, Value] before and after, by address; `preset` is None for the gains that belong to no preset."""
+
+    preset: str | None
+    before: Mapping[str, Value]
+    after: Mapping[str, Value]
+    time: float
+
+
+class History:
+    """The changes of all presets, newest last. All methods may be called from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._done: list[Change] = []
+        self._undone: list[Change] = []
+        self._closed = False
+
+    def note(self, preset: str | None, before: Mapping[str, Value], after: Mapping[str, Value]) -> None:
+        """Remember a change that has just been made; what had been taken back is forgotten."""
+        now = self._clock()
+        with self._lock:
+            last = self._done[-1] if self._done else None
+            if (
+                last
+                and not self._closed
+                and (last.preset, last.before.keys()) == (preset, before.keys())
+                and now - last.time < ONE_TURN_SECONDS
+            ):
+                last.after, last.time = dict(after), now
+            else:
+                self._done.append(Change(preset, dict(before), dict(after), now))
+                del self._done[:-DEPTH]
+            self._undone.clear()
+            self._closed = False
+
+    def close(self) -> None:
+        """Let the next change be one of its own, whatever it turns."""
+        with self._lock:
+            self._closed = True
+
+    def undo(self, preset: str, current: Mapping[str, Value]) -> Change | None:
+        """Return the last change that is in effect in `preset`, to be taken back; None if there is none.
+
+        Parameters
+        ----------
+        preset : str
+            What was changed in other presets stays.
+        current : mapping
+            Where every knob stands. A change whose values play no longer, as those of the other slot, is passed over.
+        """
+        with self._lock:
+            return self._move(self._done, self._undone, preset, current, lambda change: change.after)
+
+    def redo(self, preset: str, current: Mapping[str, Value]) -> Change | None:
+        """Return the change that was taken back last, to be made again."""
+        with self._lock:
+            return self._move(self._undone, self._done, preset, current, lambda change: change.before)
+
+    def _move(
+        self,
+        source: list[Change],
+        target: list[Change],
+        preset: str,
+        current: Mapping[str, Value],
+        playing: Callable[[Change], Mapping[str, Value]],
+    ) -> Change | None:
+        self._closed = True
+        for place in range(len(source) - 1, -1, -1):
+            change = source[place]
+            if change.preset not in (None, preset) or change.before == change.after:
+                continue
+            if all(current.get(address) == value for address, value in playing(change).items()):
+                del source[place]
+                target.append(change)
+                return change
+        return None
 
 
 @dataclass

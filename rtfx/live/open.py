@@ -23,21 +23,19 @@ from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.recorder import Recorder
 from ..host.render import count_no_sound, no_sound, planar, sound
 from ..kernels.kernel import compilation_listener
-from ..loading.load import Loader, load_playable
-from ..loading.loaded_preset import LoadedPreset
+from ..loading.preset import LoadedPreset, Loader, load_playable
 from ..plan.arena import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.parameters import channels_text
 from ..rig.set_list import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
-from .reload import Reloader, paths_of, signature_of
+from .reload import Reloader, Watcher, paths_of, signature_of
 from .reseed import Reseeder
 from .settings import StreamSettings
 from .shutdown import collect
 from .stream import Stream
 from .takes import RING_SECONDS, Takes
-from .watch import Watcher
 
 RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
 

@@ -1,6 +1,7 @@
 """Brings a lost device back, and the first one to a stream that began without any.
 
-It says why the sound has stopped, waits for the device, and lets the stream go on there.
+It says why the sound has stopped, waits for the device, and lets the stream go on there; where everything has to be
+loaded for another sample rate, it carries what the player has set from one stream to the next.
 """
 
 from __future__ import annotations
@@ -8,22 +9,40 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import DeviceError
+from ..errors import DeviceError, PresetError
 from ..host.choose import choose
 from ..host.device import MOVED, PLAYING, Missing
 from ..host.hosts import OtherRate, presence
 from ..host.null import NullHost
 from ..host.portaudio import renew_if_begun
+from ..loading.preset import Value
 
 if TYPE_CHECKING:
     from .stream import Stream
 
-LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0
+LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0  # a device that no look shows is tried for now and then
 REMIND_SECONDS = 3.0
 FADE_SECONDS = 0.05
+
+
+def attempts(over: threading.Event) -> Iterator[None]:
+    """Wait, and yield whenever an attempt to open a device may succeed, until `over` is set.
+
+    That is when a card or a sound server comes or goes, which is noticed at once, and every `RETRY_SECONDS`.
+    """
+    seen, tried = presence(), time.monotonic()
+    while not over.wait(LOOK_SECONDS):
+        now = presence()
+        if now == seen and time.monotonic() - tried < RETRY_SECONDS:
+            continue
+        if now != seen:
+            renew_if_begun()
+        yield
+        seen, tried = now, time.monotonic()
 
 
 class Reconnection:
@@ -72,7 +91,7 @@ class Reconnection:
             self._said = (line, time.monotonic())
 
     def _bring_back(self) -> None:
-        """Return when the stream plays again, has to be opened anew, or nobody waits any more. [own thread]"""
+        """Return when the stream plays again, has to be opened anew, or is closed. [own thread]"""
         lost = self._stream.host
         assert not isinstance(lost, NullHost)
         if lost.state() == MOVED:
@@ -82,15 +101,11 @@ class Reconnection:
         while not lost.release():
             if lost.state() == PLAYING or self._over.wait(LOOK_SECONDS):
                 return
-        seen, tried, self._problem = None, 0.0, ""
-        while not self._over.is_set():
-            now = presence()
-            if now != seen or time.monotonic() - tried > RETRY_SECONDS:
-                seen = now
+        self._problem = ""
+        if not self._try():
+            for _ in attempts(self._over):
                 if self._try():
                     return
-                tried = time.monotonic()
-            self._over.wait(LOOK_SECONDS)
 
     def _try(self) -> bool:
         opened = self._stream.opened
@@ -141,15 +156,8 @@ class Arrival:
         return False
 
     def _look(self) -> None:
-        """Return when there is a device, or nobody waits any more. [own thread]"""
-        seen, tried = presence(), time.monotonic()
-        while not self._over.wait(LOOK_SECONDS):
-            now = presence()
-            if now == seen and time.monotonic() - tried < RETRY_SECONDS:
-                continue
-            if now != seen:
-                renew_if_begun()
-            seen, tried = now, time.monotonic()
+        """Return when there is a device, or the stream is closed. [own thread]"""
+        for _ in attempts(self._over):
             with contextlib.suppress(DeviceError):
                 if not choose().is_null:
                     self.moved = True
@@ -159,3 +167,48 @@ class Arrival:
         """Watch no longer."""
         self._over.set()
         self._worker.join(0.2)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What the player has set in a stream, and what was counted, for the stream that takes its place."""
+
+    preset: int
+    values: dict[str, dict[str, Value]]  # of each preset, by address
+    mute: bool
+    bypass: bool
+    in_channel: int
+    in_gain_db: float
+    out_gain_db: float
+    seconds: float
+    reconnects: int
+
+    @classmethod
+    def of(cls, stream: Stream) -> Carried:
+        """Return the state as it is now."""
+        return cls(
+            stream.preset,
+            {preset.name: preset.values for preset in stream.controller.presets},
+            stream.mute,
+            stream.bypass,
+            stream.in_channel,
+            stream.in_gain_db,
+            stream.out_gain_db,
+            stream.stats.frames / stream.stats.sample_rate,
+            stream.reconnects,
+        )
+
+    def into(self, stream: Stream) -> None:
+        """Set a stream of the same rig to it; presets that were edited meanwhile keep what their file says."""
+        presets = stream.controller.presets
+        for preset in presets:
+            values = self.values.get(preset.name, {})
+            if values.keys() == preset.knobs.keys():
+                for address, knob in preset.knobs.items():
+                    knob.values[knob.parameter.name] = values[address]
+        with contextlib.suppress(PresetError):  # a file is gone meanwhile: another preset plays
+            stream.select(min(self.preset, len(presets) - 1))
+        stream.mute, stream.bypass = self.mute, self.bypass
+        stream.in_channel = self.in_channel
+        stream.in_gain_db, stream.out_gain_db = self.in_gain_db, self.out_gain_db
+        stream.reconnects = self.reconnects + 1

@@ -13,7 +13,7 @@ from ..errors import PresetError
 from ..errors import quoted as shown
 from ..files import free_name, read_file
 from ..find import shipped, user_folder
-from ..loading.loaded_preset import Knob
+from ..loading.preset import Knob
 from ..model.random.nets import words_with
 from ..rig.blocks import BlockSpec
 from ..rig.edit import (

@@ -13,11 +13,15 @@ import contextlib
 import gc
 import os
 import queue
+import signal
+import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from ..host.timeouts import await_end
 
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
     from ..host.hosts import Host
     from ..host.recorder import Recorder
     from .controller import Controller
+    from .reload import Watcher
+    from .stream import Stream
     from .takes import Takes
-    from .watch import Watcher
 
 FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device
 POLL_SECONDS = 0.005
@@ -195,3 +200,51 @@ def _forget_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
+
+
+_closes_on_interrupt: weakref.WeakSet[Any] = weakref.WeakSet()
+_shells: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def end_when_interrupted(stream: Stream) -> None:
+    """Have the next interrupt close a stream; a program that handles interrupts itself, as the player does, keeps them.
+
+    A notebook's kernel sets its own handler for each cell, so there the end of the cell is watched; elsewhere Python's
+    handler is replaced while a stream is open.
+    """
+    _closes_on_interrupt.add(stream)
+    shell = _shell()
+    if shell is not None:
+        if shell not in _shells:
+            _shells.add(shell)
+            shell.events.register("post_run_cell", _cell_ended)
+    elif threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupted)
+
+
+def closed(stream: Stream) -> None:
+    """Forget a stream; with the last one Python gets its handler back."""
+    _closes_on_interrupt.discard(stream)
+    if not _closes_on_interrupt and threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is _interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _shell() -> Any:
+    """Return the IPython that runs this, None elsewhere."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module is not None else None
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    for stream in list(_closes_on_interrupt):  # on threads: what was interrupted may hold the stream's own lock
+        threading.Thread(target=stream.close, name="rtfx interrupt").start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    raise KeyboardInterrupt
+
+
+def _cell_ended(result: Any) -> None:
+    if isinstance(getattr(result, "error_in_exec", None), KeyboardInterrupt):
+        for stream in list(_closes_on_interrupt):
+            stream.close()

@@ -15,22 +15,20 @@ from ..errors import UsageError
 from ..host.hosts import DeviceHost, Host, Opened
 from ..host.realtime import Granted, ask, lock_memory, unlock_memory
 from ..host.recorder import Recorder
-from ..loading.loaded_preset import Knob, Value
+from ..loading.preset import Knob, Value
 from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
 from ..rig.parameters import Parameter, channels_of
 from ..rig.set_list import Preset, SetList
 from .commands import COMMANDS, Command, do
 from .controller import Controller
-from .history import History
-from .interrupt import closed
-from .knobs import Selection
+from .knobs import History, Selection
+from .reload import Watcher
 from .reseed import Reseeder
 from .settings import within
-from .shutdown import Ending, let_go
+from .shutdown import Ending, closed, let_go
 from .stats import Cleared, Meters, Stats, read_meters
 from .takes import Takes
-from .watch import Watcher
 
 POLL_SECONDS = 0.005
 
@@ -212,9 +210,10 @@ class Stream:
         """
         self.controller.set(address, value)
 
-    def get(self, address: str) -> Any:
-        """Return a parameter's value, a number or a word, as it was set last; UsageError as in `set`."""
-        return self.controller.find(address).value
+    def get(self, address: str) -> float:
+        """Return a parameter's value as it was set last, a word where it has choices; UsageError as in `set`."""
+        value: float = self.controller.find(address).value
+        return value
 
     def find(self, address: str) -> Knob:
         """Return the knob of an address, or of a bare name that one block alone has; UsageError as in `set`."""

@@ -34,8 +34,7 @@ from ..find import writable_folders
 from ..host.growing import GrowingWave
 from ..host.timeouts import STALLED_SECONDS, await_end, await_writing
 from ..loading.files import path_of
-from ..loading.load import Loader, load_presets
-from ..loading.loaded_preset import LoadedPreset
+from ..loading.preset import LoadedPreset, Loader, load_presets
 from ..model import rtfx_json
 from ..model.spec import ModelSpec
 from ..model.update import with_weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from ..loading.loaded_preset import Knob
+from ..loading.preset import Knob
 from .keys import KEYS
 
 NAME_WIDTH, VALUE_WIDTH, CHOICES_WIDTH = 16, 12, 54

@@ -1,6 +1,7 @@
 """play on the null device: JSON, recording, parameters, signals."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,6 +15,9 @@ import soundfile
 import rtfx as library
 from rtfx.cli import play
 from rtfx.errors import RtfxError, UsageError
+from rtfx.host.device import Missing
+from rtfx.live import reconnect
+from rtfx.rig_arguments import RigFlags
 
 from .command import ENVIRONMENT, MODEL, RATE, rtfx, start
 
@@ -148,3 +152,25 @@ def test_a_recording_that_cannot_be_is_refused_before_anything_plays(capsys, tmp
     with pytest.raises(RtfxError) as caught:
         library.Rig(["klon.json"]).play(device="null", seconds=60, record=name)
     assert caught.value.exit_code == code and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("patience", [math.inf, 0.0])
+def test_a_device_that_is_not_there_yet_is_waited_for(monkeypatch, capsys, patience):
+    monkeypatch.setattr(reconnect, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(reconnect, "RETRY_SECONDS", 0.02)
+    tried = []
+
+    def opening(what, flags, **more):
+        tried.append(more)
+        if len(tried) < 3:
+            raise Missing("no input device matches 'Scarlett'")
+        return "a stream"
+
+    monkeypatch.setattr(play, "_open", opening)
+    arguments = (None, RigFlags(), {"seconds": 1.0}, Missing, patience)
+    if patience:
+        assert play._open_in_time(*arguments) == "a stream" and tried == [{"seconds": 1.0}] * 3
+        assert capsys.readouterr().err.count("waiting for it, Ctrl-C ends that") == 1, "each reason is told once"
+    else:
+        with pytest.raises(Missing, match="Scarlett"):
+            play._open_in_time(*arguments)

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 from rtfx.effects.gain import GAIN
 from rtfx.errors import UsageError
 from rtfx.live import commands
-from rtfx.live.history import History
-from rtfx.live.knobs import Selection
+from rtfx.live.knobs import History, Selection
 from rtfx.live.stats import Meters
-from rtfx.loading.loaded_preset import Knob
+from rtfx.loading.preset import Knob
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
 

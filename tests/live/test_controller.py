@@ -8,7 +8,7 @@ import pytest
 
 from rtfx.errors import UsageError
 from rtfx.live.controller import Controller
-from rtfx.loading.loaded_preset import LoadedPreset
+from rtfx.loading.preset import LoadedPreset
 from rtfx.units import gain_from_db
 from tests.engine.rigs import RATE, effect, engine, gain, lstm, model, noise, rig
 

@@ -1,7 +1,7 @@
 """What can be taken back."""
 
-from rtfx.live import history
-from rtfx.live.history import History
+from rtfx.live import knobs
+from rtfx.live.knobs import History
 
 
 class Clock:
@@ -31,8 +31,8 @@ def test_one_turn_of_a_knob_is_one_change():
     changes = History(clock)
     for step in range(5):
         changes.note("clean", {"a.x": float(step)}, {"a.x": step + 1.0})
-        clock.now += 0.9 * history.ONE_TURN_SECONDS
-    clock.now += history.ONE_TURN_SECONDS
+        clock.now += 0.9 * knobs.ONE_TURN_SECONDS
+    clock.now += knobs.ONE_TURN_SECONDS
     changes.note("clean", {"a.x": 5.0}, {"a.x": 6.0})
     assert changes.undo("clean", {"a.x": 6.0}).before == {"a.x": 5.0}
     assert changes.undo("clean", {"a.x": 5.0}).before == {"a.x": 0.0}
@@ -82,10 +82,10 @@ def test_changes_that_changed_nothing_are_passed_over():
 def test_the_memory_is_bounded():
     clock = Clock()
     changes = History(clock)
-    for _ in range(3 * history.DEPTH):
+    for _ in range(3 * knobs.DEPTH):
         clock.now += 10.0
         changes.note("clean", {"a.x": 0.0}, {"a.x": 1.0})
     taken = 0
     while changes.undo("clean", {"a.x": 1.0}):
         taken += 1
-    assert taken == history.DEPTH
+    assert taken == knobs.DEPTH

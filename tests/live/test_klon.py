@@ -11,7 +11,7 @@ from rtfx.engine.rig import EngineRig
 from rtfx.errors import RtfxError
 from rtfx.find import shipped
 from rtfx.live.controller import Controller
-from rtfx.loading.loaded_preset import LoadedPreset
+from rtfx.loading.preset import LoadedPreset
 from rtfx.plan.chain import plan_chain
 from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec

@@ -11,7 +11,7 @@ import rtfx
 from rtfx.host import choose, device, devices, jack, portaudio, portaudio_host
 from rtfx.host.device import ALSA
 from rtfx.live import reconnect
-from rtfx.live.carry_over import Carried
+from rtfx.live.reconnect import Carried
 from rtfx.ui import session
 from tests.host.fake_card import LATENCY, FakeCards
 

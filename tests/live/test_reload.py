@@ -10,8 +10,7 @@ import pytest
 import soundfile
 
 import rtfx
-from rtfx.live.reload import Reloader, files_of
-from rtfx.live.watch import folders_of
+from rtfx.live.reload import Reloader, files_of, folders_of
 from rtfx.model.rtfx_json import save
 from rtfx.rig.blocks import BlockSpec
 from tests.engine.rigs import gru, noise, tcn

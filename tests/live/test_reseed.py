@@ -14,7 +14,7 @@ from rtfx.engine.layout import PLAYING
 from rtfx.engine.rig import EngineRig
 from rtfx.errors import ResourceLimit, UsageError
 from rtfx.live.controller import Controller
-from rtfx.loading.loaded_preset import LoadedPreset
+from rtfx.loading.preset import LoadedPreset
 from rtfx.model.random.nets import random_spec, words_with
 from rtfx.plan.block import ReadyBlock
 from rtfx.ui.keys import press

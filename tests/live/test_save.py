@@ -13,7 +13,7 @@ from rtfx.errors import PresetError
 from rtfx.find import shipped
 from rtfx.live import commands, save
 from rtfx.live.knobs import Selection
-from rtfx.loading.loaded_preset import Knob
+from rtfx.loading.preset import Knob
 from rtfx.rig import edit
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Parameter

@@ -24,7 +24,7 @@ from rtfx.host.growing import GrowingWave
 from rtfx.live import takes as module
 from rtfx.live.controller import Controller
 from rtfx.live.takes import Replay, Takes, is_take
-from rtfx.loading.load import Loader, load_presets
+from rtfx.loading.preset import Loader, load_presets
 from rtfx.model import rtfx_json
 from rtfx.plan.resolve import Models
 from rtfx.rig.parameters import Options

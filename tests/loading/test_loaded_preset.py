@@ -7,7 +7,7 @@ import pytest
 
 import rtfx
 from rtfx.errors import UsageError
-from rtfx.loading.loaded_preset import LoadedPreset
+from rtfx.loading.preset import LoadedPreset
 from rtfx.plan.block import ReadyBlock
 from rtfx.rig.parameters import Parameter
 from tests.engine.rigs import effect, gain, lstm, model, rig

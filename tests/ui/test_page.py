@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from rtfx.effects.eq import EQ
-from rtfx.loading.loaded_preset import Knob
+from rtfx.loading.preset import Knob
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
 from rtfx.ui import page
