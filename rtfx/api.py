@@ -228,7 +228,7 @@ class Model:
         Raises
         ------
         RtfxError
-            Names the node that the format has no words for, and the formats that have.
+            Names the node that the format has no place for, and the formats that have one.
         """
         return convert(self.spec, path, to)
 

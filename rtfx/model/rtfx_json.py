@@ -148,7 +148,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
     Raises
     ------
     ModelError
-        The file cannot be written, or the metadata cannot be said in JSON.
+        The file cannot be written, or the metadata is no JSON.
     """
     path = Path(path)
     head = {

@@ -164,10 +164,10 @@ def train(
         spec = learner.spec(name, float(material.sample_rate), knobs, {**facts, **heard, **goal.metadata})
         return twin(spec, goal.teacher, goal.arch) if goal.teacher else spec
 
-    unsayable = [to for to in goal.to if to not in possible(model(1.0))]
-    if unsayable:
+    refused = [to for to in goal.to if to not in possible(model(1.0))]
+    if refused:
         others = ", ".join(to for to in possible(model(1.0)) if to != "rtfx")
-        raise UsageError(f"{goal.arch} cannot be written as {unsayable[0]}, formats that have words for it: {others}")
+        raise UsageError(f"{goal.arch} cannot be written as {refused[0]}, it can be written as: {others}")
 
     def keep(report: Report, checkpoint: Checkpoint) -> None:
         if report.better and report.esr < SILENCE:

@@ -33,7 +33,7 @@ def test_what_cannot_be_said_is_one_line_and_no_file(capsys, tmp_path):
     path = write(tmp_path, agam_files()["simple-LSTM"])
     code, out, err = rtfx(capsys, "convert", path, tmp_path / "x.json", "--to", "rtneural")
     assert (code, out) == (1, "")
-    assert "node 3 (add)" in err and err.splitlines()[-1].endswith("formats that can: rtfx, nam, aidax, proteus")
+    assert "node 3 (add)" in err and err.splitlines()[-1].endswith("it can be written as: rtfx, nam, aidax, proteus")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net.json"]
 
 

@@ -94,7 +94,7 @@ def test_a_knob_is_learnt_from_several_recordings(recorded, tmp_path, capsys):
         (("--out", "model.nam"), "expected a name that ends in .json"),
         (("--out", "nowhere/model.json"), "make it first"),
         (("--to", "vst"), "expected one of rtneural, nam, aidax, proteus"),
-        (("--to", "nam", "--arch", "gru8"), "gru8 cannot be written as nam, formats that have words for it: rtneural"),
+        (("--to", "nam", "--arch", "gru8"), "gru8 cannot be written as nam, it can be written as: rtneural"),
         (("--knob", "gain"), "expected NAME=VALUE"),
         (("--knob", "gain=0.1", "--knob", "gain=0.2"), "2 times for 1 --target"),
         (("--knob", "gain=11"), "expected 0 to 1"),

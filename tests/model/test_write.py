@@ -28,7 +28,7 @@ SUFFIXES = {"nam": ".nam", "aidax": ".aidax"}
 EXACT = ("rtfx", "rtneural", "aidax", "proteus")  # keep all digits
 FRAMES = 300
 RNN = "rtneural aidax proteus"
-# which formats beside rtfx's own have words for the small files; those not named here have none
+# which formats beside rtfx's own the small files can be written in; those not named here in none
 UNSAYABLE = ("gru", "stacked", "two-outputs", "two-input-gru", "three-input-lstm", "klon", "aidax-knobs")  # in NAM
 SAYABLE = {
     **{name: "rtneural nam" for name in small_nets() if not name.startswith("aidax")},
@@ -72,7 +72,7 @@ def bits(spec):
 
 
 @pytest.mark.parametrize(("name", "data", "sayable"), sampled(FILES, 4), ids=[file[0] for file in FILES])
-def test_every_family_in_every_format_that_has_words_for_it(tmp_path, name, data, sayable):
+def test_every_family_in_every_format_that_has_a_place_for_it(tmp_path, name, data, sayable):
     spec = load(write(tmp_path, data, "net.nam" if name.startswith("nam") else "net.json"))
     assert set(possible(spec)) == {"rtfx", *sayable.split()}
     for to in possible(spec):
@@ -216,8 +216,8 @@ def test_the_error_names_the_node_and_the_formats_that_can(tmp_path):
         save(spec, tmp_path / "out.json", "rtneural")
     index = len(spec.nodes) - 1
     assert str(raised.value) == (
-        f"amp cannot be said in RTNeural JSON: node {index} (add): joins signals, expected one layer after the other; "
-        "formats that can: rtfx, aidax, proteus"
+        f"amp cannot be written as RTNeural JSON: node {index} (add): joins signals, expected one layer after the "
+        "other; it can be written as: rtfx, aidax, proteus"
     )
     assert not (tmp_path / "out.json").exists()
 
@@ -289,13 +289,13 @@ def test_any_chain_is_rtneural_and_back(tmp_path_factory, spec):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_graph_is_written_right_or_refused_in_words(tmp_path, seed):
+def test_any_graph_is_written_right_or_refused_in_one_line(tmp_path, seed):
     spec = random_graph(seed)
     for to in FORMATS:
         try:
             done = convert(spec, place(tmp_path, to), to, FRAMES)
         except errors.UnsupportedArchitecture as error:
-            assert "formats that can: rtfx" in str(error) and "\n" not in str(error)
+            assert "it can be written as: rtfx" in str(error) and "\n" not in str(error)
             assert not place(tmp_path, to).exists()
         else:
             assert done.parity.same

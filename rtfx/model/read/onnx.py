@@ -186,7 +186,7 @@ def _output(program: Program, values: dict[str, Value]) -> str:
 
 
 def _place(operator: Operator) -> str:
-    """Return the words for an operator in messages."""
+    """Return what messages call an operator."""
     return f"{operator.kind[:40]} {shown(operator.name)}" if operator.name else operator.kind[:40]
 
 

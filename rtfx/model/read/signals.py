@@ -52,7 +52,7 @@ Value = Any  # Signal, numpy.ndarray of constants, a list of these, or None
 
 
 class SignalGraph(Graph):
-    """A graph of signals, and the words for what cannot become one."""
+    """A graph of signals; it names the operation that cannot become one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Writes models in the formats that other players read, wherever a format has words for the architecture."""
+"""Writes models in the formats that other players read, where a format has a place for all that a model has."""

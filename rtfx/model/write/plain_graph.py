@@ -66,7 +66,7 @@ class PlainGraph:
         return net
 
     def fail(self, index: int, why: str) -> NoReturn:
-        """Raise for a node that the format has no words for."""
+        """Raise UnsupportedArchitecture for a node that the format has no place for."""
         node = self.nodes[index]
         detail = f" {node.kind}" if hasattr(node, "kind") else ""
         raise UnsupportedArchitecture(f"node {self.origin[index]} ({type(node).__name__.lower()}{detail}): {why}")

@@ -76,7 +76,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
     UsageError
         An unknown format.
     UnsupportedArchitecture
-        Names the node that the format has no words for, and the formats that have.
+        Names the node that the format has no place for, and the formats that have one.
     ModelError
         The file cannot be written.
     """
@@ -93,7 +93,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
         others = ", ".join(possible(spec))
         title = spec.name or spec.family
         raise UnsupportedArchitecture(
-            f"{title} cannot be said in {NAMES[to]}: {error}; formats that can: {others}"
+            f"{title} cannot be written as {NAMES[to]}: {error}; it can be written as: {others}"
         ) from None
     path = Path(path)
     try:
@@ -104,7 +104,7 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
 
 
 def possible(spec: ModelSpec) -> list[str]:
-    """Return the formats that have words for a model."""
+    """Return the formats that a model can be written in."""
     found = ["rtfx"]
     for name, document in DOCUMENTS.items():
         try:
