@@ -11,8 +11,8 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ..errors import ShapeMismatch
-from .limits import NODES, at_most
 from .nodes import ROLES, Input, Node
+from .values import NODES, at_most
 
 TOLD = ("role", "kind")  # fields that are printed also where they are the default
 
@@ -45,7 +45,7 @@ class Graph:
         Raises
         ------
         ResourceLimit
-            More than `limits.NODES` nodes.
+            More than `values.NODES` nodes.
         """
         at_most(len(self.nodes) + 1, NODES, "number of nodes")
         self.output = number = self._fresh

@@ -45,11 +45,23 @@ from ..errors import (
     reason_of,
 )
 from ..files import write_file
-from .limits import RECEPTIVE_FIELD, SIZES, at_most
 from .nodes import KINDS as KINDS_OF_NODE
 from .nodes import Node
 from .spec import SIZE, UNKNOWN_RATE, Knob, ModelSpec, check_limits
-from .values import integer, listed, mapping, number, one_of, required, shown, string
+from .values import (
+    RECEPTIVE_FIELD,
+    SIZES,
+    at,
+    at_most,
+    integer,
+    listed,
+    mapping,
+    number,
+    one_of,
+    required,
+    shown,
+    string,
+)
 
 VERSION = 1
 KINDS = ("amp", "pedal", "amp+cab", "unknown")
@@ -109,7 +121,7 @@ def _with_sizes(whole: ModelSpec, entries: Any) -> ModelSpec:
     for i, entry in enumerate(entries):
         where = f"sizes[{i}]"
         _only(mapping(entry, where), ("below", "prewarm", "level_db", "nodes"), where)
-        limit = number(required(entry, "below", where), f"{where}.below")
+        limit = at(entry, "below", where, number)
         if not (sizes[-1][0] if sizes else 0.0) < limit < 1.0:
             raise ShapeMismatch(f"{where}.below is {limit:g}, expected ascending numbers between 0 and 1")
         level = number(entry.get("level_db", whole.level_db), f"{where}.level_db")
@@ -201,7 +213,7 @@ def _node(entry: Any, where: str) -> Node:
 def _knob(entry: Any, where: str) -> Knob:
     """Return one entry of ``knobs``."""
     _only(mapping(entry, where), ("name", "minimum", "maximum", "default", "unit"), where)
-    values: dict[str, Any] = {"name": string(required(entry, "name", where), f"{where}.name")}
+    values: dict[str, Any] = {"name": at(entry, "name", where, string)}
     for key in ("minimum", "maximum", "default"):
         if key in entry:
             values[key] = number(entry[key], f"{where}.{key}")

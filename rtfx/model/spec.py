@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..errors import NotAModelFile
 from .graph import check, described, widths
-from .limits import CHANNELS, HISTORY_FLOATS, NODES, PARAMETERS, RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 from .nodes import Conv1d, Hold, Input, Node, Recurrent
+from .values import CHANNELS, HISTORY_FLOATS, NODES, PARAMETERS, RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 
 IGNORED = ": ignored"  # ends a warning about what a file says and rtfx does not know
 SIZE = "size"  # the knob of a slimmable net

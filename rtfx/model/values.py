@@ -1,14 +1,14 @@
-"""Typed values out of parsed JSON: a wrong type, shape or number is an error that names its place in the file.
+"""Typed values out of parsed JSON, and limits: a wrong type, shape, number or size is an error that names its place.
 
 Exporters differ in what they write for the same thing: a string that holds a number is that number, an entry that is
-null is as if it were not there.
+null is as if it were not there. Sizes are checked before anything as large is allocated.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..errors import (
     MissingKey,
     NonFiniteWeights,
     NotAModelFile,
+    ResourceLimit,
     ShapeMismatch,
     UnsupportedArchitecture,
     did_you_mean,
@@ -25,6 +26,16 @@ from ..errors import (
 NUMERAL = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 NUMERAL_LENGTH = 60  # characters of a string that may be a number: no double needs half as many
 LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32: larger weights would be infinite there
+FILE_BYTES = 24 << 20  # the largest public model files are below 1 MB; JSON of empty lists takes 30 times its size
+DEPTH = 128  # of JSON: weights have five levels, containers of containers three for each
+NODES = 4096  # NAM's largest layer has some fifty
+WIDTH = 4096  # features of one signal
+CHANNELS = 32  # of audio, in and out: what the engine has meters for
+WEIGHTS = 1 << 24
+PARAMETERS = ("input_db", "level_db", "sample_period")  # of every model beside its knobs
+SIZES = 64  # of one slimmable net
+RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
+HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
 
 
 def shown(value: Any) -> str:
@@ -42,6 +53,19 @@ def required(data: dict, key: str, where: str = "") -> Any:
     if key not in data:
         raise MissingKey(f"{where or 'the file'} has no key {key!r}: re-export the model")
     return data[key]
+
+
+def at(data: dict[str, Any], key: str, where: str, read: Callable[..., Any], *choices: Any) -> Any:
+    """Return what `read`, a function of this module, makes of ``data[key]``, which must be there.
+
+    Parameters
+    ----------
+    where : str
+        The place of `data` in the file, "" for the file itself; messages name that of the entry.
+    read : callable
+        ``(value, *choices, place)``.
+    """
+    return read(required(data, key, where), *choices, f"{where}.{key}" if where else key)
 
 
 def unquoted(value: Any) -> Any:
@@ -68,6 +92,15 @@ def integer(value: Any, where: str, minimum: int = 1) -> int:
     if isinstance(value, bool) or not (isinstance(value, int) or whole) or value < minimum:
         raise ShapeMismatch(f"{where} is {shown(value)}, expected an integer of at least {minimum}")
     return int(value)
+
+
+def integer_at(
+    data: dict[str, Any], key: str, where: str = "", default: int | None = None, limit: int = WIDTH, minimum: int = 1
+) -> int:
+    """Return ``data[key]``, an integer from `minimum` to `limit`; without a default the key must be there."""
+    place = f"{where}.{key}" if where else key
+    value = required(data, key, where) if default is None else data.get(key, default)
+    return at_most(integer(value, place, minimum), limit, place)
 
 
 def string(value: Any, where: str) -> str:
@@ -126,3 +159,30 @@ def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: i
     if not (np.abs(array) <= LARGEST).all():
         raise NonFiniteWeights(f"{where} holds NaN, infinity or a number beyond float32: re-export the model")
     return array
+
+
+def shallow(data: Any, what: str) -> Any:
+    """Return parsed JSON, or raise ResourceLimit if it is nested so deeply that a walk over it would not end."""
+    level, depth = [data] if nested(data) else [], 0
+    while level := [v for each in level for v in (each.values() if isinstance(each, dict) else each) if nested(v)]:
+        depth += 1
+        if depth > DEPTH:
+            raise ResourceLimit(
+                f"{what} is nested more than {DEPTH} levels deep, expected a few: is this a model file?"
+            )
+    return data
+
+
+def nested(value: Any) -> bool:
+    """Tell what holds other values from what is one."""
+    return isinstance(value, (dict, list))
+
+
+def at_most(found: int, limit: int, what: str) -> int:
+    """Return `found`, or raise ResourceLimit naming both figures."""
+    if found > limit:
+        # a JSON integer may have thousands of digits, and Python refuses to print a product of two such
+        bits = int(found).bit_length()
+        figure = str(found) if bits <= 64 else f"2^{bits - 1} or more"
+        raise ResourceLimit(f"{what}: {figure}, at most {limit}: use a smaller model")
+    return found

@@ -22,7 +22,7 @@ from ..kernels.conv import OVERHANG
 from ..kernels.kernel import Kernel
 from ..kernels.resample import Ratio
 from ..kernels.state import STATE, VERSION
-from ..model.limits import CHANNELS
+from ..model.values import CHANNELS
 
 ALIGNMENT = 64
 MAX_BLOCK = 512  # frames; longer callbacks are split

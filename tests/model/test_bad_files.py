@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from rtfx import errors
-from rtfx.model import limits
+from rtfx.model import values
 from rtfx.model.load import load
 
 from .nets import conv1d, dense, gru, layer, network, np, small_nets, write
@@ -100,8 +100,8 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 def test_a_file_too_large_is_not_parsed(tmp_path):
     path = tmp_path / "large.json"
     with open(path, "wb") as file:
-        file.truncate(limits.FILE_BYTES + 10)
-    refused(path, "ResourceLimit", str(limits.FILE_BYTES), str(limits.FILE_BYTES + 10))
+        file.truncate(values.FILE_BYTES + 10)
+    refused(path, "ResourceLimit", str(values.FILE_BYTES), str(values.FILE_BYTES + 10))
 
 
 LARGE = {

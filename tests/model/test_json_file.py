@@ -5,8 +5,8 @@ import json
 import pytest
 
 from rtfx.errors import NotAModelFile, ResourceLimit
-from rtfx.model.limits import FILE_BYTES
 from rtfx.model.read.json_file import STARTS, configuration, parse, read_json, what_is
+from rtfx.model.values import FILE_BYTES
 
 
 @pytest.mark.parametrize("place, marker, what", STARTS, ids=[f"{place}-{marker!r}" for place, marker, _ in STARTS])

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import MissingKey, NonFiniteWeights, NotAModelFile, ShapeMismatch, did_you_mean
-from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
-from ..values import integer, listed, number, shown, string
+from ..values import RECEPTIVE_FIELD, WIDTH, at_most, integer, listed, number, shown, string
 from ..values import tensor as tensor_of
 
 READ = "read"  # key of a field's metadata: the function that reads it from JSON; a field without one is in no file

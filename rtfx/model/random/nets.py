@@ -23,10 +23,10 @@ from functools import lru_cache
 import numpy as np
 
 from ...units import db_from_gain
-from ..limits import RECEPTIVE_FIELD
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Input, Lstm, Node
 from ..reference import evaluate
 from ..spec import ModelSpec
+from ..values import RECEPTIVE_FIELD
 from .draw import INITS, OFFSET_ACTIVATIONS, TorchGenerator, activation, drawn, symmetric
 from .settings import RandomGru, RandomLstm, Recurrent, Tcn, canonical, check_cost, parse
 

@@ -21,10 +21,9 @@ import numpy as np
 from ...errors import MissingKey, ResourceLimit, UnsupportedInput
 from ..graph import Graph
 from ..levels import plugin_levels
-from ..limits import WIDTH, at_most
 from ..nodes import Add, Dense, Input, Slice
 from ..spec import Knob, ModelSpec
-from ..values import integer, mapping, one_of, required, shown
+from ..values import WIDTH, at, at_most, integer, integer_at, mapping, one_of, required, shown
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .json_file import read_json
 from .rates import guitar_rate
@@ -132,8 +131,8 @@ def _inputs(
 
     `last` is the block that gives the output, if it is not that of the inputs.
     """
-    width = at_most(integer(required(model, "input_size", where), f"{where}.input_size"), WIDTH, "input_size")
-    outputs = integer((last or model).get("output_size", 1), f"{where}.output_size")
+    width = integer_at(model, "input_size", where)
+    outputs = integer_at(last or model, "output_size", where, 1)
     warnings: list[str] = []
     stated = stated_knobs(data.get("metadata"), data)
     knobs = sort_inputs(width, outputs, warnings, asked, stated, GUITAR, format_says=True)
@@ -169,10 +168,10 @@ def _block(
     graph: Graph, source: int, width: int, model: dict[str, Any], where: str, state: State, prefix: str
 ) -> tuple[int, int]:
     """Append recurrent layers, a linear layer and the direct path of one block; return its output and width."""
-    unit = one_of(required(model, "unit_type", where), GATES, f"{where}.unit_type")
-    hidden = at_most(integer(required(model, "hidden_size", where), f"{where}.hidden_size"), WIDTH, "hidden_size")
-    outputs = at_most(integer(model.get("output_size", 1), f"{where}.output_size"), WIDTH, "output_size")
-    entered = integer(required(model, "input_size", where), f"{where}.input_size")
+    unit = at(model, "unit_type", where, one_of, GATES)
+    hidden = integer_at(model, "hidden_size", where)
+    outputs = integer_at(model, "output_size", where, 1)
+    entered = integer_at(model, "input_size", where)
     last, into = source, width
     if entered != width:
         raise UnsupportedInput(f"{where}.input_size is {entered}, expected the {width} outputs of the block before")

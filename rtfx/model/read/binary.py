@@ -13,9 +13,8 @@ import numpy as np
 
 from ...errors import NotAModelFile, ResourceLimit, ShapeMismatch
 from ...files import DAMAGED_ZIP
-from ..limits import FILE_BYTES
 from ..spec import UNKNOWN_RATE, ModelSpec
-from ..values import integer, listed, mapping, shown, string
+from ..values import FILE_BYTES, integer, listed, mapping, shown, string
 from . import state_dict
 from .json_file import EXPORT, PICKLE, TORCHSCRIPT, what_is
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from ...errors import NotAModelFile, ResourceLimit, reason_of
 from ...files import read_file
-from ..limits import FILE_BYTES, at_most, shallow
-from ..values import mapping, shown
+from ..values import FILE_BYTES, at_most, mapping, shallow, shown
 
 EXPORT = (
     "export the module where it was made: torch.export.save(torch.export.export(module.eval(), (example,)), "
@@ -58,7 +57,7 @@ CONFIGURATIONS = (
 
 
 def parse(path: Path) -> dict[str, Any]:
-    """Return the JSON object in the file at `path`, at most `limits.FILE_BYTES` long; duplicate keys are refused."""
+    """Return the JSON object in the file at `path`, at most `values.FILE_BYTES` long; duplicate keys are refused."""
     if path.is_dir():
         raise NotAModelFile("a folder without config.json, expected a model file")
     if not path.is_file():
@@ -96,7 +95,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Return what is in a JSON file that lies beside a model's own, of at most `limits.FILE_BYTES`.
+    """Return what is in a JSON file that lies beside a model's own, of at most `values.FILE_BYTES`.
 
     Raises
     ------

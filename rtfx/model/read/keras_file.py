@@ -26,9 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import ModelError, NotAModelFile, ResourceLimit, UnsupportedArchitecture, UsageError
-from ..limits import FILE_BYTES, WEIGHTS
 from ..spec import ModelSpec
-from ..values import integer, listed, mapping, required
+from ..values import FILE_BYTES, WEIGHTS, integer, listed, mapping, required
 from . import smartamppro
 from .keras_graph import MODELS, PLAIN, plain_tensors, spec_from_config, understood
 
@@ -176,7 +175,7 @@ def _smartamppro(config: dict[str, Any], weights: dict[str, Any]) -> dict[str, A
 
 
 def _member(opened: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file of an archive, unpacked to `limits.FILE_BYTES` at most, whatever its size is said to be."""
+    """Return one file of an archive, unpacked to `values.FILE_BYTES` at most, whatever its size is said to be."""
     try:
         with opened.open(name) as file:
             content = file.read(FILE_BYTES + 1)
@@ -214,7 +213,7 @@ def holds_model(path: Path) -> bool:
 
 
 def read_hdf5(path: Path) -> Stored:
-    """Return what is in a file of at most `limits.FILE_BYTES`.
+    """Return what is in a file of at most `values.FILE_BYTES`.
 
     Raises
     ------

@@ -20,10 +20,9 @@ import numpy as np
 
 from ...errors import ModelError, NonFiniteWeights, ResourceLimit, ShapeMismatch, UnsupportedArchitecture, UsageError
 from ..graph import Graph
-from ..limits import NODES, WIDTH, at_most
 from ..nodes import ACTIVATIONS, Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Lstm, Mul, Node, PRelu, Rnn
 from ..spec import UNKNOWN_RATE, Knob, ModelSpec, check_limits
-from ..values import number
+from ..values import NODES, WIDTH, at_most, number
 from .inputs import CHANNELS, input_nodes, sort_inputs, usual_names, with_knobs
 
 CUDNN_GATES = {"CuDNNLSTM": 4, "CuDNNGRU": 3}

@@ -26,10 +26,25 @@ from ...errors import (
     UnsupportedVersion,
 )
 from ...files import read_file
-from ..limits import FILE_BYTES, NODES, RECEPTIVE_FIELD, SIZES, at_most
 from ..nodes import Dense, Lstm
 from ..spec import SIZE, Knob, ModelSpec, check_limits
-from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from ..values import (
+    FILE_BYTES,
+    NODES,
+    RECEPTIVE_FIELD,
+    SIZES,
+    at,
+    at_most,
+    integer,
+    listed,
+    mapping,
+    number,
+    one_of,
+    required,
+    shown,
+    string,
+    tensor,
+)
 from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
 from .nam_parts import Job, NamGraph, Part, Size, Weights, append_activation, divides, flag
 from .nam_wavenet import OLD_POST_FILM, read_wavenet
@@ -300,7 +315,7 @@ def read_sequential(job: Job) -> Part:
 def _several(job: Job, key: str) -> list:
     """Return the list of models, at least one."""
     where = f"{job.where}config"
-    entries = listed(required(job.config, key, where), f"{where}.{key}")
+    entries = at(job.config, key, where, listed)
     if not entries:
         raise ShapeMismatch(f"{where}.{key} is {shown(entries)}, expected at least one model")
     at_most(len(entries), NODES, f"{where}.{key}: number of models")
@@ -334,7 +349,7 @@ def read_convnet(job: Job) -> Part:
     """Append blocks of a convolution of two taps, batch normalisation and an activation, then a dense layer."""
     channels = job.integer("channels")
     where = f"{job.where}config"
-    dilations = listed(required(job.config, "dilations", where), f"{where}.dilations")
+    dilations = at(job.config, "dilations", where, listed)
     if not dilations:
         raise ShapeMismatch(f"{where}.dilations is empty, expected at least one block")
     at_most(len(dilations), NODES, "number of blocks")

@@ -11,9 +11,8 @@ import numpy as np
 
 from ...errors import NotAModelFile, ShapeMismatch, WeightCountMismatch
 from ..graph import Graph
-from ..limits import WIDTH, at_most
 from ..nodes import Activation, Conv1d, Dense, Input, PRelu
-from ..values import integer, mapping, number, one_of, required, shown, tensor
+from ..values import WIDTH, integer_at, mapping, number, one_of, required, shown, tensor
 
 PLAIN = {
     "Tanh": "tanh",
@@ -142,19 +141,13 @@ class Job:
 
     def integer(self, key: str, default: int | None = None, limit: int = WIDTH) -> int:
         """Return an integer of the config."""
-        return bounded(self.config, key, f"{self.where}config", default, limit)
+        return integer_at(self.config, key, f"{self.where}config", default, limit)
 
     def part(self, output: int, prewarm: int) -> Part:
         """Return the finished part, if the weights came out even."""
         self.weights.finish()
         self.graph.parameters += self.weights.used
         return Part(output, prewarm, self.rate, self.metadata)
-
-
-def bounded(data: dict[str, Any], key: str, where: str, default: int | None = None, limit: int = WIDTH) -> int:
-    """Return ``data[key]``, an integer from 1 to `limit`; without a default the key must be there."""
-    value = required(data, key, where) if default is None else data.get(key, default)
-    return at_most(integer(value, f"{where}.{key}"), limit, f"{where}.{key}")
 
 
 def flag(value: Any, where: str) -> bool:

@@ -20,10 +20,22 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, ShapeMismatch, UnsupportedArchitecture
-from ..limits import NODES, RECEPTIVE_FIELD, SIZES, at_most
 from ..nodes import Add, Affine, Mul, Slice
-from ..values import integer, listed, mapping, one_of, required, shown
-from .nam_parts import Job, NamGraph, Part, Size, Weights, append_activation, bounded, divides, flag
+from ..values import (
+    NODES,
+    RECEPTIVE_FIELD,
+    SIZES,
+    at,
+    at_most,
+    integer,
+    integer_at,
+    listed,
+    mapping,
+    one_of,
+    required,
+    shown,
+)
+from .nam_parts import Job, NamGraph, Part, Size, Weights, append_activation, divides, flag
 
 GATES = ("none", "gated", "blended")
 FILMS = (
@@ -98,16 +110,16 @@ def parse_array(data: Any, where: str) -> ArrayConfig:
     """
     second = data.get("secondary_activation", "Sigmoid") if isinstance(data, dict) else None  # null: there is no gate
     data = mapping(data, where)
-    channels, condition = bounded(data, "channels", where), bounded(data, "condition_size", where)
-    bottleneck = bounded(data, "bottleneck", where, channels)
+    channels, condition = integer_at(data, "channels", where), integer_at(data, "condition_size", where)
+    bottleneck = integer_at(data, "bottleneck", where, channels)
     layers = _layers(data, second, where)
     layer1x1 = _pointwise(data, "layer1x1", where, present=True)
     head1x1 = _pointwise(data, "head1x1", where)
     films = {name: film for name in FILMS if (film := _film(data.get(name), f"{where}.{name}"))}
     outputs, taps, dilation, bias = _head(data, where)
     array = ArrayConfig(
-        where, bounded(data, "input_size", where), condition, channels, bottleneck, layers,
-        bounded(data, "groups_input", where, 1), bounded(data, "groups_input_mixin", where, 1),
+        where, integer_at(data, "input_size", where), condition, channels, bottleneck, layers,
+        integer_at(data, "groups_input", where, 1), integer_at(data, "groups_input_mixin", where, 1),
         layer1x1, head1x1, films, outputs, taps, dilation, bias, _sizes(data.get("slimmable"), channels, where),
     )  # fmt: skip
     _check(array)
@@ -157,7 +169,7 @@ def film_width(array: ArrayConfig, layer: LayerConfig, name: str) -> int:
 
 def _layers(data: dict, second: Any, where: str) -> tuple[LayerConfig, ...]:
     """Return the layers: each option is one value for all or a list of one a layer."""
-    dilations = listed(required(data, "dilations", where), f"{where}.dilations")
+    dilations = at(data, "dilations", where, listed)
     count = at_most(len(dilations), NODES, f"{where}: number of layers")
     if not count:
         raise ShapeMismatch(f"{where}.dilations is empty, expected at least one layer")
@@ -201,8 +213,8 @@ def _pointwise(data: dict, key: str, where: str, present: bool = False) -> Point
     entry, where = mapping(data[key], f"{where}.{key}"), f"{where}.{key}"
     if not flag(entry.get("active", present), f"{where}.active"):
         return None
-    outputs = bounded(entry, "out_channels", where) if key == "head1x1" else 0
-    return Pointwise(bounded(entry, "groups", where, 1), outputs)
+    outputs = integer_at(entry, "out_channels", where) if key == "head1x1" else 0
+    return Pointwise(integer_at(entry, "groups", where, 1), outputs)
 
 
 def _film(entry: Any, where: str) -> Pointwise | None:
@@ -212,18 +224,18 @@ def _film(entry: Any, where: str) -> Pointwise | None:
     entry = mapping(entry, where)
     if not flag(entry.get("active", True), f"{where}.active"):
         return None
-    return Pointwise(bounded(entry, "groups", where, 1), shift=flag(entry.get("shift", True), f"{where}.shift"))
+    return Pointwise(integer_at(entry, "groups", where, 1), shift=flag(entry.get("shift", True), f"{where}.shift"))
 
 
 def _head(data: dict, where: str) -> tuple[int, int, int, bool]:
     """Return output channels, taps, dilation and bias of the array's head."""
     if data.get("head") is None:
-        outputs = bounded(data, "head_size", where)
+        outputs = integer_at(data, "head_size", where)
         return outputs, 1, 1, flag(required(data, "head_bias", where), f"{where}.head_bias")
     head, where = mapping(data["head"], f"{where}.head"), f"{where}.head"
-    taps = bounded(head, "kernel_size", where, limit=RECEPTIVE_FIELD)
-    dilation = bounded(head, "head_dilation", where, 1, limit=RECEPTIVE_FIELD)
-    return bounded(head, "out_channels", where), taps, dilation, flag(required(head, "bias", where), f"{where}.bias")
+    taps = integer_at(head, "kernel_size", where, limit=RECEPTIVE_FIELD)
+    dilation = integer_at(head, "head_dilation", where, 1, limit=RECEPTIVE_FIELD)
+    return integer_at(head, "out_channels", where), taps, dilation, flag(required(head, "bias", where), f"{where}.bias")
 
 
 def _sizes(data: Any, channels: int, where: str) -> tuple[int, ...]:
@@ -288,7 +300,7 @@ def read_wavenet(job: Job) -> Part:
 def _arrays(job: Job, channels: int) -> list[ArrayConfig]:
     """Return the layer arrays, each fitting the one before."""
     where = f"{job.where}config"
-    entries = listed(required(job.config, "layers", where), f"{where}.layers")
+    entries = at(job.config, "layers", where, listed)
     if not entries:
         raise ShapeMismatch(f"{where}.layers is empty, expected at least one layer array")
     at_most(len(entries), NODES, "number of layer arrays")
@@ -316,14 +328,14 @@ def _arrays(job: Job, channels: int) -> list[ArrayConfig]:
 def _head_weights(weights: Weights, head: dict[str, Any], inputs: int, where: str) -> list[Tensors]:
     """Return weight and bias of each convolution of the head behind all arrays."""
     if "kernel_sizes" not in head and "num_layers" in head:  # of trainers before 0.13: one tap each
-        head = head | {"kernel_sizes": [1] * bounded(head, "num_layers", where, limit=NODES)}
-    sizes = listed(required(head, "kernel_sizes", where), f"{where}.kernel_sizes")
+        head = head | {"kernel_sizes": [1] * integer_at(head, "num_layers", where, limit=NODES)}
+    sizes = at(head, "kernel_sizes", where, listed)
     if not sizes:
         raise ShapeMismatch(f"{where}.kernel_sizes is empty, expected at least one convolution")
     at_most(len(sizes), NODES, f"{where}: number of convolutions")
     if head.get("in_channels") is not None and integer(head["in_channels"], f"{where}.in_channels") != inputs:
         raise ShapeMismatch(f"{where}.in_channels is {head['in_channels']}, expected {inputs} from the last array")
-    hidden, outputs = bounded(head, "channels", where), bounded(head, "out_channels", where)
+    hidden, outputs = integer_at(head, "channels", where), integer_at(head, "out_channels", where)
     result = []
     for i, value in enumerate(sizes):
         taps = at_most(integer(value, f"{where}.kernel_sizes[{i}]"), RECEPTIVE_FIELD, f"{where}.kernel_sizes[{i}]")

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError, NotAModelFile, UnsupportedArchitecture, UsageError
-from ..limits import WEIGHTS, at_most
 from ..spec import ModelSpec
-from ..values import shown
+from ..values import WEIGHTS, at_most, shown
 from .onnx_file import Operator, Program, read_program
 from .onnx_layers import LAYERS, RECURRENT, LastState
 from .onnx_operators import OPERATORS, SINGLE, Call, GeluPart

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
-from ..limits import FILE_BYTES
-from ..values import shown, tensor
+from ..values import FILE_BYTES, shown, tensor
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
 DEPTH = 12  # messages inside messages: ONNX needs 6 for a graph without sub-graphs

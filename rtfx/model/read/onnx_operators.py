@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import Activation, Add, Affine, Mul
+from ..values import RECEPTIVE_FIELD, WIDTH, at_most
 from . import operations, signals
 from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..limits import RECEPTIVE_FIELD, at_most
 from ..nodes import Activation, Add, Affine, Conv1d, Dense, Gru, Hold, Lstm, Mul, PRelu, Rnn
+from ..values import RECEPTIVE_FIELD, at_most
 from .signals import (
     FEATURE,
     ONE,

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...errors import NotAModelFile, UnsupportedArchitecture, UsageError
 from ..spec import ModelSpec, check_limits
-from ..values import listed, mapping, required, shown
+from ..values import at, listed, mapping, required, shown
 from .operations import OPERATIONS
 from .pt2_archive import Program, read_program
 from .signals import TIME, Signal, SignalGraph, Value, enter, model_of
@@ -92,7 +92,7 @@ def _operation(entry: dict[str, Any]) -> str:
 def _run(graph: SignalGraph, program: Program, values: dict[str, Value], entry: dict[str, Any]) -> None:
     """Run one node of the program."""
     operation = _operation(entry)
-    outputs = [_named(output) for output in listed(required(entry, "outputs"), "outputs")]
+    outputs = [_named(output) for output in at(entry, "outputs", "", listed)]
     flat = [name for group in outputs for name in group]
     module, graph.module = _module(entry)
     graph.place = f"{operation or shown(entry.get('target'))}{module}"

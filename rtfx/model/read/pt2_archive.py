@@ -18,8 +18,7 @@ import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
 from ...files import DAMAGED_ZIP
-from ..limits import FILE_BYTES
-from ..values import integer, listed, mapping, required, shown, tensor
+from ..values import FILE_BYTES, at, integer, listed, mapping, required, shown, tensor
 
 HOW = "re-save it with torch.export.save of PyTorch 2.9 or newer"
 DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}  # torch's ScalarType
@@ -102,12 +101,12 @@ class _Reader:
 
     def program(self) -> Program:
         data = self.json(self.model)
-        version = mapping(required(data, "schema_version"), "schema_version").get("major")
+        version = at(data, "schema_version", "", mapping).get("major")
         if version != SCHEMA:
             raise UnsupportedArchitecture(
                 f"schema_version is {shown(version)}, expected {SCHEMA}: {HOW}, or update rtfx"
             )
-        module = mapping(required(data, "graph_module"), "graph_module")
+        module = at(data, "graph_module", "", mapping)
         graph = mapping(required(module, "graph", "graph_module"), "graph")
         signature = mapping(required(module, "signature", "graph_module"), "signature")
         weights = self.stored("weights") | self.stored("constants")
@@ -220,4 +219,4 @@ def _open_axis(inputs: list[str], values: dict[str, Any]) -> int | None:
 
 
 def _sizes(meta: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(_number(each) for each in listed(required(meta, "sizes"), "sizes"))
+    return tuple(_number(each) for each in at(meta, "sizes", "", listed))

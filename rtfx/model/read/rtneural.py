@@ -26,10 +26,24 @@ import numpy as np
 
 from ...errors import ModelError, NonFiniteWeights, ShapeMismatch, UnsupportedArchitecture, WeightCountMismatch
 from ..graph import Graph
-from ..limits import RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 from ..nodes import Activation, Affine, Conv1d, Dense, Gru, Lstm, Node, PRelu
 from ..spec import Knob, ModelSpec
-from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from ..values import (
+    RECEPTIVE_FIELD,
+    WEIGHTS,
+    WIDTH,
+    at,
+    at_most,
+    integer,
+    listed,
+    mapping,
+    number,
+    one_of,
+    required,
+    shown,
+    string,
+    tensor,
+)
 from .inputs import CHANNELS, input_nodes, said_choice, sort_inputs, stated_knobs, usual_names
 from .keras_graph import CUDNN_GATES, cudnn_kind, plain_tensors, reset_first
 from .rates import find_rate
@@ -176,7 +190,7 @@ class LayerData:
         """Return scale and shift of a batch normalisation of `width` features, by its running mean and variance."""
         self.expect(2, 4)
         self.no_activation()
-        epsilon = number(required(self.data, "epsilon", self.where), f"{self.where}.epsilon")
+        epsilon = at(self.data, "epsilon", self.where, number)
         rows = [self.tensor(index, width) for index in range(len(self.weights))]
         gamma, beta = rows[:2] if len(rows) == 4 else (np.ones(width), np.zeros(width))
         mean, variance = rows[-2:]
@@ -366,7 +380,7 @@ def conv2d(layer: LayerData) -> Chain:
     channels, features, outputs = (layer.single(f"num_{key}") for key in ("filters_in", "features_in", "filters_out"))
     taps, reach, stride = (layer.single(key) for key in ("kernel_size_time", "kernel_size_feature", "strides"))
     at_most(reach, RECEPTIVE_FIELD, f"{layer.where}.kernel_size_feature")
-    padding = one_of(required(layer.data, "padding", layer.where), PADDINGS, f"{layer.where}.padding")
+    padding = at(layer.data, "padding", layer.where, one_of, PADDINGS)
     _fits(layer, features, channels, layer.inputs, "in")
     first, places = feature_places(features, reach, stride, padding)
     _fits(layer, places, outputs, layer.outputs, "out")

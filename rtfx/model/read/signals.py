@@ -18,9 +18,9 @@ import numpy as np
 
 from ...errors import ShapeMismatch, UnsupportedArchitecture, UsageError
 from ..graph import Graph
-from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import Concat, Conv1d, Dense, Input, Node, Slice
 from ..spec import UNKNOWN_RATE, Knob, ModelSpec
+from ..values import RECEPTIVE_FIELD, WIDTH, at_most
 from .inputs import CHANNELS, sort_inputs, usual_names, with_knobs
 
 TIME, FEATURE, ONE = "time", "feature", "one"

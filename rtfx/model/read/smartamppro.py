@@ -16,10 +16,9 @@ import numpy as np
 
 from ...errors import MissingKey
 from ..graph import Graph
-from ..limits import WEIGHTS, WIDTH, at_most
 from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul
 from ..spec import ModelSpec
-from ..values import integer, mapping, required, tensor
+from ..values import WEIGHTS, WIDTH, at_most, integer, integer_at, mapping, required, tensor
 from .rates import guitar_rate
 
 USUAL_STRIDE = 12  # of files that do not say
@@ -36,7 +35,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     ModelError
         MissingKey where the LSTM takes several steps and the file has no recurrent kernel.
     """
-    frames = at_most(integer(required(data, "input_size"), "input_size"), WINDOW, "input_size")
+    frames = integer_at(data, "input_size", limit=WINDOW)
     warnings: list[str] = []
     steps, bias = np.eye(frames)[:, None, :], np.zeros((frames, 1))  # (steps, features, window), (steps, features)
     for name in ("conv1d", "conv1d_1"):

@@ -53,7 +53,6 @@ from ...errors import (
     did_you_mean,
 )
 from ..graph import Graph
-from ..limits import RECEPTIVE_FIELD, WIDTH, at_most
 from ..nodes import (
     ACTIVATIONS,
     Activation,
@@ -73,7 +72,22 @@ from ..nodes import (
     Slice,
 )
 from ..spec import Knob, ModelSpec
-from ..values import integer, listed, mapping, number, one_of, required, shown, string, tensor
+from ..values import (
+    RECEPTIVE_FIELD,
+    WIDTH,
+    at,
+    at_most,
+    integer,
+    integer_at,
+    listed,
+    mapping,
+    number,
+    one_of,
+    required,
+    shown,
+    string,
+    tensor,
+)
 from .inputs import CHANNELS, KNOBS, input_nodes
 from .json_file import read_json
 from .rates import find_rate, stated_rate
@@ -284,7 +298,7 @@ class Builder:
 
     def layer(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
         """Append one layer."""
-        kind = one_of(required(entry, "type", where), LAYERS, f"{where}.type")
+        kind = at(entry, "type", where, one_of, LAYERS)
         keys = LAYERS[kind]
         for key in entry:
             if key not in ("type", *keys):
@@ -314,7 +328,7 @@ class Builder:
                 raise ShapeMismatch(f"{where} takes features {start} to {stop} of {width}, expected a part")
             node, width = Slice((signal.node,), start, stop), stop - start
         else:
-            name = one_of(required(entry, "kind", where), ACTIVATIONS, f"{where}.kind")
+            name = at(entry, "kind", where, one_of, ACTIVATIONS)
             constants = {key: number(entry[key], f"{where}.{key}") for key in keys if key != "kind" and key in entry}
             node = Activation((signal.node,), kind=name, **constants)
         return signal._replace(node=self.graph.add(node), width=width)
@@ -334,7 +348,7 @@ class Builder:
         if entry["type"] == "residual":
             branches, join = {"layers": required(entry, "layers", where), "shortcut": entry.get("shortcut", [])}, "add"
         else:
-            lists = listed(required(entry, "branches", where), f"{where}.branches")
+            lists = at(entry, "branches", where, listed)
             branches = {f"branches[{i}]": branch for i, branch in enumerate(lists)}
             join = one_of(entry.get("join", "add"), JOINS, f"{where}.join")
         ends = [self.chain(signal, layers, f"{where}.{name}") for name, layers in branches.items()]
@@ -386,8 +400,7 @@ class Builder:
     def convolution(self, signal: Signal, entry: dict[str, Any], prefix: str, where: str) -> Signal:
         """Append a convolution or a transposed one, with what its stride needs."""
         dilation, groups, stride = (
-            at_most(integer(entry.get(key, 1), f"{where}.{key}"), RECEPTIVE_FIELD, f"{where}.{key}")
-            for key in ("dilation", "groups", "stride")
+            integer_at(entry, key, where, 1, RECEPTIVE_FIELD) for key in ("dilation", "groups", "stride")
         )
         torch = one_of(entry.get("phase", "torch"), PHASES, f"{where}.phase") == "torch"
         weight = self.state.take(f"{prefix}weight", axes=3)

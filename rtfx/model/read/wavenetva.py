@@ -20,10 +20,9 @@ import numpy as np
 from ...errors import MissingKey, NotAModelFile, ShapeMismatch, UnsupportedInput, WeightCountMismatch
 from ..graph import Graph
 from ..levels import plugin_levels
-from ..limits import WIDTH, at_most
 from ..nodes import Activation, Add, Conv1d, Dense, Mul, Slice
 from ..spec import ModelSpec
-from ..values import integer, listed, mapping, one_of, required, shown, string, tensor
+from ..values import at, integer, integer_at, listed, mapping, one_of, required, shown, string, tensor
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .rates import guitar_rate
 
@@ -47,10 +46,9 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     if not dilations:
         raise ShapeMismatch("dilations is empty, expected at least one layer")
     width, outputs, channels, taps = (
-        at_most(integer(required(data, key), key), WIDTH, key)
-        for key in ("input_channels", "output_channels", "residual_channels", "filter_width")
+        integer_at(data, key) for key in ("input_channels", "output_channels", "residual_channels", "filter_width")
     )
-    activation = one_of(required(data, "activation"), ACTIVATIONS, "activation")
+    activation = at(data, "activation", "", one_of, ACTIVATIONS)
     warnings: list[str] = []
     stated = stated_knobs(data.get("metadata"), data)
     knobs = sort_inputs(width, outputs, warnings, inputs, stated, GUITAR[:1], format_says=True)
@@ -123,10 +121,10 @@ class Variables:
             where = f"variables[{i}]"
             entry = mapping(entry, where)
             layer = integer(required(entry, "layer_idx", where), f"{where}.layer_idx", minimum=-1)
-            key = (layer, string(required(entry, "name", where), f"{where}.name"))
+            key = (layer, at(entry, "name", where, string))
             if key in self.lists:
                 raise WeightCountMismatch(f"{where}: {_title(*key)} appears twice: which is meant?")
-            self.lists[key] = listed(required(entry, "data", where), f"{where}.data")
+            self.lists[key] = at(entry, "data", where, listed)
 
     def take(self, layer: int, name: str, *shape: int) -> np.ndarray:
         """Return a tensor of `shape`, in C order in the file."""

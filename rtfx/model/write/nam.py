@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError, UnsupportedArchitecture
-from ..limits import WEIGHTS
 from ..nodes import Activation, Hold, Input, Lstm, Node, PRelu, Recurrent
 from ..read.inputs import CHANNELS, choice_of, without_knobs
 from ..read.nam import DEFAULT_RATE, KINDS, read
 from ..rewrite import rewrite
 from ..spec import ModelSpec
+from ..values import WEIGHTS
 from .captures import RecurrentNet, recurrent_net
 from .nam_wavenet import IDENTITY, Written, activation_name, wavenet
 from .plain_graph import PlainGraph
