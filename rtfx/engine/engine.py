@@ -16,11 +16,12 @@ from ..kernels.kernel import Loop
 from ..kernels.memory import load_acquire, store_release
 from ..plan.arena import CONTINUES, allocate
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
-from .process import CALLBACK_KERNEL, DRIVE
+from .process import CALLBACK_KERNEL, DRIVE, FINISH
 from .rig import EXCHANGE, EngineRig
 from .rings import Rings
 from .run import RUN_PART, RUN_RIG
 from .stopwatch import ticks_are_steady
+from .voices import PLAY_SLOTS
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
@@ -44,7 +45,7 @@ STORE = Loop(_store, "int64(int64, int64)")
 
 def order_kernels() -> None:
     """Begin to compile what every engine needs, unless it is on disk: files can be read meanwhile."""
-    order((CALLBACK_KERNEL, RUN_RIG, RUN_PART, DRIVE, EXCHANGE, LOAD))
+    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, RUN_PART, DRIVE, EXCHANGE, LOAD))
 
 
 class Published(NamedTuple):
@@ -104,7 +105,8 @@ class Engine:
         self.address = self.memory.ctypes.data
         self.record = self.memory.view(ENGINE)[0]
         e = self.record
-        e["run_rig"] = RUN_RIG.address
+        for name, kernel in (("run_rig", RUN_RIG), ("play_slots", PLAY_SLOTS), ("finish", FINISH)):
+            e[name] = kernel.address
         e["sample_rate"], e["inputs"], e["outputs"] = sample_rate, inputs, outputs
         e["loudest"] = loudest
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs

@@ -14,7 +14,7 @@ LOG_BYTES = LOG.itemsize
 TARGETS = tuple(OFFSET[name] for name in GLIDES)
 
 
-@inline
+@inline("none(int64, int64, int64, int64, float64)")
 def write_log(engine, kind, rig, number, value):
     """Append one record; the reader sees by the head whether it was overwritten. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
@@ -25,7 +25,7 @@ def write_log(engine, kind, rig, number, value):
     entry.kind = kind
     entry.rig = rig
     entry.number = number
-    entry.value = np.float64(value)
+    entry.value = value
     store_release(engine + LOG_HEAD, e.log_head + 1)
 
 

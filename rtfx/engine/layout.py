@@ -61,6 +61,8 @@ ENGINE = np.dtype(
         ("pad1", np.int64, 7),
         # set before the stream starts
         ("run_rig", np.int64),  # address of run.RUN_RIG
+        ("play_slots", np.int64),  # address of voices.PLAY_SLOTS
+        ("finish", np.int64),  # address of process.FINISH
         ("sample_rate", np.float64),
         ("loudest", np.float32),  # input beyond it is silenced
         ("inputs", np.int64),  # rows fed to rigs

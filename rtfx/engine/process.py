@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.kernel import Loop, intrinsic
-from ..kernels.memory import integers, records
+from ..kernels.memory import call_process, integers, records
 from ..plan.arena import MAX_BLOCK
 from .last_minute import take_targets, write_log, write_rings
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
 from .ports import finish_output, publish_meters, read_input, write_output
 from .stopwatch import start_watch, watch_ns
 from .system import flush_denormals, restore_denormals, thread_id
-from .voices import play_slots, take_rig
+from .voices import call_play_slots, take_rig
 
 # int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long
 # flags, void *engine); frames and flags are 32 bits wide on Windows
@@ -31,6 +31,19 @@ def float_bits(context, value):
         return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
 
     return types.int64(types.float32), codegen
+
+
+def finish(engine, target, first, frames):
+    """Finish a block: gains, limiter and meters, the device's memory, the rings. [audio thread]"""
+    finish_output(engine, frames)
+    write_output(engine, target, first, frames)
+    publish_meters(engine, frames)
+    write_rings(engine, frames)
+    return 0
+
+
+# A function of its own, called through its address: it is compiled beside the callback, on another core.
+FINISH = Loop(finish)
 
 
 def callback(source, target, frames, time_info, flags, engine):
@@ -52,11 +65,8 @@ def callback(source, target, frames, time_info, flags, engine):
         take_rig(engine)
         take_targets(engine)
         read_input(engine, source, first, count)
-        play_slots(engine, count)
-        finish_output(engine, count)
-        write_output(engine, target, first, count)
-        publish_meters(engine, count)
-        write_rings(engine, count)
+        call_play_slots(e.play_slots, engine, count)
+        call_process(e.finish, engine, target, first, count)
         e.clock += count
         first += count
     e.blocks += 1

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..kernels.kernel import inline, intrinsic
+from ..kernels.kernel import Loop, inline, intrinsic
 from ..kernels.memory import call_address, exchange, floats, load_acquire, move_bytes, records, store_release
 from ..kernels.rows import add_row, fill_row, number_of_bits
 from ..plan.arena import BUFFER, CELL, CONTINUES, RIG
@@ -33,6 +33,7 @@ PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retir
 RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
 HALF_PI = math.pi / 2.0
 CELL_BYTES = CELL.itemsize
+NO_TAILS, TAILS = np.int64(0), np.int64(1)  # of one type: `begin` is compiled once for both
 SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
 
 
@@ -87,11 +88,11 @@ def take_rig(engine):
     slot.deafening = 0.0
     slot.tail = records(arena, 1, RIG)[0].prime_frames
     if offered & CONTINUES and inherit(slots, arena):
-        begin(engine, slot, 0)
+        begin(engine, slot, NO_TAILS)
     elif slot.tail > 0:
         slot.phase = PRIMING
     else:
-        begin(engine, slot, 1)
+        begin(engine, slot, TAILS)
 
 
 @inline
@@ -164,45 +165,6 @@ def step_fade(slot):
 
 
 @inline
-def play_slots(engine, frames):
-    """Run every occupied slot and add it to the mix. [audio thread]"""
-    e = records(engine, 1, ENGINE)[0]
-    for row in range(e.outputs):
-        fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
-    slots = records(engine + SLOTS_AT, SLOTS, SLOT)
-    for i in range(SLOTS):
-        slot = slots[i]
-        if slot.phase == FREE:
-            continue
-        source = engine + IN
-        if slot.deafening != 0.0:
-            source = engine + MUTED
-            mute_input(engine, slot, frames)
-        rig = records(slot.rig, 1, RIG)[0]
-        table = rig.table_number
-        faults = call_rig(e.run_rig, slot.rig, source, ROW, frames, e.clock)
-        if rig.table_number != table:
-            write_log(engine, LOG_TABLE, rig.number, rig.table_number, 0.0)
-        if faults > 0:
-            e.non_finite += 1
-            e.fault_block = rig.fault_block
-        if slot.phase == PRIMING:
-            slot.tail -= frames
-            if slot.tail <= 0:
-                begin(engine, slot, 1)
-            continue
-        peak = mix_slot(engine, slot, frames)
-        if slot.phase == RINGING:
-            slot.tail -= frames
-            slot.quiet = slot.quiet + frames if peak < SILENCE else 0
-            if slot.tail <= 0 or np.float64(slot.quiet) * 10.0 > e.sample_rate:
-                slot.phase = CLOSING
-                slot.speed = -1.0 / e.quick_frames
-        elif slot.phase != PLAYING and slot.position <= 0.0:
-            retire(engine, slot)
-
-
-@inline
 def mute_input(engine, slot, frames):
     """Fade the input of a rig whose tail rings on. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
@@ -251,3 +213,54 @@ def retire(engine, slot):
         slot.rig = 0
         slot.phase = FREE
         store_release(engine + RETIRE_HEAD, head + 1)
+
+
+def play_slots(engine, frames):
+    """Run every occupied slot and add it to the mix. [audio thread]"""
+    e = records(engine, 1, ENGINE)[0]
+    for row in range(e.outputs):
+        fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
+    slots = records(engine + SLOTS_AT, SLOTS, SLOT)
+    for i in range(SLOTS):
+        slot = slots[i]
+        if slot.phase == FREE:
+            continue
+        source = engine + IN
+        if slot.deafening != 0.0:
+            source = engine + MUTED
+            mute_input(engine, slot, frames)
+        rig = records(slot.rig, 1, RIG)[0]
+        table = rig.table_number
+        faults = call_rig(e.run_rig, slot.rig, source, ROW, frames, e.clock)
+        if rig.table_number != table:
+            write_log(engine, LOG_TABLE, rig.number, rig.table_number, 0.0)
+        if faults > 0:
+            e.non_finite += 1
+            e.fault_block = rig.fault_block
+        if slot.phase == PRIMING:
+            slot.tail -= frames
+            if slot.tail <= 0:
+                begin(engine, slot, TAILS)
+            continue
+        peak = mix_slot(engine, slot, frames)
+        if slot.phase == RINGING:
+            slot.tail -= frames
+            slot.quiet = slot.quiet + frames if peak < SILENCE else 0
+            if slot.tail <= 0 or np.float64(slot.quiet) * 10.0 > e.sample_rate:
+                slot.phase = CLOSING
+                slot.speed = -1.0 / e.quick_frames
+        elif slot.phase != PLAYING and slot.position <= 0.0:
+            retire(engine, slot)
+    return 0
+
+
+# A function of its own, called through its address: it is compiled beside the callback, on another core.
+PLAY_SLOTS = Loop(play_slots, "int64(int64, int64)")
+
+
+@intrinsic
+def call_play_slots(context, function, engine, frames):
+    """Call `PLAY_SLOTS` through its address."""
+    from numba import types
+
+    return types.int64(types.int64, types.int64, types.int64), call_address

@@ -217,17 +217,19 @@ def intrinsic(function: Callable) -> Lazy:
     return Lazy(function, build)
 
 
-def inline(function: Callable) -> Lazy:
-    """Declare a helper that is compiled into the loops that call it."""
+def inline(function: Callable | str) -> Any:
+    """Declare a helper that is compiled into the loops that call it.
 
-    def build(function):
-        return _helper_decorator()(_resolved(function))
-
-    return Lazy(function, build)
+    With a signature, ``@inline("none(int64, int64)")``, it is compiled once for all calls; without, Numba compiles it
+    anew for each kind of argument, and each constant is a kind.
+    """
+    if isinstance(function, str):
+        return lambda helper: Lazy(helper, lambda helper: _helper_decorator(function)(_resolved(helper)))
+    return Lazy(function, lambda helper: _helper_decorator()(_resolved(helper)))
 
 
 @cache
-def _helper_decorator() -> Callable:
+def _helper_decorator(signature: str | None = None) -> Callable:
     """Return ``numba.njit`` with its options for helpers.
 
     Only loops call helpers, so the wrappers for Python and for C are left out: a fifth of the time. These two options
@@ -238,12 +240,39 @@ def _helper_decorator() -> Callable:
     njit: Any = numba.njit
     with contextlib.suppress(KeyError, TypeError):
         njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(_resolved(_nothing))
-        return njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    return njit(error_model="numpy")
+        return njit(signature, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return njit(signature, error_model="numpy")
 
 
 def _nothing() -> int:
     return 0
+
+
+def _beyond(sign: str) -> Lazy:
+    """Return what `min` or `max` is in a loop: the second of two numbers if it is beyond the first, else the first.
+
+    Numba's own are compiled anew for each pair of types, each as slowly as a helper.
+    """
+
+    def beyond(context, one, other):
+        from numba import types
+
+        kind = context.unify_types(types.unliteral(one), types.unliteral(other))
+
+        def codegen(context, builder, signature, arguments):
+            first, second = arguments
+            if isinstance(kind, types.Float):
+                found = builder.fcmp_ordered(sign, second, first)
+            else:
+                found = (builder.icmp_signed if kind.signed else builder.icmp_unsigned)(sign, second, first)
+            return builder.select(found, second, first)
+
+        return kind(kind, kind), codegen
+
+    return intrinsic(beyond)
+
+
+BUILTINS = {"min": _beyond("<"), "max": _beyond(">")}
 
 
 def _resolved(function: Callable) -> Callable:
@@ -251,7 +280,7 @@ def _resolved(function: Callable) -> Callable:
     names = set(function.__code__.co_names)
     scope: dict[str, Any] = {
         name: value.resolved if isinstance(value, Lazy) else value
-        for name, value in function.__globals__.items()
+        for name, value in (BUILTINS | function.__globals__).items()
         if name in names
     }
     scope |= {"__name__": function.__module__, "__builtins__": builtins}
