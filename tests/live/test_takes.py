@@ -83,7 +83,7 @@ presets:
 def finite(set_list):
     """Models that have forgotten where they began when the lead is over, one of them of another rate."""
     spec = rtfx.load("random:tcn?seed=3&layers=2&channels=2").spec
-    rtfx_json.save(replace(spec, sample_rate=44100.0), set_list.parent / "net.json")
+    rtfx_json.save(replace(spec, sample_rate=44100.0, rate_source="file"), set_list.parent / "net.json")
     set_list.write_text(FINITE)
     return set_list
 
@@ -188,6 +188,33 @@ def test_a_take_from_the_middle_is_exact_if_all_models_have_forgotten_what_was_b
     told = about(tmp_path / "take.yaml")
     assert told["start_frame"] > 0 and told["lead_frames"] > 1.9 * RATE and len(wet) == round(0.9 * RATE)
     assert verdict.startswith("exact") and told["exact"], (verdict, told)
+
+
+def test_a_model_of_another_rate_meets_each_frame_at_the_same_point_of_its_own(finite, short, tmp_path):
+    """147 frames of the model to 160 of the stream: the lead begins where these begin anew."""
+    band = Band(finite, 6.0)
+    try:
+        band.engine.drive(noise(1000), 100)
+        band.controller.select(2)
+        until_swapped(band, 2)
+        for number in range(45):
+            band.engine.drive(noise(RATE // 10, level=0.3, seed=number), 100)
+            band.takes._look()
+        band.takes.save(seconds=0.9)
+    finally:
+        band.close()
+    _, _, verdict = rendered(tmp_path / "take.yaml")
+    assert about(tmp_path / "take.yaml")["start_frame"] > 0 and verdict.startswith("exact"), verdict
+
+
+def until_swapped(band: Band, swaps: int) -> None:
+    """Drive until so many rigs have been taken up."""
+    for _ in range(2000):
+        if int(band.engine.record["swaps"]) >= swaps:
+            return
+        time.sleep(0.005)
+        band.engine.drive(noise(100), 100)
+    raise AssertionError("the rig was never taken up")
 
 
 def test_a_net_that_remembers_for_ever_says_that_it_is_not_exact(set_list, short, tmp_path):
