@@ -110,6 +110,7 @@ def music(scripts):
     return lessons.pieces(7, 1, 1)[:20], lessons.pieces(8, 1, 1)[:4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "most"), [("screamer", 0.12), ("rodent", 0.15), ("combo", 0.3), ("amp", 0.2), ("klon", 0.15)]
 )

@@ -129,6 +129,7 @@ def test_ronn_42_is_the_random_net_of_that_seed():
     assert spec.receptive_field == 127
 
 
+@pytest.mark.slow
 def test_nets_sound_and_differ(played, riff):
     for name, y in played.items():
         assert np.abs(y).max() <= 1.0, name

@@ -225,6 +225,7 @@ REVEALED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_users_snippet_is_typed_strictly(tmp_path):
     """As an installed package, py.typed and all, would be checked: nothing that the user calls is Any or untyped."""
     pytest.importorskip("mypy")

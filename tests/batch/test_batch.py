@@ -145,6 +145,7 @@ def test_one_table_and_the_failures_at_the_end(capsys, folder):
     assert "x real time" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--mono",), ("--out-gain", "30"), ("--bare",), ("-b", "100")])
 def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
     monkeypatch.setattr(pieces, "WORTH", 0.0)

@@ -83,6 +83,7 @@ def test_a_collection_is_read_by_several_processes_in_order(capsys, tmp_path):
     assert set(INFO.split()) <= set(good) and good | {"file": ""} == found[-1] | {"file": ""}
 
 
+@pytest.mark.slow
 def test_the_death_of_a_reading_process_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(collection, "FEW", 1)
     facts = list(collection.facts_of([str(tmp_path)] * 2, die))

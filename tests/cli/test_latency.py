@@ -92,4 +92,4 @@ def test_without_a_connection_it_says_how_to_connect(server, monkeypatch):
 
 
 test_round_trip_inside_jack.pytestmark = [*test_round_trip_inside_jack.pytestmark, *jack]
-test_without_a_connection_it_says_how_to_connect.pytestmark = jack
+test_without_a_connection_it_says_how_to_connect.pytestmark = [pytest.mark.slow, *jack]

@@ -130,6 +130,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1.0, 0.0])
 def test_a_recording_on_a_slow_disk_is_whole_or_ends_in_an_error_that_says_what_is_missing(tmp_path, seconds):
     command = [sys.executable, "-c", SLOW.format(seconds=seconds), "play", "--model", "klon.json", "--device", "null"]

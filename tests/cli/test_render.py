@@ -188,6 +188,7 @@ def test_what_a_rig_has_to_say_is_told_once(capsys, place):
     assert code == 0 and "as loud as" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["a.wav", "./a.wav", "link.wav", "hard.wav"])
 def test_the_dry_recording_is_never_overwritten(capsys, place, other):
     os.symlink("a.wav", "link.wav")

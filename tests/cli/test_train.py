@@ -45,6 +45,7 @@ def unheard(path, **knobs):
     return esr(found[4800:], pedal(dry, knobs.get("gain", 0.5))[4800:]), np.std(found)
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_written_drawn_and_gone_on_with(recorded, tmp_path, capsys):
     out = tmp_path / "my.json"
     flags = (*audio_flags(recorded), *QUICK, "--out", out)
@@ -76,6 +77,7 @@ def test_a_model_is_trained_written_drawn_and_gone_on_with(recorded, tmp_path, c
     assert code == 2 and "overwrite it with -y" in notes
 
 
+@pytest.mark.slow
 def test_a_knob_is_learnt_from_several_recordings(recorded, tmp_path, capsys):
     out = tmp_path / "knob.json"
     pairs = ("--knob", "gain=0.1", "--target", recorded / "soft.wav", "--knob", "gain=0.9", "--target")
@@ -126,6 +128,7 @@ def hears(player, words, times=1):
         assert lines[-1], lines
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorded, tmp_path, capsys):
     """A real training in one process, a real player in another, ended by Ctrl-C each."""
@@ -177,6 +180,7 @@ def test_help_needs_nothing_heavy():
     assert done.returncode == 0 and b"--target" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_twin_of_a_model_is_learnt_from_it(tmp_path, capsys):
     out = tmp_path / "small.json"
     soundfile.write(tmp_path / "dry.wav", playing(8.0, 5), RATE, subtype="FLOAT")
@@ -200,6 +204,7 @@ def late_teacher(path, frames):
     return path
 
 
+@pytest.mark.slow
 def test_of_a_late_model_the_twin_is_not_late_and_that_is_said(tmp_path, capsys):
     soundfile.write(tmp_path / "dry.wav", playing(6.0, 5), RATE, subtype="FLOAT")
     teacher, out = late_teacher(tmp_path / "tardy.json", 36), tmp_path / "small.json"
@@ -211,6 +216,7 @@ def test_of_a_late_model_the_twin_is_not_late_and_that_is_said(tmp_path, capsys)
     assert esr(package.load(out)(x, RATE, bare=True)[4800:], 0.5 * x[4800:]) < 0.1
 
 
+@pytest.mark.slow
 def test_a_model_hardly_nearer_than_silence_is_not_passed_off_as_done(tmp_path, capsys, monkeypatch):
     """A model later than any device cannot be followed: what comes of it is refused, or said not to be usable."""
     soundfile.write(tmp_path / "dry.wav", playing(6.0, 5), RATE, subtype="FLOAT")

@@ -182,6 +182,7 @@ def test_a_clip_that_is_none(capsys, tmp_path):
         assert (code, out) == (1, "") and words in err
 
 
+@pytest.mark.slow
 def test_a_knob_is_tried_at_its_ends(capsys, tmp_path, monkeypatch):
     """A net that is right at the default alone is wrong, and told where."""
     save(replace(rigs.lstm(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")

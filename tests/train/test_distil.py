@@ -109,6 +109,7 @@ def test_two_inputs_are_refused():
         lessons(stereo)
 
 
+@pytest.mark.slow
 def test_exercises_visit_all_levels_and_frequencies():
     x = exercises(30.0, 48000.0, 1)
     assert x.dtype == np.float32 and x.shape == (30 * 48000,) and 0.9 < np.abs(x).max() <= 1.0
