@@ -24,7 +24,7 @@ PLAYERS = {
     "smartamppro": ("SmartAmpPro", 0.0),
 }
 KEYS = ("input_gain", "output_gain")  # linear, in a file's metadata
-LOUDEST_DB = 80.0  # what is believed
+LOUDEST_DB = 80.0  # a level beyond it, up or down, is taken for a mistake in the file
 
 
 def named_levels(spec: ModelSpec) -> dict[str, tuple[float, float]]:
@@ -84,7 +84,7 @@ def at_level(spec: ModelSpec, name: str) -> ModelSpec:
 
 
 def _decibels(gain: Any) -> float | None:
-    """Return a linear gain in dB, None where it is no credible one: files may hold anything."""
+    """Return a linear gain in dB, None where the file holds no number or one beyond `LOUDEST_DB`."""
     if isinstance(gain, bool) or not isinstance(gain, (int, float)) or not 0.0 < gain < math.inf:
         return None
     decibels = db_from_gain(float(gain))

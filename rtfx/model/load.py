@@ -39,7 +39,7 @@ STATE_DICT_KEY = re.compile(
 
 
 class Family(NamedTuple):
-    """How a family is told: the first whose `test` holds reads the file.
+    """How a family is recognised: the first whose `test` holds reads the file.
 
     `compat` are the values of `load`'s parameter that its reader takes; `inputs`: whether it takes that of this name.
     """

@@ -40,10 +40,16 @@ def settled(original: ModelSpec, converted: ModelSpec) -> tuple[ModelSpec, Model
 
 
 def parity(original: ModelSpec, converted: ModelSpec, frames: int = FRAMES) -> Parity:
-    """Run both, each prewarmed as it asks to be, with every knob at its place in the first model's middle.
+    """Return how far the second model's output is from the first's; both are prewarmed, knobs at their defaults.
 
-    Knobs are told by their order, since formats name them differently; where the second has audio channels in place of
-    the first's knobs, these carry the knobs' values.
+    Knobs are matched by their order, since formats name them differently; where the second has audio channels in place
+    of the first's knobs, these carry the knobs' values.
+
+    Parameters
+    ----------
+    original, converted : ModelSpec
+    frames : int
+        Length of the clip, at the models' sample rate.
 
     Raises
     ------

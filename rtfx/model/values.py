@@ -24,7 +24,7 @@ from ..errors import (
 )
 
 NUMERAL = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
-NUMERAL_LENGTH = 60  # characters of a string that may be a number: no double needs half as many
+NUMERAL_LENGTH = 60  # characters of a string that may be a number; a double needs at most 25
 LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32: larger weights would be infinite there
 FILE_BYTES = 24 << 20  # the largest public model files are below 1 MB; JSON of empty lists takes 30 times its size
 DEPTH = 128  # of JSON: weights have five levels, containers of containers three for each
@@ -174,7 +174,7 @@ def shallow(data: Any, what: str) -> Any:
 
 
 def nested(value: Any) -> bool:
-    """Tell what holds other values from what is one."""
+    """Tell whether a JSON value is an object or a list, which hold other values."""
     return isinstance(value, (dict, list))
 
 

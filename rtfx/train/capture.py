@@ -1,7 +1,7 @@
-"""Checks a capture, dry and wet recording of one device: aligns both, and says in a sentence each what is wrong.
+"""Checks a capture, dry and wet recording of one device: aligns both, and names each fault in one sentence.
 
 The delay is the first arrival in the impulse response from dry to wet, not the peak of their correlation: the group
-delay of a dark amp belongs to the amp, and a net cannot hear the future.
+delay of a dark amp belongs to the amp, and a net cannot read future frames.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _pauses(found: Capture, wet_name: str) -> None:
         wave[: count * PAUSE_FRAMES].reshape(count, PAUSE_FRAMES).astype(np.float64) for wave in (found.dry, found.wet)
     )
     pauses = np.mean(dry**2, axis=1) < PAUSE_SHARE * np.abs(found.dry).max() ** 2
-    pauses[1:] &= pauses[:-1].copy()  # what rang on has died away
+    pauses[1:] &= pauses[:-1].copy()  # a decaying note is over after the first
     pauses[:1] = False
     if not pauses.any():
         found.notes.append("no pause in the playing: the noise could not be measured; leave two seconds of silence")

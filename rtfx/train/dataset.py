@@ -1,4 +1,4 @@
-"""Takes to learn from: what is learnt, what is held back to judge by, and how both are cut in segments."""
+"""Takes to learn from: which frames train, which are held back for checks, and how both are cut into segments."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Dataset:
         return x, y
 
     def draw(self, rng: np.random.Generator, count: int, frames: int) -> list[Span]:
-        """Return so many spans of `frames` to learn from, spread evenly over all of it, in random order."""
+        """Return `count` spans of `frames` to learn from, spread evenly over all of it, in random order."""
         lengths = np.array([max(0, span.stop - span.start - frames + 1) for span in self.training])
         ends = np.cumsum(lengths)
         places = (np.arange(count) + rng.random(count)) / count * ends[-1]

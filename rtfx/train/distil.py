@@ -1,6 +1,6 @@
 """A cheaper twin of a model: the model plays what its twin is to learn, at many places of its knobs.
 
-The twin is judged on the shipped riff, which no exercise was made with, and both are timed in turns.
+The twin is compared on the shipped riff, which it was not trained on, and both are timed in turns.
 
 Exercises are plucked strings at many strengths, sweeps and noise, all made here.
 """
@@ -66,13 +66,13 @@ def lessons(
     teacher : ModelSpec
         Of a slimmable net the full size learns on: its knob `size` is not the twin's.
     audio : sequence of (frames,) arrays
-        At the model's rate, as loud as the guitar; without any, so many `seconds` of exercises.
+        At the model's rate, as loud as the guitar; without any, `seconds` of exercises.
     seed : int
         Of exercises and knobs: at the first two takes these stand at their ends, then anywhere between.
 
     Notes
     -----
-    What a late model plays is brought forward, see `lateness`: a net cannot learn to wait, and nobody wants it to.
+    The output of a late model is brought forward, see `lateness`: a net learns a delay badly, and no player needs it.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
 
 
 def exercises(seconds: float, sample_rate: float, seed: int) -> np.ndarray:
-    """Return so many seconds of audio, (frames,) float32 of peak 1 at most: two thirds strings, then sweeps and noise.
+    """Return `seconds` of audio, (frames,) float32 of peak 1 at most: two thirds strings, then sweeps and noise.
 
     Parameters
     ----------

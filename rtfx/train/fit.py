@@ -145,7 +145,9 @@ def fit(
                 began = time.monotonic()
                 losses.append(learner.step(x, y))
                 if fresh:
-                    started += time.monotonic() - began  # what is compiled at the first step is no time of learning
+                    started += (
+                        time.monotonic() - began
+                    )  # the first step compiles, which does not count as training time
                     fresh = False
                 now = progress((k + 1) / batches)
                 if tick:
@@ -158,7 +160,7 @@ def fit(
             loss, better = float(np.mean(losses)), plain < done.esr
             report = Report(rounds, seconds, now, learner.rate, loss, plain, sharp, best, better)
             state = learner.state()
-            with uninterrupted():  # what is done is what is kept
+            with uninterrupted():  # the kept state and the written model are of the same round
                 done = Checkpoint(state, state if report.better else done.best, [*done.reports, report])
                 if after:
                     after(report, done)
@@ -190,10 +192,10 @@ def check(learner: Learner, data: Dataset) -> tuple[float, float]:
 
 
 def _no_better(reports: list[Report], patience: int) -> bool:
-    """Return whether no check of late was better; a third of the plan must have been in vain."""
+    """Return whether the last `patience` checks were no better, and a third of the plan has passed since the best."""
     best = max((i for i, report in enumerate(reports) if report.better), default=0)
-    vain = len(reports) - 1 - best
-    return vain >= patience and reports[-1].progress - reports[best].progress >= 1.0 / 3.0
+    since = len(reports) - 1 - best
+    return since >= patience and reports[-1].progress - reports[best].progress >= 1.0 / 3.0
 
 
 @contextmanager

@@ -21,7 +21,7 @@ LARGEST = 128  # hidden units of a recurrent net
 
 @dataclass(frozen=True)
 class Options:
-    """What a learner may be told beside its size.
+    """Options of a learner beside its size.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def architecture(name: str) -> Factory:
 
 
 def make(name: str, inputs: int, options: Options | None = None, seed: int = 0) -> Learner:
-    """Return an untrained learner of so many inputs, audio and knobs.
+    """Return an untrained learner with `inputs` inputs: audio, then knobs.
 
     Raises
     ------

@@ -91,7 +91,7 @@ def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]
         hop, window = size // 4, np.hanning(size + 1)[:-1].astype(np.float32)
         found, goal = (spectra(wave, size, hop, window) for wave in (y, target))
         m, n = np.abs(found), np.abs(goal)
-        floor = 1e-3 * np.sqrt(np.mean(n * n)) + 1e-6  # -60 dB of the target's mean: what is below is not heard
+        floor = 1e-3 * np.sqrt(np.mean(n * n)) + 1e-6  # -60 dB of the target's mean: errors below are inaudible
         difference = m - n
         off, length = np.sqrt(np.sum(difference**2)), np.sqrt(np.sum(n * n)) + 1e-6
         logs = np.log((m + floor) / (n + floor))

@@ -24,7 +24,7 @@ from .loss import Adam, total_loss
 from .tiles import gru_gates, gru_slopes, lstm_gates, lstm_slopes, outer, tile
 
 FLOAT = 4  # bytes
-STEPS = 8  # frames whose gradients are summed at a time: as many as stay in the nearest cache
+STEPS = 8  # frames whose gradients are summed at a time: their intermediate results fit the level-1 cache
 WARM_UP = 1000  # frames in which a state of rest is forgotten
 CHUNK = 500  # frames of back-propagation
 LONG_CHUNK = 2048  # with spectra, whose longest window must fit several times
@@ -327,7 +327,7 @@ class RecurrentLearner:
         return ModelSpec("rtfx", tuple(nodes), name, sample_rate, "file", knobs, "unknown", metadata=metadata)
 
     def layers(self, source: int) -> tuple[Node, Node]:
-        """Return the cell, which hears node `source`, and the dense layer; nine digits, as many as a float32 needs."""
+        """Return the cell, which reads node `source`, and the dense layer, to nine digits, as a float32 needs."""
         w_ih, w_hh, b_ih, b_hh, w_out, b_out = (np.vectorize(lambda v: float(f"{v:.9g}"))(w) for w in self.weights)
         lstm = self.cell == "lstm"
         cell: Node = Lstm((source,), w_ih, w_hh, b_ih + b_hh) if lstm else Gru((source,), w_ih, w_hh, b_ih, b_hh)

@@ -82,7 +82,7 @@ class Trained:
 
 
 def read_material(recordings: Sequence[Recording], tell: Callable[[str], None] = lambda line: None) -> Material:
-    """Read and check recordings; warnings and notes are told.
+    """Read and check recordings; `tell` is called with every warning and note.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def train(
 
 
 def poor(esr: float) -> str:
-    """Return what is said of a model that is hardly nearer than silence."""
+    """Return the warning about a model that is hardly nearer than silence."""
     return f"is not usable: its ESR is {100.0 * esr:.0f} %, and silence has 100 %"
 
 

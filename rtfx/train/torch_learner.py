@@ -1,4 +1,4 @@
-"""Any model's graph in PyTorch, differentiable by its weights, and a learner of it: what is trained is what is played.
+"""A model's graph in PyTorch, differentiable by its weights, and a learner for it: one graph is trained and played.
 
 Signals are (features, batch, frames), so that a layer is one matrix product over all frames of all segments. Every node
 computes only the last frames that those behind it need: a convolution no more than its taps reach.
@@ -55,7 +55,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softplus": lambda x, *constants: torch.nn.functional.softplus(x, threshold=SOFTPLUS_LINEAR),
     "softshrink": lambda x, slope, *constants: torch.nn.functional.softshrink(x, slope),
 }
-LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # what is fixed in an Affine is a level, no layer
+LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # an Affine is a fixed level, no layer
 STATES = ("h0", "c0")
 RATE, AGAIN_RATE = 1e-2, 5e-4  # of new nets, and of those that know something
 RECURRENT_WARM_UP, RECURRENT_PIECE = 1000, 1000  # frames

@@ -1,7 +1,7 @@
 """Architectures as models with random weights: WaveNet of the papers, and Neural Amp Modeler's nets in all sizes.
 
-NAM's are read from a document as their files are, so that what is learnt has just the parts that such a file has places
-for. Sources: Damskägg, Juvela, Thuillier and Välimäki 2019; Wright et al. 2020; the sizes of NAM's own trainer.
+NAM's are read from a document as their files are, so that a trained net has only the parts that such a file can hold.
+Sources: Damskägg, Juvela, Thuillier and Välimäki 2019; Wright et al. 2020; the sizes of NAM's own trainer.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[list[Node], dict[st
 
 @dataclass(frozen=True)
 class WaveNet:
-    """WaveNet2 of Damskägg et al. 2019 unless told otherwise; dilations double, and begin again at 1 in every stack."""
+    """By default WaveNet2 of Damskägg et al. 2019; dilations double, and begin again at 1 in every stack."""
 
     channels: int = 8
     layers: int = 18

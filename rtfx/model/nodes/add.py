@@ -27,6 +27,6 @@ class Add(Node):
 
 
 def equally_wide(incoming: Sequence[int], where: str) -> None:
-    """Raise unless all sources have as many features."""
+    """Raise ShapeMismatch unless all sources have the same number of features."""
     if len(set(incoming)) != 1:
         raise ShapeMismatch(f"{where} joins signals of {list(incoming)} features, expected equal widths")

@@ -55,7 +55,7 @@ class Conv1d(Node):
 
     def evaluate(self, sources: list[np.ndarray]) -> np.ndarray:
         (x,) = sources
-        # older taps see only what is before the first frame
+        # older taps read only the zeros before the first frame
         heard = 1 + max(0, x.shape[1] - 1) // self.dilation
         weight = self.weight[:, :, -heard:]
         outputs, inputs, taps = weight.shape

@@ -78,7 +78,7 @@ def _spec(text: str, settings: Tcn | Recurrent, nodes: tuple[Node, ...]) -> Mode
 
 
 def _within(settings: Tcn, frames: int) -> list[int]:
-    """Return the dilations for a receptive field of at most so many frames, else of as few as there can be.
+    """Return the dilations for a receptive field of at most `frames`, else the shortest possible one.
 
     A burst that fills the net tells how loud it will be: how far its taps are apart hardly matters for noise.
     """
@@ -277,7 +277,7 @@ def tamed(spec: ModelSpec, dilations: Sequence[int], burst: np.ndarray) -> Model
     """
     own, heard = iter(dilations), burst
     nodes = [spec.nodes[0]]
-    for node in spec.nodes[1:]:  # a chain: each hears the one before
+    for node in spec.nodes[1:]:  # a chain: each node reads the one before
         nearer = replace(node, dilation=next(own, node.dilation)) if isinstance(node, Conv1d) else node
         alone = replace(nearer, sources=(0,))
         source = Input((), channels=len(heard))

@@ -127,7 +127,7 @@ def _spec(
 def _inputs(
     model: dict[str, Any], where: str, data: dict[str, Any], asked: str | None, last: dict[str, Any] | None = None
 ) -> tuple[int, tuple[Knob, ...], list[str]]:
-    """Return the number of inputs, the knobs among them, at most two, and what is to be told of a guess.
+    """Return the number of inputs, the knobs among them, at most two, and a warning about each guess.
 
     `last` is the block that gives the output, if it is not that of the inputs.
     """

@@ -1,4 +1,4 @@
-"""Opens models that are no JSON: PyTorch exports, ONNX, safetensors, Keras. A pickle is told and never opened."""
+"""Opens models that are no JSON: PyTorch exports, ONNX, safetensors, Keras. A pickle is recognised and never opened."""
 
 from __future__ import annotations
 

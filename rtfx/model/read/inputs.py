@@ -1,8 +1,8 @@
 """What the inputs of a net are: channels of audio, or knobs behind one channel.
 
-Files state the number of inputs, seldom what they are. What a file names is a knob. Else as many outputs as inputs are
-taken for channels, and other inputs for what they usually are in the file's family; such a guess is told in one line.
-Whoever loads the file may overrule all that: ``inputs="channels"`` or ``inputs="knobs"``.
+Files state the number of inputs, seldom what they are. An input that a file names is a knob. Else inputs are channels
+where the net has the same number of outputs, and otherwise what they usually are in the file's family; a warning says
+what was guessed. The user may decide instead: ``inputs="channels"`` or ``inputs="knobs"``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def sort_inputs(
     format_says : bool
         The family's format itself says that these are knobs, so that it is no guess.
     unnamed : str
-        One of `CHOICES`: what inputs without a name are that are not as many as the outputs.
+        One of `CHOICES`: what inputs without a name are, if there are more or fewer outputs.
     default : float
         Of knobs for which the file states none.
     taken : sequence of str
@@ -218,13 +218,13 @@ def without_knobs(spec: ModelSpec) -> ModelSpec:
 
 
 def said_choice(asked: str | None, *places: Any) -> str | None:
-    """Return what was asked for, else what a file says in as many words under ``inputs``."""
+    """Return the user's choice, else what the file says under ``inputs``, else None."""
     said = [place.get("inputs") for place in places if isinstance(place, dict)]
     return asked or next((word for word in said if isinstance(word, str) and word in CHOICES), None)
 
 
 def choice_of(spec: ModelSpec) -> dict[str, str]:
-    """Return what a file must say under ``inputs`` for `said_choice`, nothing where that goes without saying."""
+    """Return the entry ``inputs`` that a file needs so that `said_choice` finds the same; {} where readers guess it."""
     knobs = sum(isinstance(node, Input) and node.role == "knob" for node in spec.nodes)
     if not knobs:
         return {"inputs": CHANNELS} if spec.inputs > 1 else {}

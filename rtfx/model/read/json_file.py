@@ -44,7 +44,7 @@ STARTS = (  # place of the bytes in the file, the bytes, what such a file is and
     (4, b"ORTM", "a model of ONNX Runtime (.ort): name the .onnx file that it was made from"),
 )
 
-# keys that tell a training configuration, whose it is, and what training writes
+# keys of a training configuration, the trainer's name, and the file that training writes
 CONFIGURATIONS = (
     ({"net", "optimizer"}, "Neural Amp Modeler", "the .nam file"),
     ({"train", "validation"}, "Neural Amp Modeler", "the .nam file"),

@@ -1,7 +1,7 @@
 """A Keras model's config, Sequential or functional, as a graph; models inside models are laid out flat.
 
 Each layer is read by its config and its weights, in the order in which Keras lists them. CuDNNLSTM and CuDNNGRU become
-plain layers: their gates stand in Keras' order, but each gate's kernels are laid out as cuDNN wants them: the input
+plain layers: their gates stand in Keras' order, but each gate's kernels are laid out as cuDNN reads them: the input
 kernel, (inputs, hidden), holds the numbers of an (hidden, inputs) matrix row by row, the recurrent kernel is
 transposed. There are two biases in one vector, first that of the input, then that of the state. Source: Keras
 hdf5_format.py.
@@ -300,7 +300,7 @@ def _model(graph: Graph, source: int, config: dict[str, Any], weights: Weights) 
 
 
 def _named(entry: dict[str, Any]) -> str:
-    """Return a layer's name, having refused what is not Keras' own."""
+    """Return a layer's name; raise UnsupportedArchitecture for a layer of another library than Keras."""
     name = entry["config"]["name"]
     registered = entry.get("registered_name") or ""
     module = entry.get("module") or KERAS

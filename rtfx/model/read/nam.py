@@ -55,7 +55,7 @@ LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files, se
 RATES = (1000.0, 1e6)  # Hz
 NESTING = 8  # models inside models
 NORMAL_LOUDNESS = -18.0  # dB, what NAM's player brings a model of known loudness to
-DB_RANGE = 200.0  # what is believed of a level in dB or dBu
+DB_RANGE = 200.0  # dB or dBu: a level beyond it, up or down, is taken for a mistake
 KINDS = {
     "amp": "amp",
     "pedal_amp": "amp",
@@ -253,7 +253,7 @@ def _rate(value: Any, where: str) -> float | None:
 
 
 def _level(metadata: dict[str, Any], key: str) -> float | None:
-    """Return a level, None where there is no credible one."""
+    """Return a level, None where the file holds no number or one beyond `DB_RANGE`."""
     value = metadata.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= DB_RANGE:
         return None

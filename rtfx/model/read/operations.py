@@ -479,7 +479,7 @@ def batch_norm(graph: SignalGraph, a: Arguments) -> Value:
     mean, variance = (graph.constant(a[key], key) for key in ("running_mean", "running_var"))
     gamma = np.ones(x.width) if a.get("weight") is None else graph.constant(a["weight"], "its weight")
     beta = np.zeros(x.width) if a.get("bias") is None else graph.constant(a["bias"], "its bias")
-    with np.errstate(all="ignore"):  # what is not finite is found by the check of every model
+    with np.errstate(all="ignore"):  # `Node.check` finds numbers that are not finite
         scale = gamma / np.sqrt(variance + a["eps"])
     return graph.follow(x, Affine((x.node,), scale, beta - mean * scale))
 

@@ -217,7 +217,7 @@ def _tuple(example: Any) -> tuple:
 
 
 def _examples(torch: Any, module: Any) -> list[tuple]:
-    """Return inputs to try: features second, as convolutions want them, or last, as recurrent and linear layers."""
+    """Return inputs to try: features second, as convolutions take them, or last, as recurrent and linear layers."""
     found: list[tuple[int, bool]] = []
     for part in module.modules():
         if isinstance(part, (torch.nn.Conv1d, torch.nn.ConvTranspose1d)):

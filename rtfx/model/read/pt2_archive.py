@@ -151,7 +151,7 @@ class _Reader:
         for key, entry in mapping(required(self.json(name), "config", name), name).items():
             entry = mapping(entry, key)
             if entry.get("use_pickle"):
-                continue  # found missing only if the graph wants it
+                continue  # an error only if the graph uses it
             found[key] = self.tensor(entry, f"{self.root}data/{folder}/{entry.get('path_name')}", key)
         return found
 

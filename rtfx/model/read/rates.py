@@ -1,7 +1,7 @@
-"""The sample rate of a model file: what it states, what its metadata states, what its name says, what is usual.
+"""The sample rate of a model file: stated by the file, by its metadata or by its name, or usual in its family.
 
-The first of these that is credible counts, and `ModelSpec.rate_source` tells which it was: "file", "metadata", "name",
-"family", or "unknown" where nothing is usual. The name and what is usual are guesses, which a warning says.
+The first of these between `RATES` counts, and `ModelSpec.rate_source` says which it was: "file", "metadata", "name",
+"family", or "unknown" where no rate is usual. Name and family are guesses, and a warning says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from ..spec import UNKNOWN_RATE
 from ..values import shown
 
-RATES = (8000.0, 768000.0)  # Hz, what is believed
+RATES = (8000.0, 768000.0)  # Hz; other numbers are taken for mistakes
 KEYS = ("samplerate", "samplingrate", "sampleratehz")  # small letters alone: exporters write sample_rate, sampleRate
 GUITAR_RATE = 44100.0  # Hz, of the training scripts of guitar captures
 OVERRULE = "--model-rate sets another"
@@ -89,7 +89,7 @@ def guitar_rate(data: dict[str, Any], path: Path, warnings: list[str]) -> tuple[
 
 
 def stated_rate(value: Any) -> float | None:
-    """Return a credible rate in Hz from a number or from text such as "48000" or "44.1 kHz", else None."""
+    """Return a rate in Hz between `RATES` from a number or text such as "48000" or "44.1 kHz", else None."""
     if isinstance(value, str):
         match = FIGURE.fullmatch(value[:40])
         value = float(match[1]) * (1000.0 if match[2] else 1.0) if match else None

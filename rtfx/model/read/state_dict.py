@@ -362,7 +362,7 @@ class Builder:
         return ends[0]._replace(node=self.graph.add(JOINS[join](tuple(end.node for end in ends))), width=width)
 
     def film(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
-        """Append a feature-wise gain and shift that are computed from knobs; or a gain alone, if so many come out."""
+        """Append a gain and a shift for each feature, computed from knobs; a gain alone where only that is computed."""
         sources = tuple(self.knobs[name] for name in entry.get("knobs", self.knobs))
         condition = Signal(self.graph.add(Concat(sources)) if len(sources) > 1 else sources[0], len(sources))
         if "layers" in entry:

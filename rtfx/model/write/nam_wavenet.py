@@ -298,7 +298,7 @@ class _Array:
             return replace(layer, conv=layer.conv._replace(bias=bias))
         back = np.linalg.pinv(entrance.weight[:, :, 0])
         if np.abs(back @ entrance.weight[:, :, 0] - np.eye(len(back))).max() > SAME:
-            self.graph.fail(self.source, "is read beside a dense layer of it, from which it cannot be told")
+            self.graph.fail(self.source, "is read beside a dense layer of it, from which it cannot be computed")
         return replace(layer, conv=layer.conv._replace(weight=np.einsum("oik,ij->ojk", weight, back)))
 
     def _widened(self, layer: Layer, width: int) -> Layer:

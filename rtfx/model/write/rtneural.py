@@ -85,7 +85,7 @@ def dropped_state(spec: ModelSpec) -> list[str]:
 
 
 def _is_klon(spec: ModelSpec, entrance: Entrance, layers: Layers) -> bool:
-    """Tell a KlonCentaur net, whose loader wants a layout of its own."""
+    """Tell whether a net is KlonCentaur's, whose loader expects a layout of its own."""
     shape = [(layer["type"], layer["activation"]) for layer in layers]
     if entrance.period:
         return shape == [("dense", "tanh"), ("gru", ""), ("dense", "")] and entrance.knobs == ("gain",)
