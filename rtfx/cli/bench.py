@@ -12,8 +12,8 @@ import click
 
 from ..errors import UsageError
 from .collection import WIDE, model_files
+from .options import Number, debug_option, deterministic_option
 from .output import json_line, printer, say, status
-from .rig import Number, debug_option, deterministic_option
 
 if TYPE_CHECKING:
     from ..bench import Row

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import PresetError
+from .options import debug_option, inputs_option
 from .output import json_line, printer, status
-from .rig import debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..check import Report

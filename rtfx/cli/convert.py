@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
+from .options import debug_option, inputs_option
 from .output import json_line, say, status
-from .rig import debug_option, inputs_option
 
 
 @click.command("convert")

@@ -6,8 +6,8 @@ import dataclasses
 
 import click
 
+from .options import debug_option
 from .output import json_line, say, status
-from .rig import debug_option
 
 MARKS = {(False, False): " ", (True, False): ">", (False, True): "<", (True, True): "*"}
 NULL_LINE = "  null  the built-in device without hardware: rtfx play --device null"

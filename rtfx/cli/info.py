@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..errors import NotAModelFile, UsageError
+from .options import debug_option, inputs_option
 from .output import json_line, say
-from .rig import debug_option, inputs_option
 
 
 @click.command("info")

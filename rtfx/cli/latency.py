@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from .options import Number, debug_option
 from .output import json_line, say, status
-from .rig import Number, debug_option
 
 if TYPE_CHECKING:
     from ..live.stats import Stats

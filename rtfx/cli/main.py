@@ -18,8 +18,8 @@ import click
 
 from .. import __version__
 from ..errors import RtfxError, advisers, did_you_mean, harmless, one_line
-from .interrupts import listen
 from .output import status
+from .signals import TERMINATED, Terminated, listen
 
 # verb -> one line of help; the module of the same name in this folder is imported only when the verb is used
 VERBS = {
@@ -44,7 +44,6 @@ Examples:
 """
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 128 + 2
-TERMINATED = 128 + 15  # as a shell sees a process that SIGTERM has ended
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -80,7 +79,6 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
-    signal.signal(signal.SIGTERM, _terminate)
     listen()
     _open_closed()
     for stream in (sys.stdout, sys.stderr):
@@ -137,17 +135,6 @@ def run(arguments: list[str]) -> int:
         where = f"{type(error).__name__}: {error}".strip(": ")
         return _fail(f"internal error, please report it ({where}): run again with --debug for details", 1, debug)
     return result if isinstance(result, int) else 0
-
-
-class Terminated(SystemExit):
-    """SIGTERM as an exception, so that files are closed and half ones removed.
-
-    No KeyboardInterrupt: click would print an empty line for it.
-    """
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated(TERMINATED)
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

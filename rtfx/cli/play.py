@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,10 +18,10 @@ from ..errors import AudioFileError, DeviceError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
 from ..rig_arguments import RigFlags, build
-from .interrupts import postponed
 from .latency import latency_advice, latency_line, latency_wanted
+from .options import Number, debug_option, rig_options
 from .output import json_line, status
-from .rig import Number, debug_option, rig_options
+from .signals import Signals
 
 if TYPE_CHECKING:
     from ..live.reconnect import Carried
@@ -271,34 +270,3 @@ def _summary(stats: Any) -> str:
         f"played {seconds:.1f} s in {stats.blocks} blocks, load {100 * stats.load_mean:.1f} % "
         f"(p99 {100 * stats.load_p99:.1f} %), xruns {xruns}"
     )
-
-
-class Signals:
-    """Ctrl-C, SIGTERM and a closed terminal: they end the loading, and once it plays they ask for a fade-out."""
-
-    def __init__(self) -> None:
-        self.playing = False
-        self.stopped = False
-        self.number = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Signals:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # under nohup, or where a terminal that closes was meant not to matter
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if postponed(number, frame):
-            return
-        self.number = number
-        if not self.playing or self.stopped:
-            raise KeyboardInterrupt
-        self.stopped = True

@@ -9,8 +9,8 @@ from dataclasses import fields
 import click
 
 from ..errors import UsageError
+from .options import debug_option
 from .output import say, status
-from .rig import debug_option
 
 SEEDS = 1024  # the number that RONN's plugin has
 RARE = ("inputs", "outputs", "semantics", "film", "film_dim")

@@ -18,8 +18,8 @@ from ..errors import AudioFileError, UsageError, quoted
 from ..files import STANDARD
 from ..find import files_in
 from ..rig_arguments import SET_LIST, RigFlags, build, numbered
+from .options import FLAGS, Number, debug_option, rig_options
 from .output import Once, printer, progress, status
-from .rig import FLAGS, Number, debug_option, rig_options
 
 if TYPE_CHECKING:
     from ..api import Rig

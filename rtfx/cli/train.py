@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from .options import Number, debug_option
 from .output import json_line, printer, say, status
-from .rig import Number, debug_option
 
 if TYPE_CHECKING:
     from ..model.spec import ModelSpec

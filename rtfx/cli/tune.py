@@ -14,8 +14,8 @@ import click
 
 from ..errors import DeviceError, UsageError
 from .collection import model_files
+from .options import Number, debug_option
 from .output import json_line, say, status
-from .rig import Number, debug_option
 
 if TYPE_CHECKING:
     from ..rigs import Rig

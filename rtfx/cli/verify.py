@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .collection import judge_each, model_files
+from .options import debug_option, inputs_option
 from .output import json_line, say, status
-from .rig import debug_option, inputs_option
 
 if TYPE_CHECKING:
     from ..verify import Verdict

@@ -14,7 +14,7 @@ import soundfile
 from rich.console import Console
 from rich.progress import Progress
 
-from rtfx.cli import main
+from rtfx.cli import main, signals
 from rtfx.cli.output import status
 
 from .command import COMMAND, ENVIRONMENT, MODEL, RATE, process, rtfx, start
@@ -150,7 +150,7 @@ def test_sigterm_is_143_and_one_line(capsys, monkeypatch):
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr("rtfx.model.load.load", terminated)
-    before = signal.signal(signal.SIGTERM, main._terminate)
+    before = signal.signal(signal.SIGTERM, signals.terminate)
     try:
         assert rtfx(capsys, "verify", "klon.json") == (143, "", "rtfx: terminated\n")
     finally:

@@ -109,7 +109,7 @@ def test_a_hangup_that_was_ignored_stays_ignored(absent):
     player.process.send_signal(signal.SIGHUP)
     assert player.process.wait(60.0) == 0, "one that was not ignored fades out"
     code = (
-        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from rtfx.cli.play import Signals\n"
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from rtfx.cli.signals import Signals\n"
         "with Signals() as signals: signal.raise_signal(signal.SIGHUP); print(signals.stopped)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

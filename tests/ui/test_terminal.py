@@ -23,7 +23,7 @@ from .test_keyboard import stopped  # noqa: E402
 
 VIEW = textwrap.dedent("""
     import os, subprocess, sys, time
-    from rtfx.cli.play import Signals
+    from rtfx.cli.signals import Signals
     from rtfx.ui import session
     from rtfx.ui.terminal import Terminal
     from rtfx.ui.view import LiveView

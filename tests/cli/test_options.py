@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from rtfx.cli.rig import rig_options
+from rtfx.cli.options import rig_options
 from rtfx.errors import UsageError
 
 
