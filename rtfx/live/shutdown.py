@@ -145,11 +145,13 @@ def collect() -> None:
 
 def _begin(ending: Ending) -> None:
     global _ender
+    fresh = None
     with _lock:
         _open.add(ending)
         if _ender is None:
-            _ender = threading.Thread(target=_run, name="rtfx ends", daemon=True)
-            _ender.start()
+            fresh = _ender = threading.Thread(target=_run, name="rtfx ends", daemon=True)
+    if fresh:
+        fresh.start()  # without the lock: the collector may run on a thread that starts, and end a stream there
     atexit.unregister(_end_all)
     atexit.register(_end_all)  # the last one registered is called first: before PortAudio's own end
 

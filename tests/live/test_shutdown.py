@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -84,6 +85,25 @@ def test_the_collector_may_run_on_any_thread(own):
     assert device in others
     del stream, cycle
     assert until(ran.is_set) and until(lambda: not device.is_alive() and not threads())
+
+
+def test_the_collector_may_run_on_a_thread_that_starts(monkeypatch):
+    """It ended a stream there, and waited for a lock; who held the lock waited for the thread to have started."""
+    free = []
+
+    class Starting(threading.Thread):
+        def start(self):
+            found = threading.Thread(target=ending._forget, args=(object(),), daemon=True)
+            found.start()
+            found.join(20.0)
+            free.append(not found.is_alive())
+            super().start()
+
+    gc.collect()
+    assert until(lambda: ending._ender is None)
+    monkeypatch.setattr(ending, "threading", types.SimpleNamespace(**vars(threading) | {"Thread": Starting}))
+    with playing():
+        assert free == [True]
 
 
 def test_close_on_the_control_thread_ends_everything():
