@@ -14,8 +14,8 @@ import numpy as np
 
 from .effects.table import BLOCKS
 from .engine.engine import Engine
+from .engine.engine_rig import EngineRig
 from .engine.offline import Offline
-from .engine.rig import EngineRig
 from .errors import DeviceError, RtfxError
 from .find import find_preset
 from .host.choose import choose

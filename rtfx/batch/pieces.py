@@ -174,7 +174,7 @@ def _offline(
 
 def _means(plan: Plan, cold: bool) -> list[float]:
     """Return the offset at which each DC blocker of a plan starts: that of its model at rest."""
-    from ..engine.rig import EngineRig
+    from ..engine.engine_rig import EngineRig
 
     rig = EngineRig(plan, cold)
     if any(constant.any() for constant in rig.rested.inputs):

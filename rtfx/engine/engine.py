@@ -15,12 +15,12 @@ from ..kernels.compile_workers import order
 from ..kernels.kernel import Loop
 from ..kernels.memory import load_acquire, store_release
 from ..plan.arena import CONTINUES, allocate
+from .engine_rig import EXCHANGE, EngineRig
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE, FINISH
-from .rig import EXCHANGE, EngineRig
 from .rings import Rings
 from .run import RUN_PART, RUN_RIG
-from .stopwatch import ticks_are_steady
+from .system import ticks_are_steady
 from .voices import PLAY_SLOTS
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005

@@ -35,8 +35,8 @@ SLOT = np.dtype(
         ("speed", np.float64),  # change of the position per frame
         ("power", np.int64),  # 1: equal-power
         ("age", np.int64),  # serial number, to find the oldest
-        ("ear", np.float64),  # position of the input's fade, 1 while the rig hears all
-        ("deafening", np.float64),  # change of the ear per frame, 0 until the rig rings on
+        ("input_position", np.float64),  # of the input's fade, 1 full
+        ("input_speed", np.float64),  # change of that per frame, 0 until the rig rings on
         ("tail", np.int64),  # frames of ringing, or of priming, left
         ("quiet", np.int64),  # frames of silence so far
     ],

@@ -12,8 +12,8 @@ from ..errors import UsageError
 from ..plan.chain import Plan
 from ..units import gain_from_db
 from .engine import Engine
+from .engine_rig import EngineRig
 from .layout import LOUDEST_SAMPLE
-from .rig import EngineRig
 
 BLOCK_FRAMES = 512
 

@@ -7,11 +7,10 @@ import numpy as np
 from ..kernels.kernel import Loop, intrinsic
 from ..kernels.memory import call_process, integers, records
 from ..plan.arena import MAX_BLOCK
-from .last_minute import take_targets, write_log, write_rings
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOCK, OFFSET
 from .ports import finish_output, publish_meters, read_input, write_output
-from .stopwatch import start_watch, watch_ns
-from .system import flush_denormals, restore_denormals, thread_id
+from .rings import take_targets, write_log, write_rings
+from .system import flush_denormals, restore_denormals, start_watch, thread_id, watch_ns
 from .voices import call_play_slots, take_rig
 
 # int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long

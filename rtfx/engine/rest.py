@@ -32,7 +32,7 @@ from ..plan.chain import PlannedBlock
 from .run import RUN_PART
 
 if TYPE_CHECKING:
-    from .rig import EngineRig
+    from .engine_rig import EngineRig
 
 UNIT = MAX_BLOCK  # frames
 STILL = 3e-6  # -110 dBFS: what follows may be an amp that raises it by 40 dB

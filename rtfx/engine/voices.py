@@ -10,7 +10,6 @@ from ..kernels.kernel import Loop, inline, intrinsic
 from ..kernels.memory import call_address, exchange, floats, load_acquire, move_bytes, records, store_release
 from ..kernels.rows import add_row, fill_row, number_of_bits
 from ..plan.arena import BUFFER, CELL, CONTINUES, RIG
-from .last_minute import write_log
 from .layout import (
     CLOSING,
     ENGINE,
@@ -28,6 +27,7 @@ from .layout import (
     SLOTS,
 )
 from .ports import IN, MIX, MUTED
+from .rings import write_log
 
 PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retire_tail", "retire_head"))
 RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
@@ -84,8 +84,8 @@ def take_rig(engine):
     slot.age = e.serial
     slot.position = 0.0
     slot.speed = 0.0
-    slot.ear = 1.0
-    slot.deafening = 0.0
+    slot.input_position = 1.0
+    slot.input_speed = 0.0
     slot.tail = records(arena, 1, RIG)[0].prime_frames
     if offered & CONTINUES and inherit(slots, arena):
         begin(engine, slot, NO_TAILS)
@@ -119,7 +119,7 @@ def inherit(slots, arena):
 
 @inline
 def begin(engine, slot, tails):
-    """Fade a rig in and send the playing ones away; `tails`: what they still owe rings on. [audio thread]"""
+    """Fade a rig in and the playing ones out; with `tails` these ring on, their input muted. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
     new = records(slot.rig, 1, RIG)[0]
@@ -138,7 +138,7 @@ def begin(engine, slot, tails):
             if tails != 0 and whole and old.tail_frames > 0:
                 slots[i].phase = RINGING
                 slots[i].speed = 0.0
-                slots[i].deafening = -1.0 / e.fade_frames
+                slots[i].input_speed = -1.0 / e.fade_frames
             slots[i].quiet = 0
     slot.phase = PLAYING
     slot.power = power
@@ -169,8 +169,8 @@ def mute_input(engine, slot, frames):
     """Fade the input of a rig whose tail rings on. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     for n in range(frames):
-        slot.ear = max(slot.ear + slot.deafening, 0.0)
-        gain = fade_curve(slot.ear, slot.power)
+        slot.input_position = max(slot.input_position + slot.input_speed, 0.0)
+        gain = fade_curve(slot.input_position, slot.power)
         for row in range(e.inputs):
             place = 4 * (ROW * row + n)
             floats(engine + MUTED + place, 1)[0] = floats(engine + IN + place, 1)[0] * gain
@@ -226,7 +226,7 @@ def play_slots(engine, frames):
         if slot.phase == FREE:
             continue
         source = engine + IN
-        if slot.deafening != 0.0:
+        if slot.input_speed != 0.0:
             source = engine + MUTED
             mute_input(engine, slot, frames)
         rig = records(slot.rig, 1, RIG)[0]

@@ -9,7 +9,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 from ..engine.engine import Engine
-from ..engine.rig import EngineRig
+from ..engine.engine_rig import EngineRig
 from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of, quoted
 from ..host.timeouts import await_end
 from ..loading.preset import Compiled, Knob, LoadedPreset, Origin, Value, Values, cannot_play

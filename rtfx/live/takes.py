@@ -26,8 +26,8 @@ from ..audio import read_audio
 from ..effects.limiter import LARGEST
 from ..effects.table import BLOCKS
 from ..engine.engine import Engine
+from ..engine.engine_rig import EngineRig
 from ..engine.layout import GLIDES, LOG_BLOCK, LOG_GLIDE, LOG_RIG
-from ..engine.rig import EngineRig
 from ..errors import AudioFileError, PresetError, RtfxError, is_text, one_line, reason_of
 from ..files import free_name, read_file, replacement, write_file
 from ..find import writable_folders

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ..engine.engine import order_kernels
-from ..engine.rig import EngineRig
+from ..engine.engine_rig import EngineRig
 from ..errors import RtfxError, UsageError
 from ..model.spec import ModelSpec
 from ..model.update import with_weights

@@ -8,7 +8,7 @@ import numpy as np
 
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.model.nodes import Activation, Add, Concat, Conv1d, Dense, Gru, Input, Lstm
 from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ReadyBlock

@@ -16,8 +16,8 @@ import time
 import numpy as np
 
 from rtfx.engine.engine import Engine
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.engine.rig import EngineRig
 
 from .rigs import RATE, chains, rig
 

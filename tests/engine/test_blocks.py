@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.kernels.conv import OVERHANG
 from rtfx.model.nodes import Activation, Conv1d, Dense, Input
 from rtfx.model.spec import ModelSpec

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.plan.chain import plan_chain
 from rtfx.rig.parameters import channels_of
 

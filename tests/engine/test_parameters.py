@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.units import gain_from_db
 
 from .rigs import cut, drive, effect, engine, gain, lstm, model, noise, playing, rig

@@ -11,9 +11,9 @@ from rtfx.api import Rig
 from rtfx.batch import pieces
 from rtfx.effects.klon import KLON
 from rtfx.engine.engine import Engine
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.engine.offline import Offline
 from rtfx.engine.rest import LONGEST_SECONDS, STILL, UNIT, hisses
-from rtfx.engine.rig import EngineRig
 from rtfx.errors import RtfxError
 from rtfx.model.load import load
 from rtfx.model.nodes import Dense, Gru, Input, Rnn

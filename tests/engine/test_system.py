@@ -9,9 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from rtfx.engine.system import clock_ns, flush_denormals, restore_denormals, sleep_ns, thread_id
+from rtfx.engine.system import clock_ns, flush_denormals, restore_denormals, sleep_ns, thread_id, ticks_are_steady
 from rtfx.kernels.kernel import Loop
 from rtfx.kernels.memory import floats
+
+from .rigs import engine, gru, model, noise
 
 
 def now():
@@ -88,3 +90,30 @@ def test_denormals_are_flushed_and_come_back():
     assert halved(tiny) == [tiny / 2, 0.0, tiny / 2, 2 * tiny]
     assert halved(tiny / 4) == [tiny / 8, 0.0, tiny / 8, 0.0], "one that comes in is zero as well"
     assert halved(1.0) == [0.5, 0.5, 0.5, 2.0]
+
+
+@pytest.mark.skipif(not ticks_are_steady(), reason="this processor's counter does not tell the time")
+def test_a_tick_is_learnt_and_the_time_goes_on():
+    playing, x = engine([model(gru(), bare=True)]), noise(4800)
+    playing.drive(x, 64)  # compiled now
+    end = time.perf_counter() + 5.0
+    while playing.record["tick_ns"] == 0.0 and time.perf_counter() < end:
+        playing.drive(x, 64)
+    assert 0.1 < playing.record["tick_ns"] < 10.0
+    shares = []
+    for _ in range(5):
+        busy, wall = int(playing.record["busy_ns"]), time.perf_counter_ns()
+        playing.drive(np.tile(x, (10, 1)), 256)
+        shares.append((int(playing.record["busy_ns"]) - busy) / (time.perf_counter_ns() - wall))
+    assert max(shares) <= 1.0
+    assert max(shares) > 0.5, "most of the time of a drive is spent in blocks"
+
+
+def test_where_the_counter_is_not_steady_the_clock_tells_the_time():
+    playing, x = engine([model(gru(), bare=True)]), noise(4800)
+    playing.record["steady_ticks"] = 0
+    end = time.perf_counter() + 0.3
+    while time.perf_counter() < end:
+        playing.drive(x, 64)
+    assert playing.record["tick_ns"] == 0.0
+    assert playing.record["busy_ns"] > 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.model.nodes import Conv1d, Dense, Input, Lstm
 from rtfx.model.spec import ModelSpec
 

@@ -18,7 +18,7 @@ import json, sys
 from rtfx.kernels import compile_workers
 from rtfx.kernels.kernel import compilation_listener
 from rtfx.engine.engine import LOAD, STORE
-from rtfx.engine.rig import EXCHANGE
+from rtfx.engine.engine_rig import EXCHANGE
 import numpy as np
 announced = []
 cell = np.array([7], np.int64)
@@ -50,7 +50,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-NAMES = ["engine.engine._load", "engine.engine._store", "engine.rig._exchange"]
+NAMES = ["engine.engine._load", "engine.engine._store", "engine.engine_rig._exchange"]
 DEADLINE = 20.0  # seconds, generous: a helper needs milliseconds
 
 

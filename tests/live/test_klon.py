@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.engine.offline import Offline
-from rtfx.engine.rig import EngineRig
 from rtfx.errors import RtfxError
 from rtfx.find import shipped
 from rtfx.live.controller import Controller

@@ -10,8 +10,8 @@ import yaml
 
 import rtfx
 from rtfx.engine.engine import Engine
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.engine.layout import PLAYING
-from rtfx.engine.rig import EngineRig
 from rtfx.errors import ResourceLimit, UsageError
 from rtfx.live.controller import Controller
 from rtfx.loading.preset import LoadedPreset

@@ -16,7 +16,7 @@ import rtfx
 from rtfx import find
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 from rtfx.errors import PresetError
 from rtfx.find import find_model
 from rtfx.host import timeouts

@@ -9,7 +9,7 @@ import numpy as np
 
 import rtfx
 from rtfx.engine.engine import Engine
-from rtfx.engine.rig import EngineRig
+from rtfx.engine.engine_rig import EngineRig
 
 RATE = 48000
 BLOCK = 64
