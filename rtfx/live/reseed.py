@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RtfxError, message_of
+from ..model.random.net_settings import RANGES
 from ..model.random.nets import SILENT, kind_of
-from ..model.random.settings import RANGES
 from ..plan.block import ReadyBlock
 from .controller import Controller
 

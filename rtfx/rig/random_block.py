@@ -37,8 +37,8 @@ WHAT = {
 @cache
 def parameters(kind: str) -> tuple[Parameter, ...]:
     """Return what can be turned of a random net beside its levels: `link`, and its settings, each a new plan."""
+    from ..model.random.net_settings import CHOICES, RANGES
     from ..model.random.nets import KINDS
-    from ..model.random.settings import CHOICES, RANGES
 
     found = [Parameter(LINK, OFF, kind="stepped", choices=SWITCH, summary=LINKED)]
     for field in fields(KINDS[kind]):
@@ -104,8 +104,8 @@ def turned_in(file: Any) -> tuple[Parameter, ...]:
 
 def described() -> list[dict[str, Any]]:
     """Return the keys of the block, those of its net first, as ``rtfx info --blocks`` lists parameters."""
+    from ..model.random.net_settings import CHOICES, RANGES
     from ..model.random.nets import KINDS
-    from ..model.random.settings import CHOICES, RANGES
 
     found = [_key(KIND, "tcn", tuple(KINDS), "gru and lstm take fewer keys")]
     for field in fields(KINDS["tcn"]):

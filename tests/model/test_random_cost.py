@@ -8,7 +8,7 @@ import pytest
 
 from rtfx.errors import ResourceLimit
 from rtfx.model.load import load
-from rtfx.model.random.settings import HISTORY_BYTES, LOAD, RANGES, Tcn, nearest, predicted_load
+from rtfx.model.random.net_settings import HISTORY_BYTES, LOAD, RANGES, Tcn, nearest, predicted_load
 from rtfx.model.reference import evaluate
 
 LARGEST = {"layers": 24, "channels": 64, "kernel": 64, "dilation": 4}

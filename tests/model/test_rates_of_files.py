@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtfx.model.load import load
-from rtfx.model.read.rates import rate_in_name, stated_rate
+from rtfx.model.read.sample_rate import rate_in_name, stated_rate
 
 from .guitar_nets import simple_rnn, smartamppro, wavenet_va_files
 from .nam_files import by_feature, nam

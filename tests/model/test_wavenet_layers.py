@@ -7,7 +7,7 @@ from rtfx import api
 from rtfx.model.nodes import Activation, Add, Conv1d, Dense, Input, Mul, PRelu, Slice
 from rtfx.model.reference import evaluate
 from rtfx.model.spec import ModelSpec
-from rtfx.model.wavenet import match, matches
+from rtfx.model.wavenet_layers import match, matches
 
 RNG = np.random.default_rng(3)
 C = 3  # features of every layer

@@ -117,6 +117,34 @@ def test_any_mixture_of_features_is_nam_again(tmp_path, seed):
     assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("name", ["slimmable-films", "container", "head1x1_post_film-gated", "convnet-batchnorm"])
+def test_a_nam_file_is_one_again_after_it_was_rtfx_json(tmp_path, name):
+    spec = load(write(tmp_path, by_feature()[name], "in.nam"))
+    save(spec, tmp_path / "between.json")
+    between = load(tmp_path / "between.json")
+    save(between, tmp_path / "out.nam")
+    back = load(tmp_path / "out.nam")
+    assert [limit for limit, _ in back.sizes] == [limit for limit, _ in spec.sizes]
+    assert parity(spec, back, FRAMES).peak_error_db <= -130
+    trained = replace(between, nodes=tuple(map(changed, between.nodes)), sizes=(), knobs=())
+    found = convert(trained, tmp_path / "trained.nam", frames=FRAMES).parity
+    assert found.peak_error_db <= -130  # the weights are those of the model, not those of the file
+
+
+def changed(node):
+    """The node as training leaves it: other numbers, in single precision, where there were any but zeros."""
+    weights = {n: t * np.float32(1.25) for n, t in node.tensors.items() if n.startswith("weight")}
+    return replace(node, **{name: w.astype(np.float32).astype(float) for name, w in weights.items()})
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"architecture": "LSTM", "weights": 10**15}, {"architecture": "WaveNet", "weights": "x", "config": []}]
+)
+def test_a_form_that_is_none_is_passed_over(tmp_path, form):
+    spec = replace(load(write(tmp_path, small_nets()["lstm"])), form=form)
+    assert convert(spec, tmp_path / "out.nam", frames=FRAMES).parity.same
+
+
 @pytest.mark.parametrize("suffix", [".nam", ".json"])
 @pytest.mark.parametrize("name", ["slimmable-films", "container"])
 def test_every_size_is_written(tmp_path, name, suffix):

@@ -28,7 +28,7 @@ from ..reference import evaluate
 from ..spec import ModelSpec
 from ..values import RECEPTIVE_FIELD
 from .draw import INITS, OFFSET_ACTIVATIONS, TorchGenerator, activation, drawn, symmetric
-from .settings import RandomGru, RandomLstm, Recurrent, Tcn, canonical, check_cost, parse
+from .net_settings import RandomGru, RandomLstm, Recurrent, Tcn, canonical, check_cost, parse
 
 FAMILY = "random"
 KINDS: dict[str, type] = {"tcn": Tcn, "gru": RandomGru, "lstm": RandomLstm}

@@ -26,7 +26,7 @@ from ..spec import Knob, ModelSpec
 from ..values import WIDTH, at, at_most, integer, integer_at, mapping, one_of, required, shown
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
 from .json_file import read_json
-from .rates import guitar_rate
+from .sample_rate import guitar_rate
 from .state_dict import GATES, State, linear, recurrent
 from .wavenetva import Layer, append_stack
 

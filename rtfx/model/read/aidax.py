@@ -22,8 +22,8 @@ from ..spec import ModelSpec
 from ..values import required, shown, tensor
 from .inputs import sort_inputs, stated_knobs
 from .json_file import parse
-from .rates import find_rate
 from .rtneural import append_layers, outputs_of, width_of
+from .sample_rate import find_rate
 
 KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
 PARAMETERS, PARAMETER = ("param1", "param2"), 0.0  # what AIDA-X calls its knobs, and where they stand

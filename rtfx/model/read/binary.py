@@ -89,7 +89,7 @@ def _archive(path: Path, inputs: str | None) -> ModelSpec:
 
 def _described(spec: ModelSpec, side: dict[str, Any], path: Path) -> ModelSpec:
     """Return the model by the name and of the kind that the description beside it says, its rate by the file's name."""
-    from .rates import find_rate
+    from .sample_rate import find_rate
 
     if spec.rate_source == "unknown":
         warnings = [warning for warning in spec.warnings if warning != UNKNOWN_RATE]
@@ -102,7 +102,7 @@ def _beside(path: Path) -> dict[str, Any]:
     """Return what the description beside an export says: names and rate, which it has no place for."""
     from ..values import one_of
     from .json_file import read_json
-    from .rates import stated_rate
+    from .sample_rate import stated_rate
 
     beside = state_dict.description(path)
     if beside is None:

@@ -48,7 +48,7 @@ from ..values import (
 from .inputs import said_choice, sort_inputs, stated_knobs, with_knobs
 from .nam_parts import Job, NamGraph, Part, Size, Weights, append_activation, divides, flag
 from .nam_wavenet import OLD_POST_FILM, read_wavenet
-from .rates import find_rate
+from .sample_rate import find_rate
 
 OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
 LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files, see `read_folder`

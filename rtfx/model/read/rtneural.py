@@ -46,7 +46,7 @@ from ..values import (
 )
 from .inputs import CHANNELS, input_nodes, said_choice, sort_inputs, stated_knobs, usual_names
 from .keras_graph import CUDNN_GATES, cudnn_kind, plain_tensors, reset_first
-from .rates import find_rate
+from .sample_rate import find_rate
 
 KLON_RATE = 44100.0
 KLON_VOLTS_DB = -22.3  # the circuit's output clips at 13.1 V (KlonCentaur's output buffer): 13.1 V is full scale

@@ -19,7 +19,7 @@ from ..graph import Graph
 from ..nodes import Activation, Add, Conv1d, Dense, Input, Mul
 from ..spec import ModelSpec
 from ..values import WEIGHTS, WIDTH, at_most, integer, integer_at, mapping, required, tensor
-from .rates import guitar_rate
+from .sample_rate import guitar_rate
 
 USUAL_STRIDE = 12  # of files that do not say
 WINDOW = 2048  # frames; the usual network has 120

@@ -90,7 +90,7 @@ from ..values import (
 )
 from .inputs import CHANNELS, KNOBS, input_nodes
 from .json_file import read_json
-from .rates import find_rate, stated_rate
+from .sample_rate import find_rate, stated_rate
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 BATCHNORM_EPSILON = 1e-5  # PyTorch's default

@@ -24,7 +24,7 @@ from ..nodes import Activation, Add, Conv1d, Dense, Mul, Slice
 from ..spec import ModelSpec
 from ..values import at, integer, integer_at, listed, mapping, one_of, required, shown, string, tensor
 from .inputs import CHANNELS, GUITAR, KNOBS, input_nodes, sort_inputs, stated_knobs
-from .rates import guitar_rate
+from .sample_rate import guitar_rate
 
 AMP_GAIN, PEDAL_GAIN, CONDITIONED_GAIN = 4.0, 10.0, 10.0  # 8 x gain, 20 x drive, both at half; fixed
 LOUDEST_ADJUST = 1000.0

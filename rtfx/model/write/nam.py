@@ -20,7 +20,7 @@ from ..read.inputs import CHANNELS, choice_of, without_knobs
 from ..read.nam import DEFAULT_RATE, KINDS, read
 from ..rewrite import rewrite
 from ..spec import ModelSpec
-from ..values import WEIGHTS
+from ..values import WEIGHTS, at_most
 from .captures import RecurrentNet, recurrent_net
 from .nam_wavenet import IDENTITY, Written, activation_name, wavenet
 from .plain_graph import PlainGraph
@@ -57,8 +57,9 @@ def refilled(spec: ModelSpec) -> dict[str, Any] | None:
     if spec.form is None:
         return None
     try:
-        numbered, count = _filled(spec.form, np.arange(1, WEIGHTS + 1, dtype=np.float64), spec)
-        known = read(numbered, Path("form.nam"), inputs=CHANNELS)
+        form = spec.form if spec.sizes else _full_size(spec.form)
+        count = at_most(_weights_in(form), WEIGHTS, "number of weights")
+        known = read(_filled(form, np.arange(1.0, count + 1), spec), Path("form.nam"), inputs=CHANNELS)
     except (ModelError, LookupError, TypeError, ValueError, AttributeError):  # a form may be anything in rtfx JSON
         return None
     weights = np.zeros(count)
@@ -70,14 +71,33 @@ def refilled(spec: ModelSpec) -> dict[str, Any] | None:
             index = numbers.astype(np.int64) - 1
             taken = (numbers == index + 1) & (index >= 0) & (index < count)
             weights[index[taken]] = node.tensors[name][taken]
-    data, _ = _filled(spec.form, _single(weights), spec)
+    data = _filled(form, _single(weights), spec)
     again = _pairs(spec, read(data, Path("form.nam"), inputs=CHANNELS))
     same = all(_equal(node.tensors[name], other.tensors[name]) for node, other in again or () for name in node.tensors)
     return data if again and same else None
 
 
-def _filled(form: Any, weights: np.ndarray, spec: ModelSpec) -> tuple[dict[str, Any], int]:
-    """Return a form with the first of these weights in place of their number, and how many that are."""
+def _full_size(form: Any) -> Any:
+    """Return the form of the full size of a slimmable net alone, which it is once it was trained."""
+    if isinstance(form, list):
+        return [_full_size(entry) for entry in form]
+    if not isinstance(form, dict):
+        return form
+    if form.get("architecture") == "SlimmableContainer":
+        return _full_size(form["config"]["submodels"][-1]["model"])
+    return {key: _full_size(entry) for key, entry in form.items() if key != "slimmable"}
+
+
+def _weights_in(form: Any) -> int:
+    """Return the number of weights of all models in a form."""
+    if not isinstance(form, dict | list):
+        return 0
+    inside = sum(map(_weights_in, form.values() if isinstance(form, dict) else form))
+    return inside + (int(form["weights"]) if isinstance(form, dict) and {"architecture", "weights"} <= set(form) else 0)
+
+
+def _filled(form: Any, weights: np.ndarray, spec: ModelSpec) -> dict[str, Any]:
+    """Return a form with weights, taken one after the other, in place of their numbers."""
     used = 0
 
     def fill(value: Any) -> Any:
@@ -93,7 +113,7 @@ def _filled(form: Any, weights: np.ndarray, spec: ModelSpec) -> tuple[dict[str, 
             filled["sample_rate"] = spec.sample_rate or DEFAULT_RATE
         return filled
 
-    return fill(form), used
+    return fill(form)
 
 
 def _pairs(spec: ModelSpec, other: ModelSpec) -> list[tuple[Node, Node]] | None:

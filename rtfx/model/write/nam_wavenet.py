@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import UnsupportedArchitecture
 from ..nodes import Activation, Affine, Conv1d, Dense, Input, Node, PRelu
 from ..read.nam_parts import PLAIN
-from ..wavenet import Match, match
+from ..wavenet_layers import Match, match
 from .plain_graph import PlainGraph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}

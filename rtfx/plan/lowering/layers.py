@@ -13,7 +13,7 @@ from ...kernels.activations import code_of
 from ...kernels.conv import ConvTile
 from ...kernels.layer import FOLDED, IDENTITY, MATRIX, NONE, ROWS, LayerShape, LayerWeights
 from ...kernels.processor import lanes
-from ...model.wavenet import Match
+from ...model.wavenet_layers import Match
 from ..self_check import Layer, proved
 from ..tuned import tile_for
 

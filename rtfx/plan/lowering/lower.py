@@ -11,7 +11,7 @@ from ...kernels.processor import lanes
 from ...model.nodes import Node
 from ...model.rewrite import rewrite
 from ...model.spec import ModelSpec
-from ...model.wavenet import Match, matches
+from ...model.wavenet_layers import Match, matches
 from ..arena import Builder, Signal
 from ..self_check import Layer
 

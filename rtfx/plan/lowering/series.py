@@ -13,7 +13,7 @@ from ...kernels.conv import OVERHANG
 from ...kernels.layer import IDENTITY, NONE, LayerShape, LayerWeights
 from ...kernels.processor import lanes
 from ...model.nodes import Activation, Conv1d
-from ...model.wavenet import Match
+from ...model.wavenet_layers import Match
 from ..arena import MAX_BLOCK, RING_BYTES
 from ..self_check import BY_LAYER, Layer, agrees
 from ..tuned import APART, Choice, choice

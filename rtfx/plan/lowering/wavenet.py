@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...model.wavenet import Match
+from ...model.wavenet_layers import Match
 from ..arena import Signal
 from ..self_check import Layer
 from . import series
