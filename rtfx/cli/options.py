@@ -103,6 +103,45 @@ def _flags_of(given: dict[str, Any]) -> RigFlags:
     return RigFlags(options=options, values=tuple(_parameter_values(given.pop("parameters")).items()), **given)
 
 
+def wanted_latency(
+    context: click.Context | None, param: click.Parameter | None, text: str | None
+) -> str | float | None:
+    """Return the value of ``--latency``: low, high, seconds, or None."""
+    if text is None or text in ("low", "high"):
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds <= 10.0:
+        raise UsageError(f"--latency is {text!r}, expected low, high or seconds, such as 0.01")
+    return seconds
+
+
+DEVICE_OPTIONS = (
+    click.option("-i", "--input-device", metavar="D", help="Input device: index or part of its name."),
+    click.option("-o", "--output-device", metavar="D", help="Output device."),
+    click.option("--device", metavar="D", help="Both; null is the built-in device without hardware."),
+    click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device."),
+    click.option(
+        "-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames a block; 0: any."
+    ),
+    click.option(
+        "--latency",
+        metavar="low|high|SECONDS",
+        callback=wanted_latency,
+        help="What to ask of the device (default low).",
+    ),
+)
+
+
+def device_options(function: Callable) -> Callable:
+    """Give a command the options of a device: input_device, output_device, device, rate, block, latency."""
+    for option in reversed(DEVICE_OPTIONS):
+        function = option(function)
+    return function
+
+
 def debug_option(function: Callable) -> Callable:
     """Accept ``--debug`` behind the verb too; `main` looks for it among all arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")(function)

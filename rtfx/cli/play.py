@@ -18,30 +18,26 @@ from ..errors import AudioFileError, DeviceError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
 from ..rig_arguments import RigFlags, build
-from .latency import latency_advice, latency_line, latency_wanted
-from .options import Number, debug_option, rig_options
+from .options import Number, debug_option, device_options, rig_options
 from .output import json_line, status
 from .signals import Signals
 
 if TYPE_CHECKING:
     from ..live.reconnect import Carried
+    from ..live.stats import Stats
     from ..live.stream import Stream
 
 DEFAULT = "klon.json"
+COMFORTABLE_MS = 12.0  # above it a guitar feels late
 
 
 @click.command("play")
 @click.argument("what", metavar="[RIG.yaml[:preset] | MODEL]", required=False)
 @click.argument("ir", metavar="[IR.wav]", required=False)
 @rig_options
-@click.option("-i", "--input-device", metavar="D", help="Input device: index or part of its name.")
-@click.option("-o", "--output-device", metavar="D", help="Output device.")
-@click.option("--device", metavar="D", help="Both; null is the built-in device without hardware.")
+@device_options
 @click.option("--in-channel", metavar="N[,M]", help="Input channel of the guitar, from 1; two for stereo.")
 @click.option("--out-channels", metavar="N[,M]", help="Output channels (default the first ones).")
-@click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device.")
-@click.option("-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames a block.")
-@click.option("--latency", metavar="low|high|SECONDS", help="What to ask of the device (default low).")
 @click.option("--name", default=NAME, metavar="CLIENT", help="Name in JACK and PipeWire (default rtfx, then rtfx-2).")
 @click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input, all its channels.")
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
@@ -183,7 +179,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
         out_channels=more["out_channels"],
         sample_rate=more["rate"],
         block_size=more["block"],
-        latency=latency_wanted(more["latency"]),
+        latency=more["latency"],
         name=more["name"],
         record=more["record"],
         seconds=more["seconds"],
@@ -236,6 +232,45 @@ def _greet(stream: Stream) -> None:
         status(note)
     if stream.realtime_advice:
         status(stream.realtime_advice)
+
+
+def latency_line(stats: Stats) -> str:
+    """Return the latency of a running stream and its parts."""
+    parts = {
+        "device in": stats.latency_in_ms,
+        "block": stats.latency_block_ms,
+        "model": stats.latency_model_ms,
+        "device out": stats.latency_out_ms,
+    }
+    listed = ", ".join(f"{name} {'unknown' if ms is None else f'{ms:.1f}'}" for name, ms in parts.items())
+    if stats.latency_ms is None:
+        return f"latency unknown, at least {stats.latency_known_ms:.1f} ms: {listed}"
+    return f"latency {stats.latency_ms:.1f} ms: {listed}"
+
+
+def latency_advice(stats: Stats, asked_frames: int) -> list[str]:
+    """Return what to say of a block that is not the one asked for, and of a latency that is felt."""
+    said = []
+    runs = stats.block_frames
+    if asked_frames and runs and runs != asked_frames:
+        said.append(f"{asked_frames} frames were asked for, {runs} run: {_why(stats, runs < asked_frames)}")
+    if stats.latency_known_ms > COMFORTABLE_MS:
+        said.append(f"a latency above {COMFORTABLE_MS:g} ms is felt while playing: {_lower(stats)}")
+    return said
+
+
+def _why(stats: Stats, lower: bool) -> str:
+    if "PipeWire" in stats.route:
+        return "another program asks for less" if lower else "the card or PipeWire's settings allow no less"
+    return "this is what the device can do"
+
+
+def _lower(stats: Stats) -> str:
+    if (stats.latency_model_ms or 0.0) > (stats.latency_block_ms or 0.0):
+        return "most of it is the model's own, made for another sample rate: -r with that rate avoids it"
+    if "PipeWire" in stats.route or stats.route == "JACK":
+        return "-b 64 asks for a shorter block, for all programs that play"
+    return "-b 64 or --latency low asks for less; JACK, or PipeWire with pipewire-jack, allow less"
 
 
 def _check_record(source: str | None, record: str | None) -> None:

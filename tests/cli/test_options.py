@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from rtfx.cli.options import rig_options
+from rtfx.cli.options import rig_options, wanted_latency
 from rtfx.errors import UsageError
 
 
@@ -42,3 +42,14 @@ def test_one_level():
     assert flags("--level", "plugin").options.level == "plugin"
     with pytest.raises(UsageError, match="expected one of them"):
         flags("--level", "plugin", "--no-normalise")
+
+
+@pytest.mark.parametrize(("text", "expected"), [(None, None), ("low", "low"), ("high", "high"), ("0.01", 0.01)])
+def test_latency(text, expected):
+    assert wanted_latency(None, None, text) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "99", "nan", "soon"])
+def test_bad_latency(text):
+    with pytest.raises(UsageError, match="expected low, high or seconds"):
+        wanted_latency(None, None, text)

@@ -14,7 +14,7 @@ import soundfile
 
 import rtfx as library
 from rtfx.cli import play
-from rtfx.errors import RtfxError, UsageError
+from rtfx.errors import RtfxError
 from rtfx.host.device import Missing
 from rtfx.live import reconnect
 from rtfx.rig_arguments import RigFlags
@@ -88,31 +88,6 @@ def test_signal_fades_out_and_ends_well(dry, name):
     assert time.monotonic() - begun < 20
     assert 0 < json.loads(out)["frames"] < 60 * RATE
     assert b"Traceback" not in err
-
-
-def test_signal_before_the_first_note_ends_well():
-    before = signal.getsignal(signal.SIGINT)  # in a background job it is ignored
-    signals = play.Signals()
-    with signals:
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
-        signals.playing = True
-        signal.raise_signal(signal.SIGTERM)
-        assert signals.stopped
-        with pytest.raises(KeyboardInterrupt):  # the second one does not wait
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-@pytest.mark.parametrize(("text", "expected"), [(None, None), ("low", "low"), ("high", "high"), ("0.01", 0.01)])
-def test_latency(text, expected):
-    assert play.latency_wanted(text) == expected
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "99", "nan", "soon"])
-def test_bad_latency(text):
-    with pytest.raises(UsageError, match="expected low, high or seconds"):
-        play.latency_wanted(text)
 
 
 SLOW = """
