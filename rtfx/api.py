@@ -186,7 +186,7 @@ class Model:
         source : Model, ModelSpec, torch module, or mapping of name to tensor or array
             A mapping is a PyTorch state_dict, whose layers are taken in their order, or one of the kind of `weights`.
             It is copied before this returns. Of many calls, as in training, those that come faster than the fade of
-            20 ms are skipped: the latest wins.
+            20 ms are skipped: the latest counts.
 
         Raises
         ------

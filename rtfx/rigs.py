@@ -96,7 +96,7 @@ class Rig:
         self.options = Options(cab=cab)
         self.notes: list[str] = []
         self.digest = ""  # of the last plan: which kernels it calls
-        self.replaced: tuple[str, ...] = ()  # of the last plan: what is to be said of kernels that are wrong here
+        self.replaced: tuple[str, ...] = ()  # of the last plan: a line for each kernel that is wrong on this processor
         self._begin()
 
     def _begin(self) -> None:
@@ -354,7 +354,7 @@ class Rig:
         seconds : float, optional
             Ends after ``round(seconds * sample_rate)`` frames.
         say : callable, optional
-            Is told if no device was found, so that nobody hears it, and while the end waits for a slow disk.
+            Gets a line if there is no sound device, and while the end waits for a slow disk.
         **more
             Further settings: those of `live.settings.StreamSettings`, and options as for `plan`.
 
@@ -391,7 +391,7 @@ class Rig:
             if stream.recorder:
                 stream.recorder.say = say
         if stream.unheard and say:
-            say("nobody can hear this, there is no sound device: stream.audio is what was played, to be embedded")
+            say("there is no sound device, so this is silent: stream.audio is what was played, as a player")
         return stream
 
     def _repr_html_(self) -> str:

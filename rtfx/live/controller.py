@@ -25,7 +25,7 @@ LONG_PRIME_SECONDS = 1.0  # from which on the player is told that a change takes
 
 
 class Built(NamedTuple):
-    """What became of a plan that was built beside the audio: the plan and an instance, or why there is none.
+    """The result of building a plan while the audio runs: the plan and an instance, or why there is none.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Builder:
         self._busy: tuple[LoadedPreset, Values] | None = None
 
     def ask(self, preset: LoadedPreset, values: Values) -> None:
-        """Build a preset at these values, after what is being built; of several that wait the last one. [any thread]"""
+        """Build a preset at these values, after the one under way; of those that wait only the latest. [any thread]"""
         with self._lock:
             if self._busy is not None:
                 under_way = self._busy[0] is preset and preset.structure(self._busy[1]) == preset.structure(values)
@@ -265,19 +265,19 @@ class Controller:
         return bool(self._turned or self._selected or self._replaced or self._stopped or self._updates or self._built)
 
     def _act(self) -> None:
-        """Do what has been asked for since the last time; free what the engine has given back."""
+        """Apply every change posted since the last time; free the rigs that the engine has given back."""
         with self._wake:
             selected, turned = self._selected, self._turned
             continues = self._replaced and not selected
             self._selected = self._turned = self._replaced = False
             updates, self._updates = self._updates, {}
             built, self._built = self._built, []
-            preset = self.preset  # others turn and select meanwhile: what they do is for the next time
+            preset = self.preset  # a change posted from now on is applied the next time
         for one in built:
             self._take(one)
         swapped = self._swap(updates, preset)
         with self._wake:
-            values = preset.now()  # of several turned at once all, or none
+            values = preset.now()  # under the lock: of knobs turned together all or none
         if not preset.has(values):
             if selected or turned or swapped or built:
                 self._builder.ask(preset, values)
@@ -289,7 +289,7 @@ class Controller:
             fits = preset.plan.layout == self.playing.plan.layout
             if fits and not self.engine.offers(self.playing):
                 self._go_on(preset, values)
-            else:  # a rig that has not been heard yet has no state to go on from
+            else:  # a rig that has not been taken yet has no state to go on from
                 self._begin(preset, values, primes=not fits)
         elif other:
             self._tell(preset)

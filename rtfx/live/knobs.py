@@ -81,8 +81,8 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
 
     Notes
     -----
-    A step is 1 dB, a semitone on wide ranges of Hz and ms, the next choice or whole number, else a round fiftieth of
-    the range; a fine step is a tenth of it, but of a choice or a whole number no less.
+    A step is 1 dB, a semitone on wide ranges of Hz and ms, the next choice or whole number, else a fiftieth of the
+    range, rounded. A fine step is a tenth of that; for choices and whole numbers it is the same.
     """
     if parameter.choices:
         place = parameter.choices.index(str(value)) + steps
@@ -112,7 +112,7 @@ def round_step(size: float) -> float:
 
 @dataclass
 class Change:
-    """Mapping[str, Value] before and after, by address; `preset` is None for the gains that belong to no preset."""
+    """Values before and after, by address; `preset` is None for the gains that belong to no preset."""
 
     preset: str | None
     before: Mapping[str, Value]
@@ -149,7 +149,7 @@ class History:
             self._closed = False
 
     def close(self) -> None:
-        """Let the next change be one of its own, whatever it turns."""
+        """Have the next change undone by itself, even if it turns the same knobs soon."""
         with self._lock:
             self._closed = True
 
@@ -161,7 +161,7 @@ class History:
         preset : str
             What was changed in other presets stays.
         current : mapping
-            Where every knob stands. A change whose values play no longer, as those of the other slot, is passed over.
+            Where every knob stands. A change whose values do not play now, as those of the other slot, is skipped.
         """
         with self._lock:
             return self._move(self._done, self._undone, preset, current, lambda change: change.after)

@@ -37,7 +37,7 @@ from .shutdown import collect
 from .stream import Stream
 from .takes import RING_SECONDS, Takes
 
-RIFF = "riff.flac"  # what the null device plays if nothing else is asked for
+RIFF = "riff.flac"  # what the null device plays if no input was named
 
 
 def open_stream(
@@ -60,7 +60,7 @@ def open_stream(
     rate : float or None
         The rate the rig was made for, in Hz.
     fixed : bool
-        `first` was asked for: if it cannot play, no other one does in its place.
+        The user named `first`: if it cannot play, no other one does in its place.
     """
     collect()
     if asked.record is not None:
@@ -79,7 +79,7 @@ def open_stream(
         order_host_kernels(choice)
     stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
     source, loops, wrong = _source(wanted.input, choice, stream_rate)
-    # A file is heard whole, as it is rendered, unless one of its channels is named; of a device one channel is.
+    # all channels of a file play, as they are rendered, unless one is named; of a device one channel does
     heard = _heard(wanted, set_list, source)
     # the riff takes the place of the device that is not there, whichever channels were chosen of it
     stands_in = wanted.input is None and choice.is_null and (bool(choice.notes) or wanted.in_channel is None)
@@ -149,7 +149,7 @@ def _heard(wanted: StreamSettings, set_list: SetList, source: np.ndarray | None)
 def _channels(
     asked: tuple[int, ...] | None, said: tuple[int, ...] | None, choice: Choice, engine: Engine
 ) -> tuple[int, ...]:
-    """Return the input channels from 1: those asked for, the set list's, the one remembered for the device, or 1."""
+    """Return the input channels from 1: the user's, else the set list's, else the one remembered, else 1."""
     record = engine.record
     count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
     if asked is not None:

@@ -128,7 +128,7 @@ class Reconnection:
         return True
 
     def close(self) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._over.set()
         if self._worker:
             self._worker.join(0.2)
@@ -164,7 +164,7 @@ class Arrival:
                     return
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._over.set()
         self._worker.join(0.2)
 

@@ -1,4 +1,4 @@
-"""Takes over files that change while they play: watches them, reads and compiles beside the audio, then crossfades."""
+"""Takes over files that change on disk: watches them, reads and compiles while the audio runs, then crossfades."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..rig.blocks import BlockSpec
 from ..rig.set_list import Preset, SetList, load_set_list
 from .controller import Controller
 
-REST_SECONDS = 0.15  # files that have not changed for so long are no longer being written
-PATIENCE_SECONDS = 1.0  # an error is told when nothing has mended it for so long: half a file is no mistake
-RESTLESS_SECONDS = 1.0  # after so long they are read all the same: a small net that learns is written without a pause
+REST_SECONDS = 0.15  # files that have not changed for so long have been written to their end
+PATIENCE_SECONDS = 1.0  # an error is told when it has lasted for so long: half a file is no mistake
+RESTLESS_SECONDS = 1.0  # after so long they are read in any case: a net in training may be written without a pause
 LOOK_MILLISECONDS = 500
 
 Signature = dict[Path, tuple[int, ...]]

@@ -18,7 +18,7 @@ SEED = "seed"
 
 
 class Reseeder:
-    """Plays the next seeds of random nets, one at a time; a seed that is asked for meanwhile is the one after.
+    """Plays the next seeds of random nets, one at a time; each further call meanwhile goes one seed further.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class StreamSettings:
         One channel of the device, from 1, or two for stereo; given as ``2``, ``"1,2"`` or ``[1, 2]``. By default the
         set list's, else the first input, and all outputs that the rig can fill.
     latency : str or float, optional
-        "low", "high" or seconds, of the device; by default the set list's, else low where that is nobody else's matter.
+        "low", "high" or seconds, of the device; by default the set list's, else low unless other programs share it.
     name : str
         Of the client that JACK and PipeWire show; a second one is numbered.
     in_gain_db, out_gain_db : float, optional
@@ -117,7 +117,7 @@ class StreamSettings:
         return cls(options=options.but(**how), **settings)
 
     def beside(self, said: SetList) -> StreamSettings:
-        """Return these settings with those of a set list where nothing was asked for; without its input channel."""
+        """Return these settings with those of a set list in place of what is not set, except its input channel."""
         device, shared = said.device, said.globals
         named = device if self.device is None else {}  # a device for both directions takes the place of all names there
         return dataclasses.replace(

@@ -1,6 +1,6 @@
 """How a stream ends: in a fade, every step of it whatever becomes of the others, on any thread, once.
 
-A stream that is deleted ends there and then. One that only a reference cycle holds, such as the traceback of a cell
+A stream that is deleted ends at once. One that only a reference cycle holds, such as the traceback of a cell
 that failed, is found by the collector. That may run on a thread of the stream's own, which cannot wait for itself: then
 a thread of this module does the work. And it may not run for hours in a program that waits for its user: so that thread
 has it run now and then while a stream is open outside a ``with`` block.
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device
 POLL_SECONDS = 0.005
-LONGEST_SECONDS = 15.0  # of all steps: who asks for an end that is under way waits so long
+LONGEST_SECONDS = 15.0  # of all steps: a second call of `close` waits so long for the first
 LINGER_SECONDS = 0.2  # for the thread of this module, which has nothing more to do
-COLLECT_SECONDS = 3.0  # between looks for streams that nobody can reach
+COLLECT_SECONDS = 3.0  # between searches for streams that no reference leads to
 COLLECT_SHARE = 0.01  # of one core, at most, goes into them
 
 _lock = threading.RLock()  # the collector may end a stream while its own thread holds it
@@ -60,7 +60,7 @@ class Ending:
     certain : bool
         A ``with`` block will end the stream.
     deleted : bool
-        Nobody can reach the stream any more.
+        No reference leads to the stream.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ def let_go(ending: Ending) -> None:
 
 
 def collect() -> None:
-    """End the streams that nobody can reach, so that the device is free for the next."""
+    """End the streams that no reference leads to, so that the device is free for the next."""
     with _lock:
         left = [ending for ending in list(_open) if not ending.certain]
     if left:
@@ -166,7 +166,7 @@ def _forget(ending: Ending) -> None:
 
 
 def _run() -> None:
-    """End what is handed over, and look for what nobody can reach, as long as a stream is open. [own thread]"""
+    """End streams that are handed over, and search for unreachable ones while a stream is open. [own thread]"""
     global _ender
     pause = COLLECT_SECONDS
     while True:
@@ -174,7 +174,7 @@ def _run() -> None:
         with contextlib.suppress(queue.Empty):
             ending = _deleted.get(timeout=pause)
         if ending is not None:
-            with contextlib.suppress(Exception):  # nobody is left to be told
+            with contextlib.suppress(Exception):  # its owner is gone
                 ending()
         with _lock:
             if not _open:

@@ -48,7 +48,7 @@ class Stream:
     set_list, cab : SetList, str or None
         What is played, as `open_stream` got it.
     unheard : bool
-        No device was found: it plays on the null device, which nobody hears.
+        No device was found: it plays on the null device, without sound.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Stream:
 
     @property
     def in_channel(self) -> int:
-        """Device channel that feeds the rig, from 1; the first of them where a file of several is heard whole."""
+        """Device channel that feeds the rig, from 1; the first one where several channels do."""
         return int(self.engine.record["in_channel"]) + 1
 
     @in_channel.setter
@@ -155,7 +155,7 @@ class Stream:
 
     @property
     def in_channel_choices(self) -> int:
-        """How many values `in_channel` may take; 1 where the rig hears all channels, or two that were chosen."""
+        """How many values `in_channel` may take; 1 where all channels, or two that were chosen, feed the rig."""
         return self.input_channels if len(self.heard) == 1 else 1
 
     @property
@@ -191,8 +191,8 @@ class Stream:
     def set(self, address: str, value: float | str) -> None:
         """Turn a parameter of the current preset; it glides there in 20 ms.
 
-        A new plan for a structural one is built beside the audio and crossfaded in; a value for which none can be built
-        is taken back, and `news` says why.
+        A new plan for a structural one is built while the audio runs, and crossfaded in; a value for which no plan can
+        be built is taken back, and `news` says why.
 
         Parameters
         ----------
@@ -348,7 +348,7 @@ class Stream:
         return self._frames is not None and self.engine.clock >= self._frames
 
     def trouble(self) -> str:
-        """Return why the device gives no sound, "" if it does or is no longer wanted."""
+        """Return why the device gives no sound, "" if it does or the stream has ended."""
         return "" if self._closed or self._complete else self.host.trouble()
 
     def revive(self, host: DeviceHost) -> bool:

@@ -203,7 +203,7 @@ class LoadedPreset:
         return knob or self.knobs[find_parameter(self.name, [block.ready for block in self.blocks], address)]
 
     def now(self) -> Values:
-        """Return a copy of the values: whoever makes a rig in several steps needs the same in each."""
+        """Return a copy of the values: a rig that is made in several steps needs the same in each."""
         return [dict(block.values) for block in self.blocks]
 
     def addressed(self, values: Sequence[Mapping]) -> dict[str, Value]:
@@ -392,7 +392,7 @@ def load_playable(
     RtfxError
         `first` is fixed and cannot play, or none can.
     UsageError
-        Of `values`, or of how models are to be played: that is no fault of a preset.
+        Wrong `values` or options: those are no fault of a preset.
     """
     loaded: list[LoadedPreset] = []
     found: dict[str, None] = {}  # notes, each once

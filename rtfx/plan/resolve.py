@@ -125,7 +125,7 @@ def _warnings(block: BlockSpec, spec: ModelSpec) -> list[str]:
 
 
 def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: list[str]) -> list[BlockSpec]:
-    """Add a cabinet: the one asked for, or a default one behind an amp that has none."""
+    """Add a cabinet: the user's, or a default one behind an amp that has none."""
     if options.cab == "none":
         return [block for block in blocks if block.type != "cab"]
     if options.cab is not None:
@@ -210,7 +210,7 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
 
 
 def _at_level(block: BlockSpec, spec: ModelSpec, options: Options) -> tuple[ModelSpec, str]:
-    """Return a model with the gains of the level that is asked for, and how `ReadyBlock` calls that level."""
+    """Return a model with the gains of its level, and what `ReadyBlock` calls that level."""
     if options.level is None and block.level:
         try:
             return at_level(spec, block.level), _kind(block.level)

@@ -12,7 +12,7 @@ from .parameters import Parameter
 from .yaml_marks import Marked
 
 TYPE = "random"
-SUMMARY = "a net that nobody trained, the same for the same keys everywhere"
+SUMMARY = "an untrained net with random weights, the same for the same keys everywhere"
 KIND, LINK = "kind", "link"
 SWITCH = OFF, ON = "false", "true"
 OTHERS = ("type", "id", "level", "input_db", "level_db", LINK)
@@ -21,14 +21,14 @@ WHAT = {
     "seed": "the preset's number: every one is another net",
     "layers": "how many convolutions follow each other",
     "channels": "how many signals go side by side",
-    "kernel": "how many frames each convolution hears",
-    "dilation": "layer i hears every dilation ** i-th frame",
+    "kernel": "how many frames each convolution spans",
+    "dilation": "layer i takes every dilation ** i-th frame",
     "activation": "the bend behind each layer",
     "init": "how weights are drawn",
     "bias": "a constant in every layer",
-    "depthwise": "middle layers hear one signal each",
+    "depthwise": "middle layers take one signal each",
     "semantics": "as labelled, as compiled, or the research code",
-    "inputs": "channels that it hears together",
+    "inputs": "channels that it takes together",
     "outputs": "channels that it gives",
     "film_dim": "numbers in the condition of semantics python",
 }

@@ -40,7 +40,7 @@ def others():
     return [performance(name, seed=0) for name in GUITARS]
 
 
-def levels_of(files, clips, measured=loudness):
+def levels_of(files, clips, measured=loudness.loudness):
     """Return the loudness of every model that loads, on every clip, as the host plays it."""
     found = {}
     for file in files:
