@@ -215,16 +215,32 @@ def retire(engine, slot):
         store_release(engine + RETIRE_HEAD, head + 1)
 
 
+@inline
+def oldest_after(slots, age):
+    """Return the index of the oldest occupied slot that is newer than an age, -1 if there is none. [audio thread]"""
+    found = -1
+    for i in range(SLOTS):
+        if slots[i].phase != FREE and slots[i].age > age and (found < 0 or slots[i].age < slots[found].age):
+            found = i
+    return found
+
+
 def play_slots(engine, frames):
-    """Run every occupied slot and add it to the mix. [audio thread]"""
+    """Run every occupied slot and add it to the mix, from the oldest to the newest. [audio thread]
+
+    So a sum of three does not depend, in its last bit, on which slots happened to be free.
+    """
     e = records(engine, 1, ENGINE)[0]
     for row in range(e.outputs):
         fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
-    for i in range(SLOTS):
+    age = np.int64(0)
+    for _ in range(SLOTS):
+        i = oldest_after(slots, age)
+        if i < 0:
+            break
         slot = slots[i]
-        if slot.phase == FREE:
-            continue
+        age = slot.age
         source = engine + IN
         if slot.input_speed != 0.0:
             source = engine + MUTED

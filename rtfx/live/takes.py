@@ -54,7 +54,7 @@ LEAD_SECONDS = 10.0  # of the dry recording before the wet one
 SPARE_SECONDS = 2.5  # of the rings: what fills up while a take is copied out of them
 RING_SECONDS = TAKE_SECONDS + LEAD_SECONDS + SPARE_SECONDS
 POLL_SECONDS = 0.2
-PIECE = 1 << 16  # frames written at a time: how often it is seen that a slow disk gets on
+PIECE = 1 << 16  # frames written at a time, after each of which the progress of a slow disk is seen
 DRY, WET, EVENTS, LIST = ".dry.wav", ".wet.wav", ".events.json", ".yaml"
 
 # {"frame": n, ...} with "block": frames of a callback; one of GLIDES: its target; "rig": a number, "preset" and all
@@ -119,7 +119,7 @@ class Takes:
         self._thread.start()
 
     def stop(self) -> None:
-        """End that."""
+        """End the thread that follows the log; takes can still be saved."""
         self._stop.set()
         await_end(self._thread, 2.0)
 
@@ -191,7 +191,7 @@ class Takes:
         return base.parent / (base.name + LIST)
 
     def close(self) -> None:
-        """Wait until all takes are on the disk, as long as it takes something."""
+        """Wait until all takes are on the disk, but for a disk that has stopped writing."""
         for writer in self._writers:
             if not await_writing(writer, lambda: self._moved, lambda: self.say("writing the take: the disk is slow")):
                 self.error = f"a take is not whole: the disk has taken nothing for {STALLED_SECONDS:g} s"
@@ -345,12 +345,16 @@ def _unit(plan: Plan) -> int:
 def _fault(
     presets: Sequence[LoadedPreset], first: LoadedPreset | None, events: Sequence[Event], start: int, lead: float
 ) -> str:
-    """Return why a take cannot be rendered exactly, "" if it can; `first` plays when its `lead` seconds begin."""
+    """Return why a take cannot be rendered exactly, "" if it can.
+
+    `first` plays when the `lead` seconds before the wet recording begin; a preset selected in them starts from rest.
+    """
     faults = [f"{_name(preset)} was given other weights while it played" for preset in presets if preset.learned]
     if any("changed" in event and event["frame"] >= start for event in events):
         faults.append("a chain or a model was changed in it")
-    for block in (each.ready for each in first.blocks) if first and start else ():
-        rate = first.plan.sample_rate if first else 0.0
+    rate = first.plan.sample_rate if first else 0.0
+    fresh = any("preset" in event and start <= event["frame"] <= start + lead * rate for event in events)
+    for block in (each.ready for each in first.blocks) if first and start and not fresh else ():
         if block.playing and (block.playing.recurrent or block.memory_frames(rate) > lead * rate):
             faults.append(f"{block.id} remembers more than the {lead:.0f} s before it")
     return "; ".join(faults)
