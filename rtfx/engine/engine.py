@@ -19,7 +19,7 @@ from .engine_rig import EXCHANGE, EngineRig
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE, FINISH
 from .rings import Rings
-from .run import RUN_PART, RUN_RIG
+from .run_rig import RUN_PART, RUN_RIG
 from .system import ticks_are_steady
 from .voices import PLAY_SLOTS
 

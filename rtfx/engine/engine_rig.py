@@ -13,7 +13,7 @@ from ..kernels.memory import exchange
 from ..plan.arena import CELL, FRESH, RIG, TABLE_SHIFT, allocate
 from ..plan.chain import Plan
 from .rest import Rested, settle
-from .run import MAILBOX
+from .run_rig import MAILBOX
 
 
 def _exchange(address, value):

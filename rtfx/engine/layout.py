@@ -60,7 +60,7 @@ ENGINE = np.dtype(
         ("clear_held", np.int64),  # a new number asks for the held peaks to start again
         ("pad1", np.int64, 7),
         # set before the stream starts
-        ("run_rig", np.int64),  # address of run.RUN_RIG
+        ("run_rig", np.int64),  # address of run_rig.RUN_RIG
         ("play_slots", np.int64),  # address of voices.PLAY_SLOTS
         ("finish", np.int64),  # address of process.FINISH
         ("sample_rate", np.float64),

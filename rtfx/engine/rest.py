@@ -29,7 +29,7 @@ from ..effects.effect import RESTS
 from ..plan.arena import BUFFER, MAX_BLOCK, STEP
 from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
-from .run import RUN_PART
+from .run_rig import RUN_PART
 
 if TYPE_CHECKING:
     from .engine_rig import EngineRig

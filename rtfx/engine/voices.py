@@ -39,7 +39,7 @@ SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second
 
 @intrinsic
 def call_rig(context, function, arena, source, source_stride, frames, clock):
-    """Call `run.RUN_RIG` through its address."""
+    """Call `run_rig.RUN_RIG` through its address."""
     from numba import types
 
     return types.int64(*[types.int64] * 6), call_address

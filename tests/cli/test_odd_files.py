@@ -112,7 +112,7 @@ def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypa
             odd(kind, tmp_path / "levels" / "one")
             assert np.isfinite(m(np.zeros(64, np.float32), 48000)).all()
         elif name == "kernels":
-            from rtfx.engine.run import RUN_RIG
+            from rtfx.engine.run_rig import RUN_RIG
             from rtfx.kernels.cache import cache_file
 
             odd(kind, cache_file(RUN_RIG))

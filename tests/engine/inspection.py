@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.engine.run import RUN_PART, RUN_RIG
+from rtfx.engine.run_rig import RUN_PART, RUN_RIG
 from rtfx.engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
 from rtfx.engine.voices import PLAY_SLOTS
 from rtfx.host.jack_host import PROCESS

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from rtfx.engine.run import RUN_PART
+from rtfx.engine.run_rig import RUN_PART
 from rtfx.kernels.activations import CODES, factor_of
 from rtfx.kernels.conv import STATE, ConvShape, conv_kernel
 from rtfx.kernels.conv import pack as pack_conv
