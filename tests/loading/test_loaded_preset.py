@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rtfx
+from rtfx.api import Model
 from rtfx.errors import UsageError
 from rtfx.loading.preset import LoadedPreset
 from rtfx.plan.block import ReadyBlock
@@ -54,7 +55,7 @@ def test_turning_a_knob_makes_no_parameter_and_no_block(monkeypatch):
 
     for kind in made:
         monkeypatch.setattr(kind, "__init__", counted(kind, kind.__init__))
-    chain = [{"type": "gate"}, rtfx.api.Model(lstm()), {"type": "eq"}, {"type": "gain"}]
+    chain = [{"type": "gate"}, Model(lstm()), {"type": "eq"}, {"type": "gain"}]
     with rtfx.Rig(chain).play(device="null", input=np.zeros(48000, np.float32), seconds=60.0) as stream:
         assert min(made.values()) > 0, "loading makes them"
         stream.do("knob model.drive")
