@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba.core import config
+from numba import config
 
 from ..files import distrust
 from ..kernels.cache import cache_folder

@@ -49,7 +49,7 @@ def host(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     def forget():
-        processor.features.cache_clear()
+        processor.feature_flags.cache_clear()
         cache_folder.cache_clear()
 
     def is_given(forced: str):
@@ -72,7 +72,7 @@ def test_what_a_machine_hides_is_another_processor(host, monkeypatch):
     assert len(places) == len(SETS)
     host("+avx,+avx2,+sse2")
     monkeypatch.setenv("NUMBA_ENABLE_AVX", "0")  # as Numba itself does for Sandy Bridge
-    processor.features.cache_clear()
+    processor.feature_flags.cache_clear()
     assert instruction_set() == "SSE2" and lanes() == 4
 
 
