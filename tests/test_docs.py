@@ -111,6 +111,7 @@ def test_everything_that_rtfx_exports_is_in_the_reference():
             assert not inspect.isclass(each) or not [n for n in own if f"### {name}.{n}\n" not in text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verb, arguments",
     [

@@ -152,6 +152,7 @@ def test_what_the_readme_says_is_what_a_model_does(circuits):
     assert readme.aliasing(readme.played("screamer", readme.sine())) == pytest.approx(figures[5], abs=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, bound", [("klon.json", 0.002), ("amp.json", 0.014), ("stack.json", 0.15)])
 def test_trained_nets_follow_their_circuits(name, bound, played, circuits, riff):
     """On the riff, which neither was trained on; the bound is about twice the error measured (models/README.md)."""
