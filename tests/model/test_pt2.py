@@ -166,6 +166,7 @@ def test_a_pickle_is_never_opened(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.slow
 def test_an_archive_larger_than_a_model_is_refused_unread(tmp_path):
     with zipfile.ZipFile(tmp_path / "net.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/archive_format", "pt2")

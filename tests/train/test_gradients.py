@@ -50,6 +50,7 @@ def test_spectral_loss():
     assert spectral_loss(target, target)[0] < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skip", [True, False])
 @pytest.mark.parametrize(("cell", "hidden"), [("lstm", 6), ("gru", 5)])
 def test_back_propagation(cell, hidden, skip):

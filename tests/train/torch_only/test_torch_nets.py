@@ -22,6 +22,7 @@ def played(rng, inputs, frames, batch=4):
     return x, np.tanh(drive * x[:, 0]).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "spectra"), [("wavenet:channels=4&layers=8", 0.1), ("nam-nano", 0.0), ("nam-a2-lite", 0.0)]
 )
