@@ -113,7 +113,7 @@ class EngineRig:
             self._settle()
 
     def _settle(self) -> None:
-        """Bring the rig to rest at the current parameter values; that is what it starts from again after a fault."""
+        """Bring the rig to rest at the current parameter values; after a fault it starts from this state again."""
         self.rested = settle(self)
         self.image = self.memory[int(self.record["image_offset"]) :].copy()
         self.record["image"] = self.image.ctypes.data

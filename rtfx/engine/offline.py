@@ -60,7 +60,7 @@ class Offline:
         self.reset()
 
     def reset(self, values: Sequence[Mapping] | None = None) -> None:
-        """Begin anew, prewarmed; `values` are parameter values per block of the chain."""
+        """Begin again from rest; `values` are parameter values per block of the chain."""
         self.engine = Engine(**self._settings)
         self.rig = EngineRig(self.plan, template=self._template)
         if values is not None:

@@ -38,7 +38,7 @@ def idle(address):
 
 @inline
 def read_input(engine, device, first, frames):
-    """Fill the dry rows from device or file, silence what is no sound, meter, apply the input gain. [audio thread]"""
+    """Fill the dry rows from device or file, mute what is too loud or not finite, meter, apply the gain. [audio]"""
     e = records(engine, 1, ENGINE)[0]
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = np.int64(0)
@@ -128,7 +128,7 @@ def finish_output(engine, frames):
         peak = max(peak, row_peaks[row])
     still = e.clock >= e.start_frames and e.stop_frame < 0
     if still and peak < ONE and (e.limit == 0 or e.limiter_peak <= ONE):
-        # below its threshold the limiter passes every bit, and what it remembers has no effect
+        # below its threshold the limiter changes no bit, and its remembered peak has no effect
         for row in range(e.outputs):
             peaks[row] = max(peaks[row], row_peaks[row])
         e.out_peak_max = max(e.out_peak_max, peak)

@@ -1,20 +1,19 @@
-"""Brings a rig to rest before it is heard, so that silence at its input is silence at its output from the first frame.
+"""Brings a rig to rest before it sounds, so that silence at its input is silence at its output from the first frame.
 
-The blocks are run one after another, each on the constant that the one before it has come to. A model first gets the
-prewarm of its own definition (interface: so many zeros); a bare one gets nothing else. In any other rig a block then
-runs on in units of `UNIT` frames until its output rests:
+The blocks run one after another, each on the constant output of the block before it. A model first gets the prewarm of
+its own definition, a number of zeros; a bare model gets nothing else. In any other rig a block then runs on in units of
+`UNIT` frames until its output rests:
 
-- filters whose state follows from a constant input (DC blockers, the output of `klon`) are not waited for: after each
-  unit they are set to the state that the mean of their input leads to;
-- a unit whose output spans at most `STILL` is at rest;
-- so is one of a net that hisses or oscillates by itself: nothing but what repeats is left. That is told from a drift
-  by the two halves of each unit, whose means differ by a drift and not by a hiss, and from what rings down by its
-  height, which does not fall any more;
-- no block is waited for longer than `LONGEST_SECONDS`.
+- filters whose state follows from a constant input (`RESTS`) do not run until they rest: after each unit they are set
+  to the state to which the mean of their input leads;
+- a unit is at rest if its output spans at most `STILL`;
+- a net that hisses or oscillates by itself is at rest when its output only repeats. The two halves of each unit tell a
+  hiss from a drift, which gives them different means; a steady height tells it from ringing, which falls;
+- no block runs for longer than `LONGEST_SECONDS`.
 
-A block of effects alone, which starts at zero, rests there if its input is silent: it is not run. So the cost is that
-of the models that are not at rest, and of nothing else. At last, where blocks follow one that was run, all run together
-until what leaves the rig rests, in the same way: a chain of high gain makes a click of what is left of each.
+An effect starts at zero and rests there if its input is silent, so it does not run: only models that are not at rest
+cost time. At the end, where blocks follow one that ran, the whole rig runs until its output rests, in the same way: a
+chain of high gain would turn the remainders of its blocks into a click.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Rested(NamedTuple):
     inputs : tuple of (width,) float32
         The constant that each block rests on.
     run : tuple of bool
-        Which blocks were run: what these rest at depends on their parameters.
+        Which blocks were run: their rest depends on their parameters.
     frames : int
         Run in all, the models' own prewarm included.
     """
@@ -63,7 +62,7 @@ class Rested(NamedTuple):
 
 
 def settle(rig: EngineRig) -> Rested:
-    """Run every block of a rig that nobody hears yet to rest, at the current parameter values. [control thread]"""
+    """Run every block of a rig that does not sound yet to rest, at the current parameter values. [control thread]"""
     runner, blocks = _Runner(rig), rig.plan.blocks
     inputs, run = [], []
     constant = np.zeros(rig.plan.inputs, np.float32)
@@ -81,7 +80,7 @@ def settle(rig: EngineRig) -> Rested:
 
 
 class _Runner:
-    """Runs blocks of a rig by themselves and looks at what comes out."""
+    """Runs single blocks of a rig and measures their output."""
 
     def __init__(self, rig: EngineRig):
         self._rig, self._plan = rig, rig.plan

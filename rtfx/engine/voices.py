@@ -62,7 +62,7 @@ def take_rig(engine):
         elif slots[i].phase == CLOSING:
             oldest = SLOTS
         elif slots[i].phase == PRIMING:
-            slots[i].phase = LEAVING  # nobody has heard it yet, and nobody will: the latest wins
+            slots[i].phase = LEAVING  # it has not sounded yet and will not: the latest one plays
         elif slots[i].phase != PLAYING and oldest != SLOTS and (oldest < 0 or slots[i].age < slots[oldest].age):
             oldest = i
     if free < 0:
