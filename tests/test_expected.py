@@ -57,6 +57,7 @@ def test_a_file_loads_and_is_computed_as_it_says_or_is_refused_by_name(shared, r
     assert verify(spec, (spec.receptive_field or 0) + FILLED).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", PAIRS, ids=title)
 def test_a_golden_pair(shared, tmp_path, row):
     spec = load(model_of(row, shared, tmp_path), row["compat"] or None)

@@ -68,6 +68,7 @@ def damaged(wet, how):
     }[how].astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "kind", "words"),
     [
