@@ -13,8 +13,8 @@ import click
 from rtfx.bench import readable
 from rtfx.cli.bench import BLOCKS, SHIPPED, block_sizes, show_rows, show_table
 from rtfx.cli.collection import model_files
+from rtfx.cli.options import Number, deterministic_option
 from rtfx.cli.output import json_line, status
-from rtfx.cli.rig import Number, deterministic_option
 from rtfx.errors import RtfxError, UsageError
 from rtfx.find import find_model
 
