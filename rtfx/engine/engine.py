@@ -45,7 +45,7 @@ STORE = Loop(_store, "int64(int64, int64)")
 
 def order_kernels() -> None:
     """Begin to compile what every engine needs, unless it is on disk: files can be read meanwhile."""
-    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, RUN_PART, DRIVE, EXCHANGE, LOAD))
+    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, RUN_PART, DRIVE, EXCHANGE, LOAD, STORE))
 
 
 class Published(NamedTuple):

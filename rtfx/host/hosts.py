@@ -19,7 +19,7 @@ from .devices import devices, runs_at
 from .jack import NAME, running
 from .jack_devices import jack_devices
 from .jack_host import KERNELS, JackHost
-from .null import NullHost
+from .null import PACE, NullHost
 from .portaudio import renew
 from .portaudio_host import PortAudioHost
 
@@ -91,7 +91,9 @@ class Opened:
 
 def order_kernels(choice: Choice) -> None:
     """Begin to compile the kernels of these devices' host, unless they are on disk."""
-    if choice.output is not None and choice.output.host_api == JACK:
+    if choice.output is None:
+        order((PACE,))
+    elif choice.output.host_api == JACK:
         order(KERNELS)
 
 
