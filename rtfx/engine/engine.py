@@ -19,7 +19,7 @@ from .engine_rig import EXCHANGE, EngineRig
 from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOUDEST_SAMPLE, OFFSET, RETIRE_RING
 from .process import CALLBACK_KERNEL, DRIVE, FINISH
 from .rings import Rings
-from .run_rig import RUN_PART, RUN_RIG
+from .run_rig import RUN_RIG
 from .system import ticks_are_steady
 from .voices import PLAY_SLOTS
 
@@ -45,7 +45,7 @@ STORE = Loop(_store, "int64(int64, int64)")
 
 def order_kernels() -> None:
     """Begin to compile what every engine needs, unless it is on disk: files can be read meanwhile."""
-    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, RUN_PART, DRIVE, EXCHANGE, LOAD, STORE))
+    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, DRIVE, EXCHANGE, LOAD, STORE))
 
 
 class Published(NamedTuple):

@@ -28,7 +28,7 @@ from ..effects.effect import RESTS
 from ..plan.arena import BUFFER, MAX_BLOCK, STEP
 from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
-from .run_rig import RUN_PART
+from .run_rig import PART, RUN_RIG
 
 if TYPE_CHECKING:
     from .engine_rig import EngineRig
@@ -172,7 +172,8 @@ class _Runner:
 
     def _call(self, block: PlannedBlock, frames: int) -> None:
         parts = (block.steps, block.buffers, block.domains)
-        RUN_PART(self._rig.address, *(edge for part in parts for edge in (part.start, part.stop)), frames)
+        part = np.array(tuple(edge for each in parts for edge in (each.start, each.stop)), PART)
+        RUN_RIG(self._rig.address, 0, 0, frames, 0, part.ctypes.data)
         self.frames += frames
 
 

@@ -13,6 +13,9 @@ from ..plan.arena import BUFFER, CELL, DOMAIN, FRESH, RIG, STEP, TABLE_SHIFT
 from .system import flush_denormals, restore_denormals
 
 MAILBOX = offsets(RIG)["mailbox"]
+PART = np.dtype(
+    [(f"{edge}_{of}", np.int64) for of in ("step", "buffer", "domain") for edge in ("first", "last")]
+)  # of a rig: from the first to before the last of each
 
 
 @inline
@@ -141,39 +144,41 @@ def call_steps(arena, clock, first, last):
     return faults
 
 
-def run_rig(arena, source, source_stride, frames, clock):
-    """Run a rig over one block of planar input rows; return the number of non-finite rows. [audio thread]"""
+def run_rig(arena, source, source_stride, frames, clock, part):
+    """Run a rig over one block of planar input rows; return the number of non-finite rows. [audio thread]
+
+    With the address of a `PART` it runs this part alone, over what its buffers hold, for a prewarm. [control thread]
+    """
     rig = records(arena, 1, RIG)[0]
-    take_parameters(arena)
-    count_frames(arena, frames, 0, rig.domain_count)
-    make_room(arena, 0, rig.buffer_count)
+    first_step, first_buffer, first_domain = np.int64(0), np.int64(0), np.int64(0)
+    last_step, last_buffer, last_domain = rig.step_count, rig.buffer_count, rig.domain_count
+    word = np.int64(0)
+    if part != 0:
+        word = flush_denormals()
+        p = records(part, 1, PART)[0]
+        first_step, first_buffer, first_domain = p.first_step, p.first_buffer, p.first_domain
+        last_step, last_buffer, last_domain = p.last_step, p.last_buffer, p.last_domain
+    else:
+        take_parameters(arena)
+    count_frames(arena, frames, first_domain, last_domain)
+    make_room(arena, first_buffer, last_buffer)
     fill_parameter_rows(arena, frames)
-    buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
-    entrance = buffers[rig.input_buffer]
-    for channel in range(rig.inputs):
-        place = arena + entrance.cursor + 4 * entrance.stride * channel
-        move_bytes(place, source + 4 * source_stride * channel, 4 * frames)
-    faults = call_steps(arena, clock, 0, rig.step_count)
-    advance(arena, 0, rig.buffer_count)
-    if faults > 0:
+    if part == 0:
+        buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
+        entrance = buffers[rig.input_buffer]
+        for channel in range(rig.inputs):
+            place = arena + entrance.cursor + 4 * entrance.stride * channel
+            move_bytes(place, source + 4 * source_stride * channel, 4 * frames)
+    faults = call_steps(arena, clock, first_step, last_step)
+    advance(arena, first_buffer, last_buffer)
+    if part != 0:
+        restore_denormals(word)
+    elif faults > 0:
         rig.faults += 1
         if rig.image != 0:
             move_bytes(arena + rig.image_offset, rig.image, rig.image_bytes)
     return faults
 
 
-def run_part(arena, first_step, last_step, first_buffer, last_buffer, first_domain, last_domain, frames):
-    """Run one block of a rig's chain by itself, for its prewarm. [control thread]"""
-    word = flush_denormals()
-    count_frames(arena, frames, first_domain, last_domain)
-    make_room(arena, first_buffer, last_buffer)
-    fill_parameter_rows(arena, frames)
-    call_steps(arena, 0, first_step, last_step)
-    advance(arena, first_buffer, last_buffer)
-    restore_denormals(word)
-    return 0
-
-
 # A function of its own, called through its address: it is compiled beside the callback, on another core.
-RUN_RIG = Loop(run_rig, "int64(int64, int64, int64, int64, int64)")
-RUN_PART = Loop(run_part, "int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+RUN_RIG = Loop(run_rig, "int64(int64, int64, int64, int64, int64, int64)")

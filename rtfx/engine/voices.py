@@ -38,11 +38,11 @@ SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second
 
 
 @intrinsic
-def call_rig(context, function, arena, source, source_stride, frames, clock):
+def call_rig(context, function, arena, source, source_stride, frames, clock, part):
     """Call `run_rig.RUN_RIG` through its address."""
     from numba import types
 
-    return types.int64(*[types.int64] * 6), call_address
+    return types.int64(*[types.int64] * 7), call_address
 
 
 @inline
@@ -247,7 +247,7 @@ def play_slots(engine, frames):
             mute_input(engine, slot, frames)
         rig = records(slot.rig, 1, RIG)[0]
         table = rig.table_number
-        faults = call_rig(e.run_rig, slot.rig, source, ROW, frames, e.clock)
+        faults = call_rig(e.run_rig, slot.rig, source, ROW, frames, e.clock, np.int64(0))
         if rig.table_number != table:
             write_log(engine, LOG_TABLE, rig.number, rig.table_number, 0.0)
         if faults > 0:

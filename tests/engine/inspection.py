@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from rtfx.engine.process import CALLBACK_KERNEL, DRIVE
-from rtfx.engine.run_rig import RUN_PART, RUN_RIG
+from rtfx.engine.run_rig import RUN_RIG
 from rtfx.engine.timing import TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN
 from rtfx.engine.voices import PLAY_SLOTS
 from rtfx.host.jack_host import PROCESS
@@ -20,7 +20,7 @@ from rtfx.plan.show import step_records
 
 SLEEP = C_FUNCTIONS["sleep"]
 # these call kernels through addresses out of a plan; PROCESS calls JACK's jack_port_get_buffer, which waits for nothing
-MOVERS = (CALLBACK_KERNEL, PLAY_SLOTS, PACE, PROCESS, DRIVE, RUN_RIG, RUN_PART, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
+MOVERS = (CALLBACK_KERNEL, PLAY_SLOTS, PACE, PROCESS, DRIVE, RUN_RIG, TIMED_BLOCKS, TIMED_CALLS, TIMED_RUN)
 _ALLOWED = re.compile("|".join(group for why, group in C_FUNCTIONS.items() if why != "sleep"))
 
 

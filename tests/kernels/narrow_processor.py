@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from rtfx.engine.run_rig import RUN_PART
+from rtfx.engine.run_rig import RUN_RIG
 from rtfx.kernels.activations import CODES, factor_of
 from rtfx.kernels.conv import STATE, ConvShape, conv_kernel
 from rtfx.kernels.conv import pack as pack_conv
@@ -59,7 +59,7 @@ def cells():
 
 def main(expected: int, running: bool, models: list[str]) -> None:
     assert lanes() == expected, lanes()
-    kernels = [(RUN_PART, None), (rows_kernel(SOFTMAX, 5, lanes()), None), *convolutions(), *cells()]
+    kernels = [(RUN_RIG, None), (rows_kernel(SOFTMAX, 5, lanes()), None), *convolutions(), *cells()]
     used = set()
     for kernel, check in kernels:
         code = assembly(kernel)
