@@ -11,7 +11,7 @@ from .layout import ENGINE, LOAD_BIN_OFFSET, LOAD_BIN_SHIFT, LOAD_BINS, LOG_BLOC
 from .ports import finish_output, publish_meters, read_input, write_output
 from .rings import take_targets, write_log, write_rings
 from .system import flush_denormals, restore_denormals, start_watch, thread_id, watch_ns
-from .voices import call_play_slots, take_rig
+from .voices import call_play_slots
 
 # int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long
 # flags, void *engine); frames and flags are 32 bits wide on Windows
@@ -61,7 +61,6 @@ def callback(source, target, frames, time_info, flags, engine):
     first = np.int64(0)
     while first < total:
         count = min(total - first, MAX_BLOCK)
-        take_rig(engine)
         take_targets(engine)
         read_input(engine, source, first, count)
         call_play_slots(e.play_slots, engine, count)

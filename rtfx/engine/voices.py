@@ -226,10 +226,11 @@ def oldest_after(slots, age):
 
 
 def play_slots(engine, frames):
-    """Run every occupied slot and add it to the mix, from the oldest to the newest. [audio thread]
+    """Take a published rig, run every occupied slot and add it to the mix, oldest to newest. [audio thread]
 
-    So a sum of three does not depend, in its last bit, on which slots happened to be free.
+    In that order a sum of three does not depend, in its last bit, on which slots happened to be free.
     """
+    take_rig(engine)
     e = records(engine, 1, ENGINE)[0]
     for row in range(e.outputs):
         fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
