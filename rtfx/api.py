@@ -1,4 +1,4 @@
-"""What users call: models and rigs as functions of arrays, as file renderers and as live streams."""
+"""The public functions and the class `Model`: models as functions of arrays, file renderers and live streams."""
 
 from __future__ import annotations
 
@@ -33,15 +33,20 @@ def load(path: str | Path, *, inputs: str | None = None, **knobs: float) -> Mode
     Parameters
     ----------
     path : str or Path
+        A path, or the name of a model in the user's folder or among the shipped ones.
     inputs : str, optional
-        "channels" or "knobs": what the inputs of a net are that has several, whatever its file says or is guessed.
+        "channels" or "knobs": how a net with several inputs uses them. It overrides what the file says.
     **knobs : float
         Values of the model's knobs, 0 to 1.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     RtfxError
-        One line: what was found, what was expected, what to do.
+        The file does not exist or cannot be used; the message says what was found, what was expected and what to do.
     """
     return Model(load_spec(path, inputs=inputs), **knobs)
 
@@ -58,18 +63,24 @@ def from_torch(
     Parameters
     ----------
     module : torch.nn.Module
-        Evaluated as after ``module.eval()``.
+        It is read in evaluation mode, as after ``module.eval()``.
     example : torch.Tensor or tuple of them, optional
-        What it is called with, with a batch of 1: audio, (1, features, frames) or (1, frames, features), then knobs.
+        Arguments for a call with a batch of 1: audio, (1, features, frames) or (1, frames, features), then knobs.
     knobs : sequence of str, optional
-        Names of the knobs: the last features of the audio, then the inputs after it.
+        Names of the knobs: first of the last features of the audio, then of the inputs after the audio.
     sample_rate : float, optional
-        Hz; without it the model runs at the stream's.
+        The rate the model was made for, in Hz; by default the model runs at the rate of each call or stream.
+    name : str, optional
+        A name for messages and displays.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     RtfxError
-        Names the operation that is no layer of rtfx, or says that PyTorch is missing.
+        rtfx has no layer for an operation of the module, which the message names, or PyTorch is not installed.
     """
     from .model.read.pt2 import spec_from_torch
 
@@ -84,16 +95,22 @@ def from_keras(
     Parameters
     ----------
     model : keras.Model
-        Of input shape (batch, frames, features), recurrent layers with return_sequences=True.
+        Its input has the shape (batch, frames, features); recurrent layers have return_sequences=True.
     knobs : sequence of str, optional
-        Names of the knobs: the last features of the input; without it those of guitar captures.
+        Names of the knobs, which are the last features of the input; by default those of guitar captures.
     sample_rate : float, optional
-        Hz; without it the model runs at the stream's.
+        The rate the model was made for, in Hz; by default the model runs at the rate of each call or stream.
+    name : str, optional
+        A name for messages and displays.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     RtfxError
-        Names the layer that rtfx has none for.
+        rtfx has no counterpart of a layer, which the message names.
     """
     from .model.read.keras_file import spec_from_keras
 
@@ -106,12 +123,13 @@ class Model:
     Attributes
     ----------
     spec : ModelSpec
-        What the file says.
+        The architecture and the weights.
     knobs : dict
-        Values by name; read at each call that resets.
+        Value of each knob by name, 0 to 1. Each call with ``reset=True`` reads them.
 
-    It may be used from any thread: calls take turns, so that each gets the result that it would have got alone. Pickled
-    or copied it keeps its knobs and what it has learned; the copy begins anew, and no stream plays it.
+    A model may be used from any thread: a lock lets one call run at a time, so each call returns the same result as if
+    it were the only one. A pickle or a copy keeps the knobs and the weights it has learned; it starts from rest, and no
+    stream plays it.
     """
 
     def __init__(self, spec: ModelSpec, **knobs: float):
@@ -120,7 +138,7 @@ class Model:
             self.set(name, value)
 
     def _begin(self, spec: ModelSpec, knobs: dict[str, float]) -> None:
-        """Begin as the file says; set up what no copy shares."""
+        """Start with the weights of the file; set up the state that a copy does not share."""
         self.spec = self._file = spec
         self.knobs = knobs
         self._rig = Rig([self])
@@ -132,11 +150,24 @@ class Model:
         return {"file": self._file} | {name: value for name, value in vars(self).items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._begin(state["file"], dict(state["knobs"]))  # a model that has learned keeps the level that its file has
+        self._begin(state["file"], dict(state["knobs"]))  # a model that has learned keeps the level of its file
         vars(self).update({name: value for name, value in state.items() if name not in ("file", "knobs")})
 
     def set(self, name: str, value: float) -> None:
-        """Set a knob; raises UsageError for an unknown name or a value out of range."""
+        """Set a knob; it takes effect at the next call with ``reset=True``.
+
+        Parameters
+        ----------
+        name : str
+            Name of the knob.
+        value : float
+            0 to 1.
+
+        Raises
+        ------
+        UsageError
+            The model has no such knob, or the value is out of range.
+        """
         block = ReadyBlock(self.spec.name or "model", BLOCKS["model"], {}, self.spec)
         if name in {parameter.name for parameter in turned_in(self.spec.name)}:
             raise UsageError(f"{name} of a random net is turned in a rig, or stands in its name: random:KIND?{name}=")
@@ -150,50 +181,54 @@ class Model:
         Parameters
         ----------
         x : (n,) or (channels, n)
-            An array, list or torch tensor of any type of number; full scale is 1. A mono model runs one independent
-            instance per channel, one of several inputs takes as many channels.
+            Audio as an array, list or torch tensor of any type of number, with full scale at 1. A mono model runs one
+            independent instance per channel; a model with several inputs takes as many channels.
         sample_rate : float
-            Hz. Where the model's own rate is known and differs, audio is converted there and back.
+            Rate of `x` in Hz. If the model was made for another rate, the audio is converted to that rate and back.
         reset : bool
-            Begin anew, prewarmed; False continues the last call.
+            Start from rest, prewarmed; False continues with the state of the last call.
         bare : bool
-            The function that the model's training code calls forward, nothing else.
+            Run only the function that the model's training code calls forward: no levels and no DC blocker.
         cold : bool
-            No prewarm: start from the state stored in the file, else zeros.
+            Do not prewarm: start from the state stored in the file, else from zeros.
 
         Returns
         -------
-        float32 array, the same layout and length; a model of several outputs gives ``(outputs, n)``.
+        float32 array of the same layout and length
+            A model with several outputs returns ``(outputs, n)``.
 
         Raises
         ------
         UnsupportedInput
-            No numbers, channels that the model does not take, or more than 32: ``(n, channels)``, to be transposed.
+            `x` does not hold numbers, or the model does not take this number of channels. More than 32 channels mean
+            that the array is probably ``(n, channels)`` and must be transposed.
         UsageError
-            A rate that is no number of Hz, or ``reset=False`` at another one than the last call's.
+            The rate is not a number of Hz, or ``reset=False`` at another rate than that of the last call.
         """
         return self._rig(x, sample_rate, reset, bare=bare, cold=cold)
 
     def reset(self) -> None:
-        """Have the next call begin anew, whatever its `reset` says."""
+        """Make the next call start from rest, even with ``reset=False``."""
         self._rig.forget()
 
     def update(self, source: Any) -> None:
-        """Take other weights of the same shapes: at once where it plays, crossfaded, the state kept, nothing compiled.
+        """Replace the weights by others of the same shapes.
+
+        Streams that play the model crossfade to the new weights and keep its state; nothing is compiled.
 
         Parameters
         ----------
         source : Model, ModelSpec, torch module, or mapping of name to tensor or array
-            A mapping is a PyTorch state_dict, whose layers are taken in their order, or one of the kind of `weights`.
-            It is copied before this returns. Of many calls, as in training, those that come faster than the fade of
-            20 ms are skipped: the latest counts.
+            A mapping is a PyTorch state_dict, whose layers are matched in their order, or has the names of `weights`.
+            The weights are copied before this returns. If several calls, as in training, come within one fade of 20 ms,
+            streams play only the weights of the latest.
 
         Raises
         ------
         ModelError
-            A shape that the model has not (ShapeMismatch), NaN or infinity: the sound goes on with the old weights.
+            A shape differs from the model's (ShapeMismatch), or a weight is NaN or infinite: the old weights stay.
         UsageError
-            Something else.
+            `source` has another type.
         """
         with self._lock:
             self.spec = with_weights(self.spec, source)
@@ -203,11 +238,17 @@ class Model:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """A copy of every array of the model, float64, by ``node3.weight``; `update` takes it back."""
+        """Return a copy of every array of the model.
+
+        Returns
+        -------
+        dict of str to float64 array
+            By names such as ``node3.weight``; `update` accepts the dict.
+        """
         return weights_of(self.spec)
 
     def heard_in(self, stream: Stream, preset: int, block: str) -> None:
-        """Have `update` reach a block of a stream for as long as the stream exists."""
+        """Make `update` also change a block of a stream, as long as the stream exists; `preset` counts from 0."""
         with self._lock:
             self._streams.setdefault(stream, []).append((preset, block))
 
@@ -217,18 +258,19 @@ class Model:
         Parameters
         ----------
         path : str or Path
-            An existing file is replaced.
+            The file to write; an existing one is replaced.
         to : str, optional
             "rtfx", "rtneural", "nam", "aidax" or "proteus"; without it the suffix of `path` decides.
 
         Returns
         -------
-        Converted : `parity` says how near the file is, `warnings` what it does not say.
+        Converted
+            `parity` measures the difference between the file and the model; `warnings` lists what the file cannot hold.
 
         Raises
         ------
         RtfxError
-            Names the node that the format has no place for, and the formats that have one.
+            The format cannot hold a node of the model; the message names the node and the formats that can hold it.
         """
         return convert(self.spec, path, to)
 

@@ -1,4 +1,4 @@
-"""A rig: a chain of blocks, or the presets of a set list, as a function of arrays, a file renderer, a live stream."""
+"""A rig is a chain of blocks or the presets of a set list; it processes arrays, renders files and plays live."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
 
 
 class Asked(NamedTuple):
-    """What a call is compiled for: the rig's rate in Hz, input channels, and how it is played."""
+    """The settings that a call is compiled for: the rig's rate in Hz, the number of input channels, and the options."""
 
     rate: float
     channels: int
@@ -44,16 +44,16 @@ class Asked(NamedTuple):
 
 
 class Calling(NamedTuple):
-    """What one call has left for the next one.
+    """The state that one call keeps for the next one.
 
     Parameters
     ----------
     offline : Offline or None
-        The compiled rig with its state; None if the next call begins anew.
+        The compiled rig with its state; None if the next call starts from rest.
     chain : list
-        File, weights and values of each block that it was prewarmed with.
+        The file, weights and values of each block at the time when the rig was prewarmed.
     weights : list
-        Of each block now: what models have learned.
+        The weights of each block now, which differ from those of the file once a model has learned.
     """
 
     offline: Offline | None = None
@@ -68,14 +68,15 @@ class Rig:
     Parameters
     ----------
     chain : iterable
-        Models, paths of models and impulse responses, or mappings as in a set list: ``{"type": "gate", ...}``.
+        Each block is a `Model`, the path of a model or impulse response, or a mapping as in a set list:
+        ``{"type": "gate", ...}``.
     cab : str, optional
-        An impulse response for the end of the chain, or "none".
+        The impulse response of the cabinet at the end of the chain, or "none"; by default an amp gets the shipped one.
     inputs : str, optional
-        "channels" or "knobs": what the inputs of models that have several are, whatever files or blocks say.
+        "channels" or "knobs": how models with several inputs use them. It overrides what files and blocks say.
 
-    It may be used from any thread: calls take turns. Pickled or copied it keeps its models, their knobs and what they
-    have learned; the copy begins anew.
+    A rig may be used from any thread: a lock lets one call run at a time. A pickle or a copy keeps the models, their
+    knobs and the weights they have learned; it starts from rest.
     """
 
     def __init__(
@@ -92,15 +93,15 @@ class Rig:
         pairs = zip(self.presets[0].chain, items, strict=True)
         self._held = {block.id: item for block, item in pairs if isinstance(item, HasKnobs)}
         self.index = 0
-        self.asked = False  # whether this preset was named
+        self.asked = False  # whether the user named this preset
         self.options = Options(cab=cab)
         self.notes: list[str] = []
-        self.digest = ""  # of the last plan: which kernels it calls
-        self.replaced: tuple[str, ...] = ()  # of the last plan: a line for each kernel that is wrong on this processor
+        self.digest = ""  # identifies the kernels that the last plan calls
+        self.replaced: tuple[str, ...] = ()  # a line for each kernel of the last plan that is wrong on this processor
         self._begin()
 
     def _begin(self) -> None:
-        """Set up what no copy shares: the state between calls."""
+        """Set up the state between calls, which a copy does not share."""
         self._turn = threading.RLock()
         _rigs.add(self)
         self._calling = Calling()
@@ -120,12 +121,27 @@ class Rig:
         preset: str | int | None = None,
         inputs: str | None = None,
     ) -> Rig:
-        """Return the rig of a set list; `preset` is a name or a number from 1, the others as for a rig.
+        """Return the rig of a set list.
+
+        Parameters
+        ----------
+        path : str or Path
+            The path of a set list, or the name of one in the user's folder or among the shipped ones.
+        preset : str or int, optional
+            The preset to play: its name, or its number from 1. By default the first one.
+        inputs : str, optional
+            "channels" or "knobs": how models with several inputs use them, as for `Rig`.
+
+        Returns
+        -------
+        Rig
 
         Raises
         ------
         PresetError
-            Names file, line, key and what is allowed.
+            The set list does not exist or contains a mistake; the message names file, line, key and the allowed values.
+        UsageError
+            The set list has no such preset; the message lists the presets.
         """
         rig = cls(inputs=inputs)
         rig.set_list = load_set_list(find_preset(path), BLOCKS)
@@ -135,38 +151,52 @@ class Rig:
 
     @property
     def presets(self) -> tuple[Preset, ...]:
-        """All presets."""
+        """All presets, in the order of the set list."""
         return self.set_list.presets
 
     @property
     def preset(self) -> Preset:
-        """The current preset."""
+        """The preset that calls, `render` and `play` use."""
         return self.presets[self.index]
 
     @property
     def sample_rate(self) -> float | None:
-        """The rate the rig was made for, in Hz: the set list's, else the one most models share."""
+        """The rate the rig was made for, in Hz: the set list's, else the rate that most models share, else None."""
         stated = self.set_list.device.get("sample_rate")
         return float(stated) if stated else common_rate(self.specs)
 
     @property
     def specs(self) -> list[ModelSpec]:
-        """Every model that the presets play, once per use."""
+        """Every model that the presets play; a model that is used twice is listed twice."""
         return models_of(self.presets, self._models)
 
     def plan(
         self, sample_rate: float, channels: int = 1, *, values: Mapping[str, Any] | None = None, **how: Any
     ) -> Plan:
-        """Return the current preset compiled for a rate in Hz and a number of input channels.
+        """Return the current preset compiled for a sample rate and a number of input channels.
 
         Parameters
         ----------
+        sample_rate : float
+            Hz.
+        channels : int
+            Number of input channels.
         values : mapping, optional
-            Parameter values by address.
+            Parameter values by address, ``block.parameter``.
         **how
             Options in place of the rig's own: ``bare``, ``cold``, ``cab``, ``level`` ("normal", "plugin", "none" or a
             plugin that ``rtfx info`` names), ``rate_method`` ("auto", "delay", "dilate" or "resample"),
             ``resample_phase`` ("linear" or "minimum"), ``interface_dbu``; as the flags of the command line.
+
+        Returns
+        -------
+        Plan
+            The layout and the kernels of the compiled rig.
+
+        Raises
+        ------
+        RtfxError
+            A file, a value or an option cannot be used.
         """
         return self._plan(sample_rate, channels, self.options.but(**how), values or {})
 
@@ -181,7 +211,7 @@ class Rig:
         return plan
 
     def _current(self) -> Preset:
-        """Return the preset with the weights and knobs of the models that the caller holds, as they are now."""
+        """Return the preset with the present weights and knobs of the `Model` objects that the caller passed."""
         if not self._held:
             return self.preset
         return replace(self.preset, chain=tuple(self._as_held(block) for block in self.preset.chain))
@@ -196,12 +226,22 @@ class Rig:
     def __call__(
         self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
     ) -> NDArray[np.float32]:
-        """Return the rig's output for audio; as `Model.__call__`.
+        """Return the rig's output for audio.
+
+        Parameters
+        ----------
+        x, sample_rate, reset, bare, cold
+            As for `Model.__call__`; each channel of `x` goes through models of its own.
+
+        Returns
+        -------
+        float32 array of the same layout and length
+            A rig with several outputs returns ``(outputs, n)``.
 
         Raises
         ------
         UnsupportedInput
-            More than 32 channels: ``(n, channels)`` in place of ``(channels, n)``.
+            More than 32 channels: the array is probably ``(n, channels)`` and must be transposed to ``(channels, n)``.
         UsageError
             ``reset=False`` at another rate than the rig's.
         """
@@ -226,7 +266,7 @@ class Rig:
         return result[0] if np.ndim(x) == 1 and outputs == 1 else result
 
     def _begin_call(self, asked: Asked) -> Offline:
-        """Return what plays a call from rest: that of the last call if nothing has changed."""
+        """Return a compiled rig at rest; the one of the last call is used again if nothing has changed."""
         chain = [(block.file, block.weights, dict(block.values)) for block in self._current().chain]
         last = self._calling
         if last.offline is not None and (asked, chain) == (last.asked, last.chain):
@@ -238,19 +278,19 @@ class Rig:
         return offline
 
     def _go_on(self, offline: Offline, asked: Asked) -> None:
-        """Take over weights that have changed since the last call."""
+        """Give the compiled rig the weights that have changed since the last call."""
         weights = [block.weights for block in self._current().chain]
         if weights != self._calling.weights:
             offline.update(self._plan(asked.rate, asked.channels, asked.options, {}))
             self._calling = Calling(offline, asked, [], weights)  # a call that resets must prewarm with these weights
 
     def forget(self) -> None:
-        """Have the next call begin anew."""
+        """Discard the state, so that the next call starts from rest."""
         with self._turn:
             self._calling = Calling()
 
     def _limits(self, options: Options) -> bool:
-        """Tell whether the output is kept within 0 dBFS."""
+        """Return whether a limiter keeps the output within 0 dBFS."""
         return bool(self.set_list.globals.get("limiter", True)) and not options.bare
 
     def stream_blocks(
@@ -267,21 +307,35 @@ class Rig:
         values: Mapping[str, Any] | None = None,
         **how: Any,
     ) -> tuple[Iterator[np.ndarray], int]:
-        """Render a stream of blocks in constant memory.
+        """Render blocks one after the other, in constant memory.
 
         Parameters
         ----------
         blocks : iterable of (frames, channels) float32
+            The input, with full scale at 1. Blocks may differ in length.
+        sample_rate : float
+            Rate of the input and the output, in Hz.
+        channels : int
+            Number of input channels.
         align : bool
-            Remove the rig's latency at the front and let it ring out at the end; False: the stream as it is live.
+            Remove the rig's latency at the front and render its tail at the end; False: keep the timing of live audio.
         model_rate : float, optional
-            Overrides the rate the models were made for, in Hz.
+            Rate that the models were made for, in Hz; it overrides the rate in their files.
+            block : int
+                Frames that the engine processes at a time.
+            in_gain_db, out_gain_db : float
+                Gain before and after the rig, in dB.
         values, **how
-            As `plan`.
+            As for `plan`.
 
         Returns
         -------
         iterator of (frames, outputs) float32, and the number of output channels
+
+        Raises
+        ------
+        RtfxError
+            A file, a value or an option cannot be used.
         """
         rate = model_rate or self.sample_rate or sample_rate
         options = self.options.but(**how)
@@ -293,29 +347,36 @@ class Rig:
 
     @property
     def non_finite_blocks(self) -> int:
-        """Blocks of the last `render` that a model filled with NaN or infinity; they were muted."""
+        """Number of blocks of the last `render` in which a model made NaN or infinity; these blocks were muted."""
         return self._rendering.non_finite_blocks if self._rendering else 0
 
     def render(
         self, src: str | Path, dst: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
     ) -> Rendered:
-        """Render a file; an existing one is replaced when the new one is complete.
+        """Render an audio file; an existing target is replaced once the new file is complete.
 
         Parameters
         ----------
         src, dst : path
-            The file to read, and the one to write.
+            The file to read and the file to write; ``-`` is WAV on standard input or output.
         encoding : str
-            PCM_16, PCM_24 or FLOAT.
+            "PCM_16", "PCM_24" or "FLOAT".
         mono : bool
-            Average the input's channels first.
+            Average the channels of the input before the rig.
         **settings
-            As `stream_blocks`.
+            As for `stream_blocks`.
+
+            Returns
+            -------
+            Rendered
+                The number of frames, their rate in Hz, and warnings about the source.
 
         Raises
         ------
         AudioFileError
-            One of the two cannot be used.
+            The source or the target cannot be used.
+            RtfxError
+                A model, a value or an option cannot be used.
         """
         process = partial(self.stream_blocks, **settings)
         return render_file(process, src, dst, encoding, mono, overwrite=True)
@@ -339,33 +400,37 @@ class Rig:
         Parameters
         ----------
         device, input_device, output_device : str, int or None
-            Index or part of a name; "null" is the built-in device without hardware.
+            An index or a part of a name; "null" is the built-in device without hardware. By default the devices named
+            last, else the system's.
         input : path or array, optional
-            Plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at the stream's rate.
+            A file or an array that plays in place of the device's input; an array is ``(n,)`` or ``(channels, n)`` at
+            the stream's rate.
         in_channel : int, str or sequence of int, optional
-            Device channel of the guitar, from 1, or two for stereo (``"1,2"``); by default the one remembered for this
-            device, else 1. Of `input` those channels alone; by default all of them, each through models of its own.
+            The device channel of the guitar, from 1, or two channels for stereo (``"1,2"``); by default the channel
+            used last with this device, else 1. With `input` it selects channels of the file or array; by default all
+            of them play, each through models of its own.
         sample_rate : float, optional
             Hz; by default the set list's, else the models' if the device runs at it, else the device's.
         block_size : int
-            Frames; 0 lets the device choose, which is the lowest latency (the null device uses 64).
+            Frames per block; 0 lets the device choose, which gives the lowest latency (the null device uses 64).
         record : path, optional
-            A WAV or FLAC file that gets the rig's own channels from the first frame.
+            A WAV or FLAC file to which the rig's output channels are written from the first frame on.
         seconds : float, optional
-            Ends after ``round(seconds * sample_rate)`` frames.
+            Length of the stream: it ends after ``round(seconds * sample_rate)`` frames. By default it does not end.
         say : callable, optional
-            Gets a line if there is no sound device, and while the end waits for a slow disk.
+            Called with a line of text if there is no sound device, and while `Stream.close` waits for a slow disk.
         **more
             Further settings: those of `live.settings.StreamSettings`, and options as for `plan`.
 
         Returns
         -------
-        Stream : ends with its ``with`` block, an interrupt, or when it is deleted.
+        Stream
+            It ends with its ``with`` block, at an interrupt, or when it is deleted.
 
         Raises
         ------
         RtfxError
-            A device, a file, a number or a setting that cannot be used.
+            A device, a file, a number or a setting cannot be used.
         """
         asked = StreamSettings.of(
             self.options,
@@ -403,7 +468,7 @@ class Rig:
 
 
 def _renew() -> None:
-    """Begin anew where a thread was in the middle of a call that did not come along into a forked process."""
+    """Reset, in a forked process, every rig that a thread of the parent process was using when it forked."""
     for rig in list(_rigs):
         if rig._turn.acquire(blocking=False):
             rig._turn.release()

@@ -1,4 +1,4 @@
-"""A running rig: engine, host, recorder and controller together, from the first block to the last fade."""
+"""A running rig: engine, host, recorder and controller together, from the first block to the final fade-out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLL_SECONDS = 0.005
 
 
 class Stream:
-    """What `Rig.play` returns: already running; `close`, leaving the ``with`` block or deletion ends the audio.
+    """A rig that plays live, as `Rig.play` returns it; `close`, the end of its ``with`` block or deletion ends it.
 
     All methods may be called from any thread but the audio thread.
 
@@ -46,9 +46,9 @@ class Stream:
     Attributes
     ----------
     set_list, cab : SetList, str or None
-        What is played, as `open_stream` got it.
+        The set list that plays, and the cabinet that was given in place of its own.
     unheard : bool
-        No device was found: it plays on the null device, without sound.
+        True if no device was found, so that the stream plays on the null device, without sound.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Stream:
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
-        self.opened: Opened | None = None  # how, where it can be opened again
+        self.opened: Opened | None = None  # how the device was opened, if it can be opened again
         self.reconnects = 0
         self._hosts = [host]
         self._ending = Ending(engine, controller, self._hosts, recorder, takes, self._companions)
-        weakref.finalize(self, let_go, self._ending).atexit = False  # then all that are open are ended, in any case
+        weakref.finalize(self, let_go, self._ending).atexit = False  # at exit `shutdown` ends every open stream
         try:
             self._start()
         except BaseException:
@@ -88,7 +88,7 @@ class Stream:
             raise
 
     def _start(self) -> None:
-        """Start every part, the device last but one."""
+        """Start every part: recorder and takes before the device, the control thread after it."""
         engine, controller = self.engine, self.controller
         engine.on_free = lambda rig: unlock_memory(rig.address, rig.memory.size)
         lock_memory(engine.address, engine.memory.size)
@@ -109,7 +109,7 @@ class Stream:
 
     @property
     def realtime_advice(self) -> str:
-        """One line on how to get real-time priority, empty if it was granted."""
+        """One line that says how to get real-time priority; "" if it was granted."""
         return self._granted.advice
 
     def __reduce_ex__(self, protocol: object) -> Any:
@@ -124,7 +124,7 @@ class Stream:
 
     @property
     def mute(self) -> bool:
-        """Silent output, faded."""
+        """Whether the output is silent; changes are faded."""
         return not self.engine.record["open"]["target"]
 
     @mute.setter
@@ -133,7 +133,7 @@ class Stream:
 
     @property
     def bypass(self) -> bool:
-        """The dry input in place of the rig, faded."""
+        """Whether the dry input plays in place of the rig; changes are faded."""
         return not self.engine.record["wet"]["target"]
 
     @bypass.setter
@@ -142,7 +142,7 @@ class Stream:
 
     @property
     def in_channel(self) -> int:
-        """Device channel that feeds the rig, from 1; the first one where several channels do."""
+        """The device channel that feeds the rig, from 1; if several channels do, the first of them."""
         return int(self.engine.record["in_channel"]) + 1
 
     @in_channel.setter
@@ -155,24 +155,24 @@ class Stream:
 
     @property
     def in_channel_choices(self) -> int:
-        """How many values `in_channel` may take; 1 where all channels, or two that were chosen, feed the rig."""
+        """Number of values that `in_channel` may take; 1 if all channels, or two chosen ones, feed the rig."""
         return self.input_channels if len(self.heard) == 1 else 1
 
     @property
     def heard(self) -> range:
-        """The input's channels, from 0, that feed the rig: those named, else one of a device or all of a file."""
+        """The input channels, from 0, that feed the rig: the chosen ones, else one of a device or all of a file."""
         first, step = int(self.engine.record["in_channel"]), int(self.engine.record["in_step"])
         return range(first, first + step * int(self.engine.record["inputs"]), step)
 
     @property
     def input_channels(self) -> int:
-        """Channels of the device, or of the file that plays in its place."""
+        """Number of channels of the device, or of the file that plays in its place."""
         record = self.engine.record
         return int(record["source_channels"] if record["source"] else record["device_inputs"])
 
     @property
     def in_gain_db(self) -> float:
-        """Input gain, -120 to 120 dB; it glides."""
+        """Input gain, -120 to 120 dB; a change is smoothed."""
         return float(self.gains["in_gain_db"].value)
 
     @in_gain_db.setter
@@ -181,7 +181,7 @@ class Stream:
 
     @property
     def out_gain_db(self) -> float:
-        """Output gain, -120 to 120 dB; it glides."""
+        """Output gain, -120 to 120 dB; a change is smoothed."""
         return float(self.gains["out_gain_db"].value)
 
     @out_gain_db.setter
@@ -189,49 +189,82 @@ class Stream:
         self.controller.set_gain("out_gain_db", within("out_gain_db", db))
 
     def set(self, address: str, value: float | str) -> None:
-        """Turn a parameter of the current preset; it glides there in 20 ms.
+        """Set a parameter of the current preset; the sound follows in a ramp of 20 ms.
 
-        A new plan for a structural one is built while the audio runs, and crossfaded in; a value for which no plan can
-        be built is taken back, and `news` says why.
+        A structural parameter needs a new plan, which is built while the audio runs and then crossfaded in. If no plan
+        can be built for the value, the old value is restored, and `news` says why.
 
         Parameters
         ----------
         address : str
-            ``block.name``, or a bare name that one block alone has.
+            ``block.name``, or a bare name if only one block has a parameter of that name.
         value : float or str
-            In native units, within the parameter's range; one of its choices if it has some.
+            A number in the parameter's unit and within its range, or one of its choices.
 
         Raises
         ------
         UsageError
-            Unknown, ambiguous or out of range: names what is allowed. Nothing has been turned.
+            The address is unknown or ambiguous, or the value is out of range; the message says what is allowed. No
+            value has changed.
         ResourceLimit
-            A random net that would be too costly.
+            The value asks for a random net that is too costly.
         """
         self.controller.set(address, value)
 
     def get(self, address: str) -> float:
-        """Return a parameter's value as it was set last, a word where it has choices; UsageError as in `set`."""
+        """Return the value of a parameter that was set last.
+
+        Parameters
+        ----------
+        address : str
+            As for `set`.
+
+        Returns
+        -------
+        float or str
+            In the parameter's unit; a word if the parameter has choices.
+
+        Raises
+        ------
+        UsageError
+            The address is unknown or ambiguous.
+        """
         value: float = self.controller.find(address).value
         return value
 
     def find(self, address: str) -> Knob:
-        """Return the knob of an address, or of a bare name that one block alone has; UsageError as in `set`."""
+        """Return the knob of a parameter.
+
+        Parameters
+        ----------
+        address : str
+            As for `set`.
+
+        Returns
+        -------
+        Knob
+            Its address, range, present value and the value in the set list.
+
+        Raises
+        ------
+        UsageError
+            The address is unknown or ambiguous.
+        """
         return self.controller.find(address)
 
     @property
     def knobs(self) -> Mapping[str, Knob]:
-        """The gains around every chain, then every parameter of the current preset, by address."""
+        """By address, the input and output gain, then every parameter of the current preset."""
         return self.controller.knobs
 
     @property
     def gains(self) -> Mapping[str, Knob]:
-        """The two gains around every chain, by address."""
+        """The input and output gain, which all presets share, by address."""
         return self.controller.gains
 
     @property
     def parameters(self) -> list[tuple[str, Parameter, float]]:
-        """(address, Parameter, value) of every parameter of the current preset."""
+        """Return (address, Parameter, value) of every parameter of the current preset."""
         return [(address, knob.parameter, knob.value) for address, knob in self.controller.preset.knobs.items()]
 
     @property
@@ -241,7 +274,7 @@ class Stream:
 
     @property
     def unplayable(self) -> dict[int, str]:
-        """Why presets cannot play, by their index from 0: a file is missing or bad. `select` refuses them."""
+        """By index from 0, the reason why a preset cannot play, such as a missing file. `select` refuses it."""
         return {index: preset.fault for index, preset in enumerate(self.controller.presets) if preset.fault}
 
     @property
@@ -251,54 +284,99 @@ class Stream:
 
     @property
     def source(self) -> Preset | None:
-        """What the set list says of the current preset; None if that is not known."""
+        """The current preset as it is written in the set list; None if that is not known."""
         return self.controller.preset.source
 
     def select(self, index: int) -> None:
-        """Crossfade to a preset by its index from 0; UsageError if there is none, PresetError if it cannot play."""
+        """Crossfade to a preset.
+
+        Parameters
+        ----------
+        index : int
+            Place of the preset in `presets`, from 0.
+
+        Raises
+        ------
+        UsageError
+            There is no such preset.
+        PresetError
+            The preset cannot play.
+        """
         self.controller.select(index)
 
     def set_many(self, values: Mapping[str, Value], remember: bool = True) -> None:
-        """Turn several parameters at once, or none if one value is wrong; `remember` lets `history` undo it."""
+        """Set several parameters at once; if one value is wrong, none of them changes.
+
+        Parameters
+        ----------
+        values : mapping of str to float or str
+            Value of each parameter by address, as for `set`.
+        remember : bool
+            Note the change in `history`, so that it can be undone.
+
+        Raises
+        ------
+        UsageError
+            As for `set`.
+        """
         self.controller.set_many(values, remember)
 
     @property
     def history(self) -> History:
-        """What was turned, to be undone."""
+        """The changes of parameters, which can be undone."""
         return self.controller.history
 
     @property
     def scenes(self) -> Mapping[str, Mapping[str, Value]]:
-        """Scenes of the current preset: name to values by address."""
+        """Scenes of the current preset: for each name, values by address."""
         return self.controller.preset.scenes
 
     def add_scene(self, name: str, values: Mapping[str, Value]) -> None:
-        """Add a scene to the current preset, as long as this stream lasts."""
+        """Add a scene to the current preset until the stream ends; the set list's file does not change.
+
+        Parameters
+        ----------
+        name : str
+            Name of the scene.
+        values : mapping of str to float or str
+            Value of each parameter by address.
+        """
         preset = self.controller.preset
         preset.scenes = {**preset.scenes, name: dict(values)}
 
     def scene(self, name: str) -> None:
-        """Set all values of a scene."""
+        """Set all values of a scene of the current preset.
+
+        Parameters
+        ----------
+        name : str
+            Name of the scene.
+
+        Raises
+        ------
+        UsageError
+            The preset has no such scene; the message lists its scenes.
+        """
         self.controller.scene(name)
 
     def meters(self) -> Meters:
-        """Return the meters."""
+        """Return the peaks in dBFS, the load and the xruns that a display shows while the stream plays."""
         return read_meters(self.engine, self.input_channels, self._cleared)
 
     def clear_clips(self) -> None:
-        """Release the clip latches and let held peaks, worst load and xruns of the meters start again."""
+        """Clear the clip indicators, the held peaks, the highest load and the xruns of `meters`."""
         self.engine.record["clear_held"] += 1
         self._cleared = Cleared.of(self.engine)
 
     @property
     def stats(self) -> Stats:
-        """Return everything that is counted; still readable after `close`."""
+        """Return every count and measurement of the stream; it also works after `close`."""
         parts = (self.recorder, self._latency_frames, self._granted, self.reconnects)
         return Stats.of(self.engine, self.host, self.controller.preset.name, *parts)
 
     @property
     def audio(self) -> Audio:
-        """What has been played, the last minute at most, as the rig's own channels: a notebook shows a player."""
+        """Return the rig's output over at most the last minute; a notebook shows it as a player."""
         return played(self.engine, self._frames)
 
     def _repr_html_(self) -> str:
@@ -310,37 +388,47 @@ class Stream:
         return f"<rtfx.Stream on {stats.device}, {state}: {stats.preset}, {stats.frames / stats.sample_rate:.1f} s>"
 
     def do(self, line: str) -> str:
-        """Run a command, such as ``preset next``, and return a line to show; `commands` lists them.
+        """Run a command and return a line to show.
+
+        Parameters
+        ----------
+        line : str
+            A command and its arguments, such as ``preset next``; `commands` lists them.
+
+        Returns
+        -------
+        str
+            A line of text for the player; "" if there is nothing to say.
 
         Raises
         ------
         UsageError
-            No such command, or arguments that it does not take: names those that it does.
+            There is no such command, or it does not take these arguments; the message says what is expected.
         RtfxError
-            It cannot be done now; nothing has changed.
+            The command cannot be run now; nothing has changed.
         """
         return do(self, line)
 
     @property
     def commands(self) -> Mapping[str, Command]:
-        """What `do` understands: name to arguments and help."""
+        """The commands that `do` can run, by name, each with its arguments and its help text."""
         return COMMANDS
 
     def news(self) -> list[str]:
-        """Return what the player should know, each line once."""
+        """Return lines of text for the player; each line is returned once."""
         if self.recorder:
             self.recorder.look()
         told = [self.controller.news, self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
         return [lines.popleft() for lines in told for _ in range(len(lines))]
 
     def accompany(self, companion: Watcher) -> None:
-        """Start something that ends with the stream."""
+        """Start a watcher of files; the end of the stream also ends it."""
         companion.start()
         self._companions.append(companion)
 
     @property
     def active(self) -> bool:
-        """False once the stream has ended, by itself or by `close`, and while its device is lost."""
+        """Whether audio plays: False once the stream has ended, and while its device is lost."""
         return not self._closed and not self._complete and self.host.active
 
     @property
@@ -348,11 +436,11 @@ class Stream:
         return self._frames is not None and self.engine.clock >= self._frames
 
     def trouble(self) -> str:
-        """Return why the device gives no sound, "" if it does or the stream has ended."""
+        """Return why the device gives no sound; "" if it does or if the stream has ended."""
         return "" if self._closed or self._complete else self.host.trouble()
 
     def revive(self, host: DeviceHost) -> bool:
-        """Go on on another host, already started; False if the stream has been closed meanwhile."""
+        """Continue on another host, which is already started; return False if the stream has been closed meanwhile."""
         with self._lock:
             if self._closed:
                 return False
@@ -362,7 +450,18 @@ class Stream:
         return True
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the stream ends by itself or `seconds` have passed; return whether it has ended."""
+        """Wait until the stream ends.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            The longest wait; by default there is no limit.
+
+        Returns
+        -------
+        bool
+            Whether the stream has ended.
+        """
         deadline = None if seconds is None else time.monotonic() + seconds
         while self.active:
             if deadline is not None and time.monotonic() >= deadline:
@@ -371,9 +470,9 @@ class Stream:
         return True
 
     def close(self) -> None:
-        """Fade out, stop the device, finish the recording. A second call waits until the first is done."""
+        """Fade out, stop the device and finish the recording. A second call waits until the first is done."""
         with self._lock:
-            self._closed = True  # no other host is taken any more
+            self._closed = True  # from here on `revive` refuses another host
         try:
             self._ending()
         finally:
