@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rtfx import errors
+from rtfx.model import rtfx_json
 from rtfx.model.load import load
 from rtfx.model.nodes import Activation, Add, Affine, Conv1d, Dense, Input
 from rtfx.model.reference import evaluate
@@ -188,6 +189,13 @@ def test_what_cannot_be_slimmed_plays_at_full_size(tmp_path, config, why):
 def test_unknown_keys_are_told(tmp_path):
     spec = load(write(tmp_path, nam("WaveNet", wavenet(array(new_feature=1))), "net.nam"))
     assert "config.layers[0] has a key 'new_feature'" in spec.warnings[0]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_no_number_where_nothing_reads_it_is_saved_as_none(tmp_path, number):
+    path = write(tmp_path, nam("WaveNet", wavenet(array(new_feature=number))), "net.nam")
+    spec = load(rtfx_json.save(load(path), tmp_path / "copy.json"))
+    assert spec.form["config"]["layers"][0]["new_feature"] is None
 
 
 def test_generated_files_are_json():

@@ -127,10 +127,13 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
 def counted(value: Any) -> Any:
     """Return what a file says with the number of its weights in their place: `write.nam` fills them in again.
 
-    A normalised ConvNet becomes one without, since the normalisation is multiplied into its convolutions.
+    A normalised ConvNet becomes one without, since the normalisation is multiplied into its convolutions. NaN and
+    infinity, which may stand where nothing reads them, become None: JSON has no word for them.
     """
     if isinstance(value, list):
         return [counted(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if not isinstance(value, dict):
         return value
     if "architecture" not in value or "weights" not in value:
