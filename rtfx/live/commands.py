@@ -1,4 +1,4 @@
-"""What can be done to a stream in words: one table, which keys and `Stream.do` look up.
+"""The commands that control a stream: one table, which the keys of the player and `Stream.do` look up.
 
 A command is a line of text: its name, then its arguments. A new command is one function and one row of `COMMANDS`.
 """
@@ -29,11 +29,11 @@ class Command:
     ----------
     name : str
     arguments : str
-        What may follow the name, as it is shown; "" for nothing.
+        The arguments as the help shows them; "" if there are none.
     help : str
-        What it does, in one line.
+        One line that says what the command does.
     run : callable
-        ``run(stream, arguments) -> str``: a line to show, "" for none; raises RtfxError if it cannot be done.
+        ``run(stream, arguments) -> str`` returns a line to show, or ""; it raises RtfxError if it cannot run.
     """
 
     name: str
@@ -58,9 +58,9 @@ def do(stream: Stream, line: str) -> str:
     Raises
     ------
     UsageError
-        No such command, or arguments that it does not take: names those that it does.
+        There is no such command, or it does not take these arguments; the message says what is expected.
     RtfxError
-        It cannot be done now; nothing has changed.
+        The command cannot be run now; nothing has changed.
     """
     name, _, arguments = line.strip().partition(" ")
     if name not in COMMANDS:
@@ -85,7 +85,7 @@ def _preset(stream: Stream, which: str) -> str:
 
 
 def _neighbour(stream: Stream, direction: int) -> str:
-    """Select the nearest preset in a direction that can play: the current one can."""
+    """Select the nearest playable preset in a direction; the search ends, as the current preset is playable."""
     index, passed = stream.preset, []
     while (index := (index + direction) % len(stream.presets)) in stream.unplayable:
         passed.append(str(index + 1))
@@ -115,7 +115,7 @@ def _scene(stream: Stream, name: str) -> str:
 
 
 def _switched(command: str, word: str, now: bool) -> bool:
-    """Return the new state of a switch: the one named, else the other one."""
+    """Return the new state of a switch: the state that `word` names, else the opposite of `now`."""
     if word and word not in SWITCH:
         raise COMMANDS[command].expects(word)
     return SWITCH.get(word, not now)

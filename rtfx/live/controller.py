@@ -1,4 +1,4 @@
-"""One command queue for everything that happens while it plays: every surface posts here, one thread acts."""
+"""The control thread of a stream: any thread posts changes here, and this one thread applies them to the engine."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ..units import db_from_gain, gain_from_db
 from .knobs import History
 
 TICK_SECONDS = 0.02
-LONG_PRIME_SECONDS = 1.0  # from which on the player is told that a change takes its time
+LONG_PRIME_SECONDS = 1.0  # a change that takes longer is announced to the player
 
 
 class Built(NamedTuple):
-    """The result of building a plan while the audio runs: the plan and an instance, or why there is none.
+    """The result of building a plan while the audio runs: a plan and an instance of it, or the reason why it failed.
 
     Parameters
     ----------
     values : list of dict
-        Of each block, that it was built for.
+        The values of each block for which the plan was built.
     revision : int
-        That of the preset when it was begun: the plan lacks weights that its models have got since.
+        The preset's revision when the build began; the plan lacks weights that the models have received since.
     """
 
     preset: LoadedPreset
@@ -43,12 +43,12 @@ class Built(NamedTuple):
 
 
 class Builder:
-    """Plans and compiles one preset at a time, on a thread that lasts as long as there is something to build.
+    """Plans and compiles one preset at a time, on a thread that ends when there is nothing left to build.
 
     Parameters
     ----------
     done : callable
-        Gets what was built, on that thread.
+        Called with each result, on that thread.
     """
 
     def __init__(self, done: Callable[[Built], None]):
@@ -58,7 +58,7 @@ class Builder:
         self._busy: tuple[LoadedPreset, Values] | None = None
 
     def ask(self, preset: LoadedPreset, values: Values) -> None:
-        """Build a preset at these values, after the one under way; of those that wait only the latest. [any thread]"""
+        """Build a preset at these values; a request that waits is replaced by a newer one. [any thread]"""
         with self._lock:
             if self._busy is not None:
                 under_way = self._busy[0] is preset and preset.structure(self._busy[1]) == preset.structure(values)
@@ -72,7 +72,7 @@ class Builder:
             revision, made, error = preset.revision, None, ""
             try:
                 made = preset.make(values)
-            except Exception as failure:  # of whatever kind: the thread must live to build what is asked for next
+            except Exception as failure:  # any error: the thread must survive to serve the next request
                 error = message_of(failure)
             self._done(Built(preset, values, revision, made, error))
             with self._lock:
@@ -83,19 +83,20 @@ class Builder:
 
 
 class Controller:
-    """Owns the presets and is the only one that publishes to the engine.
+    """Owns the presets; only this object publishes rigs to the engine.
 
-    Methods may be called from any thread; they check, post and return. A value that was posted is read back at once.
+    Methods may be called from any thread: they check and post a change, then return. `get` returns a posted value at
+    once.
 
     Attributes
     ----------
     gains : dict of str to Knob
-        The two gains around every chain, by address.
+        The input and output gain, which all presets share, by address.
     """
 
     def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
         self.engine = engine
-        self._listed = list(presets), first  # both at once: others read them without the lock
+        self._listed = list(presets), first  # one tuple, as other threads read both without the lock
         self._wake = threading.Condition()
         self._turned = False
         self._selected = False
@@ -118,7 +119,7 @@ class Controller:
 
     @property
     def presets(self) -> list[LoadedPreset]:
-        """All presets, in order, those that cannot play among them."""
+        """All presets, in order, including those that cannot play."""
         return self._listed[0]
 
     @property
@@ -135,18 +136,18 @@ class Controller:
     @property
     def knobs(self) -> Mapping[str, Knob]:
         """The gains, then every parameter of the current preset in the order of its chain, by address."""
-        return ChainMap(self.preset.knobs, self.gains)  # whose order is that of its last mapping first
+        return ChainMap(self.preset.knobs, self.gains)  # a ChainMap iterates over its last mapping first
 
     def start(self) -> None:
         """Start the control thread."""
         self._thread.start()
 
     def find(self, address: str) -> Knob:
-        """Return the knob of an address, or of a bare name that one block alone has; UsageError if there is none."""
+        """Return the knob of an address, or of a name that only one block has; UsageError if there is none."""
         return self.gains[address] if address in self.gains else self.preset.find(address)
 
     def set(self, address: str, value) -> None:
-        """Turn a knob; it glides there, or is heard once it is built. [any thread]"""
+        """Set a knob; the sound follows in a ramp, or after a new plan is built. [any thread]"""
         self.set_many({address: value})
 
     def set_many(self, values: Mapping[str, Value], remember: bool = True) -> None:
@@ -157,7 +158,7 @@ class Controller:
         values : mapping
             Address to value.
         remember : bool
-            Note the change in the history, as one.
+            Note the change in the history, where one undo reverts all of it.
         """
         preset = self.preset
         knobs = [(self.find(address), value) for address, value in values.items()]
@@ -185,7 +186,7 @@ class Controller:
                 listener(knob.address, value)
 
     def set_gain(self, address: str, db: float) -> None:
-        """Set a gain around every chain, even beyond the range of its knob; it glides. [any thread]"""
+        """Set the input or output gain in dB, also beyond the range of its knob; a ramp smooths it. [any thread]"""
         self.gains[address].values[address] = db
         self._glide_gain(address)
 
@@ -193,7 +194,7 @@ class Controller:
         self.engine.glide(_gain_of(address), gain_from_db(float(self.gains[address].value)))
 
     def get(self, address: str):
-        """Return a parameter's value as posted last. [any thread]"""
+        """Return the value of a parameter that was posted last. [any thread]"""
         return self.find(address).value
 
     def select(self, index: int) -> None:
@@ -220,13 +221,13 @@ class Controller:
         self.set_many(scenes[name])
 
     def update(self, preset: int, block: str, spec: ModelSpec) -> None:
-        """Give a block's model the weights of `spec`; only the latest of many is taken. [any thread]"""
+        """Give a block's model the weights of `spec`; a newer call replaces one that waits. [any thread]"""
         with self._wake:
             self._updates[preset, block] = spec
             self._wake.notify()
 
     def replace(self, presets: Sequence[LoadedPreset]) -> None:
-        """Take other presets; the current one is that of the same name, else of the same place or near. [any thread]"""
+        """Replace all presets and select the one with the current name, else the nearest in place. [any thread]"""
         playable = [index for index, preset in enumerate(presets) if not preset.fault]
         with self._wake:
             name, before = self.preset.name, self.index
@@ -236,7 +237,7 @@ class Controller:
             self._wake.notify()
 
     def subscribe(self, listener: Callable[[str, Value], None]) -> None:
-        """Call ``listener(address, value)`` at every change, on the thread that turns the knob."""
+        """Call ``listener(address, value)`` at every change, on the thread that makes the change."""
         self._listeners.append(listener)
 
     def stop(self) -> None:
@@ -244,7 +245,7 @@ class Controller:
         with self._wake:
             self._stopped = True
             self._wake.notify()
-        await_end(self._thread, 0.5)  # a thread that compiles ends by itself
+        await_end(self._thread, 0.5)  # while it compiles it cannot be stopped; it ends afterwards
 
     def _run(self) -> None:
         told = ""
@@ -256,8 +257,8 @@ class Controller:
             try:
                 self._act()
                 told = ""
-            except Exception as error:  # of whatever kind: the thread must live to obey the next key
-                if message_of(error) != told:  # a fault that lasts is met at every tick
+            except Exception as error:  # any error: the thread must survive to apply the next change
+                if message_of(error) != told:  # a lasting fault recurs at every tick: report it once
                     told = message_of(error)
                     self.news.append(f"the sound goes on as it was: {told}")
 
@@ -272,12 +273,12 @@ class Controller:
             self._selected = self._turned = self._replaced = False
             updates, self._updates = self._updates, {}
             built, self._built = self._built, []
-            preset = self.preset  # a change posted from now on is applied the next time
+            preset = self.preset  # changes posted later are applied at the next call
         for one in built:
             self._take(one)
         swapped = self._swap(updates, preset)
         with self._wake:
-            values = preset.now()  # under the lock: of knobs turned together all or none
+            values = preset.now()  # under the lock, so that knobs set together are read together
         if not preset.has(values):
             if selected or turned or swapped or built:
                 self._builder.ask(preset, values)
@@ -289,7 +290,7 @@ class Controller:
             fits = preset.plan.layout == self.playing.plan.layout
             if fits and not self.engine.offers(self.playing):
                 self._go_on(preset, values)
-            else:  # a rig that has not been taken yet has no state to go on from
+            else:  # a rig that the engine has not taken yet has no state to continue from
                 self._begin(preset, values, primes=not fits)
         elif other:
             self._tell(preset)
@@ -299,7 +300,7 @@ class Controller:
         self.engine.reclaim()
 
     def _begin(self, preset: LoadedPreset, values: Values, primes: bool = False) -> None:
-        """Play a preset from rest; one that `primes` runs over its input for a while before it is faded in."""
+        """Play a preset from rest; with `primes` it processes input for a while before it is faded in."""
         rig = preset.instance(values)
         if primes:
             rig.record["prime_frames"] = frames = preset.prime_frames
@@ -311,7 +312,7 @@ class Controller:
         self.engine.publish(rig)
 
     def _turn(self, preset: LoadedPreset, values: Values) -> None:
-        """Glide the rig that plays; while it is not faded in yet, also those of the preset that sound meanwhile."""
+        """Ramp the playing rig to new values; until it is faded in, also older rigs of the preset that still sound."""
         self.playing.glide_to(values)
         if self.playing.record["prime_frames"]:
             for rig in list(self.engine.rigs.values()):
@@ -319,23 +320,23 @@ class Controller:
                     rig.glide_to(preset.settled(values, rig.plan))
 
     def _tell(self, preset: LoadedPreset) -> None:
-        """Tell which random nets are other ones than those that play."""
+        """Tell the player which random nets differ from those that play."""
         for now, before in zip(preset.plan.blocks, self.playing.plan.blocks, strict=True):
             spec, old = now.source.spec, before.source.spec
             if spec and old and spec.family == RANDOM and spec.name != old.name:
                 self.news.append("; ".join((f"{now.source.id}: {spec.name}", *spec.warnings)))
 
     def _receive(self, built: Built) -> None:
-        """Get what was built. [its thread]"""
+        """Store a result of the builder. [builder's thread]"""
         with self._wake:
             self._built.append(built)
             self._wake.notify()
 
     def _take(self, built: Built) -> None:
-        """Keep what was built, or take back what could not be."""
+        """Keep a plan that was built, or restore the old values if it could not be built."""
         preset, made, error = built.preset, built.made, built.error
         if built.revision != preset.revision:
-            return  # without what has been learned since
+            return  # it was built without weights that were posted since
         try:
             if made:
                 self.check_outputs(preset.name, made.plan)
@@ -358,7 +359,7 @@ class Controller:
             )
 
     def _go_on(self, preset: LoadedPreset, values: Values) -> None:
-        """Play other weights or values with the state of the rig that plays, whose layout is the same."""
+        """Play other weights or values with the state of the playing rig, whose layout is the same."""
         rig = preset.successor()
         rig.glide_to(values)
         rig.origin = Origin(preset, values, False)
@@ -366,7 +367,7 @@ class Controller:
         self.engine.publish(rig, continues=True)
 
     def _swap(self, updates: Mapping[tuple[int, str], ModelSpec], playing: LoadedPreset) -> bool:
-        """Give presets new weights; return whether the one that plays has got some."""
+        """Give presets new weights; return whether the playing preset is among them."""
         result = False
         for index, preset in enumerate(self.presets):
             specs = {block: spec for (place, block), spec in updates.items() if place == index}
@@ -377,5 +378,5 @@ class Controller:
 
 
 def _gain_of(address: str) -> str:
-    """Return the engine's name of a gain: ``in_gain`` of ``in_gain_db``."""
+    """Return the engine's name of a gain: ``in_gain`` for ``in_gain_db``."""
     return address.removesuffix("_db")

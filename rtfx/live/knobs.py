@@ -1,4 +1,4 @@
-"""Turning knobs: which one the player has chosen, by how much it turns, undo and redo, A and B, the next scene."""
+"""Knobs: the chosen knob, the size of its steps, undo and redo, the slots A and B, and the next scene."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ IN_GAIN, OUT_GAIN = (parameter.name for parameter in GLOBALS)
 DB_STEP = WHOLE_STEP = 1.0
 STEPS_IN_RANGE = 50
 FINE = 10  # fine steps in a step
-LOGARITHMIC_RATIO = 50.0  # a range of positive numbers as wide as this is walked by ratios
+LOGARITHMIC_RATIO = 50.0  # steps are ratios if maximum / minimum is at least this
 SEMITONE = 2.0 ** (1.0 / 12.0)
 DEPTH = 200  # changes that can be undone
-ONE_TURN_SECONDS = 1.0  # changes of the same knobs, each so soon after the one before it, are undone as one
-DIGITS = 4  # significant, of a value on a logarithmic range
+ONE_TURN_SECONDS = 1.0  # changes of the same knobs that follow each other faster are undone together
+DIGITS = 4  # significant digits of a value on a logarithmic range
 
 
 def chosen(stream: Stream) -> Knob:
-    """Return the knob that `turn` acts on: the output's level where the preset lacks the one chosen before."""
+    """Return the knob that `turn` acts on; it is the output gain if the preset lacks the chosen knob."""
     return stream.knobs.get(stream.selection.knob) or stream.knobs[OUT_GAIN]
 
 
 def choose_knob(stream: Stream, step: int) -> Knob:
-    """Choose the next knob, or with -1 the one before, round the whole chain."""
+    """Choose the next knob, or with -1 the previous one; the last is followed by the first."""
     every = list(stream.knobs.values())
     knob = every[(every.index(chosen(stream)) + step) % len(every)]
     stream.selection.knob = knob.address
@@ -41,7 +41,7 @@ def choose_knob(stream: Stream, step: int) -> Knob:
 
 
 def choose_block(stream: Stream, step: int) -> Knob:
-    """Choose the first knob of the next block, or with -1 of the one before."""
+    """Choose the first knob of the next block, or with -1 of the previous one."""
     first: dict[str, Knob] = {}
     for knob in stream.knobs.values():
         first.setdefault(knob.block, knob)
@@ -52,7 +52,7 @@ def choose_block(stream: Stream, step: int) -> Knob:
 
 
 def turn(stream: Stream, steps: int, fine: bool = False) -> Knob:
-    """Turn the chosen knob by so many steps; it stays within its range."""
+    """Turn the chosen knob by a number of steps, within its range."""
     knob = chosen(stream)
     stream.set_many({knob.address: turned(knob.parameter, knob.value, steps, fine)})
     return knob
@@ -66,7 +66,7 @@ def reset(stream: Stream) -> Knob:
 
 
 def undo(stream: Stream, again: bool = False) -> list[Knob]:
-    """Take the last change back, or with `again` make the one taken back once more; return what has moved."""
+    """Undo the last change, or with `again` redo the change undone last; return the knobs that moved."""
     move = stream.history.redo if again else stream.history.undo
     change = move(stream.presets[stream.preset], {address: knob.value for address, knob in stream.knobs.items()})
     if change is None:
@@ -77,12 +77,12 @@ def undo(stream: Stream, again: bool = False) -> list[Knob]:
 
 
 def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = False) -> float | str:
-    """Return `value` moved by so many steps.
+    """Return `value` moved by a number of steps.
 
     Notes
     -----
-    A step is 1 dB, a semitone on wide ranges of Hz and ms, the next choice or whole number, else a fiftieth of the
-    range, rounded. A fine step is a tenth of that; for choices and whole numbers it is the same.
+    A step is 1 dB; a semitone on wide ranges of Hz and ms; the next choice or whole number; else a fiftieth of the
+    range, rounded. A fine step is a tenth of a step, except for choices and whole numbers.
     """
     if parameter.choices:
         place = parameter.choices.index(str(value)) + steps
@@ -105,14 +105,14 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
 
 
 def round_step(size: float) -> float:
-    """Return the 1, 2 or 5 times a power of ten that is next below `size`, or `size` itself if it is one."""
+    """Return the largest number not above `size` that is 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(size) + 1e-9)
     return next(factor * power for factor in (5.0, 2.0, 1.0) if size >= 0.999 * factor * power)
 
 
 @dataclass
 class Change:
-    """Values before and after, by address; `preset` is None for the gains that belong to no preset."""
+    """The values before and after a change, by address; `preset` is None for the input and output gain."""
 
     preset: str | None
     before: Mapping[str, Value]
@@ -121,7 +121,7 @@ class Change:
 
 
 class History:
-    """The changes of all presets, newest last. All methods may be called from any thread."""
+    """The changes of all presets, newest last. [any thread]"""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
@@ -131,7 +131,7 @@ class History:
         self._closed = False
 
     def note(self, preset: str | None, before: Mapping[str, Value], after: Mapping[str, Value]) -> None:
-        """Remember a change that has just been made; what had been taken back is forgotten."""
+        """Add a change that has just been made; undone changes can no longer be redone."""
         now = self._clock()
         with self._lock:
             last = self._done[-1] if self._done else None
@@ -149,25 +149,25 @@ class History:
             self._closed = False
 
     def close(self) -> None:
-        """Have the next change undone by itself, even if it turns the same knobs soon."""
+        """Keep the next change separate, even if it soon follows a change of the same knobs."""
         with self._lock:
             self._closed = True
 
     def undo(self, preset: str, current: Mapping[str, Value]) -> Change | None:
-        """Return the last change that is in effect in `preset`, to be taken back; None if there is none.
+        """Return the last change that is in effect in `preset`, which the caller undoes; None if there is none.
 
         Parameters
         ----------
         preset : str
-            What was changed in other presets stays.
+            Changes of other presets are not considered.
         current : mapping
-            Where every knob stands. A change whose values do not play now, as those of the other slot, is skipped.
+            The value of every knob. A change whose values are not in effect, such as one in the other slot, is skipped.
         """
         with self._lock:
             return self._move(self._done, self._undone, preset, current, lambda change: change.after)
 
     def redo(self, preset: str, current: Mapping[str, Value]) -> Change | None:
-        """Return the change that was taken back last, to be made again."""
+        """Return the change that was undone last, which the caller makes again; None if there is none."""
         with self._lock:
             return self._move(self._undone, self._done, preset, current, lambda change: change.before)
 
@@ -193,7 +193,7 @@ class History:
 
 @dataclass
 class Pair:
-    """The two slots of one preset; the current one's values are those that play."""
+    """The two slots of one preset; the values of the current slot are those that play."""
 
     current: str = "A"
     kept: dict[str, dict[str, Value]] = field(default_factory=dict)
@@ -210,11 +210,11 @@ class Slots:
         return self._pairs[preset].current if preset in self._pairs else "A"
 
     def used(self, preset: str) -> bool:
-        """Tell whether there is something to compare with."""
+        """Return whether the preset's other slot holds values to compare with."""
         return preset in self._pairs
 
     def switch(self, stream: Stream, slot: str) -> str:
-        """Keep what plays in its slot and play the other; an empty one starts as a copy. Return a line to show."""
+        """Store the playing values and play those of `slot`; an empty slot starts as a copy. Return a line to show."""
         preset = stream.presets[stream.preset]
         if slot == self.current(preset):
             return f"slot {slot}"
@@ -233,10 +233,9 @@ class Slots:
 
 
 def next_scene(stream: Stream, current: str) -> str:
-    """Play the scene after `current`, and after the last one the preset as it is written; return its name, then "".
+    """Play the scene after `current`; after the last scene, play the preset as written. Return the scene's name or "".
 
-    Every value that any scene sets goes back to the preset's own first, so that a scene sounds the same whatever played
-    before it.
+    First every parameter that any scene sets returns to the preset's own value, so that a scene always sounds the same.
     """
     names = ["", *stream.scenes]
     name = names[(names.index(current) + 1) % len(names)] if current in names else names[-1]
@@ -253,18 +252,18 @@ def next_scene(stream: Stream, current: str) -> str:
 
 @dataclass
 class Selection:
-    """What the player has chosen. It holds no stream, so that a deleted stream ends at once.
+    """The player's choices. It holds no reference to the stream, so that a deleted stream ends at once.
 
     Parameters
     ----------
     knob : str
         The address of the knob that `turn` acts on.
     scenes : dict
-        Preset to the scene that was chosen last.
+        For each preset, the scene that was chosen last.
     help : bool
-        The page shows the keys.
+        Whether the display shows the help for the keys.
     set_list : str
-        Where scenes are saved, once a new file had to be made.
+        The new set list in which scenes are saved, if one had to be made.
     """
 
     knob: str = OUT_GAIN

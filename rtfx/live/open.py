@@ -37,7 +37,7 @@ from .shutdown import collect
 from .stream import Stream
 from .takes import RING_SECONDS, Takes
 
-RIFF = "riff.flac"  # what the null device plays if no input was named
+RIFF = "riff.flac"  # the null device's input if none is named
 
 
 def open_stream(
@@ -54,13 +54,14 @@ def open_stream(
     Parameters
     ----------
     presets : sequence of Preset
-        All that can play are compiled before the first note; `first` is the one that plays.
+        All of them; every one that can play is compiled before the audio starts. `first` is the index of the one to
+        play.
     set_list : SetList
-        Says what `asked` leaves open.
+        Gives the settings that `asked` does not set.
     rate : float or None
         The rate the rig was made for, in Hz.
     fixed : bool
-        The user named `first`: if it cannot play, no other one does in its place.
+        The user named `first`: if it cannot play, no other preset replaces it.
     """
     collect()
     if asked.record is not None:
@@ -79,9 +80,9 @@ def open_stream(
         order_host_kernels(choice)
     stream_rate = float(wanted.sample_rate) if wanted.sample_rate else _natural_rate(choice, rate)
     source, loops, wrong = _source(wanted.input, choice, stream_rate)
-    # all channels of a file play, as they are rendered, unless one is named; of a device one channel does
+    # of a file all channels play by default, as in a render; of a device only one
     heard = _heard(wanted, set_list, source)
-    # the riff takes the place of the device that is not there, whichever channels were chosen of it
+    # the riff replaces the missing device, and channels chosen for that device do not apply
     stands_in = wanted.input is None and choice.is_null and (bool(choice.notes) or wanted.in_channel is None)
     if stands_in and source is not None:
         source = np.repeat(source[:, :1], heard, axis=1)
@@ -89,7 +90,7 @@ def open_stream(
     with compilation_listener(wanted.progress):
         loader = Loader(stream_rate, models, wanted.options, heard)
         every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
-        CALLBACK_KERNEL.address  # noqa: B018 - compile before a device opens
+        CALLBACK_KERNEL.address  # noqa: B018 - compiles before a device opens
     loaded = [preset for preset in every if not preset.fault]
     limiter = bool(set_list.globals.get("limiter", True)) and not wanted.options.bare
     engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
@@ -139,7 +140,7 @@ def open_stream(
 
 
 def _heard(wanted: StreamSettings, set_list: SetList, source: np.ndarray | None) -> int:
-    """Return how many channels of the input feed the rig: those that are named, else all of a file, one of a device."""
+    """Return how many input channels feed the rig: the named ones, else all of a file or one of a device."""
     asked = wanted.in_channel
     if asked is None and source is not None and wanted.input is not None:
         return int(source.shape[1])
@@ -149,7 +150,7 @@ def _heard(wanted: StreamSettings, set_list: SetList, source: np.ndarray | None)
 def _channels(
     asked: tuple[int, ...] | None, said: tuple[int, ...] | None, choice: Choice, engine: Engine
 ) -> tuple[int, ...]:
-    """Return the input channels from 1: the user's, else the set list's, else the one remembered, else 1."""
+    """Return the input channels, from 1: the user's, else the set list's, else the remembered one, else 1."""
     record = engine.record
     count = max(int(record["source_channels"] if record["source"] else record["device_inputs"]), 1)
     if asked is not None:
@@ -168,7 +169,7 @@ def _channels(
 
 
 def _natural_rate(choice: Choice, rate: float | None) -> float:
-    """Return the models' rate if the device runs at it, else the device's own."""
+    """Return the models' rate if the device runs at it, else the device's default rate, in Hz."""
     if choice.output is None:
         return rate or DEFAULT_RATE
     if rate and rate in sample_rates(choice.output):
@@ -177,7 +178,7 @@ def _natural_rate(choice: Choice, rate: float | None) -> float:
 
 
 def _source(input, choice: Choice, stream_rate: float) -> tuple[np.ndarray | None, bool, list[str]]:
-    """Return (what plays in place of the device's input as (frames, channels), whether it loops, what is wrong)."""
+    """Return (audio (frames, channels) that replaces the device's input, whether it loops, warnings about the file)."""
     if input is None:
         if not choice.is_null:
             return None, False, []

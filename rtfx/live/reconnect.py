@@ -1,7 +1,7 @@
-"""Brings a lost device back, and the first one to a stream that began without any.
+"""Reconnects a stream to a device that was lost, or to the first device that appears if there was none.
 
-It says why the sound has stopped, waits for the device, and lets the stream go on there; where everything has to be
-loaded for another sample rate, it carries what the player has set from one stream to the next.
+It says why the sound has stopped, waits for the device, and continues the stream on it. If the device returns at
+another sample rate, a new stream must be loaded, and the player's settings are copied to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..loading.preset import Value
 if TYPE_CHECKING:
     from .stream import Stream
 
-LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0  # a device that no look shows is tried for now and then
+LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0  # look for changes; try to open a device even without one
 REMIND_SECONDS = 3.0
 FADE_SECONDS = 0.05
 
@@ -32,7 +32,8 @@ FADE_SECONDS = 0.05
 def attempts(over: threading.Event) -> Iterator[None]:
     """Wait, and yield whenever an attempt to open a device may succeed, until `over` is set.
 
-    That is when a card or a sound server comes or goes, which is noticed at once, and every `RETRY_SECONDS`.
+    An attempt may succeed when a card or a sound server appears or disappears; otherwise one is made every
+    `RETRY_SECONDS`.
     """
     seen, tried = presence(), time.monotonic()
     while not over.wait(LOOK_SECONDS):
@@ -46,15 +47,15 @@ def attempts(over: threading.Event) -> Iterator[None]:
 
 
 class Reconnection:
-    """Watches one stream; its owner asks `waits` again and again.
+    """Watches one stream; its owner calls `waits` again and again.
 
-    If the device comes back at another sample rate, `moved` says that everything has to be loaded for it; unless the
-    user has named the rate: then it is waited for.
+    If the device returns at another sample rate, `moved` becomes True: the rig must be loaded for that rate. If the
+    user has named the rate, this waits until the device returns at that rate.
 
     Parameters
     ----------
     remind : bool
-        Say it every few seconds, where lines vanish.
+        Repeat the message every few seconds, for displays on which lines disappear.
     """
 
     def __init__(self, stream: Stream, remind: bool = False):
@@ -65,7 +66,7 @@ class Reconnection:
         self._over = threading.Event()
 
     def waits(self, say: Callable[[str], None]) -> bool:
-        """Go on bringing the device back; False if there is nothing to wait for, or `moved`."""
+        """Start or continue the search for the device; return False if the stream plays or has ended, or if `moved`."""
         if self._worker is None:
             trouble = self._stream.trouble()
             if not trouble or self._stream.opened is None:
@@ -91,7 +92,7 @@ class Reconnection:
             self._said = (line, time.monotonic())
 
     def _bring_back(self) -> None:
-        """Return when the stream plays again, has to be opened anew, or is closed. [own thread]"""
+        """Wait until the stream plays again, must be opened anew, or is closed. [own thread]"""
         lost = self._stream.host
         assert not isinstance(lost, NullHost)
         if lost.state() == MOVED:
@@ -140,7 +141,7 @@ class Arrival:
     Attributes
     ----------
     moved : bool
-        A device is there: the stream has to be opened anew.
+        A device has appeared, so the stream must be opened anew.
     """
 
     def __init__(self) -> None:
@@ -150,13 +151,13 @@ class Arrival:
         self._worker.start()
 
     def waits(self, say: Callable[[str], None]) -> bool:
-        """Return False: the null device plays meanwhile. Say it when a device has come."""
+        """Announce a device that has appeared; return False, as the null device plays meanwhile."""
         if self.moved:
             say("a sound device is there now: moving to it")
         return False
 
     def _look(self) -> None:
-        """Return when there is a device, or the stream is closed. [own thread]"""
+        """Wait until there is a device or the stream is closed. [own thread]"""
         for _ in attempts(self._over):
             with contextlib.suppress(DeviceError):
                 if not choose().is_null:
@@ -171,10 +172,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Carried:
-    """What the player has set in a stream, and what was counted, for the stream that takes its place."""
+    """The player's settings in a stream, and its counts, for the stream that replaces it."""
 
     preset: int
-    values: dict[str, dict[str, Value]]  # of each preset, by address
+    values: dict[str, dict[str, Value]]  # by preset, then by address
     mute: bool
     bypass: bool
     in_channel: int
@@ -185,7 +186,7 @@ class Carried:
 
     @classmethod
     def of(cls, stream: Stream) -> Carried:
-        """Return the state as it is now."""
+        """Return the present state of a stream."""
         return cls(
             stream.preset,
             {preset.name: preset.values for preset in stream.controller.presets},
@@ -199,14 +200,14 @@ class Carried:
         )
 
     def into(self, stream: Stream) -> None:
-        """Set a stream of the same rig to it; presets that were edited meanwhile keep what their file says."""
+        """Set a stream of the same rig to this state; a preset whose file has changed keeps the file's values."""
         presets = stream.controller.presets
         for preset in presets:
             values = self.values.get(preset.name, {})
             if values.keys() == preset.knobs.keys():
                 for address, knob in preset.knobs.items():
                     knob.values[knob.parameter.name] = values[address]
-        with contextlib.suppress(PresetError):  # a file is gone meanwhile: another preset plays
+        with contextlib.suppress(PresetError):  # a file has disappeared: another preset plays
             stream.select(min(self.preset, len(presets) - 1))
         stream.mute, stream.bypass = self.mute, self.bypass
         stream.in_channel = self.in_channel

@@ -1,4 +1,4 @@
-"""Takes over files that change on disk: watches them, reads and compiles while the audio runs, then crossfades."""
+"""Reloads files that change on disk: watches them, reads and compiles while the audio runs, then crossfades."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ..rig.blocks import BlockSpec
 from ..rig.set_list import Preset, SetList, load_set_list
 from .controller import Controller
 
-REST_SECONDS = 0.15  # files that have not changed for so long have been written to their end
-PATIENCE_SECONDS = 1.0  # an error is told when it has lasted for so long: half a file is no mistake
-RESTLESS_SECONDS = 1.0  # after so long they are read in any case: a net in training may be written without a pause
+REST_SECONDS = 0.15  # files that have not changed for this long are complete
+PATIENCE_SECONDS = 1.0  # an error is reported once it has lasted this long: a half-written file is no mistake
+RESTLESS_SECONDS = 1.0  # files are read after this long even if they still change, as in training
 LOOK_MILLISECONDS = 500
 
 Signature = dict[Path, tuple[int, ...]]
 
 
 class NotTaken(RtfxError):
-    """Presets that could not be taken over play as they were; `lines` tell what has been taken over."""
+    """Some presets could not be reloaded and play as before; `lines` say what was reloaded."""
 
     def __init__(self, message: str, lines: list[str]):
         super().__init__(message)
@@ -40,41 +40,41 @@ class NotTaken(RtfxError):
 
 
 class Reloader:
-    """Takes over what has changed in the files that a stream plays.
+    """Reloads the files of a stream that have changed.
 
     Parameters
     ----------
     loader : Loader
     loaded : dict
-        The state of the files from before they were read.
+        The signature of the files, taken before they were read.
     """
 
     def __init__(self, controller: Controller, set_list: SetList, loader: Loader, loaded: Signature):
         self.controller, self.set_list, self.loader, self.loaded = controller, set_list, loader, loaded
         self._attempted: Sequence[Preset] = ()
-        self._stale: set[str] = set()  # presets that play as they were, since what they are now cannot
+        self._stale: set[str] = set()  # presets whose new version cannot play, so that the old one goes on
 
     @property
     def paths(self) -> set[Path]:
-        """Every file that the set list names, read or not, and the set list itself."""
+        """The set list and every file that it names, including missing ones."""
         sources = [preset.source for preset in self.controller.presets if preset.source]
         return paths_of(self.set_list, [*sources, *self._attempted])
 
     def signature(self) -> Signature:
-        """Return the state of the files."""
+        """Return a value that changes when a file changes."""
         return signature_of(self.paths)
 
     def reload(self) -> list[str]:
-        """Take over what has changed; return what to tell the player.
+        """Reload the changed files; return lines for the player.
 
-        A preset that could play and can no more stays as it was; one that never could is marked.
+        A preset whose new version cannot play keeps its old version; a preset that never could play is marked.
 
         Raises
         ------
         NotTaken
-            Some presets stay as they were, all others are taken over.
+            Some presets keep their old version; all others are reloaded.
         RtfxError
-            The set list has a mistake: nothing changes.
+            The set list has a mistake; nothing changes.
         """
         before = self.loaded
         set_list = load_set_list(self.set_list.path, BLOCKS) if is_file(self.set_list) else self.set_list
@@ -91,7 +91,7 @@ class Reloader:
             loaded = old.get(preset.name)
             files = set().union(*(files_of(block) for block in preset.chain))
             if loaded and not files & changed and preset.name not in self._stale and _says_the_same(preset, loaded):
-                loaded.source = preset  # it may stand on other lines
+                loaded.source = preset  # its line numbers may differ
                 taken.append(loaded)
                 continue
             try:
@@ -125,7 +125,7 @@ class Reloader:
         return lines
 
     def _models(self, changed: set[Path]) -> Models:
-        """Return what has been read of the files that have not changed."""
+        """Return the models already read from files that have not changed."""
         known = self.loader.models
         kept = {
             key: spec
@@ -135,7 +135,7 @@ class Reloader:
         return replace(known, specs=kept)
 
     def _globals(self, set_list: SetList) -> list[str]:
-        """Apply what holds for all presets; return lines."""
+        """Apply the settings that hold for all presets; return lines for the player."""
         engine, before, now = self.controller.engine, self.set_list.globals, set_list.globals
         for address in self.controller.gains:
             if before.get(address, 0.0) != now.get(address, 0.0):
@@ -154,13 +154,13 @@ def is_file(set_list: SetList) -> bool:
 
 
 def paths_of(set_list: SetList, presets: Sequence[Preset]) -> set[Path]:
-    """Return every file that presets name, and the set list itself."""
+    """Return the set list and every file that presets name."""
     named = {set_list.path} if is_file(set_list) else set()
     return named.union(*(files_of(block) for preset in presets for block in preset.chain))
 
 
 def signature_of(paths: set[Path]) -> Signature:
-    """Return what tells one state of files from another; a missing file has none."""
+    """Return a value that differs between two states of the files."""
     found: Signature = {}
     for path in paths:
         with contextlib.suppress(OSError):
@@ -170,7 +170,7 @@ def signature_of(paths: set[Path]) -> Signature:
 
 
 def files_of(block: BlockSpec) -> set[Path]:
-    """Return the files that a block plays, whether they can be read or not."""
+    """Return the files that a block names, including those that cannot be read."""
     try:
         path = path_of(block)
     except RtfxError:
@@ -182,7 +182,7 @@ def files_of(block: BlockSpec) -> set[Path]:
 
 
 def keep_turned(old: LoadedPreset, new: LoadedPreset) -> None:
-    """Keep the values that were turned while it played, but for those that the file now says otherwise."""
+    """Copy the values that the player has set, except those that have changed in the file."""
     before = {block.id: block for block in old.blocks}
     for block in new.blocks:
         played = before.get(block.id)
@@ -193,17 +193,17 @@ def keep_turned(old: LoadedPreset, new: LoadedPreset) -> None:
 
 
 def _says_the_same(preset: Preset, loaded: LoadedPreset) -> bool:
-    """Return whether a preset is written as it was when it was loaded, maybe on other lines."""
+    """Return whether a preset's text has the same meaning as when it was loaded; its lines may differ."""
     return loaded.source is not None and _said(preset) == _said(loaded.source)
 
 
 def _said(preset: Preset) -> Any:
-    """Return all that a preset says, without the lines that it says it on."""
+    """Return the content of a preset without line numbers."""
     return [(b.type, b.id, b.values, str(b.file), b.level, b.inputs) for b in preset.chain], preset.scenes
 
 
 def _difference(old: LoadedPreset, new: LoadedPreset) -> str:
-    """Return in words what has changed."""
+    """Return a description of the changes."""
     if old.plan.layout != new.plan.layout:
         return "another chain, crossfaded"
     if old.plan.weights.tobytes() != new.plan.weights.tobytes():
@@ -212,10 +212,10 @@ def _difference(old: LoadedPreset, new: LoadedPreset) -> str:
 
 
 class Watcher:
-    """A thread that reloads what changes.
+    """A thread that reloads files when they change.
 
-    Editors write a file in place, in pieces, or write another one and rename it: so folders are watched, and what
-    counts is what the files are once they rest.
+    Some editors write a file in pieces, others write a new file and rename it. So this watches the folders, and reads
+    the files once they have stopped changing.
     """
 
     def __init__(self, reloader: Reloader, news: deque[str]):
@@ -225,11 +225,11 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="rtfx watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; one that compiles ends by itself and publishes nothing any more."""
+        """End the thread; if it is compiling it ends later, and publishes nothing more."""
         self._stop.set()
         await_end(self._thread, 1.0)
 
@@ -257,7 +257,7 @@ class Watcher:
                     break
 
     def _take(self) -> Signature:
-        """Reload as soon as the files rest and hold together; return the state they are in then."""
+        """Reload as soon as the files are stable and consistent; return their signature then."""
         told = ""
         seen = self._at_rest(self.reloader.signature)
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -270,7 +270,7 @@ class Watcher:
             except NotTaken as error:
                 self.news.extend(error.lines)
                 told = str(error)
-            except Exception as error:  # of whatever kind: the thread must live to see the next edit
+            except Exception as error:  # any error: the thread must survive to see the next edit
                 told = message_of(error)
             while (now := self.reloader.signature()) == seen:
                 if time.monotonic() > deadline or self._stop.wait(REST_SECONDS / 3):
@@ -282,7 +282,7 @@ class Watcher:
         return seen
 
     def _at_rest(self, signature: Callable[[], Signature]) -> Signature:
-        """Return the files' state once it has not changed for a moment, or has changed for too long."""
+        """Return the signature once it has not changed for `REST_SECONDS`, or has changed for `RESTLESS_SECONDS`."""
         before, since = signature(), time.monotonic()
         end = since + RESTLESS_SECONDS
         while time.monotonic() < min(since + REST_SECONDS, end) and not self._stop.wait(REST_SECONDS / 5):
@@ -293,6 +293,6 @@ class Watcher:
 
 
 def folders_of(paths: set[Path]) -> list[Path]:
-    """Return the folders in which something happens when one of the files changes, behind links too."""
+    """Return the folders to watch for changes of the files: those of the files and of the targets of links."""
     folders = {folder.resolve() for path in paths for folder in (path.parent, path.resolve().parent)}
     return sorted(folder for folder in folders if folder.is_dir())

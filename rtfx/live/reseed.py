@@ -1,4 +1,4 @@
-"""The next seed of a random net while it plays: one that is not silent."""
+"""Moves a playing random net to its next seed whose net is not silent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..model.random.nets import SILENT, kind_of
 from ..plan.block import ReadyBlock
 from .controller import Controller
 
-ATTEMPTS = 20  # a seed whose net is silent is passed over
+ATTEMPTS = 20  # seeds to try, as those of silent nets are skipped
 SEED = "seed"
 
 
 class Reseeder:
-    """Plays the next seeds of random nets, one at a time; each further call meanwhile goes one seed further.
+    """Plays the next seed of a random net; each call during the search moves one seed further.
 
     Parameters
     ----------
     news : deque of str
-        Gets a line if there is none.
+        Receives a line of text if no seed is found.
     """
 
     def __init__(self, controller: Controller, news: deque[str]):
@@ -33,7 +33,7 @@ class Reseeder:
         self._block = ""
 
     def next(self, block: str = "") -> str:
-        """Ask for the next seed of `block`, else of the first random net of the preset; return a line to show."""
+        """Search for the next seed of `block`, by default the preset's first random net; return a line to show."""
         nets = [one.id for one in self._controller.preset.blocks if kind_of(one.ready.spec)]
         if not nets:
             return "no random net in this preset: try rtfx play 'random:tcn?seed=7'"
@@ -51,7 +51,7 @@ class Reseeder:
                 steps, block = self._wanted, self._block
             try:
                 self._take(block, steps)
-            except Exception as error:  # of whatever kind: the thread must end by itself
+            except Exception as error:  # any error: the thread must end normally
                 self._news.append(message_of(error))
             with self._lock:
                 self._wanted -= steps
@@ -59,7 +59,7 @@ class Reseeder:
                     return
 
     def _take(self, block: str, steps: int) -> None:
-        """Turn the seed so many steps on."""
+        """Advance the seed by a number of steps."""
         preset, (low, high) = self._controller.preset, RANGES[SEED]
         net = next(one for one in preset.blocks if one.id == block)
         values = dict(net.values)
@@ -70,7 +70,7 @@ class Reseeder:
         self._controller.set(f"{block}.{SEED}", seed)
 
     def _silent(self, block: ReadyBlock, values: Mapping[str, Any]) -> bool:
-        """Return whether a net is silent for a guitar, or cannot be drawn."""
+        """Return whether a net gives no sound for a guitar, or cannot be made."""
         try:
             spec = block.redrawn(values).spec
         except RtfxError:

@@ -1,4 +1,4 @@
-"""Saves what was turned as a scene, other random nets as a preset: in the player's set list, else in a new one."""
+"""Saves changed values as a scene, or changed random nets as a preset, in the player's set list or in a new one."""
 
 from __future__ import annotations
 
@@ -37,19 +37,18 @@ if TYPE_CHECKING:
 
 
 def save_scene(stream: Stream) -> str:
-    """Save the values that differ from those written as a new scene, and return a line to show.
+    """Save the values that differ from the set list as a new scene; return a line to show.
 
-    Where a random net has other settings than are written, which a scene cannot hold, the preset as it is heard is
-    saved beside the one that it came from.
+    A scene cannot hold the settings of a random net. If these have changed, the whole preset is saved as a new one.
 
-    The set list is read anew, gets one insertion, and takes the place of the old file only once it loads and says the
-    same as before but for what is new. A shipped set list is copied first, a model played alone gets a set list of its
-    own: both stand in the user's folder, under a name that was free.
+    The set list is read again and extended by one insertion. The new text replaces the file only if it loads and has
+    the same content apart from the addition. A shipped set list is copied first, and a model that is played alone gets
+    a set list of its own: both are in the user's folder, under an unused name.
 
     Raises
     ------
     PresetError
-        The set list cannot be read, extended or written; it is as it was.
+        The set list cannot be read, extended or written; it has not changed.
     """
     name = stream.presets[stream.preset]
     origin, target, text = _target(stream)
@@ -86,7 +85,7 @@ def save_scene(stream: Stream) -> str:
 
 
 def with_nets(stream: Stream) -> Preset | None:
-    """Return what the current preset was made of with the random nets that play now; None if it is not known."""
+    """Return the current preset's text with the random nets that play now; None if the text is not known."""
     source = stream.source
     if source is None:
         return None
@@ -100,12 +99,12 @@ def with_nets(stream: Stream) -> Preset | None:
 
 
 def _turned(stream: Stream, block: str) -> dict[str, float | str]:
-    """Return the values of a block that differ from those written, by name."""
+    """Return the values of a block that differ from the set list, by name."""
     return {knob.parameter.name: knob.value for knob in _differ(stream) if knob.block == block}
 
 
 def _differ(stream: Stream) -> list[Knob]:
-    """Return the knobs of the preset that differ from what is written, without the gains around every chain."""
+    """Return the knobs of the preset that differ from the set list, without the input and output gain."""
     return [knob for address, knob in stream.knobs.items() if knob.turned and address not in stream.gains]
 
 
@@ -115,13 +114,13 @@ def _settings(block: BlockSpec) -> set[str]:
 
 
 def _redrawn(playing: Preset, written: Preset) -> bool:
-    """Return whether a random net is another one than is written."""
+    """Return whether a random net differs from the one in the set list."""
     texts = [(block.random_net, written.block(block.id)) for block in playing.chain]
     return any(text and old and text != old.random_net for text, old in texts)
 
 
 def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
-    """Save a preset as it is heard behind those of a set list; return a line to show."""
+    """Add the preset with its present values to the end of a set list; return a line to show."""
     chain = []
     for block in source.chain:
         values = {name: as_saved(value) for name, value in _turned(stream, block.id).items()}
@@ -151,20 +150,20 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
 
 
 def changed(stream: Stream) -> tuple[dict[str, float | str], list[str]]:
-    """Return what differs from the values written, and the addresses of what differs but cannot stand in a scene."""
+    """Return the values that differ from the set list, and the addresses of those that a scene cannot hold."""
     differ = _differ(stream)
     values = {knob.address: knob.value for knob in differ if knob.parameter.kind != "structural"}
     return values, [knob.address for knob in differ if knob.parameter.kind == "structural"]
 
 
 def _target(stream: Stream) -> tuple[Path | None, Path, str]:
-    """Return (the set list to extend, None for a new one; the path to write; the text to extend, "" for none)."""
+    """Return (the set list to extend or None for a new one, the path to write, the text to extend or "")."""
     played = stream.set_list
     own = stream.selection.set_list or (str(played.path) if played.presets[0].path else "")
     if not own:
         name = stream.presets[stream.preset]
         return None, _free(re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] + ".yaml"), ""
-    path = Path(own).resolve()  # what a link points at is replaced, not the link
+    path = Path(own).resolve()  # the target of a link is replaced, not the link
     try:
         text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -173,7 +172,7 @@ def _target(stream: Stream) -> tuple[Path | None, Path, str]:
 
 
 def _with_cab(preset: Preset, cab: str | None) -> Preset:
-    """Return the preset with the cabinet of the command line."""
+    """Return the preset with the cabinet that the command line names."""
     if cab in (None, "none"):
         return preset
     kept = tuple(block for block in preset.chain if block.type != "cab")
@@ -181,7 +180,7 @@ def _with_cab(preset: Preset, cab: str | None) -> Preset:
 
 
 def as_saved(value: float | str) -> float | str:
-    """Return a value as it will be read back."""
+    """Return a value as it will be after the set list is read back."""
     return value if isinstance(value, str) else float(scalar(value))
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a stream: devices, files, numbers, and how models are played."""
+"""The settings of a stream: devices, files, numbers, and how models are played."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..host.jack import NAME
 from ..rig.parameters import CHANNELS_EXPECTED, Options, channels_of
 from ..rig.set_list import SetList
 
-LONGEST_NAME = 48  # bytes of a client's name: JACK takes 63, and a number comes behind it
+LONGEST_NAME = 48  # bytes of a client's name: JACK allows 63, and a number may follow
 LIMITS = {
     "sample_rate": (1000.0, 768000.0),
     "block_size": (0, 8192),
@@ -36,27 +36,28 @@ def within(name: str, value: Any) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSettings:
-    """The settings of a stream; those that `Rig.play` names are told there.
+    """The settings of a stream; `Rig.play` documents those that are not listed here.
 
     Parameters
     ----------
     options : Options
         How the rig is played.
     in_channel, out_channels : tuple of int, optional
-        One channel of the device, from 1, or two for stereo; given as ``2``, ``"1,2"`` or ``[1, 2]``. By default the
-        set list's, else the first input, and all outputs that the rig can fill.
+        One channel of the device, from 1, or two for stereo, as ``2``, ``"1,2"`` or ``[1, 2]``. By default those of the
+        set list, else the first input channel, and as many output channels as the rig has outputs.
     latency : str or float, optional
-        "low", "high" or seconds, of the device; by default the set list's, else low unless other programs share it.
+        Latency of the device: "low", "high" or seconds; by default the set list's, else low unless other programs use
+        the device too.
     name : str
-        Of the client that JACK and PipeWire show; a second one is numbered.
+        Name of the client that JACK and PipeWire show; a second client gets a number.
     in_gain_db, out_gain_db : float, optional
-        By default the set list's, else 0.
+        Gains in dB; by default the set list's, else 0.
     muted : bool
         Start silent.
     allow_feedback : bool
-        Do not mute a built-in microphone into built-in loudspeakers.
+        Do not mute at the start if a built-in microphone would play through built-in loudspeakers.
     watch : bool
-        Reload the set list, its models and impulse responses when they change on disk; `Stream.news` tells of it.
+        Reload the set list, its models and impulse responses when they change on disk; `Stream.news` reports it.
     values : mapping
         Parameter values of the first preset by address.
     progress : callable
@@ -101,12 +102,12 @@ class StreamSettings:
 
     @classmethod
     def of(cls, options: Options, **settings: Any) -> StreamSettings:
-        """Return settings by name; those that are options take the place of those in `options`.
+        """Return the named settings; a name that is one of the options replaces the value in `options`.
 
         Raises
         ------
         UsageError
-            An unknown name, or a number that no stream could have.
+            A name is unknown, or a number is out of range.
         """
         own = [each.name for each in dataclasses.fields(cls) if each.name != "options"]
         known = [*own, *(each.name for each in dataclasses.fields(Options))]
@@ -117,9 +118,9 @@ class StreamSettings:
         return cls(options=options.but(**how), **settings)
 
     def beside(self, said: SetList) -> StreamSettings:
-        """Return these settings with those of a set list in place of what is not set, except its input channel."""
+        """Return these settings, with unset ones taken from a set list, except its input channel."""
         device, shared = said.device, said.globals
-        named = device if self.device is None else {}  # a device for both directions takes the place of all names there
+        named = device if self.device is None else {}  # `device` overrides every name in the set list
         return dataclasses.replace(
             self,
             device=_first(self.device, named.get("device")),

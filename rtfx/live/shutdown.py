@@ -1,9 +1,9 @@
-"""How a stream ends: in a fade, every step of it whatever becomes of the others, on any thread, once.
+"""Ends a stream: it fades out, and each further step runs even if another one fails. It runs once, on any thread.
 
-A stream that is deleted ends at once. One that only a reference cycle holds, such as the traceback of a cell
-that failed, is found by the collector. That may run on a thread of the stream's own, which cannot wait for itself: then
-a thread of this module does the work. And it may not run for hours in a program that waits for its user: so that thread
-has it run now and then while a stream is open outside a ``with`` block.
+A stream that is deleted ends at once. The garbage collector finds a stream that only a reference cycle holds, such as
+the traceback of a failed notebook cell. If the collector runs on one of the stream's own threads, which cannot wait for
+itself, a thread of this module ends the stream. In a program that waits for its user the collector may not run for
+hours, so that thread runs it now and then while a stream is open outside a ``with`` block.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
     from .stream import Stream
     from .takes import Takes
 
-FADE_SECONDS = 0.5  # for a fade of 20 ms behind two blocks of the device
+FADE_SECONDS = 0.5  # time for two blocks of the device and a fade of 20 ms
 POLL_SECONDS = 0.005
-LONGEST_SECONDS = 15.0  # of all steps: a second call of `close` waits so long for the first
-LINGER_SECONDS = 0.2  # for the thread of this module, which has nothing more to do
-COLLECT_SECONDS = 3.0  # between searches for streams that no reference leads to
-COLLECT_SHARE = 0.01  # of one core, at most, goes into them
+LONGEST_SECONDS = 15.0  # of all steps: a second call of `close` waits this long for the first
+LINGER_SECONDS = 0.2  # wait for this module's thread at exit
+COLLECT_SECONDS = 3.0  # between searches for unreachable streams
+COLLECT_SHARE = 0.01  # the largest share of one core that the searches use
 
-_lock = threading.RLock()  # the collector may end a stream while its own thread holds it
-_open: set[Ending] = set()  # streams that have not ended, with all the memory that their audio thread uses
-_deleted: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()  # its `put` may be called by the collector
+_lock = threading.RLock()  # reentrant: the collector may end a stream on the thread that holds the lock
+_open: set[Ending] = set()  # streams that have not ended; this keeps the memory that their audio threads use
+_deleted: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()  # the collector may safely call its `put`
 _ender: threading.Thread | None = None
 
 
 class Ending:
-    """The parts of one stream, which it keeps until the audio has stopped.
+    """Holds the parts of one stream until the audio has stopped, and ends them.
 
     Parameters
     ----------
     hosts : list
-        The one host that plays, which may be exchanged while the stream exists.
+        Contains the one host that plays; a reconnection replaces it.
 
     Attributes
     ----------
     certain : bool
-        A ``with`` block will end the stream.
+        Whether a ``with`` block will end the stream.
     deleted : bool
-        No reference leads to the stream.
+        Whether the stream has been deleted.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Ending:
         _begin(self)
 
     def __call__(self) -> None:
-        """Fade out and close everything; a second call waits for the first. What went wrong first is raised last."""
+        """Fade out and close everything, then raise the first error; a second call waits for the first."""
         faults: list[BaseException] = []
         if not self._turn.acquire(timeout=LONGEST_SECONDS):
             return
@@ -101,7 +101,7 @@ class Ending:
                 step = self._left.popleft()
                 try:
                     step()
-                except BaseException as error:  # an interrupt too: the device is closed before it goes on
+                except BaseException as error:  # interrupts too: close the device before raising
                     faults.append(error)
             _forget(self)
         finally:
@@ -124,7 +124,7 @@ def _close_all(companions: list[Watcher]) -> None:
 
 
 def let_go(ending: Ending) -> None:
-    """End a stream that has been deleted: here, or on another thread if this one is a stream's own."""
+    """End a deleted stream: on this thread, or on another one if this thread belongs to a stream."""
     ending.deleted = True
     if threading.current_thread().name.startswith("rtfx "):
         _deleted.put(ending)
@@ -133,7 +133,7 @@ def let_go(ending: Ending) -> None:
 
 
 def collect() -> None:
-    """End the streams that no reference leads to, so that the device is free for the next."""
+    """End unreachable streams, so that the device is free for the next one."""
     with _lock:
         left = [ending for ending in list(_open) if not ending.certain]
     if left:
@@ -151,9 +151,9 @@ def _begin(ending: Ending) -> None:
         if _ender is None:
             fresh = _ender = threading.Thread(target=_run, name="rtfx ends", daemon=True)
     if fresh:
-        fresh.start()  # without the lock: the collector may run on a thread that starts, and end a stream there
+        fresh.start()  # without the lock, as the collector may run on the new thread and end a stream there
     atexit.unregister(_end_all)
-    atexit.register(_end_all)  # the last one registered is called first: before PortAudio's own end
+    atexit.register(_end_all)  # registered last, called first: before PortAudio ends
 
 
 def _forget(ending: Ending) -> None:
@@ -166,7 +166,7 @@ def _forget(ending: Ending) -> None:
 
 
 def _run() -> None:
-    """End streams that are handed over, and search for unreachable ones while a stream is open. [own thread]"""
+    """End the streams in the queue, and search for unreachable streams while one is open. [own thread]"""
     global _ender
     pause = COLLECT_SECONDS
     while True:
@@ -174,7 +174,7 @@ def _run() -> None:
         with contextlib.suppress(queue.Empty):
             ending = _deleted.get(timeout=pause)
         if ending is not None:
-            with contextlib.suppress(Exception):  # its owner is gone
+            with contextlib.suppress(Exception):  # nobody is left to receive the error
                 ending()
         with _lock:
             if not _open:
@@ -194,7 +194,7 @@ def _end_all() -> None:
 
 
 def _forget_all() -> None:
-    """Leave the streams to the process that this one was forked from: its threads are not here."""
+    """Forget all streams in a forked process, which does not have the threads of its parent."""
     global _lock, _deleted, _ender
     _lock, _deleted, _ender = threading.RLock(), queue.SimpleQueue(), None
     _open.clear()
@@ -209,10 +209,10 @@ _shells: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def end_when_interrupted(stream: Stream) -> None:
-    """Have the next interrupt close a stream; a program that handles interrupts itself, as the player does, keeps them.
+    """Make the next interrupt close a stream, unless the program handles interrupts itself, as the player does.
 
-    A notebook's kernel sets its own handler for each cell, so there the end of the cell is watched; elsewhere Python's
-    handler is replaced while a stream is open.
+    A notebook's kernel sets its own handler for each cell, so there a hook runs at the end of the cell. Elsewhere this
+    replaces Python's handler while a stream is open.
     """
     _closes_on_interrupt.add(stream)
     shell = _shell()
@@ -226,7 +226,7 @@ def end_when_interrupted(stream: Stream) -> None:
 
 
 def closed(stream: Stream) -> None:
-    """Forget a stream; with the last one Python gets its handler back."""
+    """Forget a stream; after the last one, restore Python's interrupt handler."""
     _closes_on_interrupt.discard(stream)
     if not _closes_on_interrupt and threading.current_thread() is threading.main_thread():
         if signal.getsignal(signal.SIGINT) is _interrupted:
@@ -240,7 +240,7 @@ def _shell() -> Any:
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
-    for stream in list(_closes_on_interrupt):  # on threads: what was interrupted may hold the stream's own lock
+    for stream in list(_closes_on_interrupt):  # on threads, as the interrupted code may hold the stream's lock
         threading.Thread(target=stream.close, name="rtfx interrupt").start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     raise KeyboardInterrupt

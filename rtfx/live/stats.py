@@ -1,4 +1,4 @@
-"""What a stream reports: one frozen record at any time, and the meters."""
+"""The reports of a stream: a record of its counts, and the meters."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stats:
-    """The state of a stream; times in seconds unless named, ratios 0 to 1, levels in dBFS.
+    """The state of a stream; times in seconds unless the name has a unit, loads 0 to 1, levels in dBFS.
 
     Parameters
     ----------
     block_frames : int or None
-        The block that runs, as it was measured; None before the first one.
+        Frames of a block, as measured; None before the first block.
     xruns_in, xruns_out : int
-        Blocks lost on the way in and out.
+        Number of input and output blocks that were lost.
     load_mean, load_p99, load_max : float
-        Processing time over the block's deadline.
+        Processing time divided by the block's deadline.
     latency_ms : float or None
-        The sum of its parts: device in and out as the driver reports them, one block, the rig's own. None where a part
-        is unknown.
+        The sum of the device's input and output latency, which the driver reports, one block, and the rig's latency.
+        None if a part is unknown.
     reconnects : int
-        How often the device was lost and came back.
+        How often the device was lost and returned.
     non_finite_blocks : int
-        Blocks that a model filled with NaN or infinity; they were muted and the model was reset.
+        Number of blocks in which a model made NaN or infinity; each was muted and the model reset.
     realtime : str
-        What priority the audio thread was granted, or "none".
+        The priority that the audio thread was granted, or "none".
     """
 
     device: str
@@ -78,7 +78,7 @@ class Stats:
         granted: Granted,
         reconnects: int,
     ) -> Stats:
-        """Return what is counted now."""
+        """Return the present counts."""
         e = engine.record
         own = latency_frames / float(e["sample_rate"])
         block = None if host.block_frames is None else host.block_frames / float(e["sample_rate"])
@@ -114,7 +114,7 @@ class Stats:
 
     @property
     def latency_known_ms(self) -> float:
-        """The sum of the parts that are known: it is at least so much."""
+        """The sum of the known parts in ms: a lower bound of the latency."""
         parts = (self.latency_in_ms, self.latency_block_ms, self.latency_model_ms, self.latency_out_ms)
         return sum(part for part in parts if part is not None)
 
@@ -130,18 +130,18 @@ def _ms(seconds: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Meters:
-    """What moves while it plays; levels in dBFS, loads of 0 to 1.
+    """The values that change while the stream plays; levels in dBFS, loads 0 to 1.
 
     Parameters
     ----------
     inputs, outputs : list of float
-        Peak of each channel in the last tenth of a second, outputs behind the limiter.
+        Peak of each channel over the last tenth of a second; outputs after the limiter.
     output : float
         The loudest of the outputs.
     clip_in, clip_out, held_in, held_out, load_max, xruns
-        Since they were cleared; what is held of an output is before the limiter, so that 0 dBFS says that it works.
+        Since they were cleared. The held peak of an output is before the limiter: above 0 dBFS the limiter works.
     busy_seconds, offered_seconds : float
-        Time spent and time offered since the start: the differences of two readings give the load between them.
+        Processing time and audio time since the start; the differences of two readings give the load between them.
     """
 
     inputs: list[float]
@@ -160,7 +160,7 @@ class Meters:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What had been counted when the player cleared it."""
+    """The counts at the moment when the player cleared the display."""
 
     clips_in: int
     clips_out: int
@@ -169,18 +169,18 @@ class Cleared:
 
     @classmethod
     def of(cls, engine: Engine) -> Cleared:
-        """Return the counts as they are now."""
+        """Return the present counts."""
         e = engine.record
         xruns = int(e["xruns_in"] + e["xruns_out"])
         return cls(int(e["in_clips"]), int(e["out_clips"]), xruns, e["load_bins"].copy())
 
 
 def read_meters(engine: Engine, channels: int, cleared: Cleared) -> Meters:
-    """Return the meters of an engine with so many input channels, since the counts in `cleared`."""
+    """Return the meters of an engine with `channels` input channels, counted since `cleared`."""
     record = engine.record
     count = min(max(channels, 1), MAX_CHANNELS)
     outputs = levels(record["out_meters"][: int(record["outputs"])])
-    fresh = int(record["held_cleared"]) == int(record["clear_held"])  # else about to be cleared: show nothing
+    fresh = int(record["held_cleared"]) == int(record["clear_held"])  # else they are about to be cleared: show nothing
     return Meters(
         inputs=levels(record["in_meters"][:count]),
         output=max(outputs),
@@ -198,5 +198,5 @@ def read_meters(engine: Engine, channels: int, cleared: Cleared) -> Meters:
 
 
 def levels(peaks: np.ndarray) -> list[float]:
-    """Return linear peaks in dBFS."""
+    """Return linear peaks (1 is full scale) in dBFS."""
     return [db_from_gain(float(peak)) for peak in peaks]

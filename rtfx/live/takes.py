@@ -1,9 +1,10 @@
-"""Takes: the last minute of a stream, saved so that it can be rendered again.
+"""Takes: the last minute of a stream, saved in such a way that it can be rendered again.
 
-The audio thread keeps its input and its output in rings, and logs what it takes up at which frame: a rig, a table of
-parameters, a gain's new target. A take is both recordings, the set list and these events. Rendering it plays the rig
-over the dry recording through the same callback. No state is saved: the rig starts from rest, `LEAD_SECONDS` before the
-wet recording or at the first frame of the stream, and where the wet recording begins it has forgotten where it started.
+The audio thread keeps its input and output in ring buffers, and logs each change with its frame: a new rig, new
+parameters, a new gain. A take consists of both recordings, the set list and these events. To render it, the rig
+processes the dry recording through the same callback. No state is saved: the rig starts from rest, `LEAD_SECONDS`
+before the wet recording or at the first frame of the stream, so that its state no longer depends on the start when the
+wet recording begins.
 """
 
 from __future__ import annotations
@@ -51,20 +52,20 @@ from .controller import Controller
 VERSION = 3
 TAKE_SECONDS = 60.0
 LEAD_SECONDS = 10.0  # of the dry recording before the wet one
-SPARE_SECONDS = 2.5  # of the rings: what fills up while a take is copied out of them
+SPARE_SECONDS = 2.5  # extra length of the ring buffers, which fill up while a take is copied out of them
 RING_SECONDS = TAKE_SECONDS + LEAD_SECONDS + SPARE_SECONDS
 POLL_SECONDS = 0.2
-PIECE = 1 << 16  # frames written at a time, after each of which the progress of a slow disk is seen
+PIECE = 1 << 16  # frames per write; after each one the progress of a slow disk is noted
 DRY, WET, EVENTS, LIST = ".dry.wav", ".wet.wav", ".events.json", ".yaml"
 
-# {"frame": n, ...} with "block": frames of a callback; one of GLIDES: its target; "rig": a number, "preset" and all
-# values by address as "set" where it is a new rig, else those that were turned
+# {"frame": n, ...} with "block": frames of a callback; or one of GLIDES: its target; or "rig": a number, with "set":
+# values by address. For a new rig "preset" is its name and "set" has all values; else "set" has the changed ones.
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Take:
-    """The end of a stream: what went in, what came out of its last part, what happened, and what is said of it."""
+    """The last part of a stream: its input, its output, its events, and the text that describes it."""
 
     dry: np.ndarray
     wet: np.ndarray
@@ -75,23 +76,23 @@ class Take:
 
 
 class Takes:
-    """Follows an engine's log and saves takes while a stream plays. All methods are for control threads.
+    """Reads an engine's log and saves takes while a stream plays. [control thread]
 
     Parameters
     ----------
     loader : Loader
         How the presets were loaded.
     values : mapping
-        Those by address that the first preset was opened with, in place of those that it is written with.
+        Values by address with which the first preset was opened, in place of those in the set list.
 
     Attributes
     ----------
     news : deque of str
-        One line for each take that is on the disk, or could not be written.
+        One line for each take that was written or could not be written.
     say : callable
-        Is told at once, while `close` waits for the disk.
+        Called with a line of text while `close` waits for the disk.
     error : str
-        The last take that could not be written, and why; empty if all could.
+        The last take that could not be written, and why; "" if all were written.
     """
 
     def __init__(self, engine: Engine, controller: Controller, loader: Loader, values: Mapping[str, Any]):
@@ -103,23 +104,23 @@ class Takes:
         self._loader, self._opened = loader, (controller.preset.name, dict(values))
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
-        self._before: dict[str, Event] = {}  # the last of each kind, of those that have left the rings
+        self._before: dict[str, Event] = {}  # the last event of each kind that is older than the ring buffers
         for name in GLIDES:
             self._before[name] = {"frame": -1, name: float(engine.record[name]["target"])}
-        self._values: dict[int, dict[str, Any]] = {}  # of each rig, after the events
+        self._values: dict[int, dict[str, Any]] = {}  # by rig: its values after the events
         self._logged = 0
-        self._gap = 0  # no take may begin before this frame
+        self._gap = 0  # first frame at which a take may begin
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtfx takes", daemon=True)
         self._writers: list[threading.Thread] = []
-        self._moved = 0  # pieces written, of all takes
+        self._moved = 0  # pieces written, over all takes
 
     def start(self) -> None:
-        """Begin to follow the log; before the audio starts."""
+        """Start to read the log; call it before the audio starts."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread that follows the log; takes can still be saved."""
+        """End the thread that reads the log; takes can still be saved."""
         self._stop.set()
         await_end(self._thread, 2.0)
 
@@ -128,9 +129,9 @@ class Takes:
             self._look()
 
     def _look(self) -> None:
-        """Follow the log; forget what has left the rings."""
+        """Read the log; drop events that are older than the ring buffers."""
         self._rings.prepare()
-        # Read before the log: a rig that was freed before now has nothing to log any more.
+        # Read this before the log: a rig that was freed earlier logs nothing more.
         oldest = min((int(rig.record["number"]) for rig in list(self._engine.rigs.values())), default=0)
         with self._lock:
             self._follow()
@@ -164,18 +165,18 @@ class Takes:
                     self._events.append({"frame": frame, "rig": rig, "set": turned})
 
     def save(self, folder: str | Path | None = None, seconds: float = TAKE_SECONDS) -> Path:
-        """Save the last `seconds` on a thread of its own; return the set list's name.
+        """Save the last `seconds` on a thread of its own; return the path of the take's set list.
 
         Parameters
         ----------
         folder : path, optional
-            By default the working one. Where it cannot be written to, or has no room, the take goes where a recording
-            would go: to the working folder, the user's ``takes``, or the temporary folder.
+            By default the working folder. If it is not writable or full, the take is written to the working folder,
+            the user's ``takes``, or the temporary folder, as a recording is.
 
         Raises
         ------
         AudioFileError
-            No folder can be written to.
+            No folder is writable.
         """
         take = self._cut(seconds)
         wanted = Path(folder) if folder is not None else Path.cwd()
@@ -191,14 +192,14 @@ class Takes:
         return base.parent / (base.name + LIST)
 
     def close(self) -> None:
-        """Wait until all takes are on the disk, but for a disk that has stopped writing."""
+        """Wait until all takes are on the disk; give up if the disk has stopped writing."""
         for writer in self._writers:
             if not await_writing(writer, lambda: self._moved, lambda: self.say("writing the take: the disk is slow")):
                 self.error = f"a take is not whole: the disk has taken nothing for {STALLED_SECONDS:g} s"
                 self.news.append(self.error)
 
     def _cut(self, seconds: float) -> Take:
-        """Return the last `seconds`, and what went in before them."""
+        """Return the last `seconds`, with the input before them."""
         rings, e = self._rings, self._engine.record
         presets = [preset for preset in self._controller.presets if not preset.fault]
         rate = float(e["sample_rate"])
@@ -214,7 +215,7 @@ class Takes:
             before = self._until(start, events)
             rig = before.get("rig", {})
             preset = next((preset for preset in presets if _name(preset) == rig.get("preset")), None)
-            if preset:  # a model of another rate meets each frame at the same point of its own
+            if preset:  # start where models of other rates are at the same phase as live
                 start += (rig["frame"] - start) % _unit(preset.plan)
                 first = max(first, start)
                 before = self._until(start, events)
@@ -244,7 +245,7 @@ class Takes:
         return before
 
     def _write(self, base: Path, bases: Iterator[Path], take: Take) -> None:
-        """Write a take, elsewhere if it cannot be written; say what became of it. [own thread]"""
+        """Write a take, in another folder if the first fails, and report the result. [own thread]"""
         while True:
             try:
                 self._write_parts(base, take)
@@ -288,12 +289,12 @@ class Takes:
         write_file(f"{base}{LIST}", yaml.dump(text, None, getattr(yaml, "CSafeDumper", yaml.SafeDumper), **form))
 
     def _kept(self, block: BlockSpec, preset: LoadedPreset, base: Path) -> BlockSpec:
-        """Return a block with the name of its file; what cannot be read again by its name gets a file with the take."""
+        """Return a block that names its file; a model that no file holds is saved beside the take."""
         block = replace(block, values=_plain(block.values), weights=None)
         if block.file is None or str(block.file).startswith("random:"):
             return block
         path, plays = None, BLOCKS[block.type].file
-        with contextlib.suppress(RtfxError):  # the file has been removed
+        with contextlib.suppress(RtfxError):  # the file no longer exists
             path = path_of(block)
         if path is not None and is_text(str(path.resolve())) and not (preset.learned and plays == "model"):
             return replace(block, file=str(path.resolve()))
@@ -309,7 +310,7 @@ class Takes:
 
 
 def _bases(wanted: Path, size: float) -> Iterator[Path]:
-    """Yield paths without their ends, ``take`` or ``take-2`` and so on, whose names have been taken."""
+    """Yield paths without suffix, ``take``, ``take-2`` and so on, each reserved for this take."""
     for folder in writable_folders(wanted, size):
         for number in itertools.count(1):
             base = folder / ("take" if number == 1 else f"take-{number}")
@@ -326,7 +327,7 @@ def _bases(wanted: Path, size: float) -> Iterator[Path]:
 
 
 def _sum_up(before: dict[str, Event], event: Event) -> None:
-    """Note an event as the last of its kind; what was turned of the rig that was taken up last is in that event."""
+    """Store an event as the last of its kind; changed values are merged into the event of the last new rig."""
     kind = next(name for name in event if name != "frame")
     if kind != "rig" or "preset" in event:
         before[kind] = event
@@ -335,7 +336,7 @@ def _sum_up(before: dict[str, Event], event: Event) -> None:
 
 
 def _unit(plan: Plan) -> int:
-    """Return after how many frames of the stream a plan's models of other rates, and strides, begin anew."""
+    """Return the period, in frames, after which a plan's resampled models and strided layers repeat their phase."""
     rig = plan.arena[: RIG.itemsize].view(RIG)[0]
     domains = plan.arena[rig["domains"] :][: rig["domain_count"] * DOMAIN.itemsize].view(DOMAIN)
     strides = (block.source.playing.period for block in plan.blocks if block.source.playing)
@@ -361,7 +362,7 @@ def _fault(
 
 
 def _name(preset: LoadedPreset) -> str:
-    """Return the name of a preset as a set list can hold it."""
+    """Return the name of a preset in a form that a set list can hold."""
     return "".join(character if is_text(character) else "?" for character in preset.name)
 
 
@@ -370,7 +371,7 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_take(path: str | Path) -> bool:
-    """Tell whether a set list is a take: it has the key at the start of a line."""
+    """Return whether a set list is a take: the key ``take`` is at the start of a line."""
     try:
         return any(line.startswith(b"take:") for line in read_file(path).splitlines())
     except OSError:
@@ -379,7 +380,7 @@ def is_take(path: str | Path) -> bool:
 
 @contextlib.contextmanager
 def _understood(path: Path) -> Iterator[None]:
-    """Say in one line that a take holds something else than was written there."""
+    """Turn errors in a damaged take into one PresetError."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
@@ -388,17 +389,17 @@ def _understood(path: Path) -> Iterator[None]:
 
 
 class Replay:
-    """A take made ready to render.
+    """A take that is ready to render.
 
     Attributes
     ----------
     verdict : str
-        Whether the result is the wet recording bit for bit, and what is known of the reasons if not.
+        Says whether the result equals the wet recording bit for bit, and if not, the known reasons.
 
     Raises
     ------
     PresetError
-        The file is no take, or of another version.
+        The file is not a take, or has another version.
     """
 
     def __init__(self, path: str | Path):
@@ -422,7 +423,7 @@ class Replay:
     def process(
         self, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
     ) -> tuple[Iterator[np.ndarray], int]:
-        """Return (blocks of the output, its channels), for `render_file`; set the verdict.
+        """Return (blocks (frames, channels) of the output, number of channels), for `render_file`; set the verdict.
 
         Raises
         ------
@@ -450,7 +451,7 @@ class Replay:
             device_outputs=take["outputs"],
             live=take["start_frame"] == 0,
             limiter=bool(self._set_list.globals.get("limiter", True)),
-            loudest=float(LARGEST),  # the dry recording holds what was left of louder samples
+            loudest=float(LARGEST),  # the check for too loud samples was made live
         )
         engine.record["clock"] = take["start_frame"]
         engine.stop_at(take.get("stop_frame", -1))
@@ -470,7 +471,7 @@ class Replay:
                         engine.record[name][cell] = event[name]
             engine.reclaim()
             until = min(events[0]["frame"], len(dry)) if events else len(dry)
-            inside = (place - origin) % block  # of a callback: one of many frames is cut, and an event may lie at a cut
+            inside = (place - origin) % block  # place in a callback: long ones are cut, and an event may be at a cut
             size = block - inside if inside else max((until - place) // block * block, block)
             end = min(place + size, until)
             y[place:end] = engine.drive(dry[place:end], block)
@@ -495,7 +496,7 @@ class Replay:
 
 
 def _take_up(event: Event, engine: Engine, presets: Mapping[str, LoadedPreset], rigs: dict[int, tuple]) -> None:
-    """Play a rig, or turn one that plays."""
+    """Apply an event: publish a rig, or set values of the playing one."""
     number, given = event["rig"], event["set"]
     if "preset" in event:
         preset = presets[event["preset"]]
