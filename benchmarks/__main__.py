@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: models and single layers, in turns with other programs that play the same."""
+"""``python -m benchmarks``: times models and single layers in turns with other programs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def command(models: tuple[str, ...], layers: bool, sizes: str | None, libraries:
 
 
 def layer_rows(models: tuple[str, ...], blocks: list[int], against: list[str], more: dict[str, Any]) -> list[LayerRow]:
-    """Return the grid of layers; names of models make no sense beside it."""
+    """Return the grid of layers; raise if models are named too."""
     for given, flag in ((models, "a model"), (more["against_command"], "--against-command"), (more["rate"], "--rate")):
         if given:
             raise UsageError(f"--layers was given with {flag}, expected one of them: layers are made here")
@@ -115,7 +115,7 @@ def show_layers(rows: Sequence[LayerRow]) -> None:
 
 
 def beside(others: dict[str, Other]) -> dict[str, str]:
-    """Return two columns for each other program: its ns, and how many times ours they are."""
+    """Return two columns for each other program: its ns, and the ratio to those of rtfx."""
     found: dict[str, str] = {}
     for name, other in others.items():
         if other.ns_per_sample is not None and other.ratio is not None:

@@ -1,8 +1,8 @@
-"""Times single layers: the grid of RTNeural-compare (Chowdhury 2021), without what went wrong there.
+"""Times single layers, on the grid of RTNeural-compare (Chowdhury 2021).
 
-Every output is written to memory and compared with the reference before any time is taken, so no compiler can leave
-out work; every candidate computes the same layer of n features to n, on a signal instead of a constant, its state
-carried on from call to call.
+Every output is written to memory and compared with the reference before any time is measured, so no compiler can omit
+work. Every candidate computes the same layer of n features to n. The input is a signal, not a constant, and the state
+is kept from call to call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COMPARED_FRAMES = 512
 
 @dataclass(frozen=True)
 class LayerRow:
-    """What one layer of `size` features to `size` took at one block size, called by itself; times in ns.
+    """The time of one layer, `size` features to `size`, called alone at one block size; times in ns.
 
     `error_db` is the largest difference from the reference over its peak, `realtime_x` at 48 kHz.
     """
@@ -56,7 +56,7 @@ class LayerRow:
 
     @property
     def panel(self) -> str:
-        """What it is called in a picture."""
+        """Its title in a plot."""
         return f"{self.layer} {self.size}"
 
 
@@ -99,7 +99,7 @@ def _layer(node: Any, width: int) -> Layer:
 
 
 class LayerPlayer(Player):
-    """A layer's kernel, called block by block along a signal; the clock is read at the ends only.
+    """A layer's kernel, called block by block along a signal; the clock is read only before and after a run.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class LayerPlayer(Player):
         return np.array([spent])
 
     def output(self) -> np.ndarray:
-        """Return what one run gives from the beginning."""
+        """Return the output of one run from the initial state."""
         self.state[:] = self.first
         self.run()
         return self.y[:, : self.frames]

@@ -22,9 +22,9 @@ COMPARED_FRAMES = 2048
 
 @dataclass(frozen=True)
 class Other:
-    """What another program took: ns per sample, times ours, and how far its output is from the reference, in dB.
+    """The result of another program: ns per sample, ratio to rtfx, and its difference from the reference in dB.
 
-    `why` says why there are no times.
+    `why` gives the reason if there are no times.
     """
 
     ns_per_sample: float | None = None
@@ -35,10 +35,10 @@ class Other:
 
 @dataclass(frozen=True)
 class ModelRow(Row):
-    """What one model took, and others beside it.
+    """The times of one model in rtfx and in other programs.
 
-    `regret` is the share of time that this plan takes more than the best that a search among all choices found,
-    `worst` what the worst choice made once for all layers would take more; None where nobody searched.
+    `regret` is the share of time that this plan takes more than the best plan found by a search among all choices;
+    `worst` is the same for the worst single choice for all layers. Both are None without a search.
     """
 
     against: dict[str, Other]
@@ -47,7 +47,7 @@ class ModelRow(Row):
 
     @property
     def panel(self) -> str:
-        """What it is called in a picture."""
+        """Its title in a plot."""
         return Path(self.model).name
 
 
@@ -96,7 +96,7 @@ def bench_models(
 
 
 def _join(ours: Candidate, model: Model, command: str | None, against: Sequence[str]) -> dict[str, Other]:
-    """Let others take turns with a candidate; return what is known of each before any time is taken."""
+    """Add the others to a candidate's rounds; return what is known of each before any measurement."""
     said: dict[str, Other] = {}
     rate, block = ours.plan.sample_rate, ours.engine.player.block
     if command:

@@ -1,4 +1,4 @@
-"""A ModelSpec as an ONNX graph for one block, its states going in and out, played by ONNX Runtime on one thread.
+"""A ModelSpec as an ONNX graph for one block, with states as inputs and outputs, played by ONNX Runtime on one thread.
 
 Inputs and outputs are bound once to fixed memory, with two sets of states that take turns.
 """
@@ -17,7 +17,7 @@ from rtfx.errors import UnsupportedArchitecture
 from rtfx.model.nodes import Activation, Add, Affine, Concat, Conv1d, Dense, Gru, Input, Lstm, Mul, PRelu, Rnn, Slice
 from rtfx.model.spec import ModelSpec
 
-OPSET, IR_VERSION = 20, 9  # of 2023: Gelu is the newest operator that is needed
+OPSET, IR_VERSION = 20, 9  # versions of 2023: Gelu is the newest operator needed
 OPERATORS = {
     "tanh": "Tanh",
     "relu": "Relu",
@@ -37,7 +37,7 @@ class Graph:
         self.spec, self.block = spec, block
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
-        self.states: list[tuple[str, str, np.ndarray]] = []  # name on the way in, on the way out, first value
+        self.states: list[tuple[str, str, np.ndarray]] = []  # input name, output name, initial value
 
     def constant(self, value: np.ndarray | Sequence) -> str:
         """Return the name of a tensor; integers stay int64, all else is float32."""
@@ -54,7 +54,7 @@ class Graph:
         return names[0] if outputs == 1 else names
 
     def state(self, start: np.ndarray) -> tuple[str, Callable[[str], None]]:
-        """Return the name of a state at the block's start, and who is to be told its name at the end."""
+        """Return a state's name at the block's start, and a function to call with its name at the end."""
         name = f"s{len(self.states)}"
         place = len(self.states)
         self.states.append((name, "", start.astype(np.float32)))
@@ -112,7 +112,7 @@ def _bound(graph: Graph, output: str) -> Callable[[np.ndarray], np.ndarray]:
     x = np.zeros((1, graph.spec.inputs, graph.block), np.float32)
     y = np.zeros((1, graph.spec.outputs, graph.block), np.float32)
     states = [[np.ascontiguousarray(start).copy() for _, _, start in graph.states] for _ in range(2)]
-    bindings = []  # (binding, what it points into)
+    bindings = []  # (binding, the arrays it points into)
     for before, after in ((0, 1), (1, 0)):
         binding = session.io_binding()
         inputs = [("x", x), *((name, states[before][i]) for i, (name, _, _) in enumerate(graph.states))]

@@ -1,4 +1,4 @@
-"""The other programs that can take turns with rtfx: the same model in PyTorch, in ONNX Runtime, or any command."""
+"""Other programs timed in turns with rtfx: the same model in PyTorch or ONNX Runtime, or any command."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rtfx.bench import Player
 from rtfx.errors import UsageError
 from rtfx.model.spec import ModelSpec
 
-COMMAND = "command"  # its name among the others
+COMMAND = "command"  # the name of the command in the table
 COMMAND_SECONDS = 120
-CALLS = 128  # of a function of Python in one run: they take microseconds each
+CALLS = 128  # calls of a Python function in one run: each takes microseconds
 AGREES_DB = -80.0  # of the peak: far above float32 rounding, far below any other function
 
 Process = Callable[[np.ndarray], np.ndarray]  # (inputs, block) -> (outputs, block), the next block of a stream
@@ -26,7 +26,7 @@ Process = Callable[[np.ndarray], np.ndarray]  # (inputs, block) -> (outputs, blo
 
 @dataclass(frozen=True)
 class Kind:
-    """A library that plays models: the module here, its packages, and what it is called."""
+    """A library that plays models: its module here, its packages and its name."""
 
     module: str
     packages: tuple[str, ...]
@@ -41,7 +41,7 @@ def check_installed(name: str) -> None:
     Raises
     ------
     UsageError
-        Names what is known, or the extra to install.
+        The message lists the known peers, or names the extra to install.
     """
     if name not in KINDS:
         raise UsageError(f"--against {name!r}: expected {' or '.join(KINDS)}")
@@ -52,18 +52,18 @@ def check_installed(name: str) -> None:
 
 
 def stream(name: str, spec: ModelSpec, block: int, sample_rate: float) -> Process:
-    """Return the model as the other library plays it, block by block, from its stored state, knobs at their defaults.
+    """Return a function by which the other library plays the model block by block: stored state, knobs at defaults.
 
     Raises
     ------
     UnsupportedArchitecture
-        A node that the other cannot play.
+        A node that the other library cannot play.
     """
     return importlib.import_module(f".{KINDS[name].module}", __package__).stream(spec, block, sample_rate)
 
 
 def played(process: Process, x: np.ndarray, block: int) -> np.ndarray:
-    """Return what a stream makes of the whole blocks of `x`, (inputs, frames)."""
+    """Return a stream's output for the whole blocks of `x`, (inputs, frames)."""
     count = x.shape[1] // block
     return np.concatenate([process(x[:, block * i : block * (i + 1)]).copy() for i in range(count)], axis=1)
 

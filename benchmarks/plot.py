@@ -11,13 +11,13 @@ from typing import Any
 from rtfx.errors import UsageError
 
 OURS = "rtfx"
-COLUMNS = 5  # panels side by side: the sizes of a layer
+COLUMNS = 5  # panels side by side, one for each size of a layer
 PANEL_INCHES = (3.2, 2.6)
 DPI = 100
 
 
 def check_target(path: str) -> None:
-    """Raise before anything is measured if the picture could not be written.
+    """Raise if the picture could not be written; called before anything is measured.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A ModelSpec as PyTorch plays it block by block: eager, one thread, no gradients, every layer keeping its past."""
+"""A ModelSpec as PyTorch plays it block by block: eager, one thread, no gradients; every layer keeps its history."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import sys
 import rtfx
 
 path = sys.argv[1] if len(sys.argv) > 1 else "crunch.yaml"
-device = sys.argv[2] if len(sys.argv) > 2 else None  # None: the default one
+device = sys.argv[2] if len(sys.argv) > 2 else None  # None: the default device
 BEAT = 0.25  # s
 
 with rtfx.Rig.from_yaml(path).play(device=device) as stream:

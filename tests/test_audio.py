@@ -1,4 +1,4 @@
-"""Audio files are read whatever their headers say; what they say about the recording is carried on."""
+"""Audio files are read despite odd headers; information about the recording is kept in the output."""
 
 import os
 import struct

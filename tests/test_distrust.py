@@ -1,4 +1,4 @@
-"""Compiled code of another's making is never loaded: who owns the cache, and who may write to it, is looked at."""
+"""Compiled code by another user is never loaded: the owner and the permissions of the cache are checked."""
 
 import os
 import shutil

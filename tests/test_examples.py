@@ -1,4 +1,4 @@
-"""The programs in examples/ run as they stand, on the null device, and say what they are to say."""
+"""The programs in examples/ run as they stand, on the null device, and print what they should."""
 
 import re
 import subprocess

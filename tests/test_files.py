@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; links, permissions and whatever is no ordinary file stay what they are."""
+"""Files are written whole or not at all; links, permissions and special files are left as they are."""
 
 import ast
 import contextlib

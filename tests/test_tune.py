@@ -1,4 +1,4 @@
-"""Choice by measurement: kept, obeyed, ignored on demand, and never heard."""
+"""Choice by measurement: saved, used, ignored on request, and without effect on the output."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """Three tube-like amplifiers, simulated: the teachers of models/amp.json, combo.json and stack.json.
 
 `amp` is three triode-like stages, each a coupling high-pass, a bias that moves with the signal, an asymmetric
-curve that clips softly on one side and harder on the other; a treble lift between them that drive takes back; a mid
+curve that clips softly on one side and harder on the other; a treble lift between them, smaller at high drive; a mid
 scoop like that of a passive tone stack; a push-pull power stage whose supply sags. `combo` has one
 such stage, `stack` four, the second biased so cold that it clips one side of all but the softest playing. Four times
 oversampled.

@@ -1,6 +1,6 @@
-"""Linear circuits from a list of parts: state space for simulation, nothing but numbers of ohms and farads.
+"""Linear circuits from a list of parts: gives their state space for simulation.
 
-Capacitors become voltage sources, so the state is their voltages; what remains is resistive and is solved once by nodal
+Capacitors become voltage sources, so the state is their voltages; the rest is resistive and is solved once by nodal
 analysis. A part is ``(kind, from, to, value)``: R in ohms, C in farads, V an input voltage, I an input current that
 leaves `from` and enters `to` outside the circuit. Node "0" is ground; op-amp inputs held at ground count as ground.
 """

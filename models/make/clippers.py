@@ -1,6 +1,6 @@
 """Two pedals, simulated from component values: diodes in an op-amp's feedback, and diodes to ground behind one.
 
-Both come down to one node, a capacitor that a current charges and a resistor and two antiparallel diodes discharge:
+Both reduce to one node: a current charges a capacitor; a resistor and two antiparallel diodes discharge it:
 
     C dv/dt = i - v / R - 2 I sinh(v / (n V))
 

@@ -1,9 +1,10 @@
 """An electric guitar as it arrives at an interface: six plucked strings, a pickup, its coil, cable and tone control.
 
-A string is a delay line of one period with a loss filter in its loop (Karjalainen, Valimaki and Tolonen 1998), twice: a
-string swings along the body and across it, with two decays. A pick lets it go as a pulse as long as the way from the
-bridge to the pick and back, whose harmonics are those of a plucked string's velocity. A pickup hears a string at its
-place, which is a comb (Tillman 2000); a humbucker has two places. Coil, cable and tone control are a resonant low-pass.
+A string is a delay line of one period with a loss filter in its loop (Karjalainen, Valimaki and Tolonen 1998). Each
+string has two, because it swings along the body and across it, with two decays. A pluck is a pulse as long as the
+travel from the pick to the bridge and back; it has the harmonics of a plucked string's velocity. A pickup senses the
+string at one place, which acts as a comb filter (Tillman 2000); a humbucker senses it at two. Coil, cable
+and tone control are a resonant low-pass.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BALANCE = (
     1.0,
     0.85,
     0.8,
-)  # of the strings, as a pickup hears them
+)  # gains of the strings at the pickup
 SUSTAIN = 6.0  # s to -60 dB, of the fundamental of the open A string
 BRIGHT_HZ = 1300.0  # partials there die twice as fast as the fundamental
 POLARISATIONS = ((0.75, 1.0, 1.0002), (0.25, 0.45, 0.9996))  # share, part of the sustain, detuning
@@ -99,7 +100,7 @@ def _pole(slope: np.ndarray) -> np.ndarray:
 
 
 def _pluck(rng: np.random.Generator, hertz: float, note: Note, guitar: Guitar) -> np.ndarray:
-    """Return what a pick does to a string at rest: a pulse without an offset, and a little noise."""
+    """Return the excitation by a pick: a pulse without an offset, and a little noise."""
     frames = RATE / hertz
     where = min(guitar.pick * rng.uniform(0.85, 1.15) * 2.0 ** (note.fret / 12.0), 0.5)
     t = np.arange(math.ceil(frames))
@@ -150,7 +151,7 @@ def _at(x: np.ndarray, late: float) -> np.ndarray:
 
 
 def _heard(x: np.ndarray, open_hz: float, guitar: Guitar) -> np.ndarray:
-    """Return a string as the pickup hears it: there a wave passes, and back from the bridge comes its reflection."""
+    """Return the pickup's signal for one string: the passing wave and its reflection from the bridge."""
     apart = 0.5 * COIL_PLACES if guitar.humbucker else 0.0
     places = {guitar.pickup - apart, guitar.pickup + apart}
     period = RATE / open_hz

@@ -1,6 +1,6 @@
 """Makes models/guitars.flac, a bar of each of seven guitars, on which together with the riff all levels are measured.
 
-What the levels rest on is printed beside them: the shares of power below 500 Hz and above 2 kHz, and the crest factor.
+For each guitar the script prints the shares of power below 500 Hz and above 2 kHz, and the crest factor.
 Of 212 s of recorded guitar in 15 pieces (the training data of Chowdhury's KlonCentaur, 2020) they are 48 to 91 %, 0.2
 to 5 % and 14 to 20 dB; of the two guitars of Holmes and van Walstijn (DAFx-15) 91 and 97 %, 0.03 % and 12 to 19 dB. Run
 it from the repository, after ``riff.py``: ``python models/make/guitars.py``.
@@ -25,7 +25,7 @@ from guitar import (
 )
 
 FOLDER = Path(__file__).parents[1]
-SECONDS, PAUSE = 1.5, 0.25  # of each, and behind it: `rtfx.loading.loudness` knows both
+SECONDS, PAUSE = 1.5, 0.25  # of each clip, and of the pause after it; `rtfx.loading.loudness` has the same numbers
 Frets = tuple[int | None, ...]
 
 
@@ -142,7 +142,7 @@ def figures(x: np.ndarray) -> tuple[float, float, float]:
 
 
 def row(name: str, x: np.ndarray) -> str:
-    """Return what is said of a clip."""
+    """Return the row of figures for a clip."""
     below, above, crest = figures(x)
     peak = 20.0 * np.log10(np.abs(x).max())
     shares = f"{below:4.1f} % < 500 Hz, {above:4.2f} % > 2 kHz"

@@ -65,7 +65,7 @@ def curve(path: Path, teacher, knob: str, positions, seed: int = SEED, rate: int
     seed : int
         Of the held-out music.
     rate : int
-        Hz of the stream; the music is resampled to it and what comes back from it.
+        Hz of the stream; the music is resampled to it, and the output back.
     """
     import soxr
 

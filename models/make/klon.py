@@ -1,9 +1,9 @@
 """Makes models/klon.json: a small GRU that has learnt the gain stage of klon_circuit.py with its gain knob.
 
-What the knob does to the circuit is told to the net, not learnt: beside the guitar it hears the guitar times the gain
-of the amp stage, the guitar times the share of it that the knob's other half passes around the diodes, both these
-numbers and the knob. Both are fits of four hyperbolic tangents, so that the whole is an ordinary graph. Input 1 is a
-guitar at digital full scale; the output is in units of `VOLTS`.
+The net does not learn the effect of the knob on the circuit; it gets it as inputs. These are the guitar, the guitar
+times the gain of the amp stage, the guitar times the share that the knob's other half passes around the diodes, both
+these numbers and the knob. Both are fits of four hyperbolic tangents, so that the whole is an ordinary graph. Input 1
+is a guitar at digital full scale; the output is in units of `VOLTS`.
 
 ``python models/make/klon.py [MINUTES [FILE [again]]]``; with ``again`` the net in FILE is trained further, at a lower
 rate and through longer times.
@@ -58,7 +58,7 @@ def fitted() -> tuple[np.ndarray, np.ndarray]:
 
 
 def features(x: np.ndarray) -> np.ndarray:
-    """Return what the GRU hears, ``(batch, 6, frames)``, of audio and knob (batch, 2, frames)."""
+    """Return the GRU's inputs ``(batch, 6, frames)`` for audio and knob (batch, 2, frames)."""
     weight, bias = fitted()
     audio, knob = x[:, 0], x[:, 1]
     bends = np.tanh(SLOPES * knob[..., None] + PLACES)
@@ -82,12 +82,12 @@ def nodes(knob: str) -> tuple[Node, ...]:
 
 
 def teacher(x: np.ndarray, gain: float, oversampling: int = 4) -> np.ndarray:
-    """Return what the net is to answer, ``(frames,)``."""
+    """Return the target output of the net, ``(frames,)``."""
     return klon(x, gain, oversampling=oversampling) / VOLTS
 
 
 def moving(x: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Return what the net is to answer while the knob turns, ``(frames,)``: by the circuit of the effect `klon`."""
+    """Return the target output while the knob turns, ``(frames,)``: by the circuit of the effect `klon`."""
     rate, most = 96000, 512
     up = np.float32(resample_poly(x * VOLTS_PER_UNIT, 2, 1))
     rows = np.zeros((4, most), np.float32)
@@ -117,7 +117,7 @@ def lessons(heard: np.ndarray, judged: np.ndarray, times: int = 3) -> Dataset:
 
 
 def near_top(circuit: Circuit, pieces: np.ndarray, seed: int) -> list[Take]:
-    """Return pieces with the knob at 0.85 to 1, half of them at 1, where the circuit bends most."""
+    """Return pieces with the knob at 0.85 to 1, half of them at 1, where the circuit is most nonlinear."""
     places = np.minimum(np.random.default_rng(seed).uniform(0.85, 1.15, len(pieces)), 1.0)
     return [take(piece, place, circuit(piece, place)) for piece, place in zip(pieces, places, strict=True)]
 
@@ -135,7 +135,7 @@ def hot(pieces: np.ndarray, seed: int) -> np.ndarray:
 
 
 def main(data: Dataset, plan: Plan, path: Path, again: bool = False) -> float:
-    """Train and write the model; return its error on what was held back."""
+    """Train and write the model; return its error on the held-out music."""
     net = KnobGru(HIDDEN, features, nodes, SEED)
     if again:
         net.take(load(path))

@@ -26,14 +26,14 @@ Nodes = Callable[[str], Sequence[Node]]
 
 
 class KnobGru(RecurrentLearner):
-    """A GRU that hears what fixed nodes make of audio and knob.
+    """A GRU whose inputs are computed by fixed nodes from audio and knob.
 
     Parameters
     ----------
     features : callable
-        What it hears, (batch, inputs, frames), of audio and knob, (batch, 2, frames).
+        Returns the GRU's inputs (batch, inputs, frames) for audio and knob (batch, 2, frames).
     nodes : callable
-        The same as nodes of a graph, for the knob's name; the last one's output is what it hears.
+        Returns the same as nodes of a graph, for the knob's name; the GRU reads the last node's output.
     """
 
     def __init__(self, hidden: int, features: Features, nodes: Nodes, seed: int):
@@ -52,7 +52,7 @@ class KnobGru(RecurrentLearner):
         return ModelSpec("rtfx", nodes, name, sample_rate, "file", knobs, "unknown", metadata=metadata)
 
     def take(self, spec: ModelSpec) -> None:
-        """Go on from the weights of what `spec` returned."""
+        """Continue from the weights of a `ModelSpec` that `spec` returned."""
         cell, out = spec.nodes[-2:]
         assert isinstance(cell, Gru) and isinstance(out, Dense)
         known = (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh, out.weight, out.bias)

@@ -1,7 +1,7 @@
-"""What the nets of the shelf learn from: pieces of training music and what a circuit makes of them, its knob anywhere.
+"""The training data of the shelf's nets: pieces of music and a circuit's output, with the knob at any position.
 
-Audio is input 0 of a take, the knob input 1. Every piece is a take of its own, so that what is heard before its targets
-count is what the circuit has heard.
+Audio is input 0 of a take, the knob input 1. Every piece is a take of its own, so net and circuit get the
+same input before the frames that count.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from scipy.signal import lfilter
 
 from rtfx.train.dataset import Dataset, Span, Take
 
-SEGMENT, PRE_ROLL = 24000, 6000  # frames: what counts, what the circuit has heard before
-GLIDE = 960  # frames that a knob takes from place to place, as in the engine
+SEGMENT, PRE_ROLL = 24000, 6000  # frames: those that count, and those that the circuit gets before them
+GLIDE = 960  # frames in which a knob moves to a new position, as in the engine
 TOP, NEAR_TOP, ENDS = 0.15, 0.2, 0.08  # share of the knob's travel at its top, of segments there, exactly at an end
 
 Circuit = Callable[[np.ndarray, float], np.ndarray]
@@ -22,13 +22,13 @@ Moving = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def dataset(learnt: list[Take], judged_by: list[Take]) -> Dataset:
-    """Return what is learnt, and music of other seeds to judge by."""
+    """Return the takes to train on, with takes of other seeds to validate on."""
     spans = [Span(i, PRE_ROLL, PRE_ROLL + SEGMENT) for i in range(len(learnt) + len(judged_by))]
     return Dataset((*learnt, *judged_by), tuple(spans[: len(learnt)]), tuple(spans[len(learnt) :]))
 
 
 def position(rng: np.random.Generator) -> float:
-    """Return a place for the knob: more at the ends, where the sound of most circuits changes fastest."""
+    """Return a random knob position, more often at the ends, where most circuits change fastest."""
     kind, place = rng.random(), rng.random()
     if kind < 2 * ENDS:
         return float(kind < ENDS)
@@ -45,7 +45,7 @@ def varied(rng: np.random.Generator, piece: np.ndarray, other: np.ndarray) -> np
 
 
 def interrupted(rng: np.random.Generator, piece: np.ndarray) -> np.ndarray:
-    """Return a piece that in three of eight cases begins or ends with silence: what does the net do with nothing?"""
+    """Return a piece that in three of eight cases begins or ends with silence, so that the net learns silence."""
     kind, cut = rng.random(), int(rng.uniform(0.2, 0.7) * piece.size)
     open_ = np.clip((np.arange(piece.size) - cut) / 100.0, 0.0, 1.0)
     return piece * (open_ if kind < 0.25 else 1.0 - open_ if kind < 0.375 else 1.0)
@@ -59,7 +59,7 @@ def take(x: np.ndarray, knob: np.ndarray | float, y: np.ndarray) -> Take:
 def music(circuit: Circuit, pieces: np.ndarray, seed: int, times: int, at: float | None = None) -> list[Take]:
     """Return pieces (n, PRE_ROLL + SEGMENT) as they are, then varied, so many times in all, the knob at any place.
 
-    Where it stands `at` one, the net does not hear it.
+    If `at` fixes the position, the net does not get the knob as an input.
     """
     rng = np.random.default_rng(seed)
     takes = []

@@ -1,5 +1,5 @@
 """Measures every model of the shelf and writes models/README.md and its pictures: ``python models/make/readme.py``.
-The words are in readme.md.
+The text is in readme.md.
 
 Needs matplotlib. Error: `held_out.curve`. Aliasing: a sine of 5 001 Hz at half of full scale, the knob at three
 quarters; the energy that lies at no multiple of its frequency, in dB of all that is not constant.
@@ -36,7 +36,7 @@ def teachers() -> dict[str, tuple]:
 
 
 def snapshots() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return the circuit, its knob where it stood, of every trained model that has no knob."""
+    """Return the circuit, at its training knob position, of every trained model without a knob."""
     return {name: partial(_at, recipe) for name, recipe in shelf.RECIPES.items() if recipe.at is not None}
 
 
@@ -60,13 +60,13 @@ def sine() -> np.ndarray:
 
 
 def played(name: str, x: np.ndarray, position: float = PLACE) -> np.ndarray:
-    """Return what a model of the shelf makes of x."""
+    """Return the output of a model of the shelf for x."""
     knobs = {teachers()[name][1]: position} if name in teachers() else {}
     return rtfx.load(FOLDER / f"{name}.json", **knobs)(x, RATE, bare=True)
 
 
 def picture(name: str, x: np.ndarray) -> Path:
-    """Draw the spectrogram of what a model makes of x."""
+    """Draw the spectrogram of a model's output for x."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
 """Makes the shelf's other nets, which have learnt a circuit with a knob: ``python models/make/shelf.py NAME [MINUTES]``
 
-GRUs of sixteen units, which beside the guitar hear the guitar times the knob, and the knob; and nets of an architecture
-that `rtfx train` knows, which are snapshots: the knob stands still.
+GRUs of sixteen units, whose inputs are the guitar, the guitar times the knob, and the knob; and nets of an architecture
+of `rtfx train`, which have no knob: they learn one position of the circuit's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parents[1]
 class Recipe(NamedTuple):
     """A circuit ``f(x, knob)`` at 48 kHz, its file, its knob's name, what it is, the seed of its training music.
 
-    `arch` is an architecture of `rtfx train`, "" for the GRU; `at` is where the knob stands if the net has none.
+    `arch` is an architecture of `rtfx train`, "" for the GRU; `at` is the knob position of a net without a knob.
     """
 
     circuit: Callable[[np.ndarray, float], np.ndarray]
@@ -52,7 +52,7 @@ RECIPES = {
 
 
 def features(x: np.ndarray) -> np.ndarray:
-    """Return what the GRU hears, ``(batch, 3, frames)``, of audio and knob (batch, 2, frames)."""
+    """Return the GRU's inputs ``(batch, 3, frames)`` for audio and knob (batch, 2, frames)."""
     return np.stack([x[:, 0], x[:, 0] * x[:, 1], x[:, 1]], axis=1)
 
 
@@ -73,7 +73,7 @@ def lessons(recipe: Recipe, heard: np.ndarray, judged: np.ndarray, times: int = 
 
 
 def main(name: str, data: Dataset, plan: Plan, folder: Path = FOLDER) -> float:
-    """Train and write a model; return its error on what was held back."""
+    """Train and write a model; return its error on the held-out music."""
     recipe = RECIPES[name]
     about = {"teacher": f"models/make/{recipe.source}", "training_seed": recipe.seed}
     about |= {"architecture": recipe.arch, recipe.knob: recipe.at} if recipe.arch else {}

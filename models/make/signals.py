@@ -45,7 +45,7 @@ def random_score(rng: np.random.Generator) -> list[Note]:
 
 
 def clusters(rng: np.random.Generator) -> list[Note]:
-    """Return fifteen seconds of one to five notes at once, whatever they are: their differences reach far down."""
+    """Return fifteen seconds of one to five notes at once, at random pitches, with low difference tones."""
     notes: list[Note] = []
     beat = 0.0
     while beat < strings.SECONDS / strings.BEAT:
@@ -76,7 +76,7 @@ def guitar(seed: int, scored=random_score) -> np.ndarray:
 
 
 def probes(seed: int, seconds: float) -> np.ndarray:
-    """Return sweeps and noise that rise and fall, peak 1: levels and frequencies that music visits too seldom."""
+    """Return sweeps and noise that rise and fall, peak 1: levels and frequencies that are rare in music."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(RATE * seconds)) / RATE
     low, high = 40.0, 12000.0

@@ -2,7 +2,7 @@
 
 By the extended Karplus-Strong method (Jaffe and Smith 1983): a delay line with a fractional, moving length, a loss
 filter in its loop, a comb for the plucking point; then a comb for the pickup's place and the resonant low-pass of its
-coil. `guitar.py` is the guitar that is heard and that levels are measured on.
+coil. The clips and the level measurements use `guitar.py` instead.
 """
 
 from __future__ import annotations
@@ -102,6 +102,6 @@ def pickup_gain(string: int) -> float:
 
 
 def combed_by_pickup(x: np.ndarray, hertz: float, place: float, depth: float) -> np.ndarray:
-    """Return a string of that open pitch as the pickup's place, a part of its length, hears it."""
+    """Return the pickup's signal for a string of that open pitch; place is a part of the string's length."""
     delay = int(RATE / hertz * place)
     return x - depth * np.concatenate([np.zeros(delay), x[:-delay]])

@@ -1,4 +1,4 @@
-"""One file to render, and its result; and the ledger of a folder, with which an interrupted run goes on."""
+"""One file to render and its result; and the ledger of a folder, by which an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEDGER = ".rtfx-render.json"
 
 
 class Info(NamedTuple):
-    """The header of a source; rate in Hz, frames None where it does not say."""
+    """The header of a source; rate in Hz, frames None if the header does not give the length."""
 
     sample_rate: int
     channels: int
@@ -32,14 +32,14 @@ class Info(NamedTuple):
 
 
 class Cancelled(Exception):
-    """Raised in a worker after an interrupt, so that it leaves no half file."""
+    """Raised in a worker after an interrupt, so that no incomplete file is left."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One file to render, and how: everything that a worker process needs.
 
-    `preset` is the place, from 0, in the rig that `what` and `flags` name; `label` is its name where there are several.
+    `preset` is an index, from 0, into the rig that `what` and `flags` name; `label` is its name if there are several.
     """
 
     what: str | None
@@ -57,17 +57,17 @@ class Job:
 
     @property
     def words(self) -> tuple[str | None, RigFlags]:
-        """The words that name the rig."""
+        """The arguments that name the rig."""
         return self.what, self.flags
 
     def build(self) -> Rig:
-        """Return the rig, at the preset, built anew."""
+        """Build the rig again, select the preset and return it."""
         rig = build(*self.words)
         rig.index = self.preset
         return rig
 
     def info(self) -> Info | None:
-        """Return the header of the source; None for a pipe, and for no audio: its reader says so."""
+        """Return the header of the source; None for a pipe, or if it is not audio: the reader then raises the error."""
         from ..audio import Reader
 
         if self.source == STANDARD:
@@ -79,7 +79,7 @@ class Job:
             return None
 
     def plan(self, rig: Rig, sample_rate: float, channels: int) -> Plan:
-        """Return the rig compiled as the flags say."""
+        """Return the rig, compiled with the settings of the flags."""
         return rig.plan(sample_rate, channels, values=dict(self.flags.values))
 
     def gains(self, rig: Rig) -> tuple[float, float]:
@@ -98,10 +98,10 @@ class Outcome:
     Parameters
     ----------
     rendered : host.render.Rendered or None
-        None if it failed, or was finished before.
+        None if it failed, or if an earlier run finished it.
     error : RtfxError or None
     seconds : float
-        It took.
+        The time it took.
     """
 
     job: Job
@@ -116,7 +116,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
     Raises
     ------
     RtfxError
-        Words of whatever was wrong; no half file is left.
+        Any error; no incomplete file is left.
     """
     from ..engine.offline import BLOCK_FRAMES
     from ..host.render import render_file
@@ -154,7 +154,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
 
 
 class Rigs:
-    """The rigs of jobs: those that are given, or the one of the last job."""
+    """The rigs of jobs: the given ones, and the rig of the last job."""
 
     def __init__(self, given: Iterable[tuple[tuple, Rig]] = ()):
         self._built = dict(given)
@@ -171,7 +171,7 @@ class Rigs:
 class Ledger:
     """A file in the output folder: for each output the settings, the source and, when finished, size and time.
 
-    An output that is listed but not finished was left by an earlier run, and may be replaced.
+    An output that is listed but not finished is left from an earlier run and may be replaced.
     """
 
     def __init__(self, folder: Path, settings: Callable[[Job], str]):
@@ -182,7 +182,7 @@ class Ledger:
             self._entries = {k: v for k, v in read.items() if isinstance(v, dict)}
 
     def open(self, work: Sequence[Job]) -> tuple[list[Job], list[Job]]:
-        """Return (jobs to do, jobs that are finished); removes half files that killed runs have left."""
+        """Return (jobs to do, jobs that are finished); remove incomplete files that killed runs have left."""
         to_do, finished = [], []
         for job in work:
             target = Path(job.target)
@@ -202,7 +202,7 @@ class Ledger:
         return to_do, finished
 
     def done(self, job: Job) -> None:
-        """Note that a job is finished."""
+        """Record that a job is finished."""
         self._entries[self._name(job)] = self._entry(job, Path(job.target))
         self._write()
 
@@ -217,12 +217,12 @@ class Ledger:
         }
 
     def _write(self) -> None:
-        with contextlib.suppress(OSError):  # without it nothing can be skipped; everything is rendered
+        with contextlib.suppress(OSError):  # without the ledger no file is skipped: all are rendered
             write_file(self._path, json.dumps(self._entries, indent=0))
 
 
 class Settings:
-    """A digest for each job of everything but the source that its output depends on; each is computed once."""
+    """A digest for each job of all that its output depends on, except the source; each is computed once."""
 
     def __init__(self, rigs: Rigs):
         self._rigs = rigs
@@ -249,7 +249,7 @@ class Settings:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return size and time of a file, nothing for one that is not there."""
+    """Return size and time of a file, an empty list if it does not exist."""
     try:
         status = path.stat()
     except OSError:

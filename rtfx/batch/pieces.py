@@ -1,4 +1,4 @@
-"""One long file over all cores, in pieces; each begins earlier by the rig's history, so the result is the same bits."""
+"""Renders one long file in pieces over all cores. Each piece starts earlier by the rig's history, so no bit differs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..plan.block import ReadyBlock
     from ..plan.chain import Plan
 
-WORTH = 4e11  # multiply-adds: some 5 s of one core; less work ends before the workers have started
+WORTH = 4e11  # multiply-adds: about 5 s of one core; less work takes no longer than starting the workers
 PIECE_SECONDS = 10.0
-OVERLAP_SHARE = 0.25  # of a piece, at most, is computed twice
+OVERLAP_SHARE = 0.25  # at most this share of a piece is computed twice
 
 _worker: dict[Any, Any] = {}
 
@@ -38,7 +38,7 @@ class Stage:
     Parameters
     ----------
     history : int or None
-        Frames before one that its output depends on; None: all, so that the stage runs in one piece.
+        The number of past frames that an output frame depends on; None: all of them, so the stage runs in one piece.
     """
 
     blocks: tuple[ReadyBlock, ...]
@@ -46,7 +46,7 @@ class Stage:
 
 
 def stages_of(plan: Plan) -> list[Stage] | None:
-    """Return a plan's chain as stages; None if a model's history is infinite, or if its output depends on the time.
+    """Return a plan's chain as stages; None if a history is infinite or an output depends on the time.
 
     A model's DC blocker has an infinite history and costs little: it is a stage of its own.
     """
@@ -107,9 +107,9 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
     Raises
     ------
     Uncuttable
-        A model's output is not finite, or a block starts from what the one before it has come to.
+        A model's output is not finite, or a block's initial state depends on the block before it.
     RtfxError
-        Words of whatever was wrong. No half file is left in either case.
+        Any other error. No incomplete file is left in either case.
     """
     from ..engine.offline import BLOCK_FRAMES
     from ..host.render import render_file
@@ -158,7 +158,8 @@ def _offline(
 ) -> Any:
     """Return a stage ready to run; takes the first of `means` for each of its DC blockers.
 
-    Only the `first` one hears what comes from outside, of which samples that are no sound are silenced.
+    Only the `first` stage gets samples from the file; of these, the ones that are not finite or above
+    `LOUDEST_SAMPLE` are replaced by zeros.
     """
     from ..effects.limiter import LARGEST
     from ..engine.layout import LOUDEST_SAMPLE
@@ -173,7 +174,7 @@ def _offline(
 
 
 def _means(plan: Plan, cold: bool) -> list[float]:
-    """Return the offset at which each DC blocker of a plan starts: that of its model at rest."""
+    """Return the initial offset of each DC blocker of a plan: the output of its model at silence."""
     from ..engine.engine_rig import EngineRig
 
     rig = EngineRig(plan, cold)
@@ -210,7 +211,7 @@ def _after(blocks: Iterable[np.ndarray], skip: int) -> Iterator[np.ndarray]:
 
 
 def _pieces(blocks: Iterable[np.ndarray], size: int, history: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield (frames, how many of them at the front are only history), `size` new frames each time."""
+    """Yield (frames, number of leading frames that are only history), with `size` new frames each time."""
     blocks = iter(blocks)
     held: list[np.ndarray] = []
     before: np.ndarray | None = None
@@ -239,8 +240,8 @@ def _in_order(
     size: int,
     jobs: int,
 ) -> Iterator[np.ndarray]:
-    """Yield a stage's output for the pieces of a stream, twice as many under way as there are workers."""
-    history = -(-history // block) * block  # so that callbacks begin where they would
+    """Yield a stage's output for the pieces of a stream; two pieces per worker are queued or running."""
+    history = -(-history // block) * block  # whole blocks, so that callbacks start at the same frames as in one run
     size = -(-max(size, round(history / OVERLAP_SHARE)) // block) * block
     waiting: deque = deque()
     coming = _pieces(blocks, size, history)
@@ -258,7 +259,7 @@ def _in_order(
 
 
 def _render(key: tuple, block: int, x: np.ndarray, dropped: int) -> np.ndarray | str | None:
-    """Render one piece in a worker; return its output, None if a model failed, or the words of an error."""
+    """Render one piece in a worker; return its output, None if a model failed, or an error message."""
     job, number, rate, width, channels, gain = key
     try:
         if number not in _worker:

@@ -35,11 +35,12 @@ def render_all(
     Parameters
     ----------
     jobs : int
-        So many at a time, or the pieces of one long file.
+        The number of files rendered at a time, or of pieces of one long file.
     progress : callable
-        Given the seconds of audio in all sources, None if not known: a context of what is told the seconds done.
+        Takes the seconds of audio in all sources, or None if not known; returns a context manager of a function to call
+        with the seconds done.
     tell : callable
-        Gets what the user should know, perhaps more than once.
+        Called with each message for the user; a message may come more than once.
     done : callable
         Called for each job that succeeds.
     """
@@ -106,7 +107,7 @@ def _in_workers(
     tell: Callable[[str], None],
     done: Callable[[Job], None],
 ) -> list[Outcome]:
-    """Render in worker processes. One that dies takes all others with it: the rest is then rendered one by one."""
+    """Render in worker processes. If one dies, the pool ends; the remaining jobs are then rendered one by one."""
     for job in {(*job.words, job.preset): job for job in work}.values():
         _warm(rigs, job)
     counters = CONTEXT.Value("d", 0.0), CONTEXT.Value("b", 0)  # seconds done, whether to end
@@ -130,7 +131,7 @@ def _in_pool(
     tell: Callable[[str], None],
     done: Callable[[Job], None],
 ) -> tuple[list[Outcome], list[Job]]:
-    """Return what became of each job, and the jobs that were left when a process died."""
+    """Return the outcome of each job, and the jobs that were not done when a process died."""
     from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
@@ -166,12 +167,12 @@ def _in_pool(
 
 
 def _start_worker(seconds: Any, cancel: Any) -> None:
-    """Set a worker up."""
+    """Initialise a worker."""
     _shared.update(seconds=seconds, cancel=cancel, rigs=Rigs())
 
 
 def _work(job: Job) -> tuple[str, list[str], Any, float]:
-    """Render one job in a worker; return the error's words or "", notes, what was written, and the seconds it took."""
+    """Render one job in a worker; return the error message or "", the notes, the result and the seconds it took."""
     seconds, cancel = _shared["seconds"], _shared["cancel"]
     reported, rate = 0, _rate(job)
     notes: list[str] = []
@@ -195,7 +196,7 @@ def _work(job: Job) -> tuple[str, list[str], Any, float]:
 
 
 def _warm(rigs: Rigs, job: Job) -> None:
-    """Compile into the disk cache here, once, rather than in every worker."""
+    """Compile once into the disk cache, so that the workers need not compile."""
     from ..audio import Reader
 
     with contextlib.suppress(RtfxError), Reader(job.source) as reader:
@@ -205,7 +206,7 @@ def _warm(rigs: Rigs, job: Job) -> None:
 
 def _rate(job: Job) -> float:
     info = job.info()
-    return float(info.sample_rate) if info else 48000.0  # a pipe's is not known yet: an approximate progress
+    return float(info.sample_rate) if info else 48000.0  # a pipe's rate is not known yet: the progress is approximate
 
 
 def _total_seconds(work: Sequence[Job]) -> float | None:

@@ -1,4 +1,4 @@
-"""Worker processes: they start empty, and end with the process that started them, however that ends."""
+"""Worker processes: they are spawned, not forked, and end when their parent process ends for any reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-# not fork: the threads of the compiler, of NumPy and of the sound library would not survive it
+# not fork: a forked process lacks the threads of the compiler, of NumPy and of the sound library
 CONTEXT = multiprocessing.get_context("spawn")
 
 

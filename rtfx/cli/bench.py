@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHIPPED = ("klon", "amp")
 BLOCKS = "16,64,256"
 COLUMNS = ("model", "block", "ns", "xRT", "%peak", "p99 us", "p99.9", "empty", "compile", "plan")
-WORDS = ("model", "plan", "layer")  # columns that begin at the left
+WORDS = ("model", "plan", "layer")  # left-aligned columns
 
 
 @click.command("bench")

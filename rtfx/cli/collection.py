@@ -1,4 +1,4 @@
-"""The models of a folder: found, read over all cores, judged, shown as a table in which bad files are marked."""
+"""Finds the models of a folder, reads them over all cores, and prints a table in which bad files are marked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOGETHER = 8  # files that a worker gets at a time
 WIDE = 2000  # columns where the output is no terminal: each file on one line
 COLUMNS = ("file", "family", "kind", "Hz", "weights", "mul-adds", "memory", "knobs", "remarks")
 NUMBERS = ("Hz", "weights", "mul-adds", "memory")
-STATED = ("file", "metadata", "user")  # sources of a rate that state it; all others guess
+STATED = ("file", "metadata", "user")  # sources that state the rate; all others are guesses
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
 NO_MODELS = {
@@ -34,16 +34,16 @@ NO_MODELS = {
         "license", "licence", "copying", "readme", "makefile",
     ),
 }  # fmt: skip
-DESCRIPTION = ".arch.json"  # stands beside a PyTorch state_dict and is no model itself
+DESCRIPTION = ".arch.json"  # describes a PyTorch state_dict; is no model itself
 
-Reader = Any  # (name) -> facts; of a module, so that a worker can import it
+Reader = Any  # (name) -> facts; a function of a module, so that a worker can import it
 
 
 def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return the files in a folder, and in its folders, that may be models, sorted; and what each other one is.
+    """Return the files in a folder, and in its folders, that may be models, sorted; and the kind of each other file.
 
-    A file may be a model unless its name says that it is audio, text or a picture. One that cannot be read is among
-    them: its row in the table says why.
+    Any file may be a model unless its name shows that it is audio, text or a picture. A file that cannot be read is
+    included: its row in the table gives the reason.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def folder_files(name: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _no_model(name: str, beside: Sequence[str]) -> str:
-    """Return what a file is if its name says that it is no model, else ""; `beside` are the names in its folder."""
+    """Return the kind of a file whose name shows that it is no model, else ""; `beside` are the names in its folder."""
     lower = name.lower()
     if lower.endswith(DESCRIPTION):
         return "describes the layers of another file"
@@ -125,7 +125,7 @@ def show_folder(
 ) -> int:
     """Print the facts about every file, as a table or as lines of JSON; return the exit code: 1 if any is bad.
 
-    `others` are files that are no models, each with what it is; they are shown behind the models, and none is bad.
+    `others` maps files that are no models to their kind; they are listed after the models and are not bad.
     """
     rows, failed = [], 0
     no_models = [{"file": name, "family": None, "no_model": what} for name, what in (others or {}).items()]
@@ -143,15 +143,15 @@ def show_folder(
 
 
 def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequence[str] | None = None) -> int:
-    """Print what `judge` prints of each model; return how many failed.
+    """Call `judge` for each model, which prints its verdict; return the number of models that failed.
 
     Parameters
     ----------
     judge : callable
-        Returns whether a model passes. One that cannot be read fails, and the others are judged all the same.
+        Returns whether a model passes. A model that cannot be read fails; the others are still judged.
     keys : sequence of str, optional
-        Those of a verdict where verdicts are printed as JSON: then a file that cannot be read has a line of it too, in
-        which they are null and `error` and `error_class` say why.
+        The keys of a verdict, if verdicts are printed as JSON. A file that cannot be read then has a line too: these
+        keys are null, and `error` and `error_class` give the reason.
 
     Raises
     ------

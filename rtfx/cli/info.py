@@ -91,7 +91,7 @@ def _level(level: dict[str, Any]) -> str:
 
 
 def _print_plan(name: str, inputs: str | None, as_json: bool) -> None:
-    """Print each model's nodes, then the steps of the whole chain; compiles them if need be."""
+    """Print each model's nodes, then the steps of the whole chain; compile them if necessary."""
     from ..api import Model, Rig
     from ..model.load import load
     from ..plan.resolve import DEFAULT_RATE

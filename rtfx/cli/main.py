@@ -1,6 +1,7 @@
 """The command ``rtfx``: runs a verb, and turns every error into one line and an exit code.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage, 143 terminated; an interrupt ends it by SIGINT itself, 130 in a shell.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 143 after SIGTERM. After Ctrl-C the process ends itself by SIGINT,
+which a shell reports as 130.
 A traceback is printed only with ``--debug``.
 """
 
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _reader_gone()
     except OSError:  # the output was not written
         code = code or 1
-    if code == INTERRUPTED and os.name == "posix":  # by the signal itself, so that a shell's loop ends too
+    if code == INTERRUPTED and os.name == "posix":  # end by SIGINT, so that a loop in a shell ends too
         os.kill(os.getpid(), signal.SIGINT)
     # Python's own exit takes half a second with Numba loaded; PortAudio's may wait for a sound server, or abort
     os._exit(code)
@@ -102,7 +103,7 @@ def _open_closed() -> None:
     """Open standard streams that were closed (``>&-``) on the null device: Python has None for them."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # gets the lowest free descriptor: that of the stream
+            setattr(sys, name, open(os.devnull, mode))  # open() takes the lowest free descriptor: the stream's
 
 
 def run(arguments: list[str]) -> int:
@@ -148,7 +149,7 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 
 def _words(error: click.ClickException) -> str:
-    """Return click's message in our style: lower case, and where the right usage is found."""
+    """Return click's message in lower case, with a pointer to the help page."""
     if isinstance(error, click.NoSuchOption):
         context = error.ctx
         options = [o for p in context.command.get_params(context) for o in p.opts] if context else []
@@ -165,5 +166,5 @@ def _words(error: click.ClickException) -> str:
 
 def _reader_gone() -> int:
     """End quietly when the reader of a pipe has ended, as other commands do."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest of the buffer goes
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # takes the rest of the buffer
     return 1

@@ -94,7 +94,7 @@ def rig_options(function: Callable) -> Callable:
 
 
 def _flags_of(given: dict[str, Any]) -> RigFlags:
-    """Return what the shared flags say."""
+    """Return the shared flags as a `RigFlags`."""
     if given.pop("no_normalise"):
         if given["level"] not in (None, "none"):
             raise UsageError(f"--no-normalise and --level {given['level']} were given, expected one of them")

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def status(text: str) -> None:
-    """Print one line on standard error; a terminal that was closed is no error."""
+    """Print one line on standard error; ignore a terminal that was closed."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)  # names of files need not be UTF-8
     try:
         # click's echo would write into a bar that is being drawn
         print(f"rtfx: {one_line(harmless(text))}", file=sys.stderr, flush=True)
     except OSError:  # the window was closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # where the rest of the buffer goes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # takes the rest of the buffer
 
 
 def say(text: str = "") -> None:
@@ -35,7 +35,7 @@ def say(text: str = "") -> None:
 
 
 def printer(**how: Any) -> Console:
-    """Return a rich console that prints no escape sequence that is part of a name."""
+    """Return a rich console that removes escape sequences from names."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -90,11 +90,11 @@ class Once:
 
 @contextlib.contextmanager
 def progress(total: float | None) -> Iterator[Callable[[float], None]]:
-    """Yield a function that is told the seconds of audio done so far, of `total` if that is known.
+    """Yield a function to call with the seconds of audio done so far; `total` is the length in seconds, if known.
 
-    A bar in a terminal, one line at the end elsewhere.
+    A terminal shows a bar; elsewhere one line is printed at the end.
     """
-    # the clock starts at the first call: compiling before it is no part of the speed
+    # the clock starts at the first call, so the time to compile is not counted
     begun, done = 0.0, 0.0
     if not sys.stderr.isatty():
 

@@ -73,7 +73,7 @@ def command(
 
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
-    lacking: list[str] = []  # of what every stream has recorded: a device that comes back begins a new one
+    lacking: list[str] = []  # from every stream: a new one is opened when a device comes back
     with Signals() as signals:
         while True:
             try:
@@ -117,7 +117,7 @@ def command(
 
 
 def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | None, RigFlags]:
-    """Return the words and flags with the impulse response that stands behind the model as their cabinet."""
+    """Return the words and flags, with the impulse response given after the model as the cabinet."""
     if ir is None and flags.model and what is not None and what.lower().endswith(AUDIO_SUFFIXES):
         what, ir = None, what
     if ir is None:
@@ -131,7 +131,7 @@ def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | N
 
 
 def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[str, Any]) -> Stream:
-    """Load everything for the rate at which the device has come back; while it is away once more, wait for it."""
+    """Load everything for the device's new sample rate; if the device is lost again, wait for it."""
     seconds = more["seconds"]
     left = None if seconds is None else max(seconds - carried.seconds, 1e-3)
     return _open_in_time(what, flags, more | {"seconds": left}, DeviceError, math.inf)
@@ -140,7 +140,7 @@ def _open_again(what: str | None, flags: RigFlags, carried: Carried, more: dict[
 def _open_in_time(
     what: str | None, flags: RigFlags, more: dict[str, Any], awaited: type[DeviceError], patience: float
 ) -> Stream:
-    """Open the stream; while an error of the type `awaited` says that there is no device, wait so many seconds."""
+    """Open the stream; if `awaited` is raised because there is no device, try again for so many seconds."""
     from ..live.reconnect import attempts
 
     begun, changes = time.monotonic(), attempts(threading.Event())
@@ -195,9 +195,9 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
 
 
 def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, has_file: bool) -> str:
-    """Show the stream until it ends; return why it did: ended, quit, stopped or moved.
+    """Show the stream until it ends; return the reason: ended, quit, stopped or moved.
 
-    One that plays a file on the null device stays there: it would begin anew.
+    A stream that plays a file on the null device stays there, because on another device the file would start again.
     """
     from ..host.portaudio import own_standard_error
     from ..live.reconnect import Arrival, Reconnection
@@ -249,7 +249,7 @@ def latency_line(stats: Stats) -> str:
 
 
 def latency_advice(stats: Stats, asked_frames: int) -> list[str]:
-    """Return what to say of a block that is not the one asked for, and of a latency that is felt."""
+    """Return messages about a block size that differs from the requested one, and about a high latency."""
     said = []
     runs = stats.block_frames
     if asked_frames and runs and runs != asked_frames:
@@ -283,7 +283,7 @@ def _check_record(source: str | None, record: str | None) -> None:
 
 
 def _remember(stream: Stream, asked: dict[str, Any]) -> None:
-    """Keep what was named of devices for the next start; a monitor is for once only."""
+    """Save the devices that the user named for the next start; a monitor is not saved."""
     from ..host.choose import remember_channel, remember_devices
 
     if stream.opened is None:

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .options import debug_option
 from .output import say, status
 
-SEEDS = 1024  # the number that RONN's plugin has
+SEEDS = 1024  # as many as RONN's plugin has
 RARE = ("inputs", "outputs", "semantics", "film", "film_dim")
 EXAMPLES = """\b
 Examples:
@@ -50,7 +50,7 @@ def command(words: tuple[str, ...]) -> int:
 
 
 def _read(words: tuple[str, ...], kinds: Collection[str]) -> tuple[str, list[str]]:
-    """Return the kind and the ``key=value`` pairs, which may be options, or all in one as in a model's name."""
+    """Return the kind and the ``key=value`` pairs, given as options or as one model name."""
     kind, pairs, rest = "", list[str](), list(words)
     while rest:
         word = rest.pop(0)

@@ -88,7 +88,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
         raise failures[0][1]
     if len(work) > 1:
         _show_table(outcomes, paths[-1])
-    tell = Once()  # a preset's error is the same for every file
+    tell = Once()  # prints a preset's error once, not for every file
     for job, error in failures:
         blamed = job.label or job.source
         tell(f"{error}" if job.source in str(error) else f"{blamed}: {error}")
@@ -98,7 +98,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
 
 
 def _is_take(what: str) -> bool:
-    """Tell whether a set list is a take, to be rendered as it was played: with any flag for the rig it is none."""
+    """Tell whether to render a set list as a recorded take: it is one, and no flag changes the rig."""
     source = click.get_current_context().get_parameter_source
     if any(source(name) not in (None, ParameterSource.DEFAULT) for name in FLAGS):
         return False
@@ -131,7 +131,7 @@ def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[s
 
 
 def _build(whats: tuple[str, ...], flags: RigFlags) -> list[tuple[tuple[str | None, RigFlags], Rig]]:
-    """Return (words that name it, rig) for each set list and for each model."""
+    """Return ((set list, flags), rig) for each set list and for each model."""
     named: list[tuple[str | None, RigFlags]] = [(what, replace(flags, model=())) for what in dict.fromkeys(whats)]
     named += [(None, replace(flags, model=(model,))) for model in dict.fromkeys(flags.model)]
     return [(words, build(*words)) for words in named or [(None, flags)]]
@@ -140,7 +140,7 @@ def _build(whats: tuple[str, ...], flags: RigFlags) -> list[tuple[tuple[str | No
 def _ways(common: Job, built: list[tuple[tuple[str | None, RigFlags], Rig]], paths: tuple[str, ...]) -> list[Job]:
     """Return a job without files for each preset that every source is rendered through.
 
-    All presets of a set list, unless one is named or OUT is one file.
+    A set list gives a job for each preset, unless one preset is named or OUT is one file.
 
     Raises
     ------
@@ -169,14 +169,14 @@ def _ways(common: Job, built: list[tuple[tuple[str | None, RigFlags], Rig]], pat
 
 
 def _file_name(label: str) -> str:
-    """Return a preset's name as a part of a file's name, on every system."""
+    """Return a preset's name without the characters that a file name cannot have on some system."""
     return re.sub(r'[\\/:*?"<>|]', "_", label).strip(" .") or "_"
 
 
 def pairs(paths: tuple[str, ...], encoding: str, labels: Sequence[str] = ("",)) -> list[tuple[str, str, int]]:
-    """Return (source, target, place of its label) of every file; makes the output folder.
+    """Return (source, target, index of its label) for every file, and make the output folder.
 
-    Targets are checked to be different. Where there are several labels, each target has one behind its name.
+    All targets must differ. If there are several labels, each target's name ends with one.
 
     Raises
     ------
@@ -219,9 +219,9 @@ def pairs(paths: tuple[str, ...], encoding: str, labels: Sequence[str] = ("",)) 
 
 
 def _expand(source: str, target: str) -> list[tuple[str, Path]]:
-    """Return the audio files that one argument stands for, and the folder inside OUT that each belongs into.
+    """Return the audio files that one argument names, and for each the folder inside OUT to write it to.
 
-    An argument is a file, a folder with all in it but `target`, or a pattern that no shell expanded.
+    An argument is a file, a folder (searched with its subfolders, without `target`) or a pattern such as ``*.wav``.
     """
     if os.path.isdir(source):
         files = [path for path in files_in(source) if path.suffix.lower() in READABLE and path.is_file()]
@@ -237,7 +237,7 @@ def _expand(source: str, target: str) -> list[tuple[str, Path]]:
 
 
 def _named(source: Path, encoding: str) -> str:
-    """Return the target's name: the source's, as WAV where its format is not written or holds no floats."""
+    """Return the target's name: the source's, with .wav if its format cannot be written or holds no floats."""
     from ..host.growing import CONTAINERS
 
     container = CONTAINERS.get(source.suffix.lower())

@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and a closed terminal: they end a command, or have a stream fade out first.
+"""Ctrl-C, SIGTERM and a closed terminal: they end a command; a playing stream fades out first.
 
-Libraries swallow a Ctrl-C during an import, or are left half loaded, so it waits until the import ends.
+During an import a Ctrl-C could be ignored, or leave a library half loaded, so it is delayed until the import ends.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from types import FrameType
 from typing import Any
 
 RETRY_SECONDS = 0.05
-TERMINATED = 128 + 15  # as a shell sees a process that SIGTERM has ended
+TERMINATED = 128 + 15  # the exit code that a shell reports after SIGTERM
 IMPORTING = "<frozen importlib._bootstrap>"  # the file of the frames that import
 
 
 class Terminated(SystemExit):
-    """SIGTERM as an exception, so that files are closed and half ones removed.
+    """SIGTERM as an exception, so that files are closed and incomplete ones removed.
 
     No KeyboardInterrupt: click would print an empty line for it.
     """
 
 
 def postponed(number: int, frame: FrameType | None) -> bool:
-    """Tell whether a signal came during an import; then it is sent again shortly. Imports take a second at most."""
+    """Tell whether a signal came during an import; if so, send it again shortly. An import takes a second at most."""
     while frame is not None and frame.f_code.co_filename != IMPORTING:
         frame = frame.f_back
     if frame is None:
@@ -54,7 +54,7 @@ def listen() -> None:
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and a closed terminal: they end the loading, and once it plays they ask for a fade-out."""
+    """Ctrl-C, SIGTERM and a closed terminal: they end the loading; during play they request a fade-out."""
 
     def __init__(self) -> None:
         self.playing = False
@@ -67,7 +67,7 @@ class Signals:
             if hasattr(signal, name):
                 number = getattr(signal, name)
                 if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # under nohup, or where a terminal that closes was meant not to matter
+                    continue  # ignored, as under nohup: leave it so
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..train.fit import Report
     from ..train.run import Material, Recording
 
-SPECTRA = 0.05  # weight of a distance that is near 0.2 where the error-to-signal ratio is near 0.01
+SPECTRA = 0.05  # weight of the spectral distance: it is about 0.2 when the error-to-signal ratio is 0.01
 ENDED = {
     "finished": "done",
     "good enough": "good enough, stopped",
@@ -71,7 +71,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
         raise UsageError("--distil learns from the model: leave out --target and --knob")
     skip = flags["skip"]
     if skip is None and "proteus" in flags["to"]:
-        skip = True  # its plugin always adds the input
+        skip = True  # the plugin for this format always adds the input
     from ..train.fit import Plan
     from ..train.learner import Options, again, architecture
 
@@ -132,7 +132,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
 
 
 def _model(name: str | None) -> ModelSpec | None:
-    """Return the model of a flag."""
+    """Return the model that a flag names."""
     if name is None:
         return None
     from ..api import load
@@ -141,7 +141,7 @@ def _model(name: str | None) -> ModelSpec | None:
 
 
 def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
-    """Return the output of a model for audio files, or for exercises if there are none."""
+    """Return a model's output for audio files, or for generated exercises if there are none."""
     from ..plan.resolve import DEFAULT_RATE
     from ..train.distil import heard, knobs_of, lateness, lessons
     from ..train.run import Material

@@ -63,16 +63,16 @@ def tune_once(rig: Rig, sample_rate: float | None, block: int) -> None:
     ----------
     rig : Rig
     sample_rate : float, optional
-        Hz; the models' own unless told.
+        Hz; by default each model's own.
     block : int
-        Frames per callback; 0: the usual.
+        Frames per callback; 0 for the default.
 
     Raises
     ------
     UsageError
-        Measurements are to be ignored.
+        A flag says to ignore measurements.
     DeviceError
-        They cannot be kept.
+        The measurements cannot be saved.
     """
     from ..api import Model
     from ..bench import own_rate

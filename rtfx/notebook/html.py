@@ -1,4 +1,4 @@
-"""What notebooks show of models, rigs and streams: small tables."""
+"""Small HTML tables that show models, rigs and streams in notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(title: str, rows: Iterable[tuple[str, Any]]) -> str:
 
 
 def model_table(spec: ModelSpec, knobs: Mapping[str, float]) -> str:
-    """Return what a model is, and its knobs as they are."""
+    """Return a table of a model's properties and its knobs' values."""
     rate = f"{spec.sample_rate:g} Hz" if spec.sample_rate else "as the audio's"
     facts = [
         ("family", f"{spec.family}, {spec.kind}"),
@@ -38,7 +38,7 @@ def model_table(spec: ModelSpec, knobs: Mapping[str, float]) -> str:
 
 
 def rig_table(presets: Iterable[Preset], current: int) -> str:
-    """Return the presets of a rig and their chains."""
+    """Return a table of a rig's presets and their chains."""
     rows = []
     for number, preset in enumerate(presets):
         chain = " → ".join(f"{block.id} ({_file(block.file)})" if block.file else block.id for block in preset.chain)
@@ -47,7 +47,7 @@ def rig_table(presets: Iterable[Preset], current: int) -> str:
 
 
 def stats_table(stats: Any) -> str:
-    """Return everything that is counted."""
+    """Return a table of all counters of a stream."""
     return table("stream", dataclasses.asdict(stats).items())
 
 

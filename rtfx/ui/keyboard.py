@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-# The bytes after ESC; foot switches made as page turners send PageUp and PageDown.
+# The bytes after ESC. Page-turner foot switches send PageUp and PageDown.
 SEQUENCES = {
     "[5~": "pageup",
     "[6~": "pagedown",
@@ -35,7 +35,7 @@ LONGEST_SEQUENCE = 16
 
 
 class Decoder:
-    """Turns bytes, cut anywhere, into keys: characters as they are, others as in `SEQUENCES` and `CONTROLS`."""
+    """Turns bytes, in pieces of any size, into keys: characters unchanged, others as in `SEQUENCES` and `CONTROLS`."""
 
     def __init__(self):
         self._pending = ""
@@ -51,7 +51,7 @@ class Decoder:
         return [key for character in self._text.decode(data) if (key := self._take(character))]
 
     def flush(self) -> list[str]:
-        """Return pending bytes as keys, since nothing followed."""
+        """Return pending bytes as keys, to be called when no more bytes follow."""
         lone = self._pending == "\x1b"
         self._pending = ""
         return ["escape"] if lone else []
@@ -76,8 +76,8 @@ class Decoder:
 class Keyboard:
     """Reads keys from a terminal while its ``with`` block lasts.
 
-    The terminal is restored on leaving the block, at exit, and while the process is stopped by Ctrl-Z. Ctrl-C keeps
-    its meaning; Ctrl-S does not, which would hold the view.
+    The terminal is restored on leaving the block, at exit, and while the process is stopped by Ctrl-Z. Ctrl-C still
+    interrupts; Ctrl-S does not stop the output, because it would freeze the view.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Keyboard:
         self.restore()
 
     def restore(self) -> None:
-        """Give the terminal back as it was found; a second call does nothing."""
+        """Restore the terminal's modes; a second call does nothing."""
         if self._saved is None:
             return
         import termios
@@ -126,7 +126,7 @@ class Keyboard:
             signal.signal(signal.SIGTSTP, self._suspend_handler)
             self._suspend_handler = None
         try:
-            termios.tcsetattr(self._descriptor, termios.TCSANOW, saved)  # draining could wait for ever
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, saved)  # TCSADRAIN could wait for ever
         except termios.error:  # the terminal is gone: its window was closed
             pass
 
@@ -152,7 +152,7 @@ class Keyboard:
     def _read(self) -> bytes:
         try:
             data = os.read(self._descriptor, 1024)
-        except OSError:  # the other side of a pseudo-terminal is gone
+        except OSError:  # the other end of the pseudo-terminal was closed
             data = b""
         self._ended = not data
         return data

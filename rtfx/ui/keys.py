@@ -1,4 +1,4 @@
-"""Which command each key runs while it plays; the help page and the manual are made of this table."""
+"""The command that each key runs during play; the help page and the manual are made from this table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..live.knobs import IN_GAIN, OUT_GAIN
 if TYPE_CHECKING:
     from ..live.stream import Stream
 
-PAGE, QUIT = "page", "quit"  # done by the page itself
+PAGE, QUIT = "page", "quit"  # the page itself does these
 
 
 class Quit(Exception):
@@ -65,7 +65,7 @@ BY_KEY = {key: line for keys in KEYS for key, line in keys.lines.items()}
 def press(stream: Stream, key: str) -> str:
     """Run the command of a key and return a line to show, "" for a key without one.
 
-    Any key but ``?`` also turns the help page away.
+    Any key but ``?`` also closes the help page.
 
     Raises
     ------
@@ -80,5 +80,5 @@ def press(stream: Stream, key: str) -> str:
         return ""
     try:
         return stream.do(line)
-    except RtfxError as error:  # said, not raised: the sound goes on
+    except RtfxError as error:  # shown, not raised, so that the sound continues
         return str(error)

@@ -12,7 +12,7 @@ from ..loading.preset import Knob
 from .keys import KEYS
 
 NAME_WIDTH, VALUE_WIDTH, CHOICES_WIDTH = 16, 12, 54
-METERS = 4  # input channels with a bar each; of more, the player's own has one
+METERS = 4  # up to so many input channels have a bar each; of more, only the player's
 LOG_LINES = 3
 FRESH_SECONDS = 4.0
 FEWEST_KNOBS = 3
@@ -20,7 +20,7 @@ FLOOR_DBFS = -60.0
 YELLOW_DBFS, RED_DBFS = -3.0, 0.0
 YELLOW_LOAD, RED_LOAD = 0.5, 0.8
 CELL = 9  # columns of a channel without a bar
-NUMBERS = 24  # columns of a line that are no bar
+NUMBERS = 24  # columns of a line that are not part of the bar
 LABEL, SUMMARY = 10, 26
 FOOT = "? back to the meters   q quit"
 
@@ -32,9 +32,9 @@ class ViewState:
     Parameters
     ----------
     unplayable : mapping
-        Why presets cannot play, by their place from 0.
+        The reason why a preset cannot play, by its index from 0.
     preset : int
-        From 0; `scene` and `slot` are those chosen last, "" where there is none.
+        Index from 0; `scene` and `slot` are the ones chosen last, "" if there is none.
     flags : sequence of str
         MUTED, BYPASS, REC: shown in red.
     last_xrun : str
@@ -217,7 +217,7 @@ def _knob_lines(s: ViewState) -> list[Text]:
 
 
 def _choices(choices: Sequence[str], chosen: str) -> str:
-    """Return the choices, the chosen one in brackets; of many those around it."""
+    """Return the choices, the chosen one in brackets; of many only those around it."""
     words = [f"[{choice}]" if choice == chosen else choice for choice in choices]
     first, last = 0, len(words)
     while sum(map(len, words[first:last])) + last - first > CHOICES_WIDTH and last - first > 1:

@@ -71,19 +71,19 @@ def play(
 
 
 def _goes_on(stream: Stream, view: View, reconnection: Reconnection | Arrival | None) -> bool:
-    """Tell whether the stream plays, or waits for its device."""
+    """Tell whether the stream is playing or waiting for its device."""
     if reconnection is None:
         return stream.active
     if reconnection.waits(view.say):
         return True
     if reconnection.moved:
         return False
-    return stream.active or reconnection.waits(view.say)  # the device may have gone between the two looks
+    return stream.active or reconnection.waits(view.say)  # the device may be lost between the two calls
 
 
 @contextmanager
 def _sound_goes_on(told: set[str]) -> Iterator[None]:
-    """Print a fault of the page or of a key, each once, and go on: the sound does not depend on either."""
+    """Print an error of the page or of a key, each once, and continue: the sound does not depend on them."""
     try:
         yield
     except (Quit, RtfxError):

@@ -1,4 +1,4 @@
-"""The terminal of a session: keyboard, page, other programs' lines and guard, taken together, restored in reverse."""
+"""A session's terminal: set up keyboard, page, caught lines and guard, and restore them in reverse order."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rich.text import Text
 from ..errors import COMMANDS
 from .keyboard import Keyboard
 
-# the alternate screen, no cursor, no wrapping at the right edge, cleared once; and all of it undone in reverse
+# the alternate screen, no cursor, no wrapping at the right edge, cleared once; then the same undone in reverse
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 CLEAR = "\x1b[2J"
-BEGIN_FRAME, END_FRAME = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it show a frame only when it is whole
+BEGIN_FRAME, END_FRAME = "\x1b[?2026h", "\x1b[?2026l"  # a terminal that supports these shows only whole frames
 SIZE = (80, 24)  # if the terminal does not tell
 LEAVE_SECONDS = 0.5  # the longest wait for a terminal that takes no bytes
 ASCII = {ord(fancy): plain for fancy, plain in {"━": "=", "─": "-", "…": "~"}.items()}
 KEPT_LINES = 100
 LONGEST = 4096  # characters of a line without an end
-# waits for a line, or for the end of the process that should write it
+# the shell waits for a line, or for the end of the process that writes it
 GUARD = r"""
 trap '' HUP INT QUIT TERM TSTP TTOU
 exec 3<&1
@@ -41,7 +41,7 @@ exit 0
 
 
 class Terminal:
-    """Keyboard and page for as long as the ``with`` block lasts; Ctrl-Z gives both back until the process goes on."""
+    """Keyboard and page while the ``with`` block runs; Ctrl-Z restores the terminal until the process continues."""
 
     def __init__(self) -> None:
         self.screen = Screen()
@@ -71,8 +71,8 @@ class Terminal:
 class Screen:
     """The alternate screen of a terminal, from `enter` to `leave`.
 
-    Writing never waits: a frame that the terminal does not take, as over a slow line, is dropped, and the next is drawn
-    as a whole.
+    Writing never waits. A frame that the terminal cannot take, because the line is slow, is dropped; the next frame is
+    then drawn as a whole.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Screen:
                 return
 
     def close(self) -> None:
-        """Leave and forget the terminal."""
+        """Leave the alternate screen and close the descriptor."""
         self.leave()
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
@@ -158,7 +158,7 @@ class Screen:
 
 
 def _own(descriptor: int) -> int:
-    """Return a descriptor of the same terminal that does not wait and shares that with no other process."""
+    """Return a non-blocking descriptor of the same terminal, without making those of other processes non-blocking."""
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -186,7 +186,7 @@ class Painter:
         return self._console.is_terminal and not self._console.is_dumb_terminal and not self._console.legacy_windows
 
     def paint(self, lines: list[Text]) -> list[str]:
-        """Return the lines with escape sequences; a line that equals its predecessor costs next to nothing."""
+        """Return the lines with escape sequences; a line equal to the one painted before it is not painted again."""
         old = self._painted
         self._painted = [
             old[row] if row < len(old) and old[row][0] == line else (line, self._line(line))
@@ -198,7 +198,7 @@ class Painter:
         system: Any = self._console._color_system  # rich's renderer passes it on, but has no public name for it
         parts = []
         for segment in line.render(self._console):
-            text = COMMANDS.sub("", segment.text)  # they have no width, so the rest fits
+            text = COMMANDS.sub("", segment.text)  # commands have no width, so the rest still fits
             text = text.translate(ASCII) if self._ascii else text
             style = segment.style
             if style is not None and self._console.no_color:
@@ -265,7 +265,7 @@ class Stray:
 
 
 def modes(descriptor: int) -> str:
-    """Return the modes of a terminal as ``stty`` takes them, "" where it cannot tell."""
+    """Return the modes of a terminal in the form that ``stty`` accepts, "" if they cannot be read."""
     if sys.platform == "win32":
         return ""
     try:
@@ -278,10 +278,10 @@ def modes(descriptor: int) -> str:
 
 
 class Guard:
-    """Gives a terminal back when this process no longer can: a shell that waits for its end, until `dismiss`.
+    """Restores a terminal if this process dies: a shell waits for the end of the process, until `dismiss`.
 
-    After a kill that no process can catch, a crash in a library or a lack of memory, the kernel closes the pipe to the
-    shell, which leaves the alternate screen, shows the cursor and restores the modes, if nobody has changed them since.
+    After SIGKILL, a crash in a library or a lack of memory, the system closes the pipe to the shell. The shell
+    then leaves the alternate screen, shows the cursor and restores the modes, unless they have changed since.
 
     Parameters
     ----------
@@ -307,11 +307,11 @@ class Guard:
                 start_new_session=True,
                 cwd="/",
             )
-        except OSError:  # without a guard every end but a kill still restores the terminal
+        except OSError:  # without a guard, every end but SIGKILL and a crash still restores it
             return
 
     def dismiss(self) -> None:
-        """End the guard, which then writes nothing; a second call does nothing."""
+        """End the guard without restoring anything; a second call does nothing."""
         process, self.process = self.process, None
         if process is None or process.stdin is None:
             return

@@ -1,4 +1,4 @@
-"""What the player sees: a live page in a terminal, or plain lines at changes without one."""
+"""Shows a stream: as a live page in a terminal, or without one as a plain line at each change."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from .page import ViewState
     from .terminal import Painter, Screen, Stray
 
-FALL_DB_PER_SECOND = 24.0  # of the bars: slow enough for the eye
+FALL_DB_PER_SECOND = 24.0  # how fast the bars fall: slow enough to read
 LOAD_FRAMES = 11  # the load shown is that of the last second
 LOG_LENGTH = 20
-SILENT_DBFS = -70.0  # an input below this has no guitar on it
+SILENT_DBFS = -70.0  # an input below this carries no guitar
 HINT_SECONDS = 2.0  # a pause between two notes is not silence
 
 
@@ -67,12 +67,12 @@ class PlainView:
         }
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # the terminal was closed: the sound goes on
+        with contextlib.suppress(OSError):  # the terminal was closed: keep playing
             print(f"rtfx: {one_line(harmless(text))}", file=self._out, flush=True)
 
 
 def _worded(value: str | int, what: str) -> str:
-    """Return a message as it is; a number with the thing counted, whose first word is a plural."""
+    """Return a message unchanged, or a number followed by the thing counted; `what` begins with a plural."""
     if isinstance(value, str):
         return value
     things, space, rest = what.partition(" ")
@@ -80,14 +80,14 @@ def _worded(value: str | int, what: str) -> str:
 
 
 class LiveView:
-    """A page of the terminal, drawn from what the stream publishes.
+    """A page of the terminal that shows the state of the stream.
 
     Parameters
     ----------
     screen : Screen
         Already entered.
     stray : Stray, optional
-        Lines that libraries printed: shown as messages.
+        Its caught lines are shown as messages.
     """
 
     def __init__(

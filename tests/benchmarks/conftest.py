@@ -1,4 +1,4 @@
-"""Libraries that are no part of a test's installation are tested where they are."""
+"""Tests of optional libraries are collected only where the library is installed."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""The grid of single layers: equal work, outputs that are looked at, and a guard by ratio."""
+"""The grid of single layers: equal work, outputs that are compared, and a limit on the ratio of times."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Other libraries take their turns only if their output is the reference's."""
+"""Other libraries are timed only if their output agrees with the reference."""
 
 import importlib.util
 import json

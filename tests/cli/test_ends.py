@@ -1,4 +1,4 @@
-"""At every end of the command nothing is left behind, and the caller sees how it ended."""
+"""At every end of the command nothing is left behind, and the exit code tells the caller how it ended."""
 
 import os
 import signal

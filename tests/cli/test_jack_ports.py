@@ -1,4 +1,4 @@
-"""play on a real JACK server: which ports it takes, which period runs, what is printed of it."""
+"""play on a real JACK server: the ports that it uses, the period that runs, and the lines that it prints."""
 
 import signal
 import subprocess

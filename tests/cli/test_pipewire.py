@@ -1,4 +1,4 @@
-"""play on a real PipeWire: which ports it takes, which period runs, what is printed of it."""
+"""play on a real PipeWire: the ports that it uses, the period that runs, and the lines that it prints."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""play on a PipeWire whose devices come and go, at other rates: it says so, waits, goes on, and never howls."""
+"""play on a PipeWire whose devices come and go, at other rates: it says so, waits, continues, never feeds back."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""play on a JACK server that is killed, frozen, started again, at another rate: it says so, waits, goes on, ends."""
+"""play on a JACK server that is killed, frozen, started again, at another rate: it prints that, waits, continues."""
 
 import os
 import signal

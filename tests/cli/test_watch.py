@@ -1,4 +1,4 @@
-"""``rtfx play --watch`` tells which edits it has taken over, and which it has not."""
+"""``rtfx play --watch`` prints which edits it applied and which it did not."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What nets hear of their knobs: no corners, no noise, and nothing else while they rest."""
+"""The smoothed knob values that nets get: without corners or noise, and constant while a knob rests."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The gains around a model: in decibels, and what `link` takes away behind it."""
+"""The gains around a model: in decibels, and the gain that `link` removes after it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A new effect needs one file and its line in the table: set lists, `info --blocks`, knobs and Python know it then."""
+"""A new effect needs one file and a line in the table: set lists, `info --blocks`, knobs and Python then have it."""
 
 import json
 

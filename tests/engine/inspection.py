@@ -1,4 +1,4 @@
-"""Says whether compiled functions can ever reach Python, the GIL or the allocator: what the audio thread must not do.
+"""Says whether compiled functions can ever reach Python, the GIL or the allocator: the audio thread must not use them.
 
 What they call is held against a list. An error would call Python too: Numba prints it.
 """

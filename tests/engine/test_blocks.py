@@ -1,4 +1,4 @@
-"""The size of the blocks is inaudible: every cut of the same input gives the same bits."""
+"""The block size does not change the output: the same input in blocks of any size gives the same bits."""
 
 import numpy as np
 import pytest

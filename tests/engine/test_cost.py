@@ -1,4 +1,4 @@
-"""What a net costs follows from its multiply-adds, not from how far it looks back."""
+"""The time of a net depends on its multiply-adds, not on the length of its history."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Rigs come and go: curves against NumPy, tails that ring on, slots that run out, the start and the end of a stream."""
+"""Changes of rigs: curves against NumPy, tails that ring on, slots that run out, the start and the end of a stream."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What must never reach the loudspeaker: NaN, infinity, denormals, anything above full scale."""
+"""NaN, infinity, denormals and samples above full scale never reach the output."""
 
 import math
 from dataclasses import replace

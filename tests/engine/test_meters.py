@@ -1,4 +1,4 @@
-"""What is measured and counted while it plays."""
+"""The levels that are measured and the events that are counted during play."""
 
 import numpy as np
 import pytest

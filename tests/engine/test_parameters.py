@@ -1,4 +1,4 @@
-"""What is turned while it plays: glides of exactly 20 ms, whatever the blocks; gains, bypass and mute."""
+"""Parameters that change during play: glides of exactly 20 ms at any block size; gains, bypass and mute."""
 
 import numpy as np
 import pytest

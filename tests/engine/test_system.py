@@ -1,4 +1,4 @@
-"""What compiled code asks of the processor and the system, each beside what Python knows of it."""
+"""Values that compiled code reads from the processor and the system, compared with Python's."""
 
 import ctypes
 import platform

@@ -1,4 +1,4 @@
-"""New weights for a rig that plays: its state goes on, two rigs at most are heard, the latest wins."""
+"""New weights for a rig that plays: its state is kept, at most two rigs sound, and the newest weights are played."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The real path to a JACK server without hardware: sample-exact, whatever the stream's interpreter does."""
+"""The real path to a JACK server without hardware: sample-exact, even while the stream's Python interpreter is busy."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Which tests are not for this kind of processor."""
+"""Excludes the tests that do not apply to this kind of processor."""
 
 import platform
 

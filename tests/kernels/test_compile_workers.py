@@ -1,4 +1,4 @@
-"""Kernels compiled in helper processes: the same sound, and no helper outlives the process that it helps."""
+"""Kernels compiled in helper processes: the same output, and every helper ends with the process that started it."""
 
 import json
 import os

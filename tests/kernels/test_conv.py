@@ -1,4 +1,4 @@
-"""Convolution tiles against float64, and against each other: a numerical class is one set of bits."""
+"""Convolution tiles against float64, and against each other: all tiles of a numerical class give the same bits."""
 
 import numpy as np
 import pytest

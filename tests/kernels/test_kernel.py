@@ -1,4 +1,4 @@
-"""The two kinds of kernel, and the releases of Numba that loops are known to work with."""
+"""The two kinds of kernel, and the releases of Numba that loops have been tested with."""
 
 import re
 import subprocess

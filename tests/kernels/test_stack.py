@@ -1,4 +1,4 @@
-"""Stacks of recurrent layers in one kernel: each layer a sample behind the one below it, and nobody can tell."""
+"""Stacks of recurrent layers in one kernel: each layer runs a sample behind the one below, with the same output."""
 
 import numpy as np
 import pytest

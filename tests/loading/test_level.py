@@ -1,4 +1,4 @@
-"""Every model is brought to one loudness, measured on guitars; by name it is played as its own plugin would."""
+"""Every model is brought to one loudness, measured on guitars; a named level plays it as its own plugin does."""
 
 import dataclasses
 import math

@@ -1,1 +1,1 @@
-"""Tests of the model room."""
+"""Tests of rtfx/model."""

@@ -1,4 +1,4 @@
-"""Keras' CuDNNLSTM and CuDNNGRU: plain layers whose tensors are laid out as cuDNN wants them."""
+"""Keras' CuDNNLSTM and CuDNNGRU: plain layers whose tensors have the layout of cuDNN."""
 
 import h5py
 import numpy as np

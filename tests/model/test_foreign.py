@@ -1,4 +1,4 @@
-"""Files of other programs: each is named for what it is, with a way on, also under a model's suffix."""
+"""Files of other programs: the error names their kind and a remedy, also if they have a model's suffix."""
 
 import json
 import zipfile

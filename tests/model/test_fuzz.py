@@ -1,4 +1,4 @@
-"""Mutated model files: whatever is in a file, loading it ends in a spec or in an RtfxError of one line."""
+"""Mutated model files: loading any of them gives a spec or an RtfxError of one line."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Nodes that run at a part of the rate: what they give, how long they look back, and what is refused."""
+"""Nodes that run at a part of the rate: their output, their history, and refused forms."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the inputs of a net are: knobs that its file names, channels where as many come out, else a guess, told."""
+"""The inputs of a net: knobs that its file names, channels if there are as many outputs, else a reported guess."""
 
 import numpy as np
 import pytest

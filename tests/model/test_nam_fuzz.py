@@ -1,4 +1,4 @@
-"""Mutated NAM files: whatever is in one, loading it ends in a spec that plays or in an RtfxError of one line."""
+"""Mutated NAM files: loading any of them gives a spec that plays or an RtfxError of one line."""
 
 import json
 

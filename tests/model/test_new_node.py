@@ -1,4 +1,4 @@
-"""A new kind of node needs one class, and one function for each back end that shall know it."""
+"""A new kind of node needs one class, and one function for each back end that supports it."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What writers ask of a graph: terms of a sum, a chain of layers, where it begins, a part of it."""
+"""The queries of writers on a graph: terms of a sum, a chain of layers, its start, a part of it."""
 
 import numpy as np
 import pytest

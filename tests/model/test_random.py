@@ -1,4 +1,4 @@
-"""Random nets: PyTorch's numbers, the plugin's weights, a sensible level, and words for every mistake."""
+"""Random nets: PyTorch's numbers, the plugin's weights, a sensible level, and an error message for every mistake."""
 
 import json
 from dataclasses import replace

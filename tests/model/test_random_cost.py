@@ -1,4 +1,4 @@
-"""Random nets that would cost too much are refused by figures, before they exist; the nearest that fits does fit."""
+"""Random nets that would cost too much are refused with figures before they are built; the suggested net fits."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The level of random nets: -18 dBFS for a burst of noise, silence told, explosions tamed."""
+"""The level of random nets: -18 dBFS for a burst of noise, silent nets are reported, unstable ones scaled down."""
 
 import math
 from dataclasses import replace

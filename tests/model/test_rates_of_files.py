@@ -1,4 +1,4 @@
-"""The sample rate of a file: what it states, its metadata, its name, what is usual; the first that is credible."""
+"""The sample rate of a file: stated, in its metadata, in its name, or usual; the first credible one is used."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The same file in other words: numbers as strings, null for what is not there, 0 and 1 for false and true."""
+"""The same file with other values: numbers as strings, null for absent values, 0 and 1 for false and true."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Each kernel proves itself against the plain loop; one that fails is reported and replaced, and the sound is right."""
+"""Each kernel is compared with the plain loop; one that fails is reported and replaced, so the output is correct."""
 
 import re
 

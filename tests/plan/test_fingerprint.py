@@ -1,4 +1,4 @@
-"""Which rigs fade with equal gain, and which take over each other's state."""
+"""Which rigs fade with equal gain, and which pass their state to the next."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The soak's short forms: seconds in bad company, minutes of audio faster than real time; and that they can fail."""
+"""The soak's short forms: seconds under load, minutes of audio faster than real time; and proof that they can fail."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A twin learns from the model itself: what it is asked, what it becomes, how near and how much cheaper it is."""
+"""A smaller net learns from the model: the training input, the result, its error and its lower cost."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The loop on a small pedal: it learns, goes on where it was, keeps its best, and stops for a reason."""
+"""The loop on a small pedal: it learns, resumes, keeps the best net, and reports why it stops."""
 
 import signal
 

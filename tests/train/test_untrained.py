@@ -1,4 +1,4 @@
-"""The architectures that are learnt through PyTorch are the nets that their players know."""
+"""The architectures that are trained by PyTorch are those that other players support."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Keys from bytes cut anywhere, from a real pseudo-terminal, and the terminal given back whatever happens."""
+"""Keys from bytes in pieces of any size, from a real pseudo-terminal; the terminal is always restored."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the terminal gets: few bytes, no clearing, and everything back at the end."""
+"""The bytes sent to the terminal: few, without clearing it, and at the end all modes are restored."""
 
 import fcntl
 import os

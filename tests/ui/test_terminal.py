@@ -1,4 +1,4 @@
-"""The terminal is given back whatever ends a session, and the view never clears it while it lasts."""
+"""The terminal is restored at every end of a session, and the view never clears it during one."""
 
 import fcntl
 import os

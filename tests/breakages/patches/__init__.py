@@ -1,4 +1,4 @@
-"""Ways to break rtfx and the test that must notice each, in one file a topic."""
+"""Ways to break rtfx and the test that must notice each, in one file per topic."""
 
 from . import batch, effects, engine, host, kernels, live, loading, model, plan, rig, top, train, ui
 from .breakage import Breakage

@@ -1,4 +1,4 @@
-"""What a breakage is."""
+"""The class of a breakage: a change of the code, and the test that must then fail."""
 
 from __future__ import annotations
 

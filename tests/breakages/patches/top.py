@@ -1,4 +1,4 @@
-"""Ways to break rtfx in the top level: what users call and what is checked for them."""
+"""Ways to break rtfx in the modules directly in rtfx."""
 
 from .breakage import Breakage
 

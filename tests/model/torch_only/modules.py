@@ -1,4 +1,4 @@
-"""Small PyTorch modules of every layer and habit that `from_torch` knows, by name, with what they are called with."""
+"""Small PyTorch modules for every layer and style that `from_torch` supports, by name, with example inputs."""
 
 import torch
 import torch.nn as nn

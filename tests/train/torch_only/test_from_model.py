@@ -1,4 +1,4 @@
-"""``rtfx train --from``: a model that was trained before learns on, and stays what its players know."""
+"""``rtfx train --from``: a trained model is trained further, and keeps a form that its players support."""
 
 import pytest
 import soundfile

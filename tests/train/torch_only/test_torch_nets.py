@@ -1,4 +1,4 @@
-"""What learns through PyTorch learns, goes on where it was, and gives the model that it was."""
+"""Nets that are trained by PyTorch learn, resume, and export the model that was trained."""
 
 import numpy as np
 import pytest
