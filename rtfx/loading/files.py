@@ -1,4 +1,4 @@
-"""Which file a block plays, and what is in it."""
+"""The file that a block plays: its path and a digest of its content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..rig.blocks import BlockSpec
 
 
 def identity(block: BlockSpec) -> tuple[str, str]:
-    """Return (absolute path, SHA-256) of a block's file; of a random net its words, of a model in no file "".
+    """Return (absolute path, SHA-256) of a block's file; for a random net its name, for a model in memory "".
 
     Raises
     ------
@@ -28,7 +28,7 @@ def identity(block: BlockSpec) -> tuple[str, str]:
 
 
 def path_of(block: BlockSpec) -> Path | None:
-    """Return where a block's file is, None for a model in memory or a random net; RtfxError if there is none."""
+    """Return the path of a block's file, None for a model in memory or a random net; RtfxError if it is missing."""
     if block.file is None or isinstance(block.file, ModelSpec) or str(block.file).startswith("random:"):
         return None
     return (find_model if _plays(block) == "model" else find_audio)(block.file, block.beside)

@@ -1,8 +1,8 @@
-"""Brings models to a common loudness, measured on the shipped guitars as they are played, once, and remembered.
+"""Brings models to a common loudness, which is measured once on the shipped guitar recordings and then cached.
 
-What files state of their loudness is not used: it was measured on other signals, in other ways, or not at all. The last
-model of a chain is brought to `TARGET_LUFS`, the cabinet behind it included. A model in front of another one is brought
-to the loudness of the guitars themselves: it may colour them, but drives what follows as hard as they would alone.
+The loudness that a file states is not used, as it was measured on other signals or in other ways. The last model of a
+chain, together with the cabinet after it, is brought to `TARGET_LUFS`. A model before another model is brought to the
+loudness of the guitars: it changes their tone, but drives the next model as hard as the guitars alone would.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ..units import gain_from_db
 from .loudness import guitar_loudness, guitars, guitars_digest, mean_loudness
 
 TARGET_LUFS = -18.0
-VERSION = 3  # of the rule: another one forgets what was measured
-UNHEARD = {  # fields that are not in what is measured
+VERSION = 3  # of the rule; a new version discards cached measurements
+UNHEARD = {  # fields that do not affect the measurement
     ReadyBlock: ("id", "effect", "output_db", "level", "source"),
     ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
 }
@@ -37,16 +37,15 @@ UNHEARD = {  # fields that are not in what is measured
 def levelled(
     chain: Sequence[ReadyBlock], sample_rate: float, which: Collection[int] | None = None
 ) -> tuple[list[ReadyBlock], list[str]]:
-    """Return the chain with a gain for every model whose level is the normal one, and what the user should know.
+    """Return the chain with a gain for every model whose level is "normal", and notes for the user.
 
-    `which` are the places in the chain of those that have none yet; by default all.
+    `which` are the indices of the models that have no gain yet; by default all.
 
     Notes
     -----
-    A model is measured alone, its knobs at their defaults but for `size`, and as it is played: at the stream's rate,
-    prewarmed, with the gain of its family before it, without a constant offset. A knob that is turned changes the
-    loudness. Nothing above the gate of the measurement (-70 LUFS) is left out: guitars are louder by so much that no
-    noise can be taken for one.
+    A model is measured alone, at the stream's rate, prewarmed, with the gain of its family before it and without DC
+    offset. Its knobs are at their defaults, except structural ones such as `size`; turning a knob later changes the
+    loudness. All sound above the absolute gate (-70 LUFS) counts, as guitars are far louder than noise.
     """
     result = list(chain)
     models = [place for place, block in enumerate(chain) if block.spec is not None]
@@ -71,15 +70,15 @@ def levelled(
 
 
 def remembered(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
-    """Return the loudness of a model, and of the cabinet behind it, in LUFS: remembered, else measured now."""
+    """Return the loudness of a model with the cabinet after it, in LUFS, from the cache or else measured now."""
     blocks = [_at_defaults(block) for block in blocks]
     path = user_cache() / "levels" / _name(blocks, sample_rate)
     with contextlib.suppress(OSError, ValueError):
         known = float(read_file(path))
-        if known == -math.inf or abs(known - TARGET_LUFS) <= LOUDEST_DB:  # of a damaged file neither holds
+        if known == -math.inf or abs(known - TARGET_LUFS) <= LOUDEST_DB:  # false for a damaged cache file
             return known
     measured = round(measure(blocks, sample_rate), 2)
-    with contextlib.suppress(OSError):  # a full or read-only disk costs time at the next start, nothing else
+    with contextlib.suppress(OSError):  # with a full or read-only disk the next start measures again
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, str(measured))
     return measured
@@ -96,25 +95,25 @@ def measure(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
     if found == -math.inf:
         return found
     gain_db = TARGET_LUFS - found
-    # once more at that level: now the gate leaves out what it will leave out
+    # measure again at that level, at which the gate will act in use
     return mean_loudness(y * gain_from_db(gain_db), sample_rate) - gain_db
 
 
 def _at_defaults(block: ReadyBlock) -> ReadyBlock:
-    """Return a block as it is measured; what is structural, as `size`, is no knob to turn but another model."""
+    """Return a block with its knobs at defaults, except structural ones such as `size`: these change the model."""
     values = {p.name: block.values[p.name] if p.kind == "structural" else p.default for p in block.parameters}
     return dataclasses.replace(block, values=values, output_db=0.0)
 
 
 def _name(blocks: Sequence[ReadyBlock], sample_rate: float) -> str:
-    """Return a name for all that the measurement depends on: a changed file has another one."""
+    """Return a name that identifies everything the measurement depends on, including the content of files."""
     digest = hashlib.sha256(repr((VERSION, sample_rate)).encode() + guitars_digest())
     _add(digest, blocks)
     return digest.hexdigest()[:32]
 
 
 def _add(digest: Any, value: Any) -> None:
-    """Add a value to a digest, what it holds included."""
+    """Add a value and all its parts to a digest."""
     if isinstance(value, np.ndarray):
         digest.update(repr((value.dtype.str, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

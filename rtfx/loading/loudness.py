@@ -1,14 +1,14 @@
 """Loudness as broadcasters measure it (ITU-R BS.1770-4: K-weighted, gated, in LUFS), and the guitars to measure it on.
 
-Two filters weigh the frequencies: a shelf of 4 dB above 1.7 kHz, for the head, and a high-pass at 38 Hz. The mean
-square of blocks of 400 ms that overlap by three quarters is averaged twice: over the blocks above -70 LUFS, then over
-those of them that are at most 10 LU below that average. Against the standard, channels are averaged, not summed: a
-model on two channels is as loud as the same model on one.
+Two filters weight the frequencies: a shelf of 4 dB above 1.7 kHz, which models the head, and a high-pass at 38 Hz. The
+mean squares of blocks of 400 ms, which overlap by three quarters, are averaged twice: over the blocks above -70 LUFS,
+then over the blocks among them that are at most 10 LU below that average. Unlike the standard, this averages channels
+and does not sum them, so that a model on two channels is as loud as the same model on one.
 
 The guitars are seven short clips and a part of the riff, one after the other. They differ in pickup, register, touch
-and level as recorded guitars do (`models/make/guitars.py`). Each is measured alone and the mean of their loudnesses
-counts: a model that compresses is louder than others on the soft ones and softer on the hard ones, a bright one is
-louder on the bright ones, and the mean is fair to all.
+and level as recorded guitars do (`models/make/guitars.py`). Each is measured alone, and the result is the mean. A model
+that compresses is louder than others on the soft clips and softer on the loud ones, and a bright model is louder on
+the bright clips; the mean treats all of them alike.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from ..audio import read_audio
 from ..find import shipped
 
 BLOCK_SECONDS, STEP_SECONDS = 0.4, 0.1
-ABSOLUTE_GATE = -70.0  # LUFS: below it there is silence
+ABSOLUTE_GATE = -70.0  # LUFS; blocks below it count as silence
 RELATIVE_GATE = -10.0  # LU
-OFFSET = -0.691  # the shelf's gain at 997 Hz, taken back
+OFFSET = -0.691  # cancels the shelf's gain at 997 Hz
 # the standard states coefficients for 48 kHz; these are the analogue filters behind them: Hz, quality, dB
 SHELF_HZ, SHELF_Q, SHELF_DB = 1681.974450955533, 0.7071752369554196, 3.999843853973347
 SHELF_MIDDLE = 0.4996667741545416  # the exponent of the shelf's gain in its middle term
 HIGH_PASS_HZ, HIGH_PASS_Q = 38.13547087602444, 0.5003270373238773
 
 RIFF, GUITARS = Path("models", "riff.flac"), Path("models", "guitars.flac")
-CLIP_SECONDS, PAUSE_SECONDS = 1.5, 0.25  # of the clips in `GUITARS`, and behind each, where a model rings out
+CLIP_SECONDS, PAUSE_SECONDS = (
+    1.5,
+    0.25,
+)  # of the clips in `GUITARS`; of the pause after each, for the tail
 PART = 6.42, 11.42  # s, of the riff: chords and mutes, a run, a bend
-FADE_SECONDS = 0.005  # at the ends of that part
+FADE_SECONDS = 0.005  # fade at both ends of that part
 
 
 def loudness(x: np.ndarray, sample_rate: float) -> float:
@@ -45,7 +48,7 @@ def loudness(x: np.ndarray, sample_rate: float) -> float:
     Parameters
     ----------
     x : (frames,) or (frames, channels)
-        Shorter than 400 ms: all of it is one block.
+        Full scale is 1. Audio shorter than 400 ms is one block.
     sample_rate : float
         Hz.
     """
@@ -54,7 +57,7 @@ def loudness(x: np.ndarray, sample_rate: float) -> float:
     frames = len(audio)
     if not frames:
         return -math.inf
-    size = 2 ** math.ceil(math.log2(frames + 0.2 * sample_rate))  # the high-pass has died away before it wraps round
+    size = 2 ** math.ceil(math.log2(frames + 0.2 * sample_rate))  # the high-pass has decayed before it wraps around
     weights = k_weighting(np.fft.rfftfreq(size, 1.0 / sample_rate), sample_rate)[:, None]
     weighted = np.fft.irfft(np.fft.rfft(audio, size, axis=0) * weights, size, axis=0)[:frames]
     block = min(round(BLOCK_SECONDS * sample_rate), frames)
@@ -81,7 +84,7 @@ def k_weighting(frequencies: np.ndarray, sample_rate: float) -> np.ndarray:
     k = math.tan(math.pi * HIGH_PASS_HZ / sample_rate)
     first = 1.0 + k / HIGH_PASS_Q + k * k
     poles = (first, 2.0 * (k * k - 1.0), 1.0 - k / HIGH_PASS_Q + k * k)
-    # the standard's numerator is 1, -2, 1 whatever the gain that leaves
+    # the standard uses the numerator 1, -2, 1 without normalising its gain
     return shelf * _biquad(frequencies / sample_rate, (first, -2.0 * first, first), poles)
 
 
@@ -102,7 +105,7 @@ def riff(sample_rate: float) -> np.ndarray:
 
 @lru_cache(2)  # a stream's rate, and that of the models
 def guitars(sample_rate: float) -> np.ndarray:
-    """Return all that loudness is measured on, (frames,) float32, read-only: each guitar, then a pause."""
+    """Return the test signal for loudness, (frames,) float32, read-only: each guitar, followed by a pause."""
     audio, rate = _read(RIFF)
     part = audio[round(PART[0] * rate) : round(PART[1] * rate)].copy()
     ramp = np.linspace(0.0, 1.0, round(FADE_SECONDS * rate), dtype=np.float32)
@@ -117,7 +120,7 @@ def guitars(sample_rate: float) -> np.ndarray:
 
 
 def mean_loudness(y: np.ndarray, sample_rate: float) -> float:
-    """Return the mean loudness, in LUFS, of what was made of `guitars`; -inf if all of them are silent.
+    """Return the mean loudness, in LUFS, of processed `guitars`; -inf if all of them are silent.
 
     Parameters
     ----------
@@ -143,7 +146,7 @@ def guitar_loudness() -> float:
 
 @cache
 def guitars_digest() -> bytes:
-    """Return a digest of the files: what was measured on others is forgotten."""
+    """Return a digest of the guitar files; a change discards cached measurements."""
     return hashlib.sha256(b"".join((shipped() / path).read_bytes() for path in (RIFF, GUITARS))).digest()
 
 

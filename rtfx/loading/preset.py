@@ -1,8 +1,8 @@
 """Presets made ready to play: files read, values set, levels found, compiled and prewarmed.
 
-A preset is one object for as long as it is loaded: its blocks with the values that they have and that are written, and
-the plan that plays them. A knob that is turned changes the value in its block; a new plan is only made where a
-structural value changes.
+A preset is one object for as long as it is loaded: its blocks, with their present values and those in the set list, and
+the plan that plays them. Turning a knob changes the value in its block; only a change of a structural value needs a new
+plan.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..rig.parameters import Options, Parameter
 from ..rig.set_list import Preset
 from .level import levelled
 
-KEPT = 3  # plans of one preset: both of A and B, and the one before
-PRIME_SECONDS = 10.0  # a net that looks back further is faded in before it has seen all that it looks back on
+KEPT = 3  # plans kept per preset: those of the slots A and B, and the previous one
+PRIME_SECONDS = 10.0  # longest wait for a net's history to fill before it is faded in
 
-GAIN_BLOCK = "level"  # stands for a block where knobs of the gains around every chain are shown
+GAIN_BLOCK = "level"  # shown as the block of the input and output gain
 
 Value = float | str
-Values = list[dict[str, Value]]  # of each block, in the order of the chain: what a plan takes
+Values = list[dict[str, Value]]  # by block in the order of the chain, as a plan takes them
 
 
 @dataclass(eq=False)
@@ -40,11 +40,11 @@ class LoadedBlock:
     Parameters
     ----------
     ready : ReadyBlock
-        What it plays, at the values that it was loaded with.
+        The block with its file and the values with which it was loaded.
     written : mapping
-        Value of each parameter as the set list has it, without those of the command line.
+        Value of each parameter in the set list; values from the command line are not included.
     values : dict
-        Value of each parameter now. It stays the same object: every `Knob` of the block reads and writes it.
+        Present value of each parameter. The dict is never replaced, as every `Knob` of the block refers to it.
     """
 
     ready: ReadyBlock
@@ -53,27 +53,27 @@ class LoadedBlock:
 
     @property
     def spec(self) -> BlockSpec | None:
-        """What the set list says of it; None if that is not known."""
+        """The block as it is written in the set list; None if that is not known."""
         return self.ready.source
 
     @property
     def id(self) -> str:
-        """The first half of the addresses of its parameters; no other block of the chain has it."""
+        """The first half of the addresses of its parameters; it is unique in the chain."""
         return self.ready.id
 
 
 @dataclass(frozen=True, eq=False)
 class Knob:
-    """A parameter that can be turned while it plays: what it is called, where it stands, and what is written.
+    """A parameter that can be set during play: its address, its present value and its value in the set list.
 
     Parameters
     ----------
     address : str
-        ``block.parameter``, or the bare name of a gain around every chain.
+        ``block.parameter``, or the bare name of the input or output gain.
     values : mapping
-        Where the value is kept, by the parameter's name.
+        The mapping that holds the value, by the parameter's name.
     written : float, str or None
-        The value in the set list; None if it does not matter.
+        The value in the set list; None if there is none.
     """
 
     address: str
@@ -83,7 +83,7 @@ class Knob:
 
     @property
     def value(self) -> Any:
-        """Where it stands: as it was set last."""
+        """The value that was set last."""
         return self.values[self.parameter.name]
 
     @property
@@ -93,7 +93,7 @@ class Knob:
 
     @property
     def turned(self) -> bool:
-        """Whether it differs from what is written."""
+        """Whether the value differs from the set list."""
         return self.written is not None and self.value != self.written
 
     def check(self, value: Any) -> Value:
@@ -108,39 +108,39 @@ class Knob:
 
 
 class Compiled(NamedTuple):
-    """A plan for some structural values, and an instance of it at rest that is copied at each selection."""
+    """A plan for some structural values, and an instance of it at rest, which is copied at each selection."""
 
     plan: Plan
     template: EngineRig
 
 
 class LoadedPreset:
-    """A preset of a set list, compiled and prewarmed; or in its place, one that cannot play, and why.
+    """A preset of a set list, compiled and prewarmed; or a preset that cannot play, with the reason.
 
     Parameters
     ----------
     name : str
     plan, template : Plan, EngineRig, optional
-        Made at the values that the blocks of the plan have; None if it cannot play.
+        Compiled for the values of the plan's blocks; None if the preset cannot play.
     scenes : mapping
-        Name to values by address.
+        For each name, values by address.
     source : Preset, optional
-        What the set list says.
+        The preset as it is written in the set list.
     written : mapping, optional
-        Block to the values that the set list gives it; by default those of the plan.
+        For each block, its values in the set list; by default those of the plan.
     fault : str
-        Why it cannot play, "" if it can.
+        The reason why it cannot play; "" if it can.
 
     Attributes
     ----------
     blocks : tuple of LoadedBlock
-        In the order of the chain; none if it cannot play.
+        In the order of the chain; empty if it cannot play.
     knobs : dict of str to Knob
         Every parameter by address, in the order of the chain: made once, when the preset is loaded.
     learned : bool
-        A model has other weights than its file.
+        Whether a model's weights differ from its file.
     revision : int
-        How often its models have got new weights.
+        How often its models have received new weights.
     """
 
     def __init__(
@@ -192,22 +192,22 @@ class LoadedPreset:
         return {address: knob.value for address, knob in self.knobs.items()}
 
     def find(self, address: str) -> Knob:
-        """Return the knob of ``block.name``, or of a bare name that one block alone has.
+        """Return the knob of ``block.name``, or of a bare name if only one block has it.
 
         Raises
         ------
         UsageError
-            Unknown or ambiguous; names the closest address.
+            The address is unknown or ambiguous; the message suggests the closest one.
         """
         knob = self.knobs.get(address) if isinstance(address, str) else None
         return knob or self.knobs[find_parameter(self.name, [block.ready for block in self.blocks], address)]
 
     def now(self) -> Values:
-        """Return a copy of the values: a rig that is made in several steps needs the same in each."""
+        """Return a copy of the values, so that all steps of making a rig use the same ones."""
         return [dict(block.values) for block in self.blocks]
 
     def addressed(self, values: Sequence[Mapping]) -> dict[str, Value]:
-        """Return values of each block by address."""
+        """Return the values of all blocks by address."""
         return {
             f"{block.id}.{name}": value
             for place, block in enumerate(self.blocks)
@@ -215,25 +215,25 @@ class LoadedPreset:
         }
 
     def with_values(self, values: Sequence[Mapping], given: Mapping[str, Value]) -> Values:
-        """Return values of each block with those that are given by address."""
+        """Return the values of each block, with those in `given` (by address) replaced."""
         return [
             {name: given.get(f"{block.id}.{name}", value) for name, value in values[place].items()}
             for place, block in enumerate(self.blocks)
         ]
 
     def structure(self, values: Sequence[Mapping]) -> tuple:
-        """Return those of the values that decide the plan."""
+        """Return the structural values, which determine the plan."""
         return tuple(values[place][name] for place, name in self._structural)
 
     def settled(self, values: Sequence[Mapping], plan: Plan | None = None) -> Values:
-        """Return values with the structural ones of the plan, or of another plan of this preset."""
+        """Return `values` with the structural ones replaced by those of `plan`, by default the current plan."""
         result = [dict(given) for given in values]
         for place, name in self._structural:
             result[place][name] = (plan or self.plan).blocks[place].source.values[name]
         return result
 
     def has(self, values: Sequence[Mapping]) -> bool:
-        """Return whether `build` will find the plan for these values."""
+        """Return whether a plan for these values is already built."""
         return self.structure(values) in self._made
 
     def make(self, values: Sequence[Mapping]) -> Compiled:
@@ -242,7 +242,7 @@ class LoadedPreset:
         Raises
         ------
         RtfxError
-            Values that cannot be together.
+            The values exclude each other.
         """
         rate = self.plan.sample_rate
         blocks = [block.ready.redrawn(values[place]) for place, block in enumerate(self.blocks)]
@@ -251,22 +251,22 @@ class LoadedPreset:
         return Compiled(plan, EngineRig(plan, self.template.cold))
 
     def keep(self, values: Sequence[Mapping], made: Compiled) -> None:
-        """Keep what was made for these values, and drop the oldest of many."""
+        """Keep the plan that was made for these values, and discard the oldest of more than `KEPT`."""
         self._made[self.structure(values)] = made
         for key in list(self._made)[:-KEPT]:
             if self._made[key].plan is not self.plan:
                 del self._made[key]
 
     def build(self, values: Sequence[Mapping]) -> bool:
-        """Take the plan for the structural values, made now if there is none; return whether it is another one."""
+        """Switch to the plan for the structural values, and build it if needed; return whether the plan has changed."""
         if not self.has(values):
             self.keep(values, self.make(values))
         key, before = self.structure(values), self.plan
-        self._now = self._made[key] = self._made.pop(key)  # the newest
+        self._now = self._made[key] = self._made.pop(key)  # moved to the end, as the newest
         return self.plan is not before
 
     def take_back(self, asked: Sequence[Mapping]) -> None:
-        """Set the structural values that were `asked` for back to those of the plan, unless others are set by now."""
+        """Restore the plan's structural values after `asked` failed, unless the user has set others meanwhile."""
         old = self.settled(asked)
         refused = [(place, name) for place, name in self._structural if asked[place][name] != old[place][name]]
         if all(self.blocks[place].values[name] == asked[place][name] for place, name in refused):
@@ -274,7 +274,7 @@ class LoadedPreset:
                 self.blocks[place].values[name] = old[place][name]
 
     def swap(self, specs: Mapping[str, ModelSpec]) -> None:
-        """Give models new weights, by block."""
+        """Give models new weights, by block id."""
         self.learned = True
         self.revision += 1
         values = self.settled(self.now())
@@ -283,7 +283,7 @@ class LoadedPreset:
             old, playing = block.ready, self.plan.blocks[place].source
             if old.spec is not None and block.id in specs:
                 block.ready = replace(old, spec=with_weights(old.spec, specs[block.id]))
-            if playing.spec is old.spec:  # else a random net drawn anew, which keeps its weights
+            if playing.spec is old.spec:  # else it is a random net with another seed, which keeps its weights
                 playing = block.ready
             chain.append(replace(playing, values=values[place]))
         plan = plan_chain(chain, self.plan.sample_rate, self.plan.inputs)
@@ -292,7 +292,7 @@ class LoadedPreset:
         self._made = {self.structure(values): self._now}
 
     def instance(self, values: Sequence[Mapping]) -> EngineRig:
-        """Return a rig that starts from rest, at values for which `build` was called."""
+        """Return a rig that starts from rest, at values that were passed to `build`."""
         if not self.template.prewarmed:
             self._now = Compiled(self.plan, EngineRig(self.plan, self.template.cold))
             self._made[self.structure(values)] = self._now
@@ -301,7 +301,7 @@ class LoadedPreset:
         return rig
 
     def successor(self) -> EngineRig:
-        """Return a rig that is to begin with the state of the one that plays."""
+        """Return a rig that will take over the state of the playing one."""
         return EngineRig(self.plan, template=self.template)
 
     @property
@@ -311,9 +311,9 @@ class LoadedPreset:
 
     @property
     def prime_frames(self) -> int:
-        """Frames that a rig runs over before it is faded in, where another of the preset plays meanwhile.
+        """Frames of input that a rig processes before it is faded in, while an older rig of the preset plays.
 
-        With a part of its past silent a net bursts: the beginning of the sound passes through its taps.
+        A net whose history is partly silent makes bursts, as the start of the sound passes through its taps.
         """
         return min(self.memory_frames, round(PRIME_SECONDS * self.plan.sample_rate))
 
@@ -324,9 +324,9 @@ class Origin(NamedTuple):
     Parameters
     ----------
     values : list of dict
-        Of each block, when it was published.
+        The values of each block when the rig was published.
     primes : bool
-        It runs over the input for a while before it is faded in.
+        Whether it processes input for a while before it is faded in.
     """
 
     preset: LoadedPreset
@@ -336,14 +336,14 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Loader:
-    """How all presets of a stream are loaded.
+    """Loads the presets of a stream, all with the same settings.
 
     Parameters
     ----------
     sample_rate : float
         Hz.
     channels : int
-        Of the input; each goes through models of its own.
+        Number of input channels; each goes through models of its own.
     """
 
     sample_rate: float
@@ -352,12 +352,12 @@ class Loader:
     channels: int = 1
 
     def load(self, preset: Preset, values: Mapping[str, Any] | None = None) -> tuple[LoadedPreset, list[str]]:
-        """Return a preset with `values` by address, compiled, and what the user should know about it.
+        """Return a compiled preset with `values` by address, and notes for the user.
 
         Raises
         ------
         RtfxError
-            A file or a value that cannot be used.
+            A file or a value cannot be used.
         """
         blocks, written, notes = chain(preset, self.sample_rate, self.models, self.options, values or {})
         plan = plan_chain(blocks, self.sample_rate, self.channels)
@@ -368,7 +368,7 @@ class Loader:
 
 
 def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):
-    """Compile and prewarm every preset, the first with `values`; return them and the notes, each once."""
+    """Compile and prewarm every preset, preset `first` with `values`; return them and the notes without repeats."""
     loaded, notes = [], []
     for index, preset in enumerate(presets):
         one, said = loader.load(preset, values if index == first else {})
@@ -380,22 +380,22 @@ def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any
 def load_playable(
     presets: Sequence[Preset], first: int, fixed: bool, values: Mapping[str, Any], loader: Loader
 ) -> tuple[list[LoadedPreset], int, list[str]]:
-    """Compile and prewarm every preset that can play; return all, the place of the first to play, and notes.
+    """Compile and prewarm every playable preset; return all presets, the index of the first to play, and notes.
 
     Parameters
     ----------
     fixed : bool
-        `first` must be able to play; otherwise the next one that can takes its place.
+        If True, `first` must be playable; if False, the next playable preset may replace it.
 
     Raises
     ------
     RtfxError
-        `first` is fixed and cannot play, or none can.
+        `first` is fixed and cannot play, or no preset can.
     UsageError
-        Wrong `values` or options: those are no fault of a preset.
+        `values` or options are wrong, which is not a fault of a preset.
     """
     loaded: list[LoadedPreset] = []
-    found: dict[str, None] = {}  # notes, each once
+    found: dict[str, None] = {}  # notes without repeats
     faults: dict[int, RtfxError] = {}
     for index, preset in enumerate(presets):
         try:
@@ -422,16 +422,16 @@ def load_playable(
 
 
 def cannot_play(index: int, name: str, reason: str) -> str:
-    """Return the line that says why a preset cannot play; `index` is its place, from 0."""
+    """Return a line that says why a preset cannot play; `index` counts from 0."""
     return f"preset {index + 1}, {name}, cannot play: {reason}"
 
 
 def chain(
     preset: Preset, sample_rate: float, models: Models, options: Options, values: Mapping[str, Any]
 ) -> tuple[list[ReadyBlock], dict[str, Mapping[str, Any]], list[str]]:
-    """Return the blocks of a preset at their levels, the values that it gives each block itself, and notes.
+    """Return the blocks of a preset with their levels, the values that the preset states for each block, and notes.
 
-    A model that has learned since it was loaded keeps the level that it had then.
+    A model whose weights have changed since it was loaded keeps its level.
     """
     order_kernels()
     blocks, said = resolve(preset, sample_rate, models, options)

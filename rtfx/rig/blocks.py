@@ -1,4 +1,4 @@
-"""The blocks of a chain as they are written, in a set list or in Python, and what people call their types."""
+"""The blocks of a chain as a set list or Python code states them, and the words that name their types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALIASES = {"ir": "cab", "cabinet": "cab", "nam": "model", "amp": "model", "pedal
 
 
 class BlockType(Protocol):
-    """What rig needs to know of an effect: its parameters and the kind of file it plays ("" for none)."""
+    """What this package needs of an effect: its parameters and the kind of file it plays ("" for none)."""
 
     @property
     def parameters(self) -> tuple[Parameter, ...]: ...
@@ -33,23 +33,23 @@ class BlockSpec:
     Parameters
     ----------
     type, id : str
-        `id` is unique in the chain and the first half of the address "id.parameter".
+        `id` is unique in the chain; it is the first half of an address, "id.parameter".
     values : dict
-        What was given, in native units, a model's knobs among them; parameters that are not here have their default.
+        The given values in the parameters' units, including a model's knobs. Other parameters have their defaults.
     file : Path, str or None
-        A path if the file stands beside the set list, else the name as written, to be looked for in the usual places.
+        A path if the file is beside the set list, else the name as written, which is searched in the usual folders.
     level : str
-        The named level of a model, "" for the usual one.
+        The name of a model's level; "" for the normal one.
     inputs : str
-        What the inputs of a model are that has several: "channels" or "knobs", "" for what its file says.
+        How a model with several inputs uses them: "channels" or "knobs"; "" for the use that its file states.
     lines : dict
-        Line of each key; empty if the block does not come from a file.
+        Line number of each key; empty if the block does not come from a file.
     place : str
-        "chain[1] (gate)".
+        The place in the chain for messages, such as "chain[1] (gate)".
     path : Path or None
-        The set list.
+        The path of the set list.
     weights : ModelSpec or None
-        What a model has learned since its file was read.
+        A model with the weights that it has learned since its file was read.
     """
 
     type: str
@@ -65,23 +65,23 @@ class BlockSpec:
 
     @property
     def random_net(self) -> str:
-        """The words of its random net, such as ``random:tcn?seed=7``; "" for any other block."""
+        """The name of its random net, such as ``random:tcn?seed=7``; "" for any other block."""
         name = str(getattr(self.file, "name", self.file))
         return name if self.type == "model" and name.startswith("random:") else ""
 
     @property
     def beside(self) -> tuple[Path, ...]:
-        """The folders to look in for its file before the usual places."""
+        """The folders that are searched for its file before the usual ones."""
         return folders_of(self.path)
 
     def error(self, key: str, message: str) -> PresetError:
-        """Return the error that says `message` of `key`, with file and line."""
+        """Return an error with `message` about `key`, with file and line."""
         line = self.lines.get(key, self.lines.get("type"))
         return PresetError(f"{where(self.path, line)}{self.place or self.id}: {message}")
 
 
 def type_and_file(word: str, types: Collection[str]) -> tuple[str, str | None] | None:
-    """Return the type of block that a word means, and the file if it is the name of one; None if it means nothing.
+    """Return the type of block that a word names, and the file if the word is a file name; None for an unknown word.
 
     Parameters
     ----------
@@ -101,22 +101,22 @@ def type_and_file(word: str, types: Collection[str]) -> tuple[str, str | None] |
 
 @runtime_checkable
 class HasKnobs(Protocol):
-    """A model that the caller holds: what its file says, and its knobs as they are now."""
+    """A model object that the caller passed: its architecture and weights, and its present knobs."""
 
     spec: Any
     knobs: dict[str, float]
 
     def heard_in(self, stream: Any, preset: int, block: str) -> None:
-        """Tell the model which block of which stream plays it."""
+        """Tell the model that this block of this stream plays it; `preset` is an index from 0."""
 
 
 def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
-    """Return the chain of a preset for what a caller passed.
+    """Return the chain of a preset from the items that a caller passed.
 
     Raises
     ------
     UsageError
-        Something that is no block, or of no known type.
+        An item is not a block, or its type is unknown.
     """
     blocks: list[BlockSpec] = []
     kind: Any
@@ -164,7 +164,7 @@ def _meant(item: Mapping, word: Any, file: Any, types: Collection[str]) -> tuple
 
 
 def check_value(table: Mapping[str, Parameter], key: str, value, other_keys: Sequence[str] = ()):
-    """Return `value` as parameter `key` stores it, or raise UsageError that lists `other_keys` and parameters."""
+    """Return `value` as parameter `key` stores it, or raise UsageError with the allowed keys."""
     if key not in table:
         allowed = [*other_keys, *table]
         raise UsageError(
@@ -174,7 +174,7 @@ def check_value(table: Mapping[str, Parameter], key: str, value, other_keys: Seq
 
 
 def check_scene_value(table: Mapping[str, Parameter], key: str, value):
-    """Return `value` as a scene stores it, or raise UsageError: as `check_value`, but nothing that needs a new plan."""
+    """Return `value` as a scene stores it, or raise UsageError; a scene may not change structural parameters."""
     result = check_value(table, key, value)
     if table[key].kind == "structural":
         raise UsageError(f"{key} is structural, expected a parameter that can move while it plays")
@@ -182,12 +182,12 @@ def check_scene_value(table: Mapping[str, Parameter], key: str, value):
 
 
 def folders_of(path: Path | None) -> tuple[Path, ...]:
-    """Return the folder of a set list, and that of the file itself where the set list is a link to it."""
+    """Return the folder of a set list, and if it is a link also the folder of its target."""
     return () if path is None else tuple(dict.fromkeys((path.parent, _real(path).parent)))
 
 
 def where(path: Path | None, line: int | None) -> str:
-    """Return "path:line: ", as much of it as is known."""
+    """Return "path:line: ", without the parts that are not known."""
     if path is None:
         return ""
     return f"{path}:{line}: " if line else f"{path}: "

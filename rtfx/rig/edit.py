@@ -1,6 +1,6 @@
-"""Edits the text of set lists: adds a scene or a preset by one insertion, and puts the new text in the old one's place.
+"""Edits the text of set lists: inserts a scene or a preset, and replaces the file by the new text.
 
-Everything else stays as it is laid out.
+The layout of the remaining text does not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMENT = re.compile(r"#[^\n]*")
 
 
 def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | str]) -> str:
-    """Return the set list with a scene more.
+    """Return the text of a set list with one more scene.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | 
 
     Notes
     -----
-    Anchors and aliases may put the scene where other presets see it too: load the result before it is kept.
+    Through anchors and aliases the scene may also appear in other presets: load and check the result before use.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -63,14 +63,14 @@ def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | 
 
 
 def with_preset(text: str, preset: Mapping[str, Any]) -> str:
-    """Return the set list with a preset more, behind the others.
+    """Return the text of a set list with one more preset at the end.
 
     Parameters
     ----------
     text : str
         A set list that loads.
     preset : mapping
-        As it is to stand there: name, chain, scenes.
+        The keys to write: name, chain, scenes.
     """
     import yaml
 
@@ -82,7 +82,7 @@ def with_preset(text: str, preset: Mapping[str, Any]) -> str:
 
 
 def preset_lines(preset: Mapping[str, Any], indent: str, newline: str = "\n") -> str:
-    """Return a preset as the item of a list, a line for each block and each scene."""
+    """Return a preset as a list item in YAML, with a line for each block and each scene."""
     lines = [f"- name: {quoted(preset['name'])}", "  chain:", *(f"    - {nested(block)}" for block in preset["chain"])]
     if preset.get("scenes"):
         lines += ["  scenes:", *(f"    {quoted(name)}: {nested(values)}" for name, values in preset["scenes"].items())]
@@ -99,15 +99,15 @@ def nested(value: Any) -> str:
 
 
 def scalar(value: float | str) -> str:
-    """Return a value as YAML: six digits are finer than any knob."""
+    """Return a value as YAML; numbers get six significant digits, which are finer than any knob."""
     if isinstance(value, str):
         return quoted(value)
     short = f"{value:.6g}"
-    return f"{value:.12f}".rstrip("0") if "e" in short else short  # YAML takes 1e-05 for text
+    return f"{value:.12f}".rstrip("0") if "e" in short else short  # YAML reads 1e-05 as text
 
 
 def quoted(text: str) -> str:
-    """Return text as YAML, in quotes where it would be read as something else without."""
+    """Return text as YAML, with quotes if YAML would otherwise read something else."""
     import yaml
 
     plain = PLAIN.fullmatch(text) and yaml.safe_load(text) == text
@@ -137,7 +137,7 @@ def _into_braces(text: str, node: Any, entry: str) -> str:
     start = int(last.end_mark.index) if last else node.start_mark.index + 1
     tail = text[start:closing]
     comma = "," if node.value and "," not in COMMENT.sub("", tail) else ""
-    # behind the last value, or at the closing brace where comments stand between, which would swallow the entry
+    # after the last value; if a comment follows it, at the closing brace, so that the entry is not in the comment
     place = closing if "#" in tail else start + len(tail.rstrip())
     return text[:place] + comma + (" " if node.value else "") + entry + text[place:]
 
@@ -152,7 +152,7 @@ def _below(text: str, node: Any, lines: str, newline: str) -> str:
 
 
 def _end(node: Any) -> int:
-    """Return where the last value of a node ends; PyYAML's own mark of a block lies behind comments that follow it."""
+    """Return the offset at which a node's last value ends; PyYAML's mark of a block is after the comments below it."""
     if node.id != "scalar" and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
@@ -162,12 +162,13 @@ def _end(node: Any) -> int:
 def replace_set_list(
     path: Path, text: str, blocks: Mapping[str, BlockType], means: Callable[[SetList], bool], by_hand: str
 ) -> None:
-    """Put `text` in the place of a set list in one step, if `means` says that it reads as it is meant.
+    """Replace a set list by `text` in one step, if `means` accepts the set list that `text` contains.
 
     Raises
     ------
     PresetError
-        It does not, and what to add `by_hand`; or it cannot be written. The file is as it was.
+        `means` rejects the text, and the message says what to add `by_hand`; or the file cannot be written. The file
+        has not changed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,13 +185,13 @@ def replace_set_list(
 
 
 def same(after: SetList, expected: tuple) -> bool:
-    """Return whether a set list says what is expected, its presets in that order."""
+    """Return whether a set list has the expected `content`, with its presets in that order."""
     found = content(after)
     return found == expected and list(found[2]) == list(expected[2])
 
 
 def content(set_list: SetList) -> tuple:
-    """Return what a set list says, without where it says it."""
+    """Return the content of a set list without line numbers."""
     presets = {
         preset.name: (
             [(block.type, block.id, block.values, block.file, block.level, block.inputs) for block in preset.chain],
@@ -202,28 +203,28 @@ def content(set_list: SetList) -> tuple:
 
 
 def chain_of(preset: Preset) -> list[tuple]:
-    """Return what a preset plays, files as paths where they are known to be some."""
+    """Return the blocks of a preset for comparison, with files as paths where these are known."""
     return [(b.type, b.id, b.values, _file(b), b.level, b.inputs) for b in preset.chain]
 
 
 def new_set_list(preset: Preset) -> str:
-    """Return a set list of one preset, its scenes left out.
+    """Return the text of a set list with one preset, without its scenes.
 
     Raises
     ------
     PresetError
-        A block plays no file, but a model that exists in memory only.
+        A block plays a model that exists only in memory.
     """
     return f"version: 1\npresets:\n{preset_lines(document(replace(preset, scenes={})), '  ')}\n"
 
 
 def document(preset: Preset, folder: Path | None = None) -> dict[str, Any]:
-    """Return a preset as a set list in `folder` says it.
+    """Return a preset as the mapping that a set list in `folder` contains.
 
     Raises
     ------
     PresetError
-        As `new_set_list`.
+        As for `new_set_list`.
     """
     chain = []
     for block in preset.chain:
@@ -241,7 +242,7 @@ def document(preset: Preset, folder: Path | None = None) -> dict[str, Any]:
 
 
 def _file(block: BlockSpec) -> Path | str | None:
-    """Return the file that a block plays, whole if it is a path to one, else the name as written."""
+    """Return the file that a block plays: an absolute path if it is a path to a file, else the name as written."""
     if block.file is None:
         return None
     if not isinstance(block.file, str | Path):

@@ -1,4 +1,4 @@
-"""Values that users give: parameters with ranges and units, channels of a device, and how a rig is played."""
+"""Values that users give: parameters with ranges and units, channels of a device, and options of a rig."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CHANNEL_WORDS = re.compile(r"\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Parameter:
-    """One control of a block, in native units.
+    """One control of a block, in its own unit.
 
     Parameters
     ----------
     kind : str
         "continuous" (glides), "stepped" (one of `choices`) or "structural" (a change needs a new plan).
     whole : bool
-        A whole number.
+        Whether values are whole numbers.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Parameter:
         return int(number) if self.whole else number
 
     def worded(self, value: float | str) -> str:
-        """Return a value as it is shown: with its unit, decibels with a sign."""
+        """Return a value as text with its unit; decibels have a sign."""
         if isinstance(value, str):
             return value
         if self.unit == "dB":
@@ -65,30 +65,32 @@ class Parameter:
         return f"{value if self.whole else format(value, '.4g')} {self.unit}".strip()
 
     def norm(self, value: float) -> float:
-        """Return the 0 to 1 form of `value`."""
+        """Return the position of `value` in the range, 0 to 1."""
         return (value - self.minimum) / (self.maximum - self.minimum)
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a rig is played: made where the user is met, by a command or a call, and handed down whole.
+    """The options of a rig. The command or function that the user calls makes them; other functions pass them on.
 
     Parameters
     ----------
     bare : bool
-        The models' own functions only: no levels, DC blocker, cab.
+        Run only the models' own functions: no levels, DC blocker or cabinet.
     cold : bool
-        Models are not prewarmed: they start from the state stored in the file, else zeros.
+        Do not prewarm models: they start from the state stored in the file, else from zeros.
     cab : str or None
-        An impulse response, "none", or None: amps get a default one.
+        The impulse response of the cabinet, or "none"; None: amps get the default one.
     level : str or None
-        The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: the preset's.
+        The level of every model: "normal", "plugin", "none" or the name of one of its plugins; None: as the preset
+        states.
     rate_method : str
-        How a model runs whose rate is not the rig's: one of `RATE_METHODS`.
+        How a model runs if its rate differs from the rig's: one of `RATE_METHODS`.
     resample_phase : str
-        Of the filters where it is resampled: one of `PHASES`.
+        Phase of the resampling filters: one of `PHASES`.
     interface_dbu : float, optional
-        The level in dBu that the interface turns into full scale: models that state theirs get as much as they expect.
+        The input level, in dBu, at which the audio interface reaches full scale. Models that state such a level get a
+        gain that corrects the difference.
     """
 
     bare: bool = False
@@ -105,7 +107,7 @@ class Options:
                 raise UsageError(f"{name} is {getattr(self, name)!r}, expected one of: {', '.join(known)}")
 
     def but(self, **named: Any) -> Options:
-        """Return options with others by name; UsageError for a name that there is none of."""
+        """Return a copy with the named options replaced; UsageError for an unknown name."""
         known = [each.name for each in fields(self)]
         for name in named:
             if name not in known:
@@ -114,12 +116,12 @@ class Options:
 
 
 def channels_of(value: Any) -> tuple[int, ...] | None:
-    """Return one or two channels, None if the value is something else.
+    """Return one or two channels, from 1; None if the value is anything else.
 
     Parameters
     ----------
     value : int, str or sequence of int
-        ``2``, ``"1,2"`` or ``[1, 2]``; two channels differ.
+        ``2``, ``"1,2"`` or ``[1, 2]``; two channels must differ.
     """
     if isinstance(value, str):
         match = CHANNEL_WORDS.fullmatch(value)
@@ -134,5 +136,5 @@ def channels_of(value: Any) -> tuple[int, ...] | None:
 
 
 def channels_text(channels: tuple[int, ...]) -> str:
-    """Return channels as they are typed."""
+    """Return channels as the user types them, such as ``1,2``."""
     return ",".join(map(str, channels))

@@ -1,4 +1,4 @@
-"""The block ``random`` of set lists: keys of a random net in place of a file, and a level linked to the drive."""
+"""The block ``random`` of set lists: it has the keys of a random net instead of a file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHAT = {
 
 @cache
 def parameters(kind: str) -> tuple[Parameter, ...]:
-    """Return what can be turned of a random net beside its levels: `link`, and its settings, each a new plan."""
+    """Return the parameters of a random net besides its levels: `link` and its settings, which are structural."""
     from ..model.random.net_settings import CHOICES, RANGES
     from ..model.random.nets import KINDS
 
@@ -55,7 +55,7 @@ def parameters(kind: str) -> tuple[Parameter, ...]:
 
 
 def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
-    """Return the keys of the model block that a random block stands for.
+    """Return the keys of the model block that is equivalent to a random block in a set list.
 
     `kind` is tcn (the default), gru or lstm.
 
@@ -82,7 +82,7 @@ def as_model(keys: dict[str, Marked], line: int) -> dict[str, Marked]:
 
 
 def model_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model block that a random block stands for, both as a caller writes them in Python.
+    """Return the model block that is equivalent to a random block; both are mappings as a caller writes them.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def model_of(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def turned_in(file: Any) -> tuple[Parameter, ...]:
-    """Return what can be turned of a block beside the parameters of its type: of a random net its `parameters`."""
+    """Return the parameters that a block has besides those of its type; only random nets have some."""
     from ..model.random.nets import KINDS
 
     kind = str(file).removeprefix("random:").partition("?")[0].lower()
@@ -103,7 +103,7 @@ def turned_in(file: Any) -> tuple[Parameter, ...]:
 
 
 def described() -> list[dict[str, Any]]:
-    """Return the keys of the block, those of its net first, as ``rtfx info --blocks`` lists parameters."""
+    """Return the keys of the block, first those of its net, in the form that ``rtfx info --blocks`` lists."""
     from ..model.random.net_settings import CHOICES, RANGES
     from ..model.random.nets import KINDS
 

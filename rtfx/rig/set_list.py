@@ -1,6 +1,6 @@
-"""Set lists: read YAML, check all that can be checked without opening a model, and say on which line it is wrong.
+"""Set lists: reads YAML, checks everything that needs no model file, and reports mistakes with their lines.
 
-A mistake is noted and the reading goes on behind it, so that one reading finds them all.
+Reading continues after a mistake, so that one reading finds all of them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .parameters import CHANNELS_EXPECTED, Parameter, channels_of
 from .yaml_marks import Marked, read_yaml
 
 VERSION = 1
-TOP_KEYS = ("version", "device", "global", "presets", "take")  # a take is a set list with what was played on it
+TOP_KEYS = ("version", "device", "global", "presets", "take")  # "take" holds the events of a take
 PRESET_KEYS = ("name", "chain", "scenes")
-SHOWN = 60  # characters of a wrong value
+SHOWN = 60  # characters of a wrong value that a message shows
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 
 GLOBALS = (
@@ -44,11 +44,11 @@ class Preset:
     Parameters
     ----------
     scenes : dict
-        Name to {"block.parameter": value}; a scene holds values only.
+        For each name, {"block.parameter": value}.
     lines : dict
-        (scene, address) to line.
+        Line number of each (scene, address).
     number : int
-        Its place in the set list as written, from 1; 0 if it is in none.
+        Its place in the set list as written, from 1; 0 if it is not in a set list.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Preset:
     number: int = 0
 
     def block(self, block_id: str) -> BlockSpec | None:
-        """Return the block of this id, or None."""
+        """Return the block with this id, or None."""
         return next((block for block in self.chain if block.id == block_id), None)
 
     def check(self, block: BlockSpec, parameters: Sequence[Parameter]) -> None:
@@ -68,17 +68,17 @@ class Preset:
             raise mistake
 
     def mistakes(self, block: BlockSpec, parameters: Sequence[Parameter]) -> Iterator[PresetError]:
-        """Find all that is wrong in what this preset says of a block, scenes included, now that its knobs are known.
+        """Find all mistakes in the values of a block, including those in scenes, once its knobs are known.
 
         Parameters
         ----------
         parameters : sequence of Parameter
-            All that the block has: those of its type, then its knobs.
+            All parameters of the block: those of its type, then its knobs.
 
         Yields
         ------
         PresetError
-            An unknown name or a value out of range; with line, did-you-mean and what is allowed.
+            For each unknown name or value out of range; with the line, a suggestion and the allowed values.
         """
         table = {parameter.name: parameter for parameter in parameters}
         for key, value in block.values.items():
@@ -96,13 +96,13 @@ class Preset:
                         yield self.scene_error(scene, address, str(error))
 
     def scene_error(self, scene: str, address: str, message: str) -> PresetError:
-        """Return the error that says `message` of one value of a scene, with file and line."""
+        """Return an error with `message` about one value of a scene, with file and line."""
         return PresetError(f"{where(self.path, self.lines.get((scene, address)))}scenes.{scene}: {address}: {message}")
 
 
 @dataclass(frozen=True)
 class SetList:
-    """A set list; the order of `presets` is their number, from 1."""
+    """A set list; presets are numbered from 1 in the order of `presets`."""
 
     path: Path
     device: dict[str, Any] = field(default_factory=dict)
@@ -110,12 +110,12 @@ class SetList:
     presets: tuple[Preset, ...] = ()
 
     def index(self, key: str | int | None = None) -> int:
-        """Return the place in `presets`, from 0, of a name or of a number from 1; None is the first.
+        """Return the index in `presets`, from 0, of a name or of a number from 1; None is the first preset.
 
         Raises
         ------
         UsageError
-            No such preset; lists them.
+            There is no such preset; the message lists the presets.
         """
         names = [preset.name for preset in self.presets]
         if key is None:
@@ -134,12 +134,12 @@ class SetList:
         raise UsageError(f"{self.path}: no preset {quoted(key)}{hint}, expected one of: {listed}")
 
     def select(self, key: str | int | None = None) -> Preset:
-        """Return the preset of a name or number; see `index`."""
+        """Return the preset with a name or number; see `index`."""
         return self.presets[self.index(key)]
 
 
 def split_selection(text: str) -> tuple[str, str | None]:
-    """Split "rig.yaml:preset" into file and preset; None where no preset is named."""
+    """Split "rig.yaml:preset" into file and preset, which is None if the text names no preset."""
     match = re.fullmatch(r"(.*\.ya?ml):(.+)", text, re.IGNORECASE | re.DOTALL)
     return (match[1], match[2]) if match else (text, None)
 
@@ -151,19 +151,19 @@ def load_set_list(path: str | Path, blocks: Mapping[str, BlockType]) -> SetList:
     ----------
     path : str or Path
     blocks : mapping
-        Type to effect: `effects.table.BLOCKS`.
+        The effect of each type: `effects.table.BLOCKS`.
 
     Returns
     -------
     SetList
-        Checked but for what needs the files themselves: whether they exist, and the names and ranges of a model's knobs
-        (`Preset.check`, `BlockSpec.error`).
+        Checked, except for what needs the files: whether they exist, and the names and ranges of a model's knobs
+        (`Preset.check` checks these).
 
     Raises
     ------
     PresetError
-        One line: "file:line: place: what was found, what was expected"; of several mistakes the first, and how many
-        more there are.
+        One line: "file:line: place: what was found, what was expected", for the first mistake, with the number of
+        further mistakes.
     """
     path = Path(path)
     read = read_in_spite(path, blocks)
@@ -175,16 +175,16 @@ def load_set_list(path: str | Path, blocks: Mapping[str, BlockType]) -> SetList:
 
 
 class Read(NamedTuple):
-    """What a set list says in spite of its mistakes.
+    """The usable content of a set list with mistakes.
 
     Parameters
     ----------
     set_list : SetList or None
-        Its good presets; None if it has no list of presets.
+        The presets without mistakes; None if there is no list of presets.
     spoiled : list of Preset
-        What is left of the presets with mistakes: their blocks of known types.
+        The presets with mistakes, reduced to their blocks of known types.
     mistakes : list of str
-        In the order of their lines.
+        Messages in the order of their lines.
     """
 
     set_list: SetList | None
@@ -193,7 +193,7 @@ class Read(NamedTuple):
 
 
 def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> Read:
-    """Read a set list in spite of its mistakes."""
+    """Read a set list and collect its mistakes instead of raising the first one."""
     reader = Reader(path, blocks)
     try:
         read = reader.set_list(read_yaml(path))
@@ -203,7 +203,7 @@ def read_in_spite(path: Path, blocks: Mapping[str, BlockType]) -> Read:
 
 
 class Reader:
-    """One reading of one file; what is wrong is noted in `mistakes` as (line, message) and reads as None or nothing."""
+    """Reads one file. It notes each mistake in `mistakes` as (line, message), and skips the wrong value."""
 
     def __init__(self, path: Path, blocks: Mapping[str, BlockType]):
         self.path = path
@@ -217,7 +217,7 @@ class Reader:
         self.mistakes.append((marked.line, f"{self.path}:{marked.line}: {message}"))
 
     def mapping(self, marked: Marked, place: str, allowed: tuple[str, ...] = (), needed: tuple[str, ...] = ()):
-        """Return the keys of a mapping; where `allowed` is given, no others. None if it is none or lacks a `needed`."""
+        """Return a mapping with its `allowed` keys only; None if it is not a mapping or lacks a `needed` key."""
         if not isinstance(marked.value, dict):
             self.wrong(marked, f"{place} is {_show(marked)}, expected keys with values")
             return None
@@ -237,7 +237,7 @@ class Reader:
         return keys
 
     def items(self, marked: Marked | None, place: str, what: str) -> list[Marked]:
-        """Return the items of a list that is not empty."""
+        """Return the items of a list, which must not be empty."""
         if marked is None:
             return []
         if not isinstance(marked.value, list) or not marked.value:
@@ -246,7 +246,7 @@ class Reader:
         return marked.value
 
     def text(self, marked: Marked, place: str) -> str | None:
-        """Return text that is not empty and has one line."""
+        """Return text, which must be a single line and not empty."""
         if not isinstance(marked.value, str) or not marked.value.strip() or not is_text(marked.value):
             is_number = isinstance(marked.value, (bool, int, float))
             hint = ": put it in quotes" if is_number else ""
@@ -316,9 +316,9 @@ class Reader:
             return None
 
     def preset(self, marked: Marked, number: int, names: set[str]) -> Preset | None:
-        """Return a preset; None, and what is left of it in `spoiled`, if there are mistakes in it.
+        """Return a preset; if it has mistakes, return None and add its usable part to `spoiled`.
 
-        `names` are those of the presets before it, to which its own is added.
+        `names` holds the names of the presets before it; its own name is added.
         """
         before, place = len(self.mistakes), f"presets[{number - 1}]"
         keys = self.mapping(marked, place, PRESET_KEYS, ("name", "chain"))
@@ -338,7 +338,7 @@ class Reader:
         return None
 
     def chain(self, listed: list[Marked]) -> tuple[tuple[BlockSpec, ...], set[str]]:
-        """Return the blocks of known types, and the ids of the others."""
+        """Return the blocks of known types, and the ids of the other blocks."""
         taken: dict[str, int] = {}
         for position, item in enumerate(listed):
             given = item.value.get("id") if isinstance(item.value, dict) else None
@@ -363,10 +363,10 @@ class Reader:
         return tuple(chain), unknown
 
     def block(self, marked: Marked, position: int, taken: Mapping[str, int]) -> BlockSpec | str:
-        """Return a block, or the id of one whose type is not known; `taken` are ids that one without may not get."""
+        """Return a block, or the id of a block of unknown type; `taken` are ids that a block without id may not get."""
         before, place = len(self.mistakes), f"chain[{position}]"
         if isinstance(marked.value, str) and type_and_file(marked.value, self.blocks):
-            marked = Marked({"type": Marked(marked.value, marked.line)}, marked.line)  # a type, or a file, alone
+            marked = Marked({"type": Marked(marked.value, marked.line)}, marked.line)  # only a type or a file
         found = self.mapping(marked, place, needed=("type",))
         if found is None or "type" not in found:
             return str(found["id"].value) if found and "id" in found else ""
@@ -419,7 +419,7 @@ class Reader:
         return BlockSpec(block_type, block_id, values, file, level or "", inputs or "", lines, place, self.path)
 
     def values(self, keys: Mapping[str, Marked], place: str, effect: BlockType, file: Path | str | None) -> dict:
-        """Return the values of a block's parameters and of the knobs that its file may have."""
+        """Return the values of a block's parameters, and of other keys, which may be knobs of its file."""
         parameters = _table(effect, file)
         extra = {"": (), "model": ("file", "level", "inputs")}.get(effect.file, ("file",))
         allowed = ("type", "id", *extra, *parameters)
@@ -440,12 +440,12 @@ class Reader:
         return values
 
     def file(self, marked: Marked, place: str, kind: str) -> Path | str | None:
-        """Return the path beside the set list where there is one, else the name."""
+        """Return the path of the file if it is beside the set list, else its name."""
         name = self.text(marked, f"{place}: file")
         return name and (find_beside(name, self.beside, kind) or name)
 
     def scenes(self, marked: Marked | None, chain: tuple[BlockSpec, ...], unknown: set[str]):
-        """Return scenes and lines as `Preset` holds them; addresses of `unknown` blocks are passed over."""
+        """Return scenes and lines as `Preset` holds them; addresses of `unknown` blocks are skipped."""
         scenes: dict[str, dict[str, float | str]] = {}
         lines: dict[tuple[str, str], int] = {}
         types = {block.id: block.type for block in chain}
@@ -481,7 +481,7 @@ class Reader:
 
 
 def _table(effect: BlockType, file: Path | str | None) -> dict[str, Parameter]:
-    """Return the parameters of a block by name, but for the knobs that its file may have."""
+    """Return the parameters of a block by name, without the knobs that its file may have."""
     return {parameter.name: parameter for parameter in (*effect.parameters, *random_block.turned_in(file))}
 
 
@@ -490,7 +490,7 @@ def _is_number(marked: Marked) -> bool:
 
 
 def _show(marked: Marked) -> str:
-    """Return a value in few words."""
+    """Return a short text for a value in a message."""
     if isinstance(marked.value, dict):
         return "a mapping"
     if isinstance(marked.value, list):

@@ -1,7 +1,7 @@
-"""YAML with line numbers: plain values, each with the line it stands on, and bounds on what a file may cost.
+"""YAML with line numbers: plain values, each with its line, and limits on the memory that a file can use.
 
-PyYAML's node tree is walked and only plain scalars are constructed, so tags make no objects. Duplicate keys, keys that
-are not text and merge keys are refused; size, depth and the number of values after aliases are bounded.
+The reader walks PyYAML's node tree and constructs only plain scalars, so tags make no objects. It refuses duplicate
+keys, keys that are not text, and merge keys; it limits the size, the depth and the number of values after aliases.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MERGE_TAG = "tag:yaml.org,2002:merge"
 
 @dataclass(frozen=True)
 class Marked:
-    """A value and the line (from 1) of its key, or of itself where it has none.
+    """A value and the line (from 1) of its key, or of the value if it has no key.
 
     `value` is a dict of str to Marked, a list of Marked, or a str, int, float, bool or None.
     """
@@ -33,7 +33,7 @@ class Marked:
 
     @property
     def plain(self):
-        """The value without lines."""
+        """Return the value without line numbers."""
         if isinstance(self.value, dict):
             return {key: item.plain for key, item in self.value.items()}
         if isinstance(self.value, list):
@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> Marked:
     Raises
     ------
     PresetError
-        Unreadable, not YAML, or beyond the bounds; one line that begins with "path:line".
+        The file is unreadable, not YAML, or exceeds a limit; the message is one line that begins with "path:line".
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -70,7 +70,7 @@ def read_yaml(path: Path) -> Marked:
         remedy = ": indent with spaces, not tabs" if "'\\t'" in problem else ""
         raise PresetError(f"{place}: is not YAML: {problem}{remedy}") from None
     except yaml.reader.ReaderError as error:
-        if error.encoding != "unicode":  # else it is text with a forbidden character in it
+        if error.encoding != "unicode":  # else the text contains a forbidden character
             raise PresetError(f"{path}: is not text at byte {error.position}: save it again as UTF-8") from None
         raise PresetError(f"{path}: is not YAML: {_one_line(error)}") from None
     except yaml.YAMLError as error:
@@ -84,7 +84,7 @@ def _one_line(message) -> str:
 
 
 class _Walk:
-    """One walk over a node tree, counting what it makes."""
+    """One walk over a node tree, which counts the values it makes."""
 
     def __init__(self, path: Path):
         from yaml.constructor import SafeConstructor  # type: ignore[import-untyped]
@@ -94,7 +94,7 @@ class _Walk:
         self.construct = SafeConstructor().construct_object
 
     def convert(self, node, line: int | None, depth: int) -> Marked:
-        """Return the node's value; `line` is its key's."""
+        """Return the value of a node; `line` is the line of its key."""
         line = node.start_mark.line + 1 if line is None else line
         place = f"{self.path}:{node.start_mark.line + 1}"
         self.count += 1
@@ -107,7 +107,7 @@ class _Walk:
         if node.id == "sequence":
             return Marked([self.convert(item, None, depth + 1) for item in node.value], line)
         if node.tag not in SCALAR_TAGS:
-            # A date or a tag of one's own: nothing in a set list is one, so it was meant as text.
+            # a date or a custom tag: set lists have neither, so it was meant as text
             return Marked(node.value, line)
         try:
             return Marked(self.construct(node), line)
