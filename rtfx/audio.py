@@ -1,6 +1,6 @@
-"""Audio files, read block by block or whole: WAV, FLAC, AIFF and what else libsndfile reads.
+"""Reads audio files block by block or whole: WAV, FLAC, AIFF and the other formats of libsndfile.
 
-A header may be wrong. The length in it is a hint: a file is read until it ends.
+A header may be wrong, so its length is only a hint: a file is read until it ends.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from .find import check_audio
 from .wave_headers import INFO, Look, info_chunk, look, straighten
 
 RATES = (1000, 768000)  # Hz
-FRAMES_PER_BYTE = 8192  # a FLAC of silence has so many at most: a header that states more is wrong
+FRAMES_PER_BYTE = 8192  # most that a FLAC of silence has; a header that states more is wrong
 BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Tags:
-    """Notes in a file about the recording, to be copied to another file of the same recording.
+    """Descriptions of the recording in a file, to be copied to another file of the same recording.
 
     Parameters
     ----------
     names : mapping
-        Title, artist, comment and so on, named as libsndfile does.
+        Title, artist, comment and so on, with the names of libsndfile.
     chunks : bytes
-        Chunks of a WAV: those tags, the time reference of a broadcast WAV, markers.
+        Chunks of a WAV: these tags, the time reference of a broadcast WAV, markers.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -51,22 +51,22 @@ class Reader:
         Hz.
     channels : int
     frames : int or None
-        As its header says; None where it says nothing that can be true, and of a pipe.
+        The number in the header; None for a pipe, and if the number cannot be true.
     warnings : list of str
-        What is wrong with the file although it can be read; complete once it has been read.
+        Problems of a file that can still be read; complete once the file has been read.
     tags : Tags
 
     Raises
     ------
     AudioFileError
-        Missing, unreadable or no audio.
+        The file is missing, unreadable or not audio.
     """
 
     def __init__(self, source: str | Path, what: str = "audio (WAV, FLAC, AIFF)"):
         import soundfile
 
         class Forward(soundfile.SoundFile):  # type: ignore[misc]
-            """Reads on without a seek after each block, which fails at the end of a FLAC of unknown length."""
+            """Reads without a seek after each block, as a seek fails at the end of a FLAC of unknown length."""
 
             def seekable(self) -> bool:
                 return False
@@ -110,7 +110,7 @@ class Reader:
             raise
 
     def _look(self, source: str | Path) -> tuple[int, Look | None]:
-        """Return the size of a file and what its header says; a false header is put right for libsndfile."""
+        """Return the size of a file in bytes and its parsed header; a false header is corrected for libsndfile."""
         try:
             with open(source, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -134,7 +134,7 @@ class Reader:
             self.warnings.append(f"{self.name}: its header says {stated:.1f} s, but it ends after {there:.1f} s")
 
     def blocks(self, block_size: int, dtype: str = "float32") -> Iterator[np.ndarray]:
-        """Yield (frames, channels) arrays of `block_size` frames but for the last one."""
+        """Yield (frames, channels) arrays of `block_size` frames; the last may be shorter."""
         done = 0
         while True:
             try:
@@ -151,7 +151,7 @@ class Reader:
             self._judge(self._piped, done)
         if self.frames is not None and done < self.frames:
             missing = f"{self.name} ends after {done} of {self.frames} frames"
-            if self._exact:  # they were there when it was opened
+            if self._exact:  # all frames were in the file when it was opened
                 raise AudioFileError(f"{missing}: was it changed or its disk unplugged while it was read?")
             self.warnings.append(f"{missing}: is it complete?")
 
@@ -171,7 +171,7 @@ class Reader:
 
 
 class _Patched:
-    """A file in which some bytes are others, for libsndfile to read."""
+    """A file object for libsndfile that replaces some bytes of a file."""
 
     def __init__(self, path: str | Path, patches: Mapping[int, bytes]):
         self.file = open(path, "rb")
@@ -194,7 +194,7 @@ class _Patched:
 
 
 def _straight(source: int) -> tuple[int, Look | None]:
-    """Return a descriptor that reads the pipe's samples behind a header for libsndfile, and the pipe's own header."""
+    """Return a descriptor that reads a new header and the pipe's samples, and the pipe's own header."""
     stream = os.fdopen(os.dup(source), "rb")
     head, found, left = straighten(stream)
     reading, writing = os.pipe()
@@ -203,7 +203,7 @@ def _straight(source: int) -> tuple[int, Look | None]:
         nonlocal left
         with contextlib.suppress(OSError), stream, os.fdopen(writing, "wb", buffering=0) as target:
             target.write(head)
-            while data := stream.read1(BLOCK_FRAMES):  # also past the samples, or the writer would wait for ever
+            while data := stream.read1(BLOCK_FRAMES):  # also after the samples, or the writer would block
                 target.write(data[:left])
                 left -= min(left, len(data))
 
@@ -223,18 +223,18 @@ def read_audio(
     Parameters
     ----------
     rate : float, optional
-        Hz, to which the audio is converted; by default it keeps its own.
+        Rate in Hz to which the audio is converted; by default its own rate.
     seconds : float
-        More is not read.
+        The longest part that is read, from the start.
 
     Returns
     -------
-    (frames, channels) array, the file's own rate in Hz, and what is wrong with the file
+    (frames, channels) array, the file's own rate in Hz, and warnings about the file
 
     Raises
     ------
     AudioFileError
-        As `Reader`; or it does not fit into memory.
+        As for `Reader`; or the audio does not fit into memory.
     """
     with Reader(path, what) as reader:
         parts, left = [np.zeros((0, reader.channels), dtype)], round(seconds * reader.sample_rate)

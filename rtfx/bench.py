@@ -1,7 +1,7 @@
-"""Times models through the engine, in turns: what the machine does meanwhile hits all of them.
+"""Times models through the engine, in turns, so that other load on the machine affects all of them alike.
 
-Each turn is a short run, and a candidate's figure is the best of all: a run of a millisecond is rarely disturbed, a run
-of seconds always is. Beside the times stands which kernel each layer got.
+Each turn is a short run, and the result of a candidate is its best run: other programs rarely disturb a run of a
+millisecond, but always one of seconds. The result also lists the kernel of each layer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .rigs import Rig
 
 CHUNK_FRAMES = 8192
 ROUNDS = 5
-USUAL_RATE = 48000.0  # Hz, of a model that states none
+USUAL_RATE = 48000.0  # Hz, for a model that states no rate
 
 ACTIVATIONS = {code: name for name, (code, _) in CODES.items()}
 OPERATIONS = ACTIVATIONS | {
@@ -57,7 +57,7 @@ WORDS = {
     "head": {ROWS: "head", FOLDED: "head folded"},
 }
 TILE = ("lanes", "vectors", "group")
-CODED = ("operation", "cell")  # 0 means something
+CODED = ("operation", "cell")  # in these fields 0 is a code, not "unused"
 SILENT = ("head_first", "exposed")
 
 
@@ -67,11 +67,11 @@ class Player(ABC):
     Attributes
     ----------
     frames : int
-        Of one run.
+        Frames of one run.
     best : float
         Nanoseconds per frame of the best run so far.
     times : list of arrays
-        Nanoseconds of each block, of all runs.
+        Nanoseconds of each block, for all runs.
     """
 
     frames: int
@@ -85,7 +85,7 @@ class Player(ABC):
         """Play `frames` frames; return the nanoseconds of each block."""
 
     def turn(self, seconds: float) -> None:
-        """Run for about so long, at least once, after a run that only warms the caches."""
+        """Run for about `seconds`, at least once, after one run that only warms the caches."""
         self.run()
         spent = 0.0
         while True:
@@ -99,7 +99,7 @@ class Player(ABC):
 
 
 class EnginePlayer(Player):
-    """A plan in the engine, block by block as live: once as a whole for `best`, once with a clock for `times`.
+    """Plays a plan block by block as live: once without a clock per block for `best`, once with it for `times`.
 
     Parameters
     ----------
@@ -128,10 +128,10 @@ def in_turns(players: Sequence[Player], rounds: int, seconds: float = 0.0) -> No
 
 @dataclass(frozen=True)
 class Row:
-    """What one model took at one block size; times in ns, those of blocks for a whole block.
+    """The times of one model at one block size, in ns; times of blocks are for a whole block.
 
-    `ns_per_sample` is the best run's, `percent_of_peak` the share of the multiply-adds that the core was seen to
-    reach, `empty_p999_ns` what the clock alone showed. `layers` say what each layer got.
+    `ns_per_sample` is from the best run; `percent_of_peak` is relative to the highest measured rate of multiply-adds of
+    the core; `empty_p999_ns` is the time of the clock alone. `layers` lists the kernel of each layer.
     """
 
     model: str
@@ -152,7 +152,7 @@ class Row:
 
 @dataclass
 class Candidate:
-    """A model at one block size, ready to be timed; `others` take turns with it, `clip` is what all of them play."""
+    """A model at one block size, ready to be timed; `others` take turns with it; all play the input `clip`."""
 
     model: str
     spec: ModelSpec
@@ -173,18 +173,18 @@ def bench(
     Parameters
     ----------
     models : sequence of (name, Model)
-        Played by the engine, one instance each, with its gains, meters and limiter, without cabinet and DC blocker.
+        The engine plays one instance of each, with gains, meters and limiter, without cabinet and DC blocker.
     blocks : sequence of int
         Frames per callback.
     sample_rate : float, optional
-        Hz; the model's own unless told.
+        Hz; by default the model's own rate.
     seconds : float
-        Time spent on each row, about.
+        Approximate time spent on each row.
 
     Raises
     ------
     UsageError
-        A block longer than a run.
+        A block is longer than a run.
     """
     check_blocks(blocks)
     return timed([candidate(name, model, block, sample_rate) for name, model in models for block in blocks], seconds)
@@ -201,7 +201,7 @@ def candidate(name: str, model: Model, block: int, sample_rate: float | None = N
 
 
 def timed(candidates: Sequence[Candidate], seconds: float) -> list[Row]:
-    """Give all candidates, and what is beside them, about so many seconds each; return a row for each candidate."""
+    """Run all candidates and their `others` for about `seconds` each; return a row for each candidate."""
     x = np.zeros((CHUNK_FRAMES, 1), np.float32)
     empty = np.concatenate([time_blocks(0, x, x, 16) for _ in range(20)])
     peak = measured_peak()
@@ -215,7 +215,7 @@ def check_blocks(blocks: Sequence[int]) -> None:
     Raises
     ------
     UsageError
-        Says which sizes do.
+        The message says which sizes fit.
     """
     if not all(0 < block <= CHUNK_FRAMES for block in blocks):
         raise UsageError(f"--block {','.join(map(str, blocks))}: expected 1 to {CHUNK_FRAMES} frames")
@@ -243,12 +243,12 @@ def _row(candidate: Candidate, peak: float, empty: np.ndarray) -> Row:
 
 
 def own_rate(model: Model) -> float:
-    """Return the rate in Hz that a model is measured at unless told."""
+    """Return the rate, in Hz, at which a model is measured by default."""
     return model.spec.sample_rate or USUAL_RATE
 
 
 def readable(names: Sequence[str]) -> tuple[list[tuple[str, Model]], list[RtfxError]]:
-    """Return the models that load, by name, and the errors of the others."""
+    """Return (name, Model) of each model that loads, and the errors of the others."""
     models: list[tuple[str, Model]] = []
     errors: list[RtfxError] = []
     for name in names:
@@ -260,13 +260,13 @@ def readable(names: Sequence[str]) -> tuple[list[tuple[str, Model]], list[RtfxEr
 
 
 def chosen(plan: Plan) -> list[str]:
-    """Return one line for each run of layers that share a kernel, in the order in which they are called."""
+    """Return one line for each group of successive layers that share a kernel, in the order of their calls."""
     runs = [(kernel, len(list(same))) for kernel, same in groupby(plan.calls)]
     return [f"{count} x {described(kernel)}" for kernel, count in runs]
 
 
 def described(kernel: Kernel) -> str:
-    """Return a kernel in words: what, its shape, its tile, its numerical class."""
+    """Return a description of a kernel: its operation, shape, tile and numerical class."""
     shape = dict(kernel.shape)
     tile = "x".join(str(shape.pop(name)) for name in TILE if name in shape)
     maths = WORDS["maths"].get(shape.pop("maths", -1))

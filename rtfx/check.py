@@ -1,4 +1,4 @@
-"""Checks a set list before the stage: its files, values, rates and devices, and each preset's load and loudness."""
+"""Checks a set list before a concert: its files, values, rates and devices, and each preset's load and loudness."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from .units import db_from_gain
 from .verify import verify
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
-FULL_LOAD, HIGH_LOAD = 1.0, 0.7  # of a block's time: beyond the second nothing is left for the rest of the system
-JUMP_LU = 3.0  # ten is twice as loud; three are plainly audible from one song to the next
-QUIET_SHARE = 0.98  # of the time that a preset was measured: with less, other work has made blocks late
+FULL_LOAD, HIGH_LOAD = 1.0, 0.7  # share of the deadline; above the second, other programs lack time
+JUMP_LU = 3.0  # 10 LU sound twice as loud; 3 LU are plainly audible between songs
+QUIET_SHARE = 0.98  # share of the time that this thread had its core; with less, other programs delayed blocks
 SWITCHES = 5
 VERIFIED_FRAMES = 4000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """One problem or note.
 
     Parameters
     ----------
     severity : str
-        "error": it will not play, or not in time; "warning": it will be audible; "note".
+        "error": the preset will not play, or not in time; "warning": the problem will be audible; "note".
     topic : str
-        set list, file, device, rate, load, loudness, kernels or model.
+        "set list", "file", "device", "rate", "load", "loudness", "kernels" or "model".
     """
 
     severity: str
@@ -58,14 +58,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a preset does with the shipped guitars on this machine; load 0 to 1, of a block's time.
+    """The load and loudness of a preset for the shipped guitars on this machine; loads are 0 to 1.
 
     Parameters
     ----------
     number : int
-        Of the preset, as written, from 1.
+        Number of the preset in the set list, from 1.
     quiet : bool
-        This thread had its core to itself: only then does `load_p99` tell of the preset alone.
+        Whether this thread had its core to itself; only then does `load_p99` depend on the preset alone.
     """
 
     number: int
@@ -80,7 +80,7 @@ class Measured:
 
 @dataclass
 class Report:
-    """What `check` found, in the order in which it should be mended."""
+    """The findings of `check`, in the order in which the user should correct them."""
 
     path: Path
     sample_rate: float
@@ -93,7 +93,7 @@ class Report:
 
     @property
     def errors(self) -> list[Finding]:
-        """What must be mended."""
+        """The findings that the user must correct."""
         return [finding for finding in self.findings if finding.severity == ERROR]
 
 
@@ -103,12 +103,12 @@ def check(path: str | Path, block: int | None = None, inputs: str | None = None)
     Parameters
     ----------
     block : int, optional
-        Frames; by default the set list's, else what its device, or the default one, asks for.
+        Frames per block; by default the set list's, else the block of its device or of the default device.
 
     Raises
     ------
     PresetError
-        No such file.
+        The file does not exist.
     """
     path = find_preset(path)
     read = read_in_spite(path, BLOCKS)
@@ -134,7 +134,7 @@ def check(path: str | Path, block: int | None = None, inputs: str | None = None)
         except RtfxError as error:
             report.findings.append(Finding(ERROR, "file", str(error), preset.name))
             continue
-        late = one.plan.latency_frames  # of conversions to a model's rate and back: nothing else has any
+        late = one.plan.latency_frames  # only conversions to a model's rate and back add latency
         replaced = one.plan.replaced
         report.findings += [_note(line, one.name, bool(late)) for line in notes if line not in replaced]
         report.findings += [Finding(WARNING, "kernels", f"{one.name}: {line}", one.name) for line in replaced]
@@ -153,13 +153,13 @@ def _sorted(report: Report) -> Report:
 
 
 def _line_of(message: str, path: Path) -> int:
-    """Return the line that a message names, 0 if none."""
+    """Return the line number in a message; 0 if there is none."""
     number = message.removeprefix(f"{path}:").partition(":")[0]
     return int(number) if number.isdigit() else 0
 
 
 def _readable(preset: Preset, models: Models, report: Report) -> bool:
-    """Check the files and the knobs of each block alone; return whether all are good."""
+    """Check the file and the knobs of each block; return whether all are valid."""
     blocks = [block for block in preset.chain if block.file is not None or not BLOCKS[block.type].file]
     found = [str(error) for block in blocks for error in mistakes(preset, block, DEFAULT_RATE, models)]
     report.findings += [Finding(ERROR, "file", message, preset.name) for message in found]
@@ -167,7 +167,7 @@ def _readable(preset: Preset, models: Models, report: Report) -> bool:
 
 
 def _asked_for(set_list: SetList) -> int | None:
-    """Return the frames that the set list's device asks for at a time, None where it is not here."""
+    """Return the frames per block of the set list's device; None if the device is not connected."""
     device: dict[str, Any] = dict(set_list.device)
     try:
         choice = choose(device.get("device"), device.get("input"), device.get("output"), need_input=False)
@@ -187,7 +187,7 @@ def _note(line: str, preset: str, late: bool) -> Finding:
 
 
 def _devices(set_list: SetList) -> Iterator[Finding]:
-    """Find devices that the set list names and that are not here."""
+    """Find devices that the set list names and that are not connected."""
     wanted = [("input", set_list.device.get("input")), ("output", set_list.device.get("output"))]
     wanted += [(side, set_list.device.get("device")) for side in ("input", "output")]
     for side, name in wanted:
@@ -216,7 +216,7 @@ def _measure(one: LoadedPreset, number: int, report: Report) -> None:
     found = Measured(
         number,
         one.name,
-        player.engine.load_mean * share,  # what other work has taken from it is left out
+        player.engine.load_mean * share,  # without the time that other programs took
         player.engine.load_quantile(0.99),
         mean_loudness(y, rate),
         db_from_gain(peak),
@@ -259,7 +259,7 @@ def _loaded(load: float, who: str, preset: str, report: Report) -> None:
 
 
 def _neighbours(loaded: Sequence[LoadedPreset], report: Report) -> None:
-    """Find the pair that costs most while one fades into the other, and jumps of loudness."""
+    """Find the pair of neighbours with the highest load in a crossfade, and jumps of loudness."""
     for one, other in pairwise(loaded):
         load = fade_load(one, other, report)
         if load > report.worst_pair_load:
@@ -275,7 +275,7 @@ def _neighbours(loaded: Sequence[LoadedPreset], report: Report) -> None:
 
 
 def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
-    """Return the load while two presets fade into each other: the median of some changes, to and fro."""
+    """Return the load (0 to 1) of a crossfade between two presets: the median of several changes both ways."""
     rate, block = report.sample_rate, report.block_frames
     outputs = max(one.plan.outputs, other.plan.outputs)
     engine = Engine(rate, outputs=outputs, device_outputs=outputs, live=False)
@@ -296,7 +296,7 @@ def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:
 def _kernels(models: Models, report: Report) -> None:
     """Compare every model with the float64 reference on this processor."""
     for (name, _), spec in models.specs.items():
-        with np.errstate(all="ignore"):  # a model that overflows is found by its output
+        with np.errstate(all="ignore"):  # an overflow shows in the output
             verdict = verify(spec, VERIFIED_FRAMES)
         report.verified += verdict.ok
         if not verdict.ok:

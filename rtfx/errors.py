@@ -1,4 +1,4 @@
-"""Every error rtfx raises: one root, one class per thing that a user can mend.
+"""Every error rtfx raises: one root class, and one class for each kind of cause that a user can correct.
 
 RtfxError
 ├── UsageError             wrong flag, name or value (exit code 2)
@@ -24,8 +24,10 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
 
-COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # to a terminal
-BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # of a line
+COMMANDS = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)  # control a terminal
+BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # line breaks
 
 
 class RtfxError(Exception):
@@ -49,7 +51,7 @@ class AudioFileError(RtfxError):
 
 
 class PresetError(RtfxError):
-    """A set list that does not parse or does not hold together."""
+    """A set list that does not parse or is inconsistent."""
 
 
 class ModelError(RtfxError):
@@ -57,7 +59,7 @@ class ModelError(RtfxError):
 
 
 class NotAModelFile(ModelError):
-    """Unreadable, not JSON, or no known family."""
+    """A file that is unreadable, not JSON, or of no known model family."""
 
 
 class MissingKey(ModelError):
@@ -85,7 +87,7 @@ class NonFiniteWeights(ModelError):
 
 
 class UnsupportedInput(ModelError):
-    """More or other inputs than rtfx can drive."""
+    """More or other inputs than the model or rtfx can take."""
 
 
 class ResourceLimit(ModelError):
@@ -93,7 +95,7 @@ class ResourceLimit(ModelError):
 
 
 def advise(text: str) -> None:
-    """Tell the user something, in one line, that is no error: the command prints it, else it is a Python warning."""
+    """Show the user one line that is not an error: the command line prints it; otherwise it is a Python warning."""
     if advisers:
         advisers[-1](text)
     else:
@@ -104,34 +106,34 @@ advisers: list[Callable[[str], object]] = []
 
 
 def message_of(error: Exception) -> str:
-    """Return an error in words: one that rtfx did not raise is named by its class too."""
+    """Return the text of an error; for an error of another package it includes the class name."""
     return str(error) if isinstance(error, RtfxError) else f"{type(error).__name__}: {error}"
 
 
 def is_text(text: str) -> bool:
-    """Tell whether a name can be shown on one line: no control characters, line separators or halves of a character.
+    """Return whether a name has no control characters, line separators or lone surrogates.
 
-    `str.isprintable` also refuses the full-width space, joiners and marks of direction, which names of many languages
-    hold.
+    `str.isprintable` also refuses the full-width space, joiners and direction marks, which names in many languages
+    contain.
     """
     return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def one_line(text: object) -> str:
-    """Return a message without line breaks; spaces of other widths, which names hold, stay as they are."""
+    """Return a message without line breaks; spaces of other widths, which names contain, are kept."""
     return BREAK.sub(" ", str(text)).strip()
 
 
 def harmless(text: object) -> str:
-    """Return text that cannot control a terminal: escape sequences and marks that turn the direction are spelt out.
+    """Return text that cannot control a terminal: escape sequences and direction overrides become visible text.
 
-    Names in files may hold anything. Line ends and tabs stay, and so do joiners and marks of direction.
+    Names in files may contain any character. Line ends, tabs, joiners and direction marks are kept.
     """
     return COMMANDS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
 
 
 def quoted(value: object) -> str:
-    """Return a value as a message shows it: text in quotes, with control characters as escapes."""
+    """Return a value for a message: text is in quotes, with control characters as escapes."""
     if not isinstance(value, str):
         return repr(value)
     escaped = "".join(c if is_text(c) else repr(c)[1:-1] for c in value)
@@ -139,17 +141,17 @@ def quoted(value: object) -> str:
 
 
 def same_accents(text: str) -> str:
-    """Return a name with its accents composed: macOS takes them apart, and it is the same name."""
+    """Return a name with its accents composed, for comparison, as macOS decomposes them in file names."""
     return unicodedata.normalize("NFC", text)
 
 
 def same_name(text: str) -> str:
-    """Return a name with its accents composed and in lower case, to be compared."""
+    """Return a name with its accents composed and in lower case, for comparison."""
     return same_accents(text).casefold()
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the closest choice, None if none is near."""
+    """Return the choice that is most similar to a word; None if none is similar."""
     import difflib
 
     known = {same_name(choice): choice for choice in choices}
@@ -158,7 +160,7 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a file could not be used, without the file's name: as the system or libsndfile says it."""
+    """Return the reason, in the words of the system or libsndfile, why a file could not be used, without its name."""
     return one_line(getattr(error, "strerror", None) or getattr(error, "error_string", error)).rstrip(".")
 
 

@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, and names that are free.
+"""Writes files completely or not at all, and finds unused names.
 
-A new file is first a ``.part`` file in the same folder, which takes the target's name once it is complete. So a crash,
-a full disk or a second process leaves the old file or the new one, never half of one. Where the target is a symbolic
-link the file behind it is replaced, not the link; a file that is replaced keeps its permissions.
+A new file is written as a ``.part`` file in the same folder, which is renamed to the target once it is complete. So a
+crash, a full disk or a second process leaves the old file or the new one, never a part of one. If the target is a
+symbolic link, its target file is replaced, not the link. The new file gets the permissions of the old one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-STANDARD = "-"  # in place of a file's name: standard input or output
+STANDARD = "-"  # as a file name: standard input or output
 PART = ".part"
-NAME_BYTES = 255  # most file systems allow no longer names
-SHORTENED_BYTES = 200  # of the target's name in that of its .part file: leaves room for a process and a number
+NAME_BYTES = 255  # longest name on most file systems
+SHORTENED_BYTES = 200  # of the target's name in a .part file's name, which adds a process id and a number
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -31,7 +31,7 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-DAMAGED_ZIP = (  # what reading a damaged archive raises: zipfile lets through what its parts raise, and lists nothing
+DAMAGED_ZIP = (  # errors of a damaged archive; zipfile does not document them
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
     NotImplementedError, RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
@@ -39,10 +39,10 @@ _serial = itertools.count()
 
 
 def oddity(path: str | Path) -> str:
-    """Return which kind of file is at `path`, links followed, if it is not ordinary: "a folder", "a named pipe", ...
+    """Return the kind of a file that is not ordinary, such as "a folder" or "a named pipe"; links are followed.
 
-    "" for an ordinary file and where there is nothing. Opening a pipe or a device may block for ever, and renaming a
-    file to the name of one would remove it.
+    Return "" for an ordinary file and if there is none. Opening a pipe or a device may block for ever, and renaming a
+    file to its name would remove it.
     """
     try:
         mode = os.stat(path).st_mode
@@ -52,12 +52,12 @@ def oddity(path: str | Path) -> str:
 
 
 def target_of(path: str | Path) -> Path:
-    """Return the file that writing to `path` means: the one behind a symbolic link, which need not exist.
+    """Return the file to write for `path`: the target if it is a symbolic link. The file need not exist.
 
     Raises
     ------
     OSError
-        What is there is no ordinary file.
+        `path` exists and is not an ordinary file.
     """
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     if found := oddity(target):
@@ -66,12 +66,12 @@ def target_of(path: str | Path) -> Path:
 
 
 def part_of(target: Path) -> Path:
-    """Return the name of a new ``.part`` file beside a target; it contains the process's number: see `sweep`."""
+    """Return a new ``.part`` file name beside a target; it contains the process id, which `sweep` reads."""
     return target.with_name(f".{_shortened(target.name)}.{os.getpid()}-{next(_serial)}{PART}")
 
 
 def sweep(target: Path) -> None:
-    """Remove the ``.part`` files beside a target whose processes are no more."""
+    """Remove the ``.part`` files beside a target whose processes have ended."""
     begin = f".{_shortened(target.name)}."
     with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
         for entry in entries:
@@ -84,17 +84,17 @@ def sweep(target: Path) -> None:
 
 @contextlib.contextmanager
 def replacement(path: str | Path, name: str | None = None) -> Iterator[Path]:
-    """Yield the path of a file to be written, which takes the place of `path` when the block ends without an error.
+    """Yield the path of a new file, which replaces `path` if the ``with`` block ends without an error.
 
     Parameters
     ----------
     name : str, optional
-        Of the file until then, where its name matters to a reader; by default that of `part_of`.
+        Name of the new file until then, for code that depends on the name; by default that of `part_of`.
 
     Raises
     ------
     OSError
-        `path` is no ordinary file, or cannot be replaced. Whatever was raised, nothing half-written is left.
+        `path` is not an ordinary file, or cannot be replaced. After any error the new file is removed.
     """
     target = target_of(path)
     part = target.with_name(name) if name else part_of(target)
@@ -107,17 +107,17 @@ def replacement(path: str | Path, name: str | None = None) -> Iterator[Path]:
 
 
 def put(part: Path, target: Path) -> None:
-    """Give a complete file the name of its target, and the permissions of the file that it replaces."""
+    """Rename a complete file to its target, with the permissions of the file that it replaces."""
     with contextlib.suppress(FileNotFoundError):
         shutil.copymode(target, part)
     os.replace(part, target)
 
 
 def distrust(path: str | Path) -> str:
-    """Return why a file or folder may be another user's work; "": only this user or the system may write it.
+    """Return why another user may have written a file or folder; "" if only this user or the system may write it.
 
-    The rules are those of ssh for its keys: no other user may own the place, or write to it or to a folder above it, in
-    which he could exchange it. A sticky folder such as ``/tmp`` is safe: there users can exchange only what they own.
+    The rules are those of ssh for its keys: no other user may own the file, or write to it or to a folder above it, as
+    that allows replacing it. A sticky folder such as ``/tmp`` is safe: there users can replace only their own files.
     """
     if not hasattr(os, "getuid"):
         return ""
@@ -138,7 +138,7 @@ def distrust(path: str | Path) -> str:
 
 
 def _only_mine(group: int) -> bool:
-    """Tell whether a group is the one that some systems make for each user, without any other member."""
+    """Return whether a group is this user's private group, which some systems create, without other members."""
     import grp
     import pwd
 
@@ -150,31 +150,31 @@ def _only_mine(group: int) -> bool:
 
 
 def read_file(path: str | Path, most: int = -1) -> bytes:
-    """Return what is in an ordinary file, its first `most` bytes where that is not negative.
+    """Return the content of an ordinary file; at most its first `most` bytes, unless `most` is negative.
 
     Raises
     ------
     OSError
-        It cannot be read, or is no ordinary file.
+        The file cannot be read, or is not an ordinary file.
     """
     with open(target_of(path), "rb") as file:
         return file.read(most)
 
 
 def write_file(path: str | Path, content: str | bytes, durable: bool = False) -> None:
-    """Write a file in one step; text as UTF-8, its line ends as they are.
+    """Write a file in one step; text is encoded as UTF-8 and its line ends are kept.
 
     Parameters
     ----------
     durable : bool
-        Wait until it is on the disk, so that it outlives a power cut: for files that a user made by hand.
+        Wait until it is on the disk, so that a power cut does not lose it: for files that a user wrote.
 
     Raises
     ------
     OSError
-        It cannot be written; the old file is as it was.
+        The file cannot be written; the old file has not changed.
     UnicodeEncodeError
-        The text holds what UTF-8 does not.
+        UTF-8 cannot encode the text.
     """
     data = content.encode() if isinstance(content, str) else content
     with replacement(path) as part:
@@ -186,7 +186,7 @@ def write_file(path: str | Path, content: str | bytes, durable: bool = False) ->
 
 
 def free_name(path: Path, mark: str = "-", first: int = 2) -> Path:
-    """Return `path` with a mark and the first number, from `first` on, that makes a name not yet used in its folder."""
+    """Return `path` with `mark` and the first number, from `first` on, that gives an unused name in its folder."""
     for number in itertools.count(first):
         tail = f"{mark}{number}{path.suffix}"
         other = path.with_name(_shortened(path.stem, NAME_BYTES - len(os.fsencode(tail))) + tail)
@@ -196,7 +196,7 @@ def free_name(path: Path, mark: str = "-", first: int = 2) -> Path:
 
 
 def _shortened(name: str, most: int = SHORTENED_BYTES) -> str:
-    """Return the front of a name, at most `most` bytes on the disk, characters whole."""
+    """Return the start of a name, at most `most` bytes long and without cut characters."""
     while len(os.fsencode(name)) > most:
         name = name[:-1]
     return name

@@ -1,4 +1,4 @@
-"""Where models, presets and audio files are found: as a path, in the user's folder, among those shipped."""
+"""Finds models, presets and audio files: as a path, in the user's folder, or among the shipped files."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def user_folder() -> Path:
 
 
 def user_cache() -> Path:
-    """Return the folder of what can be computed again; it need not exist."""
+    """Return the cache folder, for files that can be computed again; it need not exist."""
     import platformdirs
 
     return Path(os.environ.get("RTFX_CACHE_DIR") or platformdirs.user_cache_dir("rtfx"))
 
 
 def writable_folders(wanted: Path, need_bytes: float) -> Iterator[Path]:
-    """Yield folders that seem writable and have room: `wanted`, the current one, the user's, the temporary one.
+    """Yield folders that seem writable with `need_bytes` free: `wanted`, the current, the user's, the temporary one.
 
-    Whether a file can be made there shows only when it is made.
+    Creating a file there may still fail.
     """
     import tempfile
 
@@ -59,15 +59,15 @@ def find_model(name: str | Path, beside: Sequence[Path] = ()) -> Path:
     Parameters
     ----------
     name : str or Path
-        A path or a bare name, with or without its suffix. Accents may be composed or not; where nothing has this name,
-        backslashes separate folders.
+        A path or a bare name, with or without its suffix. Accents may be composed or decomposed. If no file has this
+        name, backslashes are read as folder separators.
     beside : sequence of Path
-        Folders to look in first: those of the set list that says the name.
+        Folders to search first: those of the set list that contains the name.
 
     Raises
     ------
     NotAModelFile
-        No such file; names where it looked, and the closest name there.
+        There is no such file; the message lists the folders searched and the closest name.
     """
     return _find(name, ("models",), MODEL_SUFFIXES, "model", NotAModelFile, beside)
 
@@ -88,12 +88,12 @@ def find_beside(name: str, beside: Sequence[Path], kind: str) -> Path | None:
 
 
 def files_in(folder: str | Path) -> list[Path]:
-    """Return the files in a folder and all folders in it, sorted; what vanishes or may not be read is left out."""
+    """Return the files in a folder and its subfolders, sorted; unreadable ones are left out."""
     return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
 
 
 def expected(name: str, beside: Sequence[Path], kind: str) -> set[Path]:
-    """Return where a file of kind "model" or "audio" that is not there would be found beside a set list."""
+    """Return the paths at which a missing file of kind "model" or "audio" would be found beside a set list."""
     suffixes = ("", *(MODEL_SUFFIXES if kind == "model" else AUDIO_SUFFIXES))
     return {folder / (wanted + suffix) for folder in beside for wanted in _spellings(name) for suffix in suffixes}
 
@@ -117,17 +117,17 @@ def _find(
     error: type[RtfxError],
     beside: Sequence[Path] = (),
 ) -> Path:
-    """Return the first existing path among the folders, the bare name before the name with a suffix added."""
+    """Return the first existing path in the folders; the bare name comes before the name with a suffix."""
     spellings = _spellings(os.fspath(name))
     roots = [user_folder(), shipped()]
     folders = list(dict.fromkeys([*beside, Path(), *(root / kind for root in roots for kind in kinds)]))
-    # ".." is meant from where it is written: a shipped file of that name must not play in place of one's own
+    # ".." is relative to the file that contains it: a shipped file must not replace the user's own
     own = (*beside, Path())
     reachable = own if ".." in Path(spellings[-1]).parts else folders
     found = _first(spellings, reachable, suffixes)
     if found:
         return found
-    for folder in own:  # a folder, but only if no file has this name: `klon` is klon.json
+    for folder in own:  # a folder only if no file has this name: `klon` is klon.json
         if spellings[0] and os.path.exists(os.path.join(folder, spellings[0])):
             return folder / spellings[0]
     hint = _hint(spellings[-1], reachable, folders, suffixes)
@@ -139,17 +139,17 @@ def _find(
 
 
 def _spellings(name: str) -> list[str]:
-    """Return a name as it is written, then with the separators of this system in place of backslashes."""
+    """Return a name as written, then with backslashes replaced by this system's separators."""
     wanted = os.path.expanduser(name)
     return list(dict.fromkeys([wanted, wanted.replace("\\", "/")]))
 
 
 def _is_absolute(name: str) -> bool:
-    return os.path.isabs(name) or re.match("[A-Za-z]:/", name) is not None  # of another system too
+    return os.path.isabs(name) or re.match("[A-Za-z]:/", name) is not None  # also a Windows path on other systems
 
 
 def _first(spellings: Sequence[str], folders: Sequence[Path], suffixes: tuple[str, ...]) -> Path | None:
-    """Return the first file of that name in the folders; one whose accents are written otherwise is the same name."""
+    """Return the first file with that name in the folders; composed and decomposed accents are equal."""
     for wanted in spellings:
         places = [Path()] if _is_absolute(wanted) else folders
         for folder in places:
@@ -165,7 +165,7 @@ def _first(spellings: Sequence[str], folders: Sequence[Path], suffixes: tuple[st
 
 
 def _alike(folder: Path, name: str, suffixes: tuple[str, ...], same: Callable[[str], str]) -> Path | None:
-    """Return the file in a folder whose path is `name` but for what `same` takes away."""
+    """Return the file in a folder whose path equals `name` after `same` is applied to both."""
     *parents, last = Path(name).parts or ("",)
     here: Path | None = folder
     for parent in parents:
@@ -176,7 +176,7 @@ def _alike(folder: Path, name: str, suffixes: tuple[str, ...], same: Callable[[s
 def _entry(
     folder: Path, wanted: set[str], same: Callable[[str], str], is_kind: Callable[[Path], bool], exact: str = ""
 ) -> Path | None:
-    """Return what stands in a folder under one of the names, the exact one first."""
+    """Return the entry of a folder with one of the names, the exact name first."""
     if exact and is_kind(folder / exact):
         return folder / exact
     try:
@@ -187,9 +187,9 @@ def _entry(
 
 
 def _hint(wanted: str, reachable: Sequence[Path], folders: Sequence[Path], suffixes: tuple[str, ...]) -> str:
-    """Return the name that was probably meant, as it is to be written: other case, another folder, or the closest.
+    """Return the name that the user probably meant: with other case, in another folder, or the closest one.
 
-    `reachable` are those of the folders from which the whole name counts.
+    `reachable` are the folders in which the whole name, with its folders, is searched.
     """
     parent, bare = os.path.dirname(wanted), wanted[:200].rstrip("/").rpartition("/")[2]
     for folder in reachable:
@@ -206,7 +206,7 @@ def _hint(wanted: str, reachable: Sequence[Path], folders: Sequence[Path], suffi
 
 
 def _names(folders: Iterable[Path], suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files that could have been meant."""
+    """Return the names of files that the user could have meant."""
     names = []
     for folder in folders:
         try:

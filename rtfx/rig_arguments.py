@@ -1,4 +1,4 @@
-"""The rig that a command's words and flags name: a set list, one of its presets, or a single model."""
+"""Builds the rig that the arguments of a command name: a set list, one of its presets, or a single model."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECAS
 
 @dataclass(frozen=True)
 class RigFlags:
-    """What the shared flags say: which rig, and how it is played.
+    """The flags that several commands share: the rig and its options.
 
     Parameters
     ----------
     model : tuple of str
-        Each is a preset.
+        Model names; each model becomes a preset.
     options : Options
-        Its cabinet is the one for every preset.
+        The options of the rig; the cabinet applies to every preset.
     values : tuple of (str, float or str)
-        Address and value of each parameter that was named.
+        Address and value of each parameter that a flag sets.
     in_gain, out_gain : float, optional
         dB; None: the set list's.
     model_rate : float, optional
         Hz; the rate that a single model was made for.
     inputs : str, optional
-        What the inputs of models are: as for `Rig`.
+        How models with several inputs use them, as for `Rig`.
     """
 
     model: tuple[str, ...] = ()
@@ -48,20 +48,19 @@ class RigFlags:
 
 
 def build(what: str | None, flags: RigFlags) -> Rig:
-    """Return the rig that the words and flags name.
+    """Return the rig that the arguments name.
 
     Parameters
     ----------
     what : str or None
-        ``RIG.yaml[:preset]``, or a model; at most one of `what` and ``--model`` may be given. Each of several models
-        is a preset.
+        ``RIG.yaml[:preset]`` or a model; `what` and ``--model`` exclude each other. Each of several models is a preset.
 
     Raises
     ------
     UsageError
-        Nothing or too much was named, or a flag does not fit.
+        No rig or more than one is named, or a flag does not apply to it.
     RtfxError
-        A file that is not found or not understood.
+        A file does not exist or cannot be read.
     """
     if what is not None and flags.model:
         raise UsageError(f"{quoted(what)} and --model {quoted(flags.model[0])} were given, expected one of them")
@@ -90,7 +89,7 @@ def build(what: str | None, flags: RigFlags) -> Rig:
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """Return names, those with a number behind them that there have been before, in any case."""
+    """Return names made unique by a number after each repeated one; upper and lower case count as equal."""
     result: dict[str, str] = {}
     for name in names:
         spellings = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
@@ -100,7 +99,7 @@ def numbered(names: Iterable[str]) -> list[str]:
 
 
 def _default_chain(name: str, flags: RigFlags) -> list[Any]:
-    """Return what a model alone is played through: a gate that is off and a flat equaliser, to be turned on and up."""
+    """Return the chain for a single model: it has a gate that is off and a flat equaliser, which the player can use."""
     from .effects.gate import OFF_DB
 
     return [{"type": "gate", "threshold_db": OFF_DB}, _model(name, flags), {"type": "eq"}]
@@ -117,7 +116,7 @@ def _model(name: str, flags: RigFlags) -> Any:
 
 
 def _bare_set_list(name: str) -> str | None:
-    """Return `name` if it names a set list without its suffix, and no model."""
+    """Return `name` if it is the name of a set list without suffix and not the name of a model, else None."""
     from .find import find_model, find_preset
 
     if name.startswith("random:"):
@@ -128,6 +127,6 @@ def _bare_set_list(name: str) -> str | None:
         try:
             find_preset(name)
         except PresetError:
-            return None  # the model reader's error says where it looked
+            return None  # the model reader's error lists the folders searched
         return name
     return None

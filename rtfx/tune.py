@@ -1,7 +1,8 @@
-"""Finds the fastest kernel for every shape of layer in a model on this machine, and keeps it for this processor.
+"""Finds the fastest kernel for every layer shape of a model on this machine, and stores it for this processor.
 
-The whole model is timed through the engine; all kernels that are tried give the same samples.
-One shape after the other is tried with every choice while the others stay as they are; what does not gain is put back.
+It times the whole model through the engine; all kernels that it tries give the same samples.
+It tries every choice for one shape after the other while the other shapes stay the same, and undoes a choice that does
+not make the model faster.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from .rigs import Rig
 FRAMES = 4096
 ROUNDS = 24
 USUAL_BLOCK = 64
-GAIN = 0.02  # of the time: less is noise
+GAIN = 0.02  # share of the time; a smaller gain is noise
 
 
 @dataclass(frozen=True)
 class Searched:
     """Times of a whole model in ns per sample.
 
-    `rule_ns` is by the rules, `plan_ns` as it was played before, `best_ns` with the best choices found, `worst_ns` with
-    the worst choice that could have been made once for all layers. `regret` is what the plan loses against the best, a
-    share; `changed` are the choices that differ from the rules'.
+    `rule_ns` is with the built-in rules, `plan_ns` with the choices before tuning, `best_ns` with the best choices
+    found, `worst_ns` with the worst single choice for all layers. `regret` is the share of time that the plan loses
+    against the best choices; `changed` lists the choices that differ from the rules.
     """
 
     rule_ns: float
@@ -47,7 +48,7 @@ class Searched:
 def search(
     model: Model, sample_rate: float, block: int, told: Callable[[str], None] = lambda line: None
 ) -> tuple[Searched, dict[str, Choice]]:
-    """Return the times, and the best choice for every shape of the model; nothing is kept.
+    """Return the times and the best choice for every layer shape of the model; nothing is stored.
 
     Parameters
     ----------
@@ -83,14 +84,14 @@ def search(
         fastest = int(np.argmin(times))
         if times[fastest] < (1.0 - GAIN) * times[0]:
             best = trials[fastest]
-            for new, each in _plan(model, sample_rate, best)[1].items():  # a choice may lead to other shapes
+            for new, each in _plan(model, sample_rate, best)[1].items():  # a choice may create other shapes
                 if new not in asked:
                     asked[new], best[new] = each, each.made
                     waiting.append(new)
     fixed = [choices for choices in _fixed(asked) if choices != rules]
     rule_ns, plan_ns, best_ns, *others = _race([player(choices) for choices in (rules, plan, best, *fixed)])
     for other, time in ((plan, plan_ns), (rules, rule_ns)):
-        if best_ns > time:  # the gains were noise
+        if best_ns > time:  # the measured gains were noise
             best, best_ns = other, time
     changed = {key: made for key, made in best.items() if made != rules.get(key, made)}
     worst_ns = max([rule_ns, *others])
@@ -98,7 +99,7 @@ def search(
 
 
 def _fixed(asked: Mapping[str, Asked]) -> list[dict[str, Choice]]:
-    """Return the plans of one choice for all layers, as a library that is compiled once makes it; else the rules'."""
+    """Return sets of choices that use one choice for all layers, as a precompiled library does, else the rules."""
     every = dict.fromkeys(other for each in asked.values() for other in each.among)
     return [{key: one if one in each.among else each.made for key, each in asked.items()} for one in every]
 
@@ -112,7 +113,7 @@ def _plan(model: Model, sample_rate: float, choices: Mapping[str, Choice]) -> tu
 
 
 def _race(players: list[Offline]) -> list[float]:
-    """Return the best ns per sample of each, in turns; what is there twice has one time."""
+    """Return the best ns per sample of each player, run in turns; a repeated player has one time."""
     x = guitar_like(players[0].plan.inputs, FRAMES, 48000.0)
     racing = {player: EnginePlayer(player, x) for player in players}
     in_turns(list(racing.values()), ROUNDS)
@@ -122,7 +123,7 @@ def _race(players: list[Offline]) -> list[float]:
 def tune(
     model: Model, sample_rate: float, block: int = USUAL_BLOCK, told: Callable[[str], None] = lambda line: None
 ) -> Searched:
-    """Measure, and keep what is better than the rules.
+    """Measure, and store the choices that are faster than the rules.
 
     Parameters
     ----------

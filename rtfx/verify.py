@@ -19,28 +19,27 @@ from .model.spec import SIZE, ModelSpec
 from .plan.resolve import DEFAULT_RATE
 from .rigs import Rig
 
-FLOOR_DB = -110.0  # an error below this is inaudible whatever its cause
-FLOAT32_FACTOR = 4.0  # other summation orders than NumPy's err by this much at most
+FLOOR_DB = -110.0  # an error below this level is inaudible
+FLOAT32_FACTOR = 4.0  # most that another order of summation can increase NumPy's error
 FRAMES = 12000
-FILLED = 3000  # further frames with all that a net remembers full of sound
-LARGEST = 40_000_000  # numbers that the reference holds: 300 MB; nets that remember longer are compared that far
+FILLED = 3000  # frames after the net's history is full of sound
+LARGEST = 40_000_000  # numbers in the reference's memory, 300 MB; this limits the length for nets with a long history
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
-SMALLEST_PEAK = 1e-9  # of a silent model's output: errors are then relative to this
-BATCH_TOLERANCE = 1e-5  # AIDA-X's own, full scale being 1
-LOUDNESS_TOLERANCE_DB = 0.001  # a net without recurrence is within 0.00002 dB of what the trainer stored
-LOUDNESS_TOLERANCE_RECURRENT_DB = 0.5  # the trainer starts from another state: up to 0.3 dB were seen
-CLIP_FRAMES = 480_000  # the trainer's loudness clip has a tenth of these
+SMALLEST_PEAK = 1e-9  # reference for the error of a silent model
+BATCH_TOLERANCE = 1e-5  # the tolerance of AIDA-X; full scale is 1
+LOUDNESS_TOLERANCE_DB = 0.001  # nets without recurrence are within 0.00002 dB of the trainer's value
+LOUDNESS_TOLERANCE_RECURRENT_DB = 0.5  # the trainer starts from another state; up to 0.3 dB measured
+CLIP_FRAMES = 480_000  # longest clip; the trainer's has a tenth of this
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `verify` found; levels in dB relative to the reference's peak, `ok` if the error is within the bound.
+    """The result of `verify`; levels in dB relative to the reference's peak; `ok` if the error is within the bound.
 
-    With knobs, errors are those of the position in which they are nearest to their bound, or furthest beyond: `knobs`.
-    `replaced` says which kernels were wrong on this processor, what plays instead, and how much slower that is: the
-    sound is right all the same. `self_test` is "passed" or "failed" where the file carries a test that was run, and
-    then `ok` needs it too; `self_test_error` is the largest difference from the file's own output, or from its loudness
-    in dB.
+    For a model with knobs, the errors are those at the knob position `knobs` with the worst error relative to its
+    bound. `replaced` lists the kernels that are wrong on this processor, their replacements and how much slower these
+    are; the sound is still correct. If the file contains a test, `self_test` is "passed" or "failed", and `ok` requires
+    that it passed; `self_test_error` is the largest difference from the output in the file, or from its loudness in dB.
     """
 
     ok: bool
@@ -56,27 +55,27 @@ class Verdict:
 
     @property
     def where(self) -> str:
-        """The knobs' position in words, "" of a model without any."""
+        """The knob position as text; "" for a model without knobs."""
         return f" at {', '.join(f'{name}={value:g}' for name, value in self.knobs.items())}" if self.knobs else ""
 
     def also(self, error: float, passed: bool) -> Verdict:
-        """Return the verdict with the file's own test."""
+        """Return the verdict with the result of the file's test."""
         word = "passed" if passed else "failed"
         return replace(self, ok=self.ok and passed, self_test=word, self_test_error=error)
 
 
 def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
-    """Run the model's bare function both ways: knobs at their defaults, then each at either end.
+    """Run the model compiled and by the reference: with default knobs, then with each knob at either end.
 
     Parameters
     ----------
     spec : ModelSpec
     frames : int
-        Length of the test signal, more if the model remembers more.
+        Length of the test signal; it is longer if the model's history is longer.
 
     Returns
     -------
-    Verdict : the bound is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation), of the peak.
+    Verdict : the bound, relative to the peak, is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation).
     """
     length = _length(spec, frames)
     verdicts = [_compared(spec, knobs, length) for knobs in positions(spec)]
@@ -97,7 +96,7 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
 
 
 def positions(spec: ModelSpec) -> list[dict[str, float]]:
-    """Return values of the knobs: the defaults, then each knob at its ends with the others at their defaults."""
+    """Return knob positions: the defaults, then each knob at its ends with the others at their defaults."""
     usual = {knob.name: knob.default for knob in spec.knobs}
     found = [usual]
     for knob in spec.knobs:
@@ -106,14 +105,14 @@ def positions(spec: ModelSpec) -> list[dict[str, float]]:
 
 
 def _length(spec: ModelSpec, frames: int) -> int:
-    """Return the frames of the test signal: all that the net remembers and some more, as far as that fits memory."""
+    """Return the frames of the test signal: the net's history and some more, within the limit on memory."""
     memory = spec.receptive_field or 0
     room = LARGEST // sum(spec.widths) - (0 if spec.quiet_past else spec.prewarm_frames)
     return max(frames, min(memory + FILLED, room))
 
 
 def _compared(spec: ModelSpec, knobs: dict[str, float], frames: int) -> Verdict:
-    """Return the verdict of one position of the knobs."""
+    """Return the verdict for one knob position."""
     rate = spec.sample_rate or DEFAULT_RATE
     x = guitar_like(spec.inputs, frames, rate)
     rig = Rig([Model(spec, **knobs)])
@@ -140,12 +139,12 @@ def _compared(spec: ModelSpec, knobs: dict[str, float], frames: int) -> Verdict:
 
 
 def batch_judged(test: BatchTest) -> tuple[float, bool]:
-    """Return the largest difference from the file's own output, and whether the test is passed.
+    """Return the largest difference from the output in the file, and whether the test passed.
 
-    Two comparisons, each with its own bound. The file's net, in float64, must give the output in the file, to AIDA-X's
-    tolerance or, where a plain float32 evaluation errs by more, to that error. The compiled net must give what the
-    float64 net gives, to the bound of `verify`. One comparison would not do: the file's output is float32 too, and the
-    sum of two errors that are each within bounds could fail a good file.
+    There are two comparisons, each with its own bound. The net in float64 must give the output in the file, within
+    AIDA-X's tolerance or the error of a plain float32 evaluation if that is larger. The compiled net must give the
+    output of the float64 net, within the bound of `verify`. One comparison would not be enough: the output in the file
+    is float32 too, and two errors within their bounds could add up and fail a good file.
     """
     spec, x = test.spec, test.x[None]
     rate = spec.sample_rate or DEFAULT_RATE
@@ -161,19 +160,19 @@ def batch_judged(test: BatchTest) -> tuple[float, bool]:
 
 
 def loudness_tolerance_db(spec: ModelSpec) -> float:
-    """Return how far the loudness in a NAM file may be from what its model gives, in dB."""
+    """Return the tolerance, in dB, for the loudness in a NAM file against that of its model."""
     return LOUDNESS_TOLERANCE_RECURRENT_DB if spec.recurrent else LOUDNESS_TOLERANCE_DB
 
 
 def self_tested(verdict: Verdict, spec: ModelSpec, batch: BatchTest | None, clip: np.ndarray | None) -> Verdict:
-    """Return the verdict with the tests that the model's file carries.
+    """Return the verdict with the tests that the model's file contains.
 
     Parameters
     ----------
     batch : BatchTest or None
-        An AIDA-X file's.
+        The test in an AIDA-X file.
     clip : (frames,) float32 or None
-        NAM's loudness clip, for files that state their loudness; None: that is not tested.
+        NAM's loudness clip, for files that state their loudness; None: do not test the loudness.
     """
     if batch is not None:
         return verdict.also(*batch_judged(batch))
@@ -184,8 +183,8 @@ def self_tested(verdict: Verdict, spec: ModelSpec, batch: BatchTest | None, clip
 
 
 def loudness_error_db(spec: ModelSpec, clip: np.ndarray, expected_db: float) -> float:
-    """Return how far the compiled model's loudness is from the file's, in dB: RMS over all of the clip."""
-    rate = spec.sample_rate or DEFAULT_RATE  # the trainer feeds the clip as it is, whatever the model's rate
+    """Return the difference, in dB, between the compiled model's RMS over the whole clip and the file's loudness."""
+    rate = spec.sample_rate or DEFAULT_RATE  # the trainer never resamples the clip
     output = Model(spec)(np.tile(clip, (spec.inputs, 1)), rate, bare=True).astype(np.float64)
     return abs(_decibels(float(np.sqrt(np.mean(output**2)))) - expected_db)
 
@@ -196,7 +195,7 @@ def read_clip(path: str | Path) -> np.ndarray:
     Raises
     ------
     AudioFileError
-        Unreadable, or not a short mono file.
+        The file is unreadable, or not a short mono file.
     """
     with Reader(path) as reader:
         if reader.channels != 1 or not 0 < (reader.frames or 0) <= CLIP_FRAMES:
@@ -208,7 +207,7 @@ def read_clip(path: str | Path) -> np.ndarray:
 
 
 def _in_blocks(rig: Rig, x: np.ndarray, rate: float) -> np.ndarray:
-    """Return (outputs, frames), processed in pieces: the first call begins from rest, the others go on."""
+    """Return (outputs, frames), processed in pieces; only the first call starts from rest."""
     pieces, start, number = [], 0, 0
     while start < x.shape[1]:
         size = BLOCKS[number % len(BLOCKS)]

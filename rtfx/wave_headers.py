@@ -1,8 +1,8 @@
-"""Headers of WAV files, and of RF64, which is what WAV becomes where its 32 bits do not count the bytes any more.
+"""Headers of WAV files, and of RF64, the form of WAV for files whose size exceeds 32 bits.
 
-A header leaves room for the sizes of an RF64 (EBU Tech 3306) in a chunk that readers pass over, so that a file may grow
-beyond 4 GiB without being moved. `look` reads what libsndfile passes over: chunks about the recording, and what a
-header says that cannot be true.
+A header reserves space for the sizes of an RF64 (EBU Tech 3306) in a chunk that readers skip, so that a file can grow
+beyond 4 GiB without moving its samples. `look` reads what libsndfile skips: chunks that describe the recording, and
+sizes that cannot be true.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-UNKNOWN_SIZE = 0xFFFFFFFF  # RF64's, whose sizes stand elsewhere; and a streaming writer's, read as "until the end"
-LARGEST = 2**32 - 2  # bytes behind the first size of a header, at most
+UNKNOWN_SIZE = 0xFFFFFFFF  # in RF64 the size is in another chunk; in a stream it means "until the end"
+LARGEST = 2**32 - 2  # most bytes after the first size field
 PCM, FLOAT = 1, 3
-STREAMED = 0x7FFFF000  # sizes from here on are what streaming writers put there
-CARRIED = (b"bext", b"iXML", b"LIST", b"cue ", b"id3 ", b"ID3 ")  # about the recording, not about its samples
-CARRIED_BYTES = 1 << 24  # of one chunk: more is no description
-CHUNKS = 10_000  # a file of more is damaged
+STREAMED = 0x7FFFF000  # streaming writers write sizes from here on
+CARRIED = (b"bext", b"iXML", b"LIST", b"cue ", b"id3 ", b"ID3 ")  # chunks that describe the recording
+CARRIED_BYTES = 1 << 24  # of one chunk; a longer one is not a description
+CHUNKS = 10_000  # a file with more is damaged
 # libsndfile's name of a tag to WAV's
 INFO = {
     "title": b"INAM",
@@ -33,14 +33,14 @@ INFO = {
     "tracknumber": b"ITRK",
     "genre": b"IGNR",
 }
-BEXT_BYTES = 602  # at least, of a broadcast chunk
-LOUDNESS = slice(412, 422)  # of a broadcast chunk of version 2: five numbers, measured on another sound
+BEXT_BYTES = 602  # smallest size of a broadcast chunk
+LOUDNESS = slice(412, 422)  # bytes of a version 2 broadcast chunk: five numbers that do not hold for processed audio
 UNMEASURED = struct.pack("<h", 0x7FFF)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the samples of a file are; rate in Hz, `tag` PCM or FLOAT."""
+    """The format of the samples of a file; the rate is in Hz, `tag` is PCM or FLOAT."""
 
     channels: int
     sample_rate: int
@@ -54,16 +54,16 @@ class Layout:
 
 
 def header(layout: Layout, data_bytes: int, chunks: bytes = b"", large: bool = False) -> bytes:
-    """Return all that stands before the samples; its length depends on `layout` and `chunks` alone.
+    """Return the bytes before the samples; their number depends only on `layout` and `chunks`.
 
     Parameters
     ----------
     data_bytes : int
-        Of the samples, without the byte that makes them even.
+        Bytes of samples, without the padding byte.
     chunks : bytes
-        Whole chunks to stand before the format.
+        Complete chunks to write before the format chunk.
     large : bool
-        RF64 in any case.
+        Write RF64 even if WAV is enough.
     """
     frames = data_bytes // layout.frame_bytes
     inside = chunks + _format(layout)
@@ -79,7 +79,7 @@ def header(layout: Layout, data_bytes: int, chunks: bytes = b"", large: bool = F
 
 
 def stream_header(layout: Layout, data_bytes: int | None = None, chunks: bytes = b"") -> bytes:
-    """Return the shortest header, for a pipe: of unknown length until it is known."""
+    """Return the shortest header, for a pipe; `data_bytes` is None while the length is unknown."""
     size = riff = UNKNOWN_SIZE
     if data_bytes is not None:
         size, riff = data_bytes, data_bytes + data_bytes % 2 + 36 + len(chunks)
@@ -96,31 +96,31 @@ def _format(layout: Layout) -> bytes:
 
 
 def info_chunk(tags: Mapping[str, str]) -> bytes:
-    """Return tags, named as libsndfile does, as the chunk in which a WAV holds them; b"" if there are none."""
+    """Return tags, with libsndfile's names, as a LIST chunk of a WAV; b"" if there are none."""
     inside = b"".join(chunk(INFO[name], text.encode() + b"\0") for name, text in tags.items() if name in INFO and text)
     return chunk(b"LIST", b"INFO" + inside) if inside else b""
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
-    """Return a chunk, whose length is made even."""
+    """Return a chunk, padded to an even length."""
     return struct.pack("<4sI", name, len(content)) + content + bytes(len(content) % 2)
 
 
 @dataclass
 class Look:
-    """What stands in a WAV or RF64.
+    """The parsed header of a WAV or RF64.
 
     Parameters
     ----------
     sample_rate, frame_bytes : int
-        As the format says.
+        Rate in Hz and bytes per frame, as the format chunk states them.
     stated, there : int
-        Bytes of samples as the header says, and as there are; equal if nothing is wrong, or nothing is stated. Of a
-        pipe `stated` is -1 where nothing is.
+        Bytes of samples that the header states and that the file has; equal if the header is right or states no size.
+        For a pipe `stated` is -1 if no size is stated.
     chunks : bytes
-        Those of `CARRIED`, to be written into another file.
+        The chunks of `CARRIED`, to be written into another file.
     patches : dict
-        Place to bytes that should stand there, for a reader that believes headers.
+        For each wrong offset the correct bytes, for readers that trust headers.
     """
 
     sample_rate: int = 0
@@ -131,13 +131,13 @@ class Look:
     patches: dict[int, bytes] = field(default_factory=dict)
 
     def add(self, name: bytes, content: bytes) -> None:
-        """Take up a chunk that is to be carried; one that is damaged would make the other file unreadable too."""
+        """Add a chunk to be copied; a damaged one is left out, as it would make the other file unreadable."""
         if _whole(name, content):
             self.chunks += chunk(name, _carried(name, content))
 
 
 def look(file: BinaryIO, size: int) -> Look | None:
-    """Return what stands in an open file of `size` bytes; None if it is no WAV, or holds no samples."""
+    """Return the parsed header of an open file of `size` bytes; None if it is not a WAV or has no samples."""
     file.seek(0)
     start = file.read(12)
     if start[:4] == b".snd" and start[8:] == bytes(4):  # AU without a length
@@ -168,11 +168,11 @@ def look(file: BinaryIO, size: int) -> Look | None:
 
 
 def straighten(stream: BinaryIO) -> tuple[bytes, Look | None, int]:
-    """Read the header of a WAV from a pipe, and return one of unknown length in its place.
+    """Read the header of a WAV from a pipe, and return a replacement that states no length.
 
     Returns
     -------
-    what to read in place of what has been read; what the header says, None if it is no WAV; bytes of samples behind it
+    the bytes that replace those read; the parsed header, None if it is not a WAV; bytes of samples that follow
     """
     start = stream.read(12)
     if start[:4] not in (b"RIFF", b"RF64", b"BW64") or start[8:] != b"WAVE":
@@ -205,7 +205,7 @@ def straighten(stream: BinaryIO) -> tuple[bytes, Look | None, int]:
 
 
 def _samples(found: Look, file: BinaryIO, place: int, length: int, size: int, wide: int) -> int:
-    """Note how many bytes of samples are stated and there, and return how many to pass over."""
+    """Set the stated and actual bytes of samples, and return how many bytes to skip."""
     rest = size - place - 8
     if wide and length == UNKNOWN_SIZE:
         file.seek(wide + 16)
@@ -224,7 +224,7 @@ def _samples(found: Look, file: BinaryIO, place: int, length: int, size: int, wi
 
 
 def _only_chunks(file: BinaryIO, place: int, size: int) -> bool:
-    """Tell whether the rest of a file is chunks, each with a name and an end: then the samples before it are none."""
+    """Return whether the rest of a file consists of valid chunks: then a data size of 0 is true."""
     for _ in range(CHUNKS):
         if size - place < 8:
             break
@@ -237,7 +237,7 @@ def _only_chunks(file: BinaryIO, place: int, size: int) -> bool:
 
 
 def _whole(name: bytes, content: bytes) -> bool:
-    """Tell whether a chunk is as its kind must be."""
+    """Return whether a chunk has the form that its kind requires."""
     if name == b"LIST":
         return content[:4] in (b"INFO", b"adtl") and _only_chunks(io.BytesIO(content), 4, len(content))
     if name == b"cue ":
@@ -246,9 +246,9 @@ def _whole(name: bytes, content: bytes) -> bool:
 
 
 def _carried(name: bytes, content: bytes) -> bytes:
-    """Return a chunk's content as it holds for another sound of the same time, of an even length.
+    """Return the content of a chunk that also holds for processed audio of the same length, padded to even length.
 
-    libsndfile 1.2 loses its place in an RF64 behind a chunk of an odd one.
+    libsndfile 1.2 reads an RF64 wrongly after a chunk of odd length.
     """
     if len(content) % 2:
         content += b" " if name == b"iXML" else b"\0"
