@@ -1,6 +1,6 @@
 """Says whether compiled functions can ever reach Python, the GIL or the allocator: the audio thread must not use them.
 
-What they call is held against a list. An error would call Python too: Numba prints it.
+Their calls are compared with a list. An error would call Python too, because Numba prints it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def unknown_addresses(plan: Plan) -> list[int]:
 
 
 def violations(compiled: Compiled, may_sleep: bool = False, may_call_addresses: bool = False) -> list[str]:
-    """Return what makes a compiled function unsafe; nothing if it is safe. All code of its module is inspected.
+    """Return the reasons why a compiled function is unsafe; none if it is safe. All code of its module is inspected.
 
     Parameters
     ----------
     compiled : Compiled
-        What `Kernel.compiled` returns: a cache holds no code to inspect.
+        The result of `Kernel.compiled`; a cache holds no code to inspect.
     may_call_addresses : bool
-        Calls through an address are opaque here; who makes them must only hold addresses that were inspected too.
+        Calls through an address cannot be inspected here; the caller must only use addresses of inspected functions.
     """
     from llvmlite.binding import ValueKind
 

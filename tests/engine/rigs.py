@@ -1,4 +1,4 @@
-"""Small rigs for tests of the engine: chains, models with known answers, a driver that takes any cut into blocks."""
+"""Small rigs for tests of the engine: chains, models with known answers, a driver for blocks of any sizes."""
 
 from __future__ import annotations
 

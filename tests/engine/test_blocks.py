@@ -81,7 +81,7 @@ def test_long_history_against_numpy(features, dilation, is_ring, block):
 
 
 def test_prewarm_is_silence_that_has_already_passed():
-    """A prewarmed model goes on exactly as one that was fed that many zeros."""
+    """A prewarmed model continues exactly like one that processed that many zeros."""
     for spec in (gru(), tcn()):
         frames = spec.prewarm_frames
         assert frames == (2048 if spec.recurrent else spec.receptive_field)

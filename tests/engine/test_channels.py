@@ -1,4 +1,4 @@
-"""Which channels of a device the rig is read from and written to."""
+"""The device channels that the engine reads for the rig and writes its output to."""
 
 import numpy as np
 import pytest

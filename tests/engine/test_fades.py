@@ -67,7 +67,7 @@ def test_the_old_rig_goes_back_when_its_fade_has_ended():
 
 @pytest.mark.parametrize("block", [16, 64, 512, "random"])
 def test_tails_ring_on(block):
-    """The old rig's input fades, what it already heard rings out in full; then the rig goes back."""
+    """The old rig's input fades, the tail of its earlier input rings out in full; then the rig is given back."""
     taps = response(4000)
     taps[:1500] = 0.0  # all of it comes late: cutting the tail would silence it
     e = engine([cab(taps)], limiter=False)
@@ -75,14 +75,14 @@ def test_tails_ring_on(block):
     quiet = np.zeros((9000, 1), np.float32)
     before = drive(e, x, cut(2000, block))
     e.publish(rig([gain(0.0)]))
-    # the input goes on for 500 frames behind the swap
+    # the input continues for 500 frames after the swap
     more = np.concatenate([noise(500, seed=5), quiet])
     after = drive(e, more, cut(len(more), block))[:, 0]
     heard = np.concatenate([x[:, 0], more[:, 0] * np.sin(np.pi / 2 * (1.0 - position(len(more))))]).astype(np.float64)
     old = np.convolve(heard, taps)[: len(heard)]
     new = more[:, 0] * np.sin(np.pi / 2 * position(len(more)))
     assert np.abs(before[:, 0] - old[:2000]).max() < 1e-5
-    # fully there until its time is up; a tail's time ends at a block's end
+    # at full level until its tail time ends, which is at the end of a block
     certain = len(taps) - 1
     assert np.abs(after[:certain] - (old[2000:] + new)[:certain]).max() < 1e-5
     assert np.abs(old[2000 + FADE : 2000 + certain]).max() > 0.01
@@ -92,7 +92,7 @@ def test_tails_ring_on(block):
 
 @pytest.mark.parametrize("frames", [300, 1500, 4000])
 def test_a_tail_ends_without_a_step_while_the_guitar_goes_on(frames):
-    """What rings on hears nothing more, not even while it is faded out at its end."""
+    """A rig whose tail rings gets no more input, not even during its final fade-out."""
     late = np.zeros(frames)
     late[[0, -1]] = 0.5
     e = engine([cab(late)], limiter=False)
@@ -104,7 +104,7 @@ def test_a_tail_ends_without_a_step_while_the_guitar_goes_on(frames):
 
 
 def test_a_quiet_tail_ends_early():
-    """A tail below -100 dBFS for a tenth of a second has ended, whatever its length on paper."""
+    """A tail below -100 dBFS for a tenth of a second has ended, however long the rig says that it is."""
     taps = np.zeros(8000)
     taps[:100] = 0.1
     taps[-1] = 1e-9
@@ -116,7 +116,7 @@ def test_a_quiet_tail_ends_early():
 
 
 def test_twenty_rigs_within_one_fade():
-    """Slots run out: the oldest is hurried, the newest of those waiting wins, nothing leaks."""
+    """No slot is free: the oldest rig fades faster, the newest waiting rig is taken, nothing leaks."""
     e = engine([gain(0.0)], limiter=False)
     freed = []
     e.on_free = freed.append
@@ -132,21 +132,21 @@ def test_twenty_rigs_within_one_fade():
     assert (y[-100:] == level(-10.0)).all()
     assert list(e.rigs.values()) == [everything[-1]]
     assert len(freed) == 20 and set(map(id, freed)) == set(map(id, everything[:-1]))
-    # five rigs at most are heard at once, each changing by its share of a fade, or of the quick one
+    # at most five rigs sound at once, each changing by its share of a fade, or of the quick one
     assert np.abs(np.diff(y)).max() < 0.5 * (SLOTS / FADE + 1.0 / QUICK)
 
 
 def test_slots_run_out_with_tails():
-    """Four tails hold all slots: the oldest is faded out in 5 ms, and only then the newest rig gets its place."""
+    """Four tails hold all slots: the oldest is faded out in 5 ms, and only then the newest rig gets its slot."""
     e = engine([cab(np.full(20000, 1.0 / 20000))], limiter=False)
     published = 12
     results = [drive(e, constant(30000))[-64:]]  # every tail stays at half of full scale for long
     for number in range(published):
         e.publish(rig([cab(np.full(20000 + number, 1.0 / (20000 + number)))]))
-        results.append(drive(e, constant(FADE)))  # fully there when the next one comes: it will ring on
+        results.append(drive(e, constant(FADE)))  # at full level when the next rig comes, so it will ring
         if number + 1 < SLOTS:
             assert int(e.record["swaps"]) == number + 2
-    for _ in range(2):  # two more within the 5 ms: the first of them is never heard
+    for _ in range(2):  # two more within the 5 ms: the first of them never plays
         e.publish(rig([gain(-1.0)]))
     assert len(e.rigs) == SLOTS + 1
     results.append(drive(e, constant(FADE)))
@@ -158,7 +158,7 @@ def test_slots_run_out_with_tails():
 
 
 def test_a_rig_replaced_while_it_fades_in_makes_no_step():
-    """Its gain goes on from where it is, with a tail or without, whatever the curve of the next fade."""
+    """Its gain continues from its current value, with or without a tail, for any curve of the next fade."""
     late = np.zeros(200)
     late[[0, -1]] = 0.5, 0.5
     for chains_in_turn in (
@@ -179,7 +179,7 @@ def test_a_rig_replaced_while_it_fades_in_makes_no_step():
 
 
 def test_rigs_of_other_widths_share_one_engine():
-    """A rig of one channel is heard on every row."""
+    """A rig of one channel plays on every row."""
     stereo = rig([cab(np.array([[1.0, 0.0], [0.25, 0.0]]))])
     e = Engine(RATE, outputs=2, device_outputs=2, live=False)
     e.publish(rig([gain(0.0)]))

@@ -31,7 +31,7 @@ def test_a_non_finite_block_is_muted_counted_named_and_the_model_reset(block):
     assert np.isfinite(y).all()
     assert int(record["non_finite"]) == 1
     assert int(record["fault_block"]) == 1, "the index of the model in its chain"
-    # what follows is what a rig plays that begins there
+    # from here the output is that of a rig that starts at this frame
     fresh = drive(engine(chain), x[spoiled + block :], cut(len(x) - spoiled - block, block))
     assert np.array_equal(y[spoiled + block :], fresh)
     assert np.abs(fresh).max() > 1e-3
@@ -92,7 +92,7 @@ def test_every_bad_block_counts():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, -1e10, 300.0])
 def test_bad_input_is_silence(bad):
-    """What is not finite, and what is beyond +48 dBFS."""
+    """Samples that are not finite, and samples above +48 dBFS."""
     x = noise(2000)
     x[[0, 700, 1999]] = 0.0
     clean = drive(engine([model(gru()), effect("eq")]), x)
@@ -138,7 +138,7 @@ def test_hot_recordings_are_heard():
 
 
 def test_a_wild_sample_of_a_file_of_another_rate_is_over_within_50_ms():
-    """A filter that changes the rate would smear it over all that it remembers."""
+    """A filter that changes the rate would spread it over its whole history."""
 
     def converted(x):
         return np.concatenate(list(at_rate([x], lambda x: x, 44100, 48000, 1, 1)))
@@ -152,7 +152,7 @@ def test_a_wild_sample_of_a_file_of_another_rate_is_over_within_50_ms():
 
 @pytest.mark.parametrize("peak", [1e5, 1e30])
 def test_the_limiter_lets_go_of_any_peak(peak):
-    """What a chain makes of a sound by itself is forgotten within 0.3 s, where 1e30 took 3.4."""
+    """The state that a chain has after a loud sound decays within 0.3 s; after 1e30 it took 3.4 s."""
     x = noise(24000, level=0.05)
     clean = drive(engine([gain(0.0)]), x)
     x[100] = peak
@@ -212,7 +212,7 @@ def test_limiter_off_is_a_wire():
 
 
 def test_a_silent_input_gives_silence():
-    """A gated chain of nets with offsets of their own ends in exact zeros or far below hearing."""
+    """A gated chain of nets with offsets of their own ends in exact zeros or far below audibility."""
     e = engine([effect("gate"), model(tcn()), model(gru(), "second"), effect("gate", "end")])
     drive(e, noise(4800))
     y = drive(e, np.zeros((48000, 1), np.float32))

@@ -65,7 +65,7 @@ def test_the_newest_table_wins_and_glides_start_from_where_they_are():
     y = drive(e, x[:2000])[:, 0]
     exact = half + (0.5 - half) * np.clip(np.arange(1, 2001) / GLIDE, 0.0, 1.0)
     assert np.abs(y - exact).max() < 3e-5  # 480 additions of the first glide, each rounded
-    for _ in range(50):  # tables are three and go round
+    for _ in range(50):  # there are three tables, used in turn
         playing(e).glide_to([{"gain_db": -6.0}])
         drive(e, x[:16], [16])
     assert drive(e, x[:2000])[-1, 0] == np.float32(0.5) * np.float32(gain_from_db(-6.0))
@@ -80,7 +80,7 @@ def test_start_values_do_not_glide():
 
 
 def test_models_are_prewarmed_at_their_start_values():
-    """As if they had been planned with them, whether the rig is new or a copy."""
+    """The output is that of a rig planned with these values, for a new rig and for a copy."""
     x = noise(1000)
     planned = drive(engine([model(lstm(), drive=1.0)]), x)
     template = rig([model(lstm(), drive=0.0)])

@@ -1,4 +1,4 @@
-"""The rings that keep the last minute: their memory is taken as they fill, never under what is being written."""
+"""The rings that keep the last minute: memory is prepared as they fill, never where the audio thread writes."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def test_the_first_seconds_are_ready_and_the_next_follow():
 
 def test_what_may_be_written_now_is_left_alone():
     record, made = rings()
-    made.dry[:15_500] = 1.0  # the audio thread has overtaken what was prepared
+    made.dry[:15_500] = 1.0  # the audio thread has written past the prepared memory
     record["ring_head"] = 15_000
     made.prepare()
     assert (made.dry[:15_500] == 1.0).all()

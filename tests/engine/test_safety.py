@@ -82,7 +82,7 @@ def test_effects_are_safe(block):
 
 
 def test_the_callback_neither_sleeps_nor_calls_addresses_unnoticed():
-    """The two permissions are needed where they are given, and only there."""
+    """The two permissions are given to exactly the functions that need them."""
     assert any("calls an address" in line for line in violations(CALLBACK_KERNEL.compiled()))
     found = violations(PACE.compiled(), may_call_addresses=True)
     assert found and set(found) == {"calls nanosleep"}
@@ -149,7 +149,7 @@ def test_checker_accepts_what_is_safe():
 
 
 def test_a_cached_kernel_is_inspected_too():
-    """What comes from the disk cache holds no code: inspection compiles afresh and still finds something to inspect."""
+    """A kernel from the disk cache holds no code to inspect, so inspection compiles it again."""
     first = Loop(fills)
     first.address  # noqa: B018
     again = Loop(fills)

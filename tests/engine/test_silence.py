@@ -1,4 +1,4 @@
-"""Silence in, silence out: every rig starts, and is changed for another, at rest, live as offline."""
+"""Silence in, silence out: every rig starts at rest, also after a change of rigs, live and offline."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 MODELS = sorted((ROOT / "models").glob("*.json"))
 LOUDEST = 10.0 ** (-70.0 / 20.0)
-OVER_IDLE = 2.0  # of the hiss that a net makes by itself: its peak is not the same in every second
+OVER_IDLE = 2.0  # times the peak of a net's own noise, which varies from second to second
 PEDAL_BOARD = [
     {"type": "klon", "gain": 1},
     {"type": "model", "file": "amp.json", "drive": 1},
@@ -40,7 +40,7 @@ def presets_of(path: Path) -> list[Rig]:
 
 
 def rigs() -> dict[str, Rig]:
-    """Everything that is shipped, and a chain that hears the pedal's offset loudest."""
+    """Everything that is shipped, and a chain that amplifies the pedal's offset most."""
     named = {f"{path.stem}:{r.preset.name}": r for path in PRESETS for r in presets_of(path)}
     named |= {path.stem: Rig([path]) for path in MODELS}
     return named | {"pedal board": Rig(PEDAL_BOARD)}
@@ -54,7 +54,7 @@ def silence(seconds: float, rate: float = RATE, channels: int = 1) -> np.ndarray
 
 
 def clicks(plan: Plan, block: int = 64, seconds: float = 1.0, idle: float = 0.5) -> tuple[float, float]:
-    """Return the peak of a rig's first `seconds` of silence, and what is allowed: its peak of the `idle` after them."""
+    """Return the peak of a rig's first `seconds` of silence, and the bound: that of `idle` seconds after them."""
     y = Offline(plan, limiter=False, block=block).process(silence(seconds + idle, plan.sample_rate, plan.inputs))
     first = round(seconds * plan.sample_rate)
     return float(np.abs(y[:first]).max()), max(LOUDEST, OVER_IDLE * float(np.abs(y[first:]).max()))
@@ -69,7 +69,7 @@ def test_what_is_shipped_starts_at_rest(name):
 
 @pytest.mark.slow
 def test_every_shared_model_starts_at_rest(shared):
-    """Also those that hiss or oscillate by themselves."""
+    """This includes nets with noise or oscillation of their own."""
     found, heard = {}, 0
     for path in sorted((shared / "models").rglob("*.*")):
         try:
@@ -101,7 +101,7 @@ def test_a_change_between_neighbours_is_silent(block):
 
 
 def test_a_live_stream_is_silent_from_its_first_frame_through_every_change(tmp_path):
-    """On the null device, with its own start fade and limiter; what it wrote is what is looked at."""
+    """On the null device, with its own start fade and limiter; the test checks the recording."""
     import soundfile
 
     path = tmp_path / "take.wav"
@@ -110,7 +110,7 @@ def test_a_live_stream_is_silent_from_its_first_frame_through_every_change(tmp_p
         for number in (1, 2, 0, 2, 1):
             stream.controller.presets[number].blocks[1].values["gain"] = (
                 0.5 + 0.1 * number
-            )  # as a turn of the knob leaves it
+            )  # as after a turn of the knob
             stream.select(number)
             stream.wait(0.2)
         swaps = int(stream.engine.record["swaps"])
@@ -122,7 +122,7 @@ def test_a_live_stream_is_silent_from_its_first_frame_through_every_change(tmp_p
 
 @pytest.mark.parametrize("gain", [0.0, 0.3, 1.0])
 def test_a_rig_rests_at_the_values_that_it_starts_at(gain):
-    """A knob moves the offset of a net: whoever starts at another value rests at that."""
+    """A knob moves the offset of a net: a rig that starts at another value starts at that value's offset."""
     player = Offline(Rig(PEDAL_BOARD).plan(RATE), limiter=False)
     values = [dict(block.source.values) for block in player.plan.blocks]
     values[0]["gain"], values[0]["tone"] = gain, 1.0 - gain
@@ -139,7 +139,7 @@ LOUD |= {"combo.json": {"volume": 1}, "stack.json": {"input_db": 20}, "rodent.js
     ["klon stack.json", "klon screamer.json combo.json", "klon rodent.json amp.json", "screamer.json stack.json"],
 )
 def test_chains_of_any_gain_start_with_no_more_than_they_hiss(names):
-    """Each block is at rest by itself, yet what is left of each is raised by 60 dB and more behind it."""
+    """Each block is at rest by itself, but the gain after it amplifies its remaining offset by 60 dB and more."""
     words = names.split()
     what = [{"type": "klon"} if name == "klon" else {"type": "model", "file": name} for name in words]
     chain = [block | {"id": f"b{n}"} | LOUD[name] for n, (block, name) in enumerate(zip(what, words, strict=True))]
@@ -148,7 +148,7 @@ def test_chains_of_any_gain_start_with_no_more_than_they_hiss(names):
 
 
 def biased(offset: float = 0.5) -> ModelSpec:
-    """A wire with an offset that nothing takes away."""
+    """A wire with an offset that no filter removes."""
     return replace(straight(offset), dc_block=False)
 
 
@@ -158,7 +158,7 @@ def straight(offset: float = 0.5, prewarm: str | int = 0) -> ModelSpec:
 
 
 def test_a_blocker_starts_at_an_offset_that_needs_no_prewarm():
-    """A model without memory, as NAM's Linear, has no prewarm; the blocker behind it has its offset all the same."""
+    """A model without memory, as NAM's Linear, has no prewarm; the blocker after it still starts at its offset."""
     assert (drive(engine([model(straight())]), silence(0.2)) == 0.0).all()
 
 
@@ -177,7 +177,7 @@ def test_a_blocker_starts_at_an_offset_that_needs_no_prewarm():
     ids=lambda chain: "-".join(block.id for block in chain),
 )
 def test_what_follows_an_offset_rests_on_it(chain):
-    """Filters, histories and nets behind a constant begin as if it had been there for ever: no step, no drift."""
+    """Filters, histories and nets after a constant start as if it had always been there: no step, no drift."""
     y = drive(engine(chain, limiter=False), silence(3.0))
     moved = np.abs(y - y[-4800:].mean()).max()
     assert moved <= LOUDEST, f"{20 * np.log10(moved):.1f} dBFS"
@@ -187,7 +187,7 @@ def test_what_follows_an_offset_rests_on_it(chain):
 
 def slow(frames: float) -> ModelSpec:
     """A GRU whose state takes so many frames to go all but 1/e of the way to its rest."""
-    keep = np.log(frames - 1.0)  # the logistic function of it is what a frame leaves of the state
+    keep = np.log(frames - 1.0)  # its logistic function is the share of the state that remains after a frame
     cell = Gru(
         (0,),
         weight_ih=np.zeros((3, 1)),
@@ -236,7 +236,7 @@ def test_bare_and_cold_are_as_their_definitions_say():
 
 
 def test_a_fault_brings_back_a_rig_at_rest():
-    """What a rig starts from again is what it started from."""
+    """A restarted rig has the same initial state as at its first start."""
     spec = slow(2400.0)
     made = rig([model(spec)])
     first = int(made.record["image_offset"])
@@ -254,7 +254,7 @@ def test_hiss_is_told_from_drift_and_from_ringing():
 
 
 def test_offline_is_live_bit_for_bit_from_rest():
-    """The same start whatever the block size."""
+    """The start is the same for every block size."""
     chain, x = [model(slow(2400.0)), effect("eq", low_cut_hz=60.0)], noise(4000)
     outputs = [drive(engine(chain), x, [size] * (4000 // size)) for size in (16, 80, 500)]
     assert np.array_equal(outputs[0], outputs[1]) and np.array_equal(outputs[0], outputs[2])

@@ -40,17 +40,17 @@ def test_ten_thousand_swaps_without_a_click(result):
 
 def test_nothing_leaks(result):
     assert result["alive_at_end"] == 1
-    assert result["most_alive"] < 30  # four slots, the mailbox, and what waits in the ring to be freed
+    assert result["most_alive"] < 30  # four slots, the mailbox, and the rigs in the ring that wait to be freed
     assert result["memory_growth_bytes"] < 8e6
 
 
 def test_retired_memory_is_never_used(result):
-    """A poisoned rig holds step addresses of -1 and NaN samples: using one crashes or sounds."""
+    """A poisoned rig holds step addresses of -1 and NaN samples: using one crashes or gives NaN."""
     assert result["finite"]
     assert result["non_finite_blocks"] == 0
 
 
 def test_a_fade_of_one_frame_clicks():
-    """The control: the bound is one that a hard switch does not keep."""
+    """The control: a hard switch exceeds the bound."""
     result = hammer(300, 1)
     assert result["largest_step"] > 3.0 * result["bound"]

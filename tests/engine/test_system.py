@@ -44,7 +44,7 @@ def halves(address):
 
 
 def compiled(function, arguments: int = 0):
-    """Return a function of 64-bit numbers, compiled past the cache: that knows nothing of changes in test files."""
+    """Return a function of 64-bit numbers, compiled without the cache, which does not notice changes in test files."""
     fresh = Loop(function, f"int64({', '.join(['int64'] * arguments)})").compiled()
     call = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arguments)(fresh.address)
     call.keep = fresh

@@ -34,7 +34,7 @@ def fir(taps, bias: float = 0.0) -> ModelSpec:
 
 
 def update(e, chain, channels: int = 1) -> EngineRig:
-    """Publish a chain that goes on from the one published last."""
+    """Publish a chain that continues with the state of the one published last."""
     new = EngineRig(plan_chain(chain, RATE, channels), template=playing(e))
     e.publish(new, continues=True)
     return new
@@ -54,7 +54,7 @@ def test_a_convolution_keeps_its_history(block):
 
 
 def stacked() -> ModelSpec:
-    """Two LSTMs, one behind the other."""
+    """Two LSTMs in series."""
     g = np.random.default_rng(3)
     cells = [
         (g.uniform(-0.4, 0.4, (32, width)), g.uniform(-0.4, 0.4, (32, 8)), g.uniform(-0.4, 0.4, 32)) for width in (1, 8)
@@ -70,7 +70,7 @@ def stacked() -> ModelSpec:
 
 @pytest.mark.parametrize("spec", [gru, lstm, stacked, tcn])
 def test_the_same_weights_change_nothing(spec):
-    """The state, the knobs on their way and the DC blocker go on: a copy is the original."""
+    """State, gliding knobs and DC blocker continue: a copy gives the output of the original."""
     chain = [effect("gate"), model(spec()), effect("eq", bell1_db=6.0), cab(response(700))]
     x = noise(6000)
     plain = drive(engine(chain), x)
@@ -84,7 +84,7 @@ def test_the_same_weights_change_nothing(spec):
 
 
 def test_a_tail_is_not_heard_twice():
-    """The new rig holds the history of the cabinet, so that the old one must not ring on."""
+    """The new rig holds the history of the cabinet, so the old rig must not ring."""
     e = engine([cab(response(4000))], limiter=False)
     x = noise(3000)
     y = drive(e, x)
@@ -117,7 +117,7 @@ def test_parameters_posted_meanwhile_glide_on():
     e = engine([gain(0.0)], limiter=False)
     one = np.full((480, 1), 0.5, np.float32)
     playing(e).glide_to([{"gain_db": -20.0}])
-    y = [drive(e, one)]  # half of the way
+    y = [drive(e, one)]  # half of the fade
     new = update(e, [gain(0.0)])
     new.glide_to([{"gain_db": -20.0}])
     y.append(drive(e, np.repeat(one, 10, axis=0)))

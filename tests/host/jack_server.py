@@ -71,7 +71,7 @@ class Server:
         self.__enter__()
 
     def end(self) -> None:
-        """Stop the server by its own process, whatever state it is in."""
+        """Terminate the server, or kill it if it does not end."""
         self.process.terminate()
         try:
             self.process.wait(2.0)
@@ -81,7 +81,7 @@ class Server:
         self._log.close()
         if self.process.returncode < 0 and not self._revived:
             self._revive()
-        for left in Path("/dev/shm").glob(f"jack*{self.name}*"):  # by a server that was killed
+        for left in Path("/dev/shm").glob(f"jack*{self.name}*"):  # left by a server that was killed
             left.unlink(missing_ok=True)
 
     def _revive(self) -> None:

@@ -1,4 +1,4 @@
-"""A private PipeWire with its session manager and no hardware, and what is connected to what in it."""
+"""A private PipeWire with its session manager and no hardware, and its connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from rtfx.host.jack import PIPEWIRE_LIBRARIES
 
 PROGRAMS = ("pipewire", "wireplumber", "dbus-run-session", "pw-cat", "pw-cli", "pw-dump", "pw-link", "pw-metadata")
-DEADLINE = 30.0  # s: a busy machine takes its time
+DEADLINE = 30.0  # s: long enough for a busy machine
 KINDS = {"sink": "Audio/Sink", "source": "Audio/Source/Virtual"}
 
 
@@ -27,7 +27,7 @@ def installed() -> bool:
 
 
 def jack_folder() -> str:
-    """Return the folder of PipeWire's JACK library, for a client that takes whatever library there is."""
+    """Return the folder of PipeWire's JACK library, for a client that loads the first JACK library it finds."""
     return str(Path(next(path for pattern in PIPEWIRE_LIBRARIES for path in glob.glob(pattern))).parent)
 
 
@@ -96,7 +96,7 @@ class PipeWire:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Have both stand still inside the block."""
+        """Pause both inside the ``with`` block."""
         os.killpg(self.process.pid, signal.SIGSTOP)
         try:
             yield

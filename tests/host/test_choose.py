@@ -1,4 +1,4 @@
-"""Input and output chosen apart, on a PipeWire that only exists as a table."""
+"""Input and output chosen separately, on a simulated PipeWire given by a table."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Finding and choosing devices on computers that only exist as tables."""
+"""Finding and choosing devices on simulated computers, each given by a table."""
 
 import builtins
 import os

@@ -23,7 +23,7 @@ class Bench:
         try:
             self._connect(server, kind)
         except BaseException:
-            server.end()  # JACK has room for eight
+            server.end()  # JACK allows eight servers
             raise
 
     def _connect(self, server, kind):
@@ -85,7 +85,7 @@ def test_sample_exact_while(compiled, disturbance):
 
 
 def test_an_ordinary_callback_is_the_control():
-    """The same bench with a callback in Python loses more than half of its blocks: it can see a held GIL."""
+    """The same bench with a callback in Python loses more than half of its blocks, so the test detects a held GIL."""
     bench = Bench("python")
     result = bench.measure("gil")
     bench.end()
@@ -94,7 +94,7 @@ def test_an_ordinary_callback_is_the_control():
 
 
 def test_server_dies():
-    """The stream says so, close returns, the process ends in peace."""
+    """The stream reports it, close returns, and the process ends without an error."""
     with Server() as server:
         player = Talker(server, "jack_player", "compiled")
         assert player.ask("active")

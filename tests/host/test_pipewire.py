@@ -30,7 +30,7 @@ def server():
 
 
 class Bench:
-    """A player on the server's defaults, and a probe that plays into the source and hears the sink's monitor."""
+    """A player on the server's defaults, and a probe that plays into the source and records the sink's monitor."""
 
     def __init__(self, server, kind):
         self.player = Talker(server, "jack_player", kind)
@@ -44,7 +44,7 @@ class Bench:
 
 
 def test_sample_exact_from_the_source_to_the_sink(server):
-    """A gain of 0 dB changes no bit, and the way adds whole periods only."""
+    """A gain of 0 dB changes no bit, and the delay is a whole number of periods."""
     bench = Bench(server, "compiled")
     results = []
     try:

@@ -1,4 +1,4 @@
-"""Real-time priority: every way is tried in its order, and the answer is true."""
+"""Real-time priority: every method is tried in order, and the report is correct."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The recording survives what happens to disks and processes: it opens, and lacks a second at most."""
+"""The recording survives failures of disks and processes: it can be opened, and at most a second is missing."""
 
 import os
 import resource

@@ -30,8 +30,8 @@ def run(
 ) -> np.ndarray:
     """Return (outputs, frames) float32.
 
-    What lies behind a block is NaN when the kernel is called: a value that depends on it would show. The kernel may
-    write up to `OVERHANG` floats past a block's end, never before the block, never further.
+    The memory after a block is NaN when the kernel is called, so a value that depends on it becomes NaN. The kernel may
+    write up to `OVERHANG` floats past a block's end, but no further, and never before the block.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Run as a process of its own with NUMBA_CPU_NAME and NUMBA_CPU_FEATURES set: what is compiled for another processor.
+"""Run as a process of its own with NUMBA_CPU_NAME and NUMBA_CPU_FEATURES set: compiles for another processor.
 
 Arguments: the lanes that are expected, ``run`` or ``inspect``, and the models to verify. Kernels use the widest
 registers that the set has and no wider ones; with ``run``, which the processor must be able to, they are right, and

@@ -1,4 +1,4 @@
-"""Run as a process of its own with vectors of four lanes forced: kernels as AArch64 code, and what spills in its loops.
+"""Run as a process of its own with vectors of four lanes forced: kernels as AArch64 code, and the spills in its loops.
 
 Prints one JSON object: by kernel, a list of (multiply-adds, vectors moved to or from the stack) of each innermost loop.
 The IR is optimised for the processor that is forced, with as many lanes as NEON has; LLVM makes AArch64 code of it.

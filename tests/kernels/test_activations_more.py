@@ -84,7 +84,7 @@ def test_error_bound(kind):
 
 
 def test_tanh_relative_error():
-    """Near zero the output is small, not wrong: a quiet signal keeps its digits."""
+    """Near zero the relative error stays small, so a quiet signal keeps its precision."""
     x, y = test_activations.evaluate(test_activations.TANH, np.concatenate([grid(3.0), grid(60.0)]))
     exact = np.tanh(x / (2.0 * LOG2E))
     assert (np.abs(y - exact) <= 8e-7 * np.abs(exact) + 1e-36).all()
@@ -126,7 +126,7 @@ def plain_form():
 
 @pytest.mark.parametrize("kind", BOUNDS)
 def test_plain_form(plain_form, kind):
-    """The number by number form, which tiles are checked against, is as exact as float32 allows."""
+    """The scalar form, with which tiles are compared, is as exact as float32 allows."""
     x = np.float32(np.append(np.linspace(-25.0, 25.0, 2001), np.nan))
     y, row = np.empty_like(x), np.concatenate([CONSTANTS, x])
     plain_form(CODES[kind][0], row.ctypes.data + CONSTANTS_BYTES, y.ctypes.data, x.size)

@@ -135,7 +135,7 @@ def test_no_helper_is_left_behind(tmp_path, number, doing):
                 process.send_signal(number)
             process.wait(DEADLINE)
         finally:
-            process.kill()  # what fails above leaves nobody asleep
+            process.kill()  # no process is left if the test fails above
     end = time.monotonic() + DEADLINE
     while (left := [pid for pid in helpers if is_running(pid)]) and time.monotonic() < end:
         time.sleep(0.05)

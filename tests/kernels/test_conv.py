@@ -23,7 +23,7 @@ TILES = [
     ConvTile(4, 16, 3),
     ConvTile(16, 2, 5),
 ]
-ONE_A_WIDTH = [TILES[1], TILES[2], TILES[4]]  # all that an activation can tell apart
+ONE_A_WIDTH = [TILES[1], TILES[2], TILES[4]]  # the cases that differ for an activation
 SHAPES = [  # inputs, outputs, taps, dilation
     (1, 1, 1, 1),
     (1, 8, 3, 1),

@@ -24,7 +24,7 @@ SETS = {
     "SSE2": ("x86-64", "+sse,+sse2", 4),
 }
 MODELS = ["klon.json", "amp.json"]
-# Captures whose nets amplify the errors of their gates: the first was refused where there is no AVX-512.
+# Captures whose nets amplify the errors of their gates: the first was refused on processors without AVX-512.
 SHARED_MODELS = ["aidax/tw40_british_lead_deerinkstudios.json", "proteus/LittleBigMuff_HighGainPedal.json"]
 
 
@@ -44,7 +44,7 @@ def test_every_set_is_compiled_for_and_right_where_it_can_run(name):
 
 @pytest.fixture
 def host(monkeypatch):
-    """Set what LLVM says that the processor can."""
+    """Replace the processor features that LLVM reports."""
     for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX"):
         monkeypatch.delenv(name, raising=False)
 
@@ -63,7 +63,7 @@ def host(monkeypatch):
 
 
 def test_what_a_machine_hides_is_another_processor(host, monkeypatch):
-    """Two machines whose processors have one name may share a home: code of the one would stop the other."""
+    """Two machines whose processors have one name may share a home folder: code for one would crash on the other."""
     places = set()
     for name, (_, given, width) in SETS.items():
         host(given)
@@ -78,7 +78,7 @@ def test_what_a_machine_hides_is_another_processor(host, monkeypatch):
 
 @pytest.mark.slow
 def test_sums_stay_in_the_registers_of_aarch64():
-    """No vector of a convolution's inner loop goes over the stack: 32 registers of four lanes hold a tile."""
+    """No vector of a convolution's inner loop is spilled to the stack: 32 registers of four lanes hold a tile."""
     assert machine() is not None, "this llvmlite has no AArch64: every wheel of it has"
     environment = os.environ | {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse,+sse2"}
     command = [sys.executable, "-m", "tests.kernels.neon"]

@@ -33,7 +33,7 @@ if "avx512f" in features():  # other processors have no such kernels
 
 
 def tensors(cell, inputs, hidden, outputs, seed):
-    """Return w_ih, w_hh, b_ih, b_hh, dense weight and bias as PyTorch would begin: uniform, 1 / sqrt(hidden)."""
+    """Return w_ih, w_hh, b_ih, b_hh, dense weight and bias initialised as in PyTorch: uniform, 1 / sqrt(hidden)."""
     gates = 4 if cell == LSTM else 3
     generator = np.random.default_rng([cell, inputs, hidden, outputs, seed])
     shapes = [(gates * hidden, inputs), (gates * hidden, hidden), (gates * hidden,), (gates * hidden,)]
@@ -73,9 +73,9 @@ SIZES += [(hidden, EXPONENTIAL_TABLE) for hidden in (3, 8, 12, 20, 33, 40) if EX
     "hidden, maths", sampled(SIZES, 5), ids=[f"{hidden}-{MATHS[maths]}" for hidden, maths in SIZES]
 )
 def test_every_size(cell, hidden, maths):
-    """Inputs 1 to 3 and outputs 0 to 4 turn with the size: each meets each remainder of the tiles.
+    """Inputs 1 to 3 and outputs 0 to 4 change with the size, so that each occurs with each remainder of the tiles.
 
-    Every size is played with exponential maths: tiles do not depend on the kind, of which a few sizes are enough.
+    Every size runs with exponential maths; for the other kinds a few sizes are enough, because the tiles are the same.
     """
     check(cell, 1 + hidden % 3, hidden, (hidden + 2 * maths + cell) % 5, maths, 16)
 

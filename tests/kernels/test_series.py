@@ -1,4 +1,4 @@
-"""Layers in series against their equations in float64, and the same bits however the frames are cut into blocks."""
+"""Layers in series against their equations in float64, with the same bits for every block size."""
 
 import numpy as np
 import pytest
@@ -107,7 +107,7 @@ def run(kernel, layers, x, condition, head, weights, dilations, blocks):
 
 @pytest.mark.parametrize("width", [8, 16], ids=["series", "layer"])
 def test_the_residual_joins_last(width):
-    """Where it is large it is rounded once a layer, not once more for each feature that is added to it."""
+    """A large sum is rounded once per layer, not once for each feature that is added."""
     nodes: list[Node] = [Input((), channels=width)]
     for i, dilation in enumerate((1, 2)):
         source = len(nodes) - 1

@@ -53,7 +53,7 @@ def test_blocks_shorter_than_the_stack_is_deep(cell):
 
 
 def deep(*widths: int) -> ModelSpec:
-    """Return LSTM layers of these widths with a dense layer behind them."""
+    """Return LSTM layers of these widths followed by a dense layer."""
     r = np.random.default_rng(len(widths))
     nodes: list = [Input(())]
     for width in widths:

@@ -1,4 +1,4 @@
-"""Ten minutes of audio through recurrent layers: what rounding leaves must not add up, least where nets remember long.
+"""Ten minutes of audio through recurrent layers: rounding errors must not accumulate, even in nets of long memory.
 
 The oracle is every sample of the ten minutes in float64, from the first one on: the equations as loops that LLVM
 vectorises, with an exponential of their own, compared with the slower oracle first.
@@ -146,7 +146,7 @@ class Compiled:
 
 @pytest.mark.parametrize("cell", [LSTM, GRU], ids=["lstm", "gru"])
 def test_ten_minutes_stay_within_the_bound(cell):
-    """The bound of `rtfx verify`, -110 dB of the peak or 4 x what the equations err in float32, every minute."""
+    """The bound of `rtfx verify`, -110 dB of the peak or 4 x the error of the equations in float32, every minute."""
     weights = tensors(cell)
     clip = guitar_like(1, FRAMES // 4, RATE)[0].astype(np.float64)
     layer, exact, single = Compiled(cell, weights), Loop(cell, weights, np.float64), Loop(cell, weights, np.float32)

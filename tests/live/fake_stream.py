@@ -1,4 +1,4 @@
-"""A stream that plays nothing: what keys and views need of one."""
+"""A stream that plays nothing, with the attributes that keys and views need."""
 
 from types import SimpleNamespace
 

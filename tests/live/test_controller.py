@@ -1,4 +1,4 @@
-"""The command queue: whoever turns posts, one thread publishes, the engine hears the newest."""
+"""The command queue: any thread posts, one thread publishes, the engine takes the newest."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What can be taken back."""
+"""Undo."""
 
 from rtfx.live import knobs
 from rtfx.live.knobs import History

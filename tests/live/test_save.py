@@ -1,4 +1,4 @@
-"""Scenes are saved where they can be found again, and what was there stays."""
+"""Scenes are saved in the set list, and its other content is kept."""
 
 import os
 import time
@@ -41,7 +41,7 @@ def user(tmp_path, monkeypatch):
 
 
 class Player:
-    """A stream as far as saving goes."""
+    """The parts of a stream that saving needs."""
 
     def __init__(self, set_list, preset=0, cab=None):
         self.set_list, self.preset, self.cab, self.selection = set_list, preset, cab, Selection()

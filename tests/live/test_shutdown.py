@@ -1,4 +1,4 @@
-"""A stream ends whoever lets go of it, on whatever thread, whatever fails on the way; nothing of it is left behind."""
+"""A stream ends when it is released on any thread, despite any failure on the way, and leaves nothing behind."""
 
 import gc
 import os

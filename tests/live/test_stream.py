@@ -1,4 +1,4 @@
-"""Whole streams on the null device: what is heard live is what is rendered, bit for bit outside the fades."""
+"""Whole streams on the null device: the live output equals the rendered one, bit for bit outside the fades."""
 
 import ctypes
 import gc
@@ -207,7 +207,7 @@ def test_clip_latch_and_limiter():
 
 
 def test_the_null_device_plays_on_while_the_gil_is_held():
-    """Half a second inside a C call that keeps the GIL: the audio thread asks for it never."""
+    """Half a second inside a C call that keeps the GIL: the audio thread never needs it."""
     rig = rtfx.Rig([Model(gru())])
     with play(rig, noise(10 * RATE)[:, 0], seconds=None) as stream:
         stream.wait(0.1)

@@ -1,4 +1,4 @@
-"""A take rendered again is the wet recording, bit for bit, wherever it begins from a state that can be made again."""
+"""A take rendered again is the wet recording, bit for bit, if the state at its start can be reproduced."""
 
 import json
 import shutil
@@ -81,7 +81,7 @@ presets:
 
 @pytest.fixture
 def finite(set_list):
-    """Models that have forgotten where they began when the lead is over, one of them of another rate."""
+    """Models whose initial state has decayed at the end of the lead; one has another rate."""
     spec = rtfx.load("random:tcn?seed=3&layers=2&channels=2").spec
     rtfx_json.save(replace(spec, sample_rate=44100.0, rate_source="file"), set_list.parent / "net.json")
     set_list.write_text(FINITE)

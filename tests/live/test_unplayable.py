@@ -86,7 +86,7 @@ def test_the_preset_that_was_asked_for_must_play_and_any_may_where_none_was(fold
             play(path, preset)
     with play(path) as stream:
         assert stream.preset == 2 and level(stream) == pytest.approx(0.25, rel=0.01)
-    with play(path, values={"gain.gain_db": -20.0}) as stream:  # what is asked of the first holds for what plays
+    with play(path, values={"gain.gain_db": -20.0}) as stream:  # meant for the first, used by the next
         assert stream.get("gain_db") == -20.0
     with pytest.raises(UsageError, match="no parameter 'foo'"):
         play(path, "p3", values={"foo": 1.0})

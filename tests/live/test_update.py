@@ -70,7 +70,7 @@ def test_a_stream_is_heard_to_learn(tmp_path):
 
 
 def test_the_last_update_is_what_plays_on(tmp_path):
-    """Only the newest of many counts, and what is heard then is that model, its state that of the music so far."""
+    """Only the newest of many updates plays, with the state that the music so far has left."""
     m, other = (Model(lstm(seed=seed), drive=0.8) for seed in (0, 5))
     x = noise(FRAMES)[:, 0]
     path = tmp_path / "live.wav"
