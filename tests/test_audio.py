@@ -29,7 +29,7 @@ def chunk(name: bytes, content: bytes, size: int | None = None) -> bytes:
 
 
 def wav(data=DATA, size=None, rate=RATE, riff=None, before=b"", behind=b"", channels=1) -> bytes:
-    """Return a WAV that says what it is told to say."""
+    """Return a WAV with the given header fields."""
     form = struct.pack("<HHIIHH", 1, channels, rate, 2 * channels * rate & 0xFFFFFFFF, 2 * channels, 16)
     body = b"WAVE" + before + chunk(b"fmt ", form) + chunk(b"data", data, size) + behind
     return struct.pack("<4sI", b"RIFF", len(body) if riff is None else riff) + body

@@ -1,4 +1,4 @@
-"""rtfx bench: what it counts, and a guard against kernels that got slower."""
+"""rtfx bench: its figures, and a guard against slower kernels."""
 
 import json
 

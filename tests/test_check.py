@@ -1,4 +1,4 @@
-"""``rtfx check``: each thing that could go wrong is found, said with its place, and the first one ends it with 1."""
+"""``rtfx check``: each possible problem is found and printed with its place, and gives exit code 1."""
 
 import itertools
 import json

@@ -16,7 +16,7 @@ from .golden import FILES, PAIRS, ROWS, UNCHECKED, compared, model_of, pair_of
 from .sampled import sampled
 
 PRECISE = 4800  # frames through the float64 evaluator, which is slow
-FILLED = 3000  # frames with all that a net remembers of the sound, not of the silence before it
+FILLED = 3000  # frames after which a net's history holds only sound, not the silence before
 ONE_BY_ONE = 1000
 LARGEST = 700  # of the random blocks
 

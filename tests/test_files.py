@@ -193,7 +193,7 @@ def test_a_free_name_is_free_of_broken_links_too(tmp_path):
 
 
 def test_no_other_room_renames_files_by_itself():
-    """One home: whoever replaces a file does it through `files`."""
+    """Only the module `files` replaces files; all others call it."""
     own = {PACKAGE / "files.py"}
     for path in set(PACKAGE.rglob("*.py")) - own:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""Names of models, set lists and audio files: the order of places, suffixes, what is said if none is there."""
+"""Names of models, set lists and audio files: the order of places, suffixes, and the message if there is none."""
 
 import unicodedata
 from pathlib import Path

@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def imported_rooms(path: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield (line, room) for every import of the package, wherever in the file it is."""
+    """Yield (line, folder) for every import of the package, wherever in the file it is."""
     package = ("rtfx", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

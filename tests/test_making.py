@@ -65,7 +65,7 @@ def test_at_low_level_a_pedal_is_its_linear_circuit(name, knob, scripts):
 
 @pytest.mark.parametrize("capacitance, ohms", [(51e-12, 250e3), (1e-9, 1e3)])
 def test_the_diode_node_is_the_solution_of_its_equation(capacitance, ohms, scripts):
-    """Against an adaptive solver of stiff equations, which knows nothing of the trapezoidal rule."""
+    """The result agrees with an adaptive solver of stiff equations, which does not use the trapezoidal rule."""
     clippers, rate = scripts[0], 64 * RATE
     saturation, thermal = clippers.SILICON
     time = np.arange(rate // 500) / rate
@@ -105,7 +105,7 @@ def test_a_pedal_converges_with_the_step_size(name, scripts):
 
 @pytest.fixture(scope="module")
 def music(scripts):
-    """What is learnt and what it is judged by: some seconds each, of other seeds."""
+    """Return training and validation data: some seconds each, of different seeds."""
     lessons = scripts[1]
     return lessons.pieces(7, 1, 1)[:20], lessons.pieces(8, 1, 1)[:4]
 
@@ -133,7 +133,7 @@ def test_a_reduced_run_of_each_script_learns_its_circuit(name, most, scripts, mu
 
 
 def plays_what_learnt(path, data, esr, most):
-    """Compare the model that was written with what it was judged by; return it."""
+    """Compare the written model with the validation data; return it."""
     spec = load(path)
     assert spec.metadata["check_esr"] == pytest.approx(esr, abs=1e-6)
     takes = [data.takes[span.take] for span in data.checks]

@@ -40,7 +40,7 @@ def dotted(path: Path) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Return all dotted names that a file imports: modules, and what it takes from them."""
+    """Return all dotted names that a file imports: modules, and the names it takes from them."""
     base, found = dotted(path).split("."), set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

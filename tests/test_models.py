@@ -141,7 +141,7 @@ def test_nets_sound_and_differ(played, riff):
 
 
 def test_what_the_readme_says_is_what_a_model_does(circuits):
-    """One figure of each kind, measured anew: the error on held-out guitar, the energy that folds back."""
+    """One figure of each kind, measured again: the error on held-out guitar, and the aliased energy."""
     readme = circuits[2]
     lines = (MODELS / "README.md").read_text().splitlines()
     row = next(line for line in lines if line.startswith("| `screamer.json` drive"))
@@ -195,7 +195,7 @@ def admittances(klon_circuit, gain, hertz):
     join("diodes", "x", s * 1e-6)
     join("diodes", "bias", 2 * 15e-6 / 0.02585)
     join("c9", "diodes", 1 / (1e3 + 1 / (s * 1e-6)))
-    row = nodes.index("c9")  # the op-amp drives this node, whatever flows
+    row = nodes.index("c9")  # the op-amp drives this node at any current
     system[row], known[row] = 0, 0
     system[row, row] = 1
     system[row, nodes.index("a")] = -1 - 1 / (1 / 422e3 + s * 390e-12) / (bottom + 2e3 + 1 / (1 / 15e3 + s * 82e-9))

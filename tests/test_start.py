@@ -65,7 +65,7 @@ def seconds_of(arguments: list[str], cache: Path, tries: int) -> float:
 
 
 def first_sound(model: str, cache: Path) -> tuple[float, str]:
-    """Seconds from the start of the process to a running stream, and what was said on standard error."""
+    """Seconds from the start of the process to a running stream, and the output on standard error."""
     command = [sys.executable, "-m", "rtfx", "play", "--model", model, "--device", "null", "--headless", "--json"]
     start = time.perf_counter()
     with subprocess.Popen(

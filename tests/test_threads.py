@@ -58,7 +58,7 @@ def test_no_call_begins_within_another(monkeypatch):
 
 
 def test_pieces_of_a_stream_from_many_threads():
-    """With reset=False each call goes on where another one ended, whichever thread that was on."""
+    """With reset=False each call continues from the state of the last one, on any thread."""
     m = Model(gru())
     x = np.full(100, 0.1, np.float32)
     m(x, RATE)

@@ -37,7 +37,7 @@ def tensors(*shape: int) -> np.ndarray:
 
 
 def every_node() -> ModelSpec:
-    """A graph with every kind of node that others are told of, a knob and the sample period."""
+    """A graph with every kind of node that the other libraries get, a knob and the sample period."""
     nodes = [
         Input(()),
         Input((), "knob", "drive"),

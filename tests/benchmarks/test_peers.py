@@ -76,7 +76,7 @@ def test_missing_packages_are_named(monkeypatch):
 
 
 def test_regret_is_measured_on_demand(monkeypatch):
-    """Rows know what a search would gain, and what the worst choice for all layers costs; nothing is kept."""
+    """Rows have the gain of a search and the cost of the worst choice for all layers; nothing is saved."""
     monkeypatch.setattr(tuned, "remember", None)
     model = rtfx.Model(tcn(3))
     (row,) = bench_models([("tcn", model)], [64], seconds=0.01)

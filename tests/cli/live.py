@@ -1,4 +1,4 @@
-"""``rtfx play`` as a process on a sound server of the tests: what it says, line by line, and how it ends."""
+"""``rtfx play`` as a process on a sound server of the tests: its output, line by line, and its exit code."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_the_gate_is_off_and_the_equaliser_flat_bit_by_bit(capsys, folder):
     plain.render("dry.wav", "plain.wav", encoding="FLOAT")
     assert np.array_equal(wet(capsys, "--model", AMP), read("plain.wav"))
     _, _, err = command(capsys, "render", "--model", AMP, "dry.wav", "wet.wav", "-y")
-    assert f"plan {plain.digest}" in err  # nor does what is off cost anything there
+    assert f"plan {plain.digest}" in err  # blocks that are off cost nothing here either
 
 
 def test_they_can_be_turned(capsys, folder):

@@ -89,7 +89,7 @@ def slow(name):
 
 
 def test_a_loop_of_a_shell_ends_with_the_command_that_is_interrupted(tmp_path, monkeypatch):
-    """Shells go on with a loop unless the command in it was ended by the signal itself."""
+    """A shell continues a loop unless the command in it was ended by the signal itself."""
     monkeypatch.chdir(tmp_path)
     with soundfile.SoundFile("a.wav", "w", RATE, 1, "PCM_16") as file:
         for _ in range(3000):
@@ -147,7 +147,7 @@ def test_an_import_that_swallows_an_interrupt_only_delays_it(tmp_path):
 
 @pytest.mark.parametrize("moment", range(6))
 def test_an_interrupt_while_it_starts_leaves_no_traceback(moment, tmp_path):
-    """At sixths of the time that the start takes here, whatever is being imported then."""
+    """The signal comes at each sixth of the start time, during any import."""
     begun = time.monotonic()
     subprocess.run([*COMMAND, "info", "klon.json"], env=ENVIRONMENT, capture_output=True, check=True)
     whole = time.monotonic() - begun

@@ -95,7 +95,7 @@ def test_what_is_no_file_is_refused_at_once(what, kind, tmp_path, monkeypatch, c
 @pytest.mark.parametrize("kind", ["fifo", "device"])
 @pytest.mark.parametrize("name", ["levels", "tuned.json", "kernels"])
 def test_an_odd_file_in_the_cache_costs_time_only(kind, name, tmp_path, monkeypatch):
-    """What was remembered and is no file any more is measured or compiled anew."""
+    """A cached result that is no longer a file is measured or compiled again."""
     import rtfx
     from rtfx.kernels.cache import cache_folder, read_code
     from rtfx.loading import level

@@ -36,7 +36,7 @@ def desktop():
 
 @pytest.fixture
 def server(desktop, monkeypatch, tmp_path):
-    """The same, with nothing remembered, the speakers as default, and no player left behind."""
+    """The same, with no saved devices, the speakers as default, and no player left running."""
     monkeypatch.setitem(desktop.environment, "XDG_CONFIG_HOME", str(tmp_path))
     desktop.default("sink", "out")
     desktop.default("source", "guitar")
@@ -160,7 +160,7 @@ def test_pipewires_alsa_plugin_is_not_the_way_to_it(server):
 
 
 def test_the_round_trip_inside_pipewire(server):
-    """One period from what the rig plays to what it hears of the sink's monitor."""
+    """The delay from the rig's output to its input from the sink's monitor is one period."""
     done = server.run(*COMMAND, "latency", "--jack-loop", "--json", "-b", "128", "-o", "Speakers")
     found = json.loads(done)
     print(found)

@@ -40,7 +40,7 @@ def test_plays_on_when_the_server_is_back(server, tmp_path, rate):
     for number in (signal.SIGKILL, signal.SIGTERM):
         server.process.send_signal(number)
         server.process.wait()
-        # one that is told to end closes its clients first
+        # a server that gets SIGTERM closes its clients first
         play.says("system has stopped", "JACK", *(["server has ended"] if number == signal.SIGKILL else []), "waiting")
         server.begin_again(rate)
         play.says(

@@ -39,7 +39,7 @@ def audio_flags(folder):
 
 
 def unheard(path, **knobs):
-    """The error of a model on playing that it has not heard, and how loud it is."""
+    """The error of a model on held-out playing, and the level of the model."""
     dry = playing(3.0, 99)
     found = package.load(path, **knobs)(dry, RATE, bare=True)
     return esr(found[4800:], pedal(dry, knobs.get("gain", 0.5))[4800:]), np.std(found)
@@ -121,7 +121,7 @@ def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
 
 
 def hears(player, words, times=1):
-    """Read what a player says until it has said some words so often."""
+    """Read a player's output until some words have come so many times."""
     lines: list[str] = []
     while sum(words in line for line in lines) < times:
         lines.append(player.stderr.readline())
@@ -138,7 +138,7 @@ def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorde
     listening = ("--device", "null", "--watch", "--headless", "--seconds", 600, "--cab", "none")
     with start("play", out, *listening, stderr=subprocess.PIPE, text=True) as player:
         hears(player, "preset 1")  # who is there from the beginning hears the first rounds, each better than the last
-        # rounds take 0.06 s: a pipe that nobody empties would soon be full, and end the learning
+        # rounds take 0.06 s: a pipe that is not read would soon be full, and stop the training
         with (
             (tmp_path / "rounds").open("w") as rounds,
             start("train", *flags, "--resume", "--minutes", 30, stdout=rounds, stderr=subprocess.PIPE) as trainer,

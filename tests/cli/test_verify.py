@@ -184,7 +184,7 @@ def test_a_clip_that_is_none(capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_knob_is_tried_at_its_ends(capsys, tmp_path, monkeypatch):
-    """A net that is right at the default alone is wrong, and told where."""
+    """A net that is right only at the knob's default fails, and the report names the position."""
     save(replace(rigs.lstm(), family="rtfx", sample_rate=48000.0), tmp_path / "net.json")
     code, verdict, _ = verdict_of(capsys, tmp_path / "net.json")
     assert (

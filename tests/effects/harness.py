@@ -45,7 +45,7 @@ class Run:
         self.state = np.zeros(1, block.state)
 
     def __call__(self, x, rows: np.ndarray, blocks: Iterable[int] | None = None) -> np.ndarray:
-        """Return the output; `rows` is (cells, frames); the longest blocks unless told."""
+        """Return the output; `rows` is (cells, frames); by default in the longest blocks."""
         x = np.ascontiguousarray(x, np.float32)
         y = np.full(x.size, np.nan, np.float32)
         stride = MAXIMUM + 16

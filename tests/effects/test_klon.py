@@ -73,7 +73,7 @@ def test_it_converges_with_the_step_size():
 
     exact = output(32)
     errors = [esr(exact, output(factor)) for factor in (1, 2, 4)]
-    assert errors[0] < 2e-4 and errors[2] < 1e-6  # heard at 48 kHz: -37 dB and below
+    assert errors[0] < 2e-4 and errors[2] < 1e-6  # audible at 48 kHz: -37 dB and below
     assert errors[0] > 8 * errors[1] > 64 * errors[2]  # second order: 16 a halving
 
 

@@ -19,7 +19,7 @@ def above_8_khz(y):
 
 def test_a_turn_of_a_models_knob_makes_no_noise():
     """A bass note through a shipped amp while its knob goes from end to end: nothing above 8 kHz comes within 100 dB
-    of it (measured 108, as at rest; 65 where the net hears the glide's corners)."""
+    of it (measured 108, as at rest; 65 where the net gets the glide's corners)."""
     t = np.arange(RATE // 2) / RATE
     x = np.float32(0.2 * np.sin(2 * np.pi * 110 * t) * np.minimum(1.0, 20 * t))[:, None]
     preset = Preset("amp", (BlockSpec("model", "amp", {"volume": 0.0}, "combo.json"),))

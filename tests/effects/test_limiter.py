@@ -25,7 +25,7 @@ def process(state, source, target, frames):
 
 @pytest.fixture(scope="module")
 def limit():
-    compiled = Loop(process).compiled()  # the disk cache knows nothing of changes in test files
+    compiled = Loop(process).compiled()  # the disk cache does not notice changes in test files
     function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(compiled.address)
 
     def limit(x, state=None):

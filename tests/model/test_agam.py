@@ -1,4 +1,4 @@
-"""Automated-GuitarAmpModelling: every form against the second evaluator, knobs, rates, levels, and what is refused."""
+"""Automated-GuitarAmpModelling: every form against the second evaluator, knobs, rates, levels, and refused files."""
 
 import json
 

@@ -159,7 +159,7 @@ def test_a_knob_has_the_range_that_its_file_states(tmp_path):
 
 @pytest.mark.parametrize("name", ["rtneural lstm", "nam"])
 def test_a_file_that_is_written_says_what_its_inputs_are(tmp_path, name):
-    """So that what was asked for once is not guessed anew: also of a net of two inputs and one output."""
+    """The written file keeps the given meaning of the inputs, so it is not guessed again."""
     to = "nam" if name == "nam" else "rtneural"
     one = nam_lstm(2) if name == "nam" else network(2, lstm(RNG, 2, 4), dense(RNG, 4, 1))
     for data, inputs, channels in ((STEREO[name], None, 2), (STEREO[name], "knobs", 1), (one, "channels", 2)):

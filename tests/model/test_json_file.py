@@ -1,4 +1,4 @@
-"""JSON files read strictly, and other files told by their first bytes or keys."""
+"""JSON files read strictly, and other files recognised by their first bytes or keys."""
 
 import json
 

@@ -83,7 +83,7 @@ def test_the_description_beside_it_names_rate_and_kind(tmp_path):
 def test_a_layer_called_twice_numbers_and_differences(tmp_path):
     """y = 0.5 d(d(x)) - (2 - x), d one dense layer: operators are layers too, with numbers among their arguments."""
     model = functional(
-        layer("Subtract", "last", [("half", 0), ("rest", 0)]),  # before what it reads, as Keras may list layers
+        layer("Subtract", "last", [("half", 0), ("rest", 0)]),  # listed before the layers that it reads, as in Keras
         layer("Dense", "d", [("x", 0)], [("d", 0)], **DENSE),
         layer("Multiply", "half", [("d", 1), 0.5]),
         layer("Subtract", "rest", [2.0, ("x", 0)]),

@@ -191,7 +191,7 @@ def test_safetensors_with_a_description(tmp_path, kind):
     rng = np.random.default_rng(5)
     shapes = {"rec.weight_ih_l0": (12, 1), "rec.weight_hh_l0": (12, 3), "lin.weight": (1, 3), "lin.bias": (1,)}
     tensors = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
-    if kind == "BF16":  # what it can hold
+    if kind == "BF16":  # rounded to the values that BF16 can hold
         tensors = {k: (v.view(np.uint32) & 0xFFFF0000).view(np.float32) for k, v in tensors.items()}
     layers = [{"type": "lstm", "prefix": "rec."}, {"type": "linear", "prefix": "lin."}]
     write(tmp_path, {"layers": layers, "sample_rate": 48000}, "net.arch.json")

@@ -75,7 +75,7 @@ def test_every_size_of_a_slimmable_net_has_the_rate_and_half_a_second_of_prewarm
 def test_klon_nets_with_and_without_a_rate(tmp_path):
     assert rate_of(tmp_path, network(1, gru(RNG, 1, 4), HEAD), "amp_44k1.json") == (44100.0, "name")
     three = load(write(tmp_path, small_nets()["klon"], "centaur_96k.json"))
-    assert (three.sample_rate, three.rate_source) == (None, "any")  # it is told the stream's
+    assert (three.sample_rate, three.rate_source) == (None, "any")  # it gets the stream's rate
 
 
 def test_exports_and_keras_files_are_told_by_their_name(tmp_path):

@@ -1,4 +1,4 @@
-"""rtfx JSON: what is written is read back to the bit; anything else than the documented form is refused."""
+"""rtfx JSON: a written file is read back bit for bit; any other form than the documented one is refused."""
 
 import json
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""RTNeural JSON: what its inputs mean, what is refused, and where."""
+"""RTNeural JSON: the meaning of its inputs, refused files, and the place that the error names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""SmartAmpPro: the folded form against the network run window by window, and what is refused."""
+"""SmartAmpPro: the folded form against the network run window by window, and refused files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""PyTorch state_dicts with a description: every layer type, strides both ways, and what is refused."""
+"""PyTorch state_dicts with a description: every layer type, strides both ways, and refused files."""
 
 import numpy as np
 import pytest

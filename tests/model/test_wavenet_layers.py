@@ -29,7 +29,7 @@ BEGIN = [Input(()), dense(0, C, 1)]
 GATED = [
     conv(1, 2 * C), Slice((2,), 0, C), Slice((2,), C, 2 * C), tanh(3), Activation((4,), "sigmoid"), Mul((5, 6)),
 ]  # fmt: skip
-FOUND = {  # name: nodes, and what is found, each layer by its parts
+FOUND = {  # name: nodes, and the layers found, each by its parts
     "residual": (
         [*BEGIN, conv(1), tanh(2), dense(3), Add((1, 4)), tanh(5)],
         [{"conv": 2, "activations": [3], "features": 3, "mixed": 4, "output": 5}],

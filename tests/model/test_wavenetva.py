@@ -1,4 +1,4 @@
-"""WaveNetVA: every activation and form against the second evaluator, knobs, levels, and what is refused."""
+"""WaveNetVA: every activation and form against the second evaluator, knobs, levels, and refused files."""
 
 import numpy as np
 import pytest

@@ -276,7 +276,7 @@ def test_an_unknown_format_or_suffix_is_wrong_usage(tmp_path):
 
 @st.composite
 def chains(draw):
-    """A chain of layers that RTNeural knows."""
+    """A chain of layers that RTNeural supports."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     width = draw(st.integers(4, 6))  # no width that readers take for audio and knobs
     nodes, outputs = [Input((), channels=width)], width

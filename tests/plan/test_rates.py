@@ -74,7 +74,7 @@ def test_whole_multiples_are_interleaved_copies_bit_for_bit(name, factor):
 @pytest.mark.parametrize("factor", [2.0, 48 / 44.1, 96 / 44.1, 192 / 44.1])
 @pytest.mark.parametrize("name", ["gru", "lstm", "elman", "large"])
 def test_kernels_agree_with_the_reference(name, factor):
-    """The states of weak random nets do not howl, whatever the delay."""
+    """The states of weak random nets do not oscillate, at any delay."""
     spec = stretched(NETS[name], factor)
     exact = evaluate(spec, X[:, 0])[0]
     assert np.abs(exact - evaluate(NETS[name], X[:, 0])[0]).max() > 1e-4, "the delay does nothing"

@@ -1,4 +1,4 @@
-"""The conversion around a model: flat, late by exactly what it says, and early where its phase is minimum."""
+"""The conversion around a model: flat, with exactly the reported delay, and with less delay at minimum phase."""
 
 from dataclasses import replace
 

@@ -81,7 +81,7 @@ def test_refused_with_its_line(tmp_path, words):
 
 
 def test_behind_a_net_is_a_high_pass_of_10_hz():
-    """Whatever offset its biases make: what is heard is the net itself through it, and silence at rest."""
+    """The output is that of the net through the high-pass: an offset by its biases is removed, and rest is silent."""
     rate, corner = 48000, 2 * np.pi * 10.0
     net = "random:tcn?seed=3&layers=2&channels=2&bias=true&activation=softplus"
     x = (0.1 * np.random.default_rng(0).standard_normal(rate)).astype(np.float32)

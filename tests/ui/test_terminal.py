@@ -217,7 +217,7 @@ def test_what_others_print_is_shown_within_the_page_and_kept(console):
 def test_a_stalled_terminal_does_not_hold_the_end(console):
     page = console("stream.meters = (lambda m, s: lambda: (s.levels.reverse(), m())[1])(stream.meters, stream)")
     page.shows("? all keys")
-    time.sleep(3.0)  # nobody reads
+    time.sleep(3.0)  # the output is not read
     page.send(signal.SIGTERM)
     begun = time.monotonic()
     page.process.wait(10)

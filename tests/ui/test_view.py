@@ -81,7 +81,7 @@ def test_plain_lines_at_changes_only():
     stream.clip_in = True
     assert lines() == ["rtfx: input clipped: turn the interface's gain down"]
     assert lines() == []
-    stream.stats.block_frames = 1024  # another program asked PipeWire for it
+    stream.stats.block_frames = 1024  # as after a request by another program
     assert lines() == ["rtfx: a block has 1024 frames now"]
     assert lines() == []
 

@@ -94,7 +94,7 @@ def test_recurrent_layers_are_traced_over_as_few_frames_as_are_enough(module, ex
     with torch.no_grad():
         expected = module.double().eval()(audio).flatten().numpy()
     module.float()
-    settled = min(100, expected.size)  # a state has heard the frames that a convolution takes away
+    settled = min(100, expected.size)  # a state has processed the frames that a convolution removes
     assert np.abs(found[-settled:] - expected[-settled:]).max() < 1e-6
 
 
@@ -137,7 +137,7 @@ def test_names_of_knobs():
 
 @pytest.mark.parametrize("name", ["gated", "micro-tcn", "valid", "weight-norm", "activations"])
 def test_files_of_an_open_length_whatever_the_example_was(tmp_path, name):
-    """The example is shorter than the net is wide; what is read must not take features for frames."""
+    """The example is shorter than the net is wide; the reader must not mistake features for frames."""
     module = MODULES[name][0].float()
     frames = 20 if name == "valid" else 3
     length = torch.export.Dim("frames", min=frames, max=1 << 20)

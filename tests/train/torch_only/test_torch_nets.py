@@ -61,7 +61,7 @@ def test_what_a_file_has_no_place_for_is_not_learnt():
 
 @pytest.mark.parametrize("seed", [3, 5, 8, 13])
 def test_any_graph_learns_on(seed):
-    """A short recording of the model with one layer disturbed: it comes nearer to what it was."""
+    """A short recording of the model with one layer disturbed: training brings it nearer to the original."""
     spec = random_graph(seed)
     learner = again(spec)
     rng = np.random.default_rng(seed)
