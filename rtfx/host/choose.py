@@ -1,4 +1,4 @@
-"""Chooses the pair of devices to play on, with notes for the user, and remembers what was chosen the last time."""
+"""Chooses the input and output device, with notes for the user, and remembers the last choice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Choice:
     notes : tuple of str
         Lines for the user.
     mute_reason : str
-        Not empty: start muted and say this.
+        If not empty, the stream starts muted and shows this text.
     """
 
     input: Device | None
@@ -114,7 +114,7 @@ def choose(
 
 
 def _feedback(source: Device | None, target: Device, named: bool) -> str:
-    """Return what would feed the output back: a monitor that nobody has named, or the output's own; "": nothing."""
+    """Return the input that would feed the output back, such as its own monitor; "" if there is none."""
     if source and source.monitor and not named:
         return f"the only input there is, {source.name!r}, repeats what is played, and"
     if source and source.key == f"{target.key}.monitor":
@@ -125,7 +125,7 @@ def _feedback(source: Device | None, target: Device, named: bool) -> str:
 
 
 def _plugin(wanted: Wanted) -> Wanted:
-    """Return None for PipeWire's ALSA plugin where the same devices are there by a faster way: its defaults."""
+    """Return None, for the default devices, if PipeWire's ALSA plugin is named but PipeWire is reachable directly."""
     return None if str(wanted).strip().lower() == "pipewire" and jack.route() == jack.PIPEWIRE_ROUTE else wanted
 
 
@@ -138,12 +138,12 @@ def _unnamed() -> list[Device]:
         return behind_jack
     if jack.route() != jack.PIPEWIRE_ROUTE:
         return devices()
-    # ALSA's ways to PipeWire are listed also while it has no device, and then nothing sounds
+    # ALSA lists PipeWire's plugins even if PipeWire has no device, and then they are silent
     return [device for device in devices() if device.host_api != ALSA or device.name not in PLUGINS]
 
 
 def _lacks(wanted: str | int, known: list[Device]) -> str:
-    """Return the side that the named device lacks, "" if it has both or does not exist."""
+    """Return the side, "input" or "output", that the named device lacks; "" if it has both or does not exist."""
     lacking = []
     for side in ("input", "output"):
         try:
@@ -170,7 +170,7 @@ def _pick(wanted: Wanted, side: str, known: list[Device], required: bool) -> Dev
 def _same_api(
     source: Device, target: Device, wanted_in: Wanted, wanted_out: Wanted, known: list[Device]
 ) -> tuple[Device, Device]:
-    """Return an input and an output of one host API, as one stream needs them; a device that was named stays."""
+    """Return an input and an output of one host API, as a stream needs; a device that the user named is kept."""
     inputs = [d for d in known if d.host_api == target.host_api and d.input_channels and not d.monitor]
     outputs = [d for d in known if d.host_api == source.host_api and d.output_channels]
     if wanted_in is None and inputs:
@@ -203,12 +203,12 @@ def remembered_device(side: str) -> str | None:
 
 
 def remember_channel(device_name: str, channel: int) -> bool:
-    """Store the input channel (from 1) of this device and tell whether that worked."""
+    """Store the input channel (from 1) of this device; return whether that succeeded."""
     return _write("in_channel", {device_name: channel})
 
 
 def remember_devices(keys: dict[str, str]) -> bool:
-    """Store the keys of devices by side and tell whether that worked."""
+    """Store the keys of devices by side; return whether that succeeded."""
     return _write("devices", keys)
 
 

@@ -14,8 +14,8 @@ from ..errors import DeviceError
 ALSA, JACK = "ALSA", "JACK Audio Connection Kit"  # host APIs by PortAudio's names; PipeWire's devices are behind JACK
 CARDS = Path("/proc/asound/cards")  # Linux: a line each card
 
-STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # without a block; Bluetooth takes its time to begin
-UNWATCHED_SECONDS = 0.5  # between two looks: the process was suspended, and so was its sound
+STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # longest time without a block; Bluetooth starts slowly
+UNWATCHED_SECONDS = 0.5  # longer between two checks: the process, and so its audio, was suspended
 PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"  # moved: to another sample rate
 
 BUILTIN_INPUT = re.compile(
@@ -26,12 +26,12 @@ BUILTIN_OUTPUT = re.compile(
 )
 NOT_SPEAKERS = re.compile(r"head(phone|set)|hdmi|displayport|s/?pdif|iec958|line ?out", re.I)
 ONBOARD = re.compile(r"hda[ -]?intel|hda analog|hda generic|\bsof-|snd_soc|acp\d|\bavs_", re.I)
-# ALSA and JACK names that stand for whatever card there is
+# ALSA and JACK names that do not name a particular card
 GENERIC = re.compile(r"^(default|sysdefault|pulse|pipewire|dmix|dsnoop|system|built-in audio.*)\b", re.I)
 
 
 class Missing(DeviceError):
-    """The device is not there; it may come."""
+    """The device is not connected, but may appear later."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Device:
     Parameters
     ----------
     key : str
-        What names it from start to start: PipeWire's node.name, else its name.
+        A name that stays the same after a restart: PipeWire's node.name, else its name.
     monitor : bool
-        As an input it repeats what an output plays: taken only if it is named, since it would howl.
+        Whether it is an input that repeats an output. It would cause feedback, so it is used only if the user names it.
     input_ports, output_ports : tuple of str
-        The full names of its ports, channel by channel, where it is behind JACK.
+        For JACK and PipeWire, the full names of its ports in channel order.
     portaudio : int
-        PortAudio's number of it, -1 where it is behind JACK.
+        PortAudio's index of the device; -1 for JACK and PipeWire.
     block_frames : int
-        The period that its server runs now, 0: unknown.
+        The present period of its server, in frames; 0: unknown.
     """
 
     index: int
@@ -88,7 +88,7 @@ def drifts(source: Device, target: Device) -> bool:
 
 
 def _card(device: Device) -> str:
-    """Return the part of a name that two sides of one card share."""
+    """Return the part of a device's name that the input and output of one card share."""
     if device.host_api == ALSA:
         hit = re.search(r"\(hw:(\d+|\w+),", device.name)
     else:  # Windows: "Microphone (Scarlett 2i2 USB)"
@@ -104,8 +104,8 @@ def cards() -> str:
 def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
     """Guess from its name whether a device is a computer's own microphone or loudspeakers.
 
-    A wrong yes costs a key press, a wrong no a howl: so an onboard card counts as microphone and loudspeakers unless
-    its name says otherwise.
+    A wrong True costs the user a key press, a wrong False causes feedback: so an onboard card counts as microphone and
+    loudspeakers unless its name says otherwise.
 
     Parameters
     ----------
@@ -139,11 +139,11 @@ class Watch:
 
     def __init__(self, clock: Callable[[], int]):
         self._clock, self._first = clock, clock()
-        self._seen = (self._first, time.monotonic(), time.monotonic())  # clock, when it moved, when it was looked at
+        self._seen = (self._first, time.monotonic(), time.monotonic())  # clock, its last change, the last check
 
     @property
     def stalled(self) -> bool:
-        """Whether the device has called for nothing for seconds in which this was asked regularly."""
+        """Return whether the device has requested no block for `STALL_SECONDS`; call this regularly."""
         clock, moved, looked = self._seen
         now, clock_now = time.monotonic(), self._clock()
         if clock_now != clock or now - looked > UNWATCHED_SECONDS:
@@ -153,12 +153,12 @@ class Watch:
 
 
 class DeviceStream:
-    """What a stream through JACK and one through PortAudio have in common. All methods: control thread.
+    """The common part of streams through JACK and through PortAudio. [control thread]
 
     Parameters
     ----------
     source, target : Device
-        `source` None: nothing comes in.
+        The input and output device; `source` is None if there is no input.
     route : str
         The name of the way to the sound card.
     sample_rate : float
@@ -169,11 +169,11 @@ class DeviceStream:
         self.engine, self.route, self.sample_rate = engine, route, sample_rate
         self.input_name, self.output_name = source.name if source else "none", target.name
         self.name = target.name if source is None or source.name == target.name else f"{source.name} > {target.name}"
-        self._rate_now = sample_rate  # as `state` has last seen it
+        self._rate_now = sample_rate  # the rate that `state` found last
 
     @property
     def active(self) -> bool:
-        """False when the device has gone, has another rate, or has called for nothing for seconds."""
+        """Whether the device plays: False if it is gone, has another rate, or has requested no block for seconds."""
         return self.state() == PLAYING
 
     def state(self) -> str:
@@ -181,7 +181,7 @@ class DeviceStream:
         raise NotImplementedError
 
     def trouble(self) -> str:
-        """Return in a line why there is no sound, "" while there is."""
+        """Return a line that says why there is no sound; "" if there is sound."""
         state = self.state()
         if state == MOVED:
             return f"{self.name}: its sample rate has changed from {self.sample_rate:g} to {self._rate_now:g} Hz"
@@ -190,5 +190,5 @@ class DeviceStream:
         return self._why_gone() if state == GONE else ""
 
     def _why_gone(self) -> str:
-        """Return in a line why the device has gone."""
+        """Return a line that says why the device is gone."""
         return f"{self.name} has stopped: is it still plugged in?"

@@ -1,4 +1,4 @@
-"""All sound devices: listing them along every way to the sound card, finding one by index or part of its name.
+"""Lists all sound devices of every host API, and finds one by index or part of its name.
 
 On Linux a running JACK comes first, then PipeWire through its own libjack, both without PortAudio; then ALSA.
 """
@@ -14,7 +14,7 @@ from .device import ALSA, JACK, Device, Missing
 from .jack_devices import jack_devices
 from .portaudio import quiet, renew_if_servers_changed, sounddevice
 
-RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz: those worth asking a device about
+RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz, that `sample_rates` tries
 PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
 
 
@@ -92,7 +92,7 @@ def _default(apis: list, found: list[Device], side: str) -> int:
 
 
 def sample_rates(device: Device) -> list[int]:
-    """Return those of `RATES` at which the device opens; behind JACK the server's own; empty where it is busy."""
+    """Return the `RATES` (Hz) at which the device opens; for JACK the server's rate; empty if the device is busy."""
     if device.host_api == JACK:
         return [round(device.sample_rate)]
     return [rate for rate in RATES if runs_at(device, rate)]
@@ -145,7 +145,7 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     if not hits:
         hint = did_you_mean(text, [d.name for d in usable])
         remedy = "see rtfx devices" if known else "there are none: plug one in, or try --device null"
-        kind = DeviceError if hint or not text else Missing  # a mistyped name is not worth waiting for
+        kind = DeviceError if hint or not text else Missing  # do not wait for a device whose name is mistyped
         raise kind(f"no {side} device matches {text!r}{hint}: {remedy}")
     if len(hits) > 1:
         same = len({d.label for d in hits}) == 1  # then the key tells them apart
@@ -165,7 +165,7 @@ def _by_index(index: int, side: str, known: list[Device]) -> Device:
 
 
 def _has_words(label: str, words: list[str]) -> bool:
-    """Tell whether the words occur in `label` in this order, as sounddevice takes them."""
+    """Return whether the words occur in `label` in this order, the rule of sounddevice."""
     position = 0
     for word in words:
         position = label.find(word, position)

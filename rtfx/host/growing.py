@@ -1,4 +1,4 @@
-"""Audio files that can be opened at any moment while they grow: what a header says is never more than what is there."""
+"""Audio files that can be opened while they grow: the header never states more frames than the file has."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..wave_headers import FLOAT, PCM, Layout, header
 
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC", ".aif": "AIFF", ".aiff": "AIFF", ".w64": "W64", ".rf64": "RF64"}
 BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
-MOST_BYTES = 2**32 - 2**16  # of samples where 32 bits count them; some are left for headers and chunks
+MOST_BYTES = 2**32 - 2**16  # of samples if sizes have 32 bits; the remainder is for headers and chunks
 COPY_BYTES = 1 << 22
-WRITE_BYTES = 1 << 18  # at a time: how often it is seen that a slow disk gets on
+WRITE_BYTES = 1 << 18  # bytes per write, after each of which progress is noted
 FLAC_TOTAL = 21  # offset of the last 5 of the 8 bytes that end with the number of frames, 36 bits
 UPDATE_HEADER = 0x1060  # libsndfile's SFC_UPDATE_HEADER_NOW
 
@@ -42,7 +42,7 @@ def grow(
     Raises
     ------
     OSError, RuntimeError, TypeError, ValueError
-        It cannot be made. None is left behind.
+        The file cannot be created; no part of it remains.
     """
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
@@ -53,12 +53,12 @@ def grow(
         return GrowingOther(path, sample_rate, channels, container, encoding, tags.names)
     except BaseException:
         with contextlib.suppress(OSError):
-            path.unlink()  # a full disk gives a file a name and nothing more
+            path.unlink()  # on a full disk an empty file remains
         raise
 
 
 def check_growing(path: str | Path) -> None:
-    """Raise AudioFileError unless a file of this name can be recorded, and be read again."""
+    """Raise AudioFileError unless a file with this name can be recorded and read again."""
     suffix, known = Path(path).suffix, ", ".join(CONTAINERS)
     if found := oddity(path):
         raise AudioFileError(f"{path} is {found}, expected the name of a file to record to, such as take.wav")
@@ -70,12 +70,12 @@ def check_growing(path: str | Path) -> None:
 
 
 def layout_of(sample_rate: int, channels: int, encoding: str) -> Layout:
-    """Return what the samples of a WAV are; `encoding` is one of `BITS`."""
+    """Return the sample format of a WAV; `encoding` is one of `BITS`."""
     return Layout(channels, sample_rate, BITS[encoding], FLOAT if encoding == "FLOAT" else PCM)
 
 
 def wave_bytes(samples: np.ndarray, layout: Layout) -> bytes:
-    """Return (frames, channels) float32, or int32 whose upper bits count, as they stand in a WAV."""
+    """Return the WAV bytes of (frames, channels) float32, or of int32, of which the upper bits are used."""
     if layout.bits == 32:
         return samples.astype("<f4", copy=False).tobytes()
     whole = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)
@@ -83,22 +83,22 @@ def wave_bytes(samples: np.ndarray, layout: Layout) -> bytes:
 
 
 class GrowingWave:
-    """WAV, beyond 4 GiB RF64; every write leaves a whole file.
+    """A WAV, or beyond 4 GiB an RF64; the file is complete after every write.
 
-    libsndfile is not used here: of a block for which a full disk has room in part it does not say how many frames were
-    written, and it makes no RF64 of a WAV that grows.
+    libsndfile is not used here: if a full disk takes only a part of a block, it does not report how many frames were
+    written, and it cannot turn a growing WAV into an RF64.
 
     Attributes
     ----------
     frames : int
         Complete frames in the file.
     moved : int
-        Bytes written so far, for whoever waits for a slow disk.
+        Bytes written so far, which show the progress of a slow disk.
 
     Raises
     ------
     OSError
-        From `write` too: what was written of the block counts in `frames`, the rest is the caller's.
+        `write` raises it too: `frames` counts the frames that were written; the caller keeps the others.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class GrowingWave:
         return header(self._layout, self._layout.frame_bytes * self.frames, self._chunks, self._large)
 
     def _put(self, place: int, data: bytes) -> tuple[int, OSError | None]:
-        """Write at an offset; return how many bytes found room, and what stood in the way of the others."""
+        """Write at an offset; return how many bytes were written, and the error that stopped the others."""
         self._file.seek(place)
         done = 0
         while done < len(data):
@@ -151,14 +151,14 @@ class GrowingWave:
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def restore(self) -> bool:
-        """Put a removed file back where it was, folders included; return whether it goes on there."""
+        """Restore a removed file and its folders; return whether writing can continue there."""
         copy = _copy(self._file, self.path, self)
         self._file.close()
         self._file = copy
         return True
 
     def close(self) -> None:
-        """Close it, its samples of an even number of bytes."""
+        """Pad the samples to an even number of bytes and close the file."""
         if not self._file.closed:
             with self._file:
                 size = self._layout.frame_bytes * self.frames
@@ -168,7 +168,7 @@ class GrowingWave:
 
 
 class GrowingOther:
-    """FLAC, or another container that libsndfile writes; the header follows at every write."""
+    """A FLAC, or another container that libsndfile writes; every write updates the header."""
 
     def __init__(
         self, path: Path, sample_rate: int, channels: int, container: str, encoding: str, tags: Mapping[str, str]
@@ -181,7 +181,7 @@ class GrowingOther:
         self._frame_bytes = BITS[encoding] // 8 * channels
         self._sound = soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, encoding, format=container)
         for name, text in tags.items():
-            with contextlib.suppress(RuntimeError, OSError):  # not every container has room for every tag
+            with contextlib.suppress(RuntimeError, OSError):  # some containers cannot hold some tags
                 setattr(self._sound, name, text)
         self._file = open(path, "r+b", buffering=0)
         self.frames = self.moved = 0
@@ -206,7 +206,7 @@ class GrowingOther:
                 command(self._sound._file, UPDATE_HEADER, soundfile._ffi.NULL, 0)
 
     def _mend_flac(self) -> None:
-        """Write the number of frames in whole FLAC blocks; the encoder holds one block and a frame back."""
+        """Write the number of frames in complete FLAC blocks; the encoder holds back one block and a frame."""
         self._file.seek(8)
         head = self._file.read(18)
         block = int.from_bytes(head[:2], "big")
@@ -223,18 +223,18 @@ class GrowingOther:
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def restore(self) -> bool:
-        """Put back what was written, folders included; this encoder cannot go on there."""
+        """Restore a removed file and its folders; return False, as this encoder cannot continue there."""
         _copy(self._file, self.path, self).close()
         return False
 
     def close(self) -> None:
-        """Have libsndfile write what it holds back, and close the file."""
+        """Write the frames that libsndfile holds back, and close the file."""
         with self._file:
             self._sound.close()
 
 
 def _copy(source, path: Path, growing: GrowingWave | GrowingOther):
-    """Return a new file at `path` with all that an open one holds."""
+    """Return a new file at `path` with the content of an open file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     target = open(path, "x+b", buffering=0)
     try:

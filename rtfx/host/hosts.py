@@ -1,4 +1,4 @@
-"""Opens the host that a choice of devices needs: at the start, again when a device was lost, and to see its block."""
+"""Opens the host for chosen devices: at the start, again after a device was lost, and to measure its block."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .portaudio_host import PortAudioHost
 
 DeviceHost: TypeAlias = JackHost | PortAudioHost
 Host: TypeAlias = NullHost | DeviceHost
-ALSA_CARD = re.compile(r"\s*\(hw:[^)]*\)")  # the number changes with the socket that it is plugged into
+ALSA_CARD = re.compile(r"\s*\(hw:[^)]*\)")  # the number depends on the USB socket
 PROBE_SECONDS = 1.0
-PROBE_BLOCKS = 4  # the first may be a part of one
+PROBE_BLOCKS = 4  # the first block may be partial
 
 
 class OtherRate(DeviceError):
-    """The device is there, at a sample rate that the engine was not made for."""
+    """The device is connected, but at another sample rate than the engine's."""
 
     def __init__(self, message: str, sample_rate: float):
         super().__init__(message)
@@ -40,7 +40,7 @@ class OtherRate(DeviceError):
 
 @dataclass(frozen=True)
 class Opened:
-    """How a stream was opened.
+    """The settings with which a stream was opened.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Opened:
 
 
 def order_kernels(choice: Choice) -> None:
-    """Begin to compile the kernels of these devices' host, unless they are on disk."""
+    """Start to compile the kernels of these devices' host, unless they are on disk."""
     if choice.output is None:
         order((PACE,))
     elif choice.output.host_api == JACK:
@@ -175,12 +175,12 @@ def _same(device: Device | None, side: str, known: list[Device]) -> Device | Non
 
 
 def presence() -> tuple:
-    """Return what changes when a server starts or a card is plugged in, where that can be seen cheaply."""
+    """Return a value that changes when a server starts or a card is plugged in, if that is cheap to detect."""
     return running(), cards()
 
 
 def measured_block(choice: Choice, sample_rate: float, latency: str | float | None = None) -> int | None:
-    """Open a device, muted, for a moment; return the frames that it asks for at a time.
+    """Open a device briefly, muted; return the frames that it requests per block.
 
     None if it is the null device or does not open.
     """

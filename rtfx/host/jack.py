@@ -1,4 +1,4 @@
-"""JACK and PipeWire: which server runs, and clients of it through JACK's C library, JACK's own or PipeWire's."""
+"""JACK and PipeWire: finds the running server, and makes clients of it through its version of JACK's C library."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PIPEWIRE_LIBRARIES = (
 )
 JACK_ROUTE, PIPEWIRE_ROUTE = "jack", "pipewire"
 NO_START_SERVER, USE_EXACT_NAME = 1, 2  # JackOptions
-SERVER_FAILED = 16  # JackStatus: not reached. For a name that is taken JACK says one thing, PipeWire another
+SERVER_FAILED = 16  # JackStatus: server not reached; JACK and PipeWire report a used name differently
 IS_INPUT, IS_OUTPUT, IS_PHYSICAL = 1, 2, 4  # JackPortFlags
 CAPTURE, PLAYBACK = 0, 1  # JackLatencyCallbackMode
 AUDIO = b"32 bit float mono audio"
 OPEN_SECONDS = 5.0
-ANSWER_SECONDS = 0.5  # of a server, on its socket
-LARGEST_LATENCY = 1 << 24  # frames: above it, 350 s, a driver says "unknown" by -1 or by a difference below 0
+ANSWER_SECONDS = 0.5  # wait for a server's answer on its socket
+LARGEST_LATENCY = 1 << 24  # frames (350 s); larger values are negative numbers, with which drivers mean "unknown"
 NAMES = 16  # clients of one name are numbered up to this
 
 
@@ -47,7 +47,7 @@ def pipewire_runs() -> bool:
 
 
 def running() -> frozenset[tuple[str, int, int]]:
-    """Return each running server's socket, its inode and its time: a server that starts anew makes another socket."""
+    """Return each running server's socket, inode and time; a server that restarts makes a new socket."""
     found = set()
     for path in (*_jack_sockets(), _pipewire_socket()):
         with contextlib.suppress(OSError):
@@ -100,7 +100,7 @@ class Port:
 
     @property
     def is_monitor(self) -> bool:
-        """Whether it repeats what a device plays, by its name: both servers call it so."""
+        """Whether the port repeats a device's output; both servers mark that in its name."""
         return bool(self.flags & IS_OUTPUT) and self.name.partition(":")[2].startswith("monitor")
 
 
@@ -141,7 +141,7 @@ def load(path: str) -> Any:
     for name, (result, arguments) in types.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    # The library's messages go to a C function that does nothing with a text: it needs no GIL.
+    # The library's messages go to a C function that ignores its text and does not need the GIL.
     silent = ctypes.cast(ctypes.CDLL(None).strlen, pointer)
     library.jack_set_error_function(silent)
     library.jack_set_info_function(silent)
@@ -174,13 +174,13 @@ def _found() -> tuple[str, str]:
 def _is(path: str, pipewire: bool) -> bool:
     try:
         version = load(path).jack_get_version_string().decode(errors="replace")
-    except (OSError, AttributeError):  # missing, or too old to be asked
+    except (OSError, AttributeError):  # missing, or too old for this call
         return False
     return ("PipeWire" in version) == pipewire
 
 
 class Client:
-    """A client of the running server. All methods: control thread, one at a time.
+    """A client of the running server; only one method may run at a time. [control thread]
 
     Parameters
     ----------
@@ -233,11 +233,11 @@ class Client:
 
     @property
     def block(self) -> int:
-        """The server's period in frames, as it says."""
+        """The server's period in frames, as it reports it."""
         return int(self.library.jack_get_buffer_size(self.handle))
 
     def ask_for_block(self, frames: int) -> None:
-        """Ask for a period: JACK sets it for all its clients, PipeWire as long as this client plays."""
+        """Request a period: JACK sets it for all clients, PipeWire only while this client plays."""
         self.library.jack_set_buffer_size(self.handle, frames)
 
     def ports(self) -> list[Port]:

@@ -13,16 +13,16 @@ from .device import JACK, Device
 from .jack import IS_INPUT, IS_OUTPUT, IS_PHYSICAL, PIPEWIRE_ROUTE, Client, Port, route
 
 LISTING = "rtfx-devices"  # the client that lists the ports; it has none of its own
-# PipeWire's library tells a client that has set these their rate, not the graph's, until it runs
+# before it runs, a client with these variables gets the rate in them from PipeWire, not the graph's
 WITHOUT_WISHES = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
-NEVER, MONITOR, REAL, CHOSEN = range(4)  # how well a device fits as the default: real ones before monitors
+NEVER, MONITOR, REAL, CHOSEN = range(4)  # rank as default device: real devices before monitors
 DUMP_SECONDS = 5.0
 SOURCE, SINK, DUPLEX = "Audio/Source", "Audio/Sink", "Audio/Duplex"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Ports that make one device, and how well it fits as the default of either side."""
+    """Ports that form one device, and its rank as the default of either side."""
 
     key: str
     name: str
@@ -34,21 +34,21 @@ class Group:
 
 
 class RateSeen:
-    """The rate, in Hz, at which PipeWire's graph was seen to run.
+    """The last observed rate of PipeWire's graph, in Hz.
 
-    A PipeWire that may switch rates tells its default rate to a client that does not play, whatever the graph runs at.
-    What a client that plays has seen holds as long as that default stays.
+    If PipeWire may switch rates, it reports its default rate to a client that does not play. So the rate that a playing
+    client saw is used until that default changes.
     """
 
     def __init__(self) -> None:
         self._runs, self._told = 0.0, 0.0
 
     def note(self, runs: float) -> None:
-        """Keep the rate that a client that plays has seen."""
+        """Store the rate, in Hz, that a playing client saw."""
         self._runs, self._told = runs, 0.0
 
     def behind(self, told: float) -> float:
-        """Return the graph's rate where a client that does not play was told `told`."""
+        """Return the graph's rate in Hz; `told` is the rate reported to a client that does not play."""
         self._told = self._told or told
         if told != self._told:
             self._runs = 0.0
@@ -113,7 +113,7 @@ def by_node(graph: Graph, port_of: Callable[[int], str]) -> list[Group]:
             tuple(name for name in map(port_of, ports) if name) for ports in (node.outputs, node.inputs, node.monitors)
         )
         if node.is_source and not node.is_sink:
-            inputs = ()  # what goes in there comes out of it again
+            inputs = ()  # its inputs only feed its outputs
         fits_input = (REAL + (node.name == graph.default_source)) * bool(node.is_source and outputs)
         fits_output = (REAL + (node.name == graph.default_sink)) * bool(node.is_sink and inputs)
         if outputs or inputs:
@@ -217,7 +217,7 @@ def read_graph(objects: Any) -> Graph:
         if port.get("port.direction") == "in":
             node.inputs.append(int(number))
         else:
-            # of a virtual source the monitor ports are all the sound that it has: what programs play into it
+            # a virtual source has only monitor ports, which carry what programs play into it
             monitor = port.get("port.monitor") and not node.is_source
             (node.monitors if monitor else node.outputs).append(int(number))
     names = [_named(defaults.get(f"default.audio.{side}")) for side in ("source", "sink")]

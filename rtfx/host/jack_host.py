@@ -1,6 +1,6 @@
 """A stream on JACK or PipeWire: a client whose ports are connected to exactly those of the chosen devices.
 
-The server calls the engine once a period, so a period is a block, and the block that is reported is the one that runs.
+The server calls the engine once per period, so the block size is the period.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from .timeouts import within
 LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
 SMALLEST, LARGEST = 16, 8192  # frames of a period; a longer one is interleaved in pieces
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
-SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # for the period that was asked for; it has not changed for so long
+SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # longest wait for a stable period; time without a change
 ENDING_TRIES, ENDING_SECONDS = 4, 0.1
-LOOK_SECONDS = 0.2  # between two looks whether the device's ports are there
+LOOK_SECONDS = 0.2  # between two checks of the device's ports
 XRUN_FLAGS = 2 | 4  # PortAudio's: input overflow, output underflow
-OPEN: dict[int, Any] = {}  # hosts by their id until the server has let go of their memory
+OPEN: dict[int, Any] = {}  # hosts by id, until the server no longer uses their memory
 
 SHARED = np.dtype(
     [
@@ -69,7 +69,7 @@ SHARED = np.dtype(
 
 
 def process(frames, shared):
-    """Give one period to the callback, interleaved; JACK's process callback. [audio thread]"""
+    """Pass one period to the callback, interleaved; JACK's process callback. [audio thread]"""
     s = records(shared, 1, SHARED)[0]
     total = np.int64(frames)
     s.period = total
@@ -173,7 +173,7 @@ class JackHost(DeviceStream):
         self._watch = Watch(lambda: engine.clock)
         self._missing, self._looked = "", 0.0
         self._latencies: tuple[int | None, int | None] = (None, None)
-        self._asking = threading.Lock()  # held while the library is asked: the client is not closed meanwhile
+        self._asking = threading.Lock()  # held during calls of the library, so that the client is not closed meanwhile
         OPEN[id(self)] = self
 
     def _share(self) -> None:
@@ -183,7 +183,7 @@ class JackHost(DeviceStream):
         outputs = int(engine.record["device_outputs"])
         self._frames = [np.zeros((LARGEST, max(channels, 1)), np.float32) for channels in (inputs, outputs)]
         for frames in self._frames:
-            frames[:] = 0.0  # touched here: no page is missing on the audio thread
+            frames[:] = 0.0  # written here, so that the audio thread has no page fault
         self._memory = np.zeros(1, SHARED)
         shared = self._shared = self._memory[0]
         shared["get_buffer"] = ctypes.cast(library.jack_port_get_buffer, ctypes.c_void_p).value
@@ -256,7 +256,7 @@ class JackHost(DeviceStream):
         if not self._input_ports:
             return 0.0
         frames = self._reported()[0]
-        # the driver's number includes the period that it collects, which is reported as the block
+        # the driver's number includes one period, which is reported separately as the block
         return None if frames is None else max(frames - (self.block_frames or 0), 0) / self.sample_rate
 
     @property
@@ -294,16 +294,16 @@ class JackHost(DeviceStream):
         if self._missing:
             return f"{self.name} has stopped: {self._missing} is not there any more: is it still plugged in?"
         runs, server = (jack_runs, "the JACK server") if self._by_jack else (pipewire_runs, "PipeWire")
-        for _ in range(ENDING_TRIES):  # it tells its clients of its end before it has ended
+        for _ in range(ENDING_TRIES):  # the server notifies its clients before it has ended
             if not runs():
                 return f"{self.name} has stopped: {server} has ended"
             time.sleep(ENDING_SECONDS)
         return f"{self.name} has stopped: {self.route} has closed the connection"
 
     def release(self) -> bool:
-        """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
+        """Release the device; return False while it must not be opened again, as the stream may still continue."""
         state = self.state()
-        if state == STALLED and self._by_jack:  # the whole server hangs, and may go on
+        if state == STALLED and self._by_jack:  # the whole server hangs, and may continue
             return False
         return self.close() or bool(self._shared["ended"])
 
@@ -327,7 +327,7 @@ class JackHost(DeviceStream):
             if not self._shared["ended"]:
                 self.client.library.jack_deactivate(self.client.handle)
                 if self._by_jack and self.client.block == self.asked_frames != self._period_before:
-                    self.client.ask_for_block(self._period_before)  # as the other clients had it
+                    self.client.ask_for_block(self._period_before)  # the period before this client changed it
             self.client.close()
         finally:
             OPEN.pop(id(self), None)

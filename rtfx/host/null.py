@@ -72,7 +72,7 @@ class NullHost:
         self._thread = threading.Thread(target=self._run, name="rtfx null device", daemon=True)
 
     def _run(self) -> None:
-        """Play; until that ends the thread keeps this host, and with it the memory that its loop uses. [own thread]"""
+        """Play; the thread holds this host until then, so that the memory of its loop stays valid. [audio thread]"""
         output, control = self._output.ctypes.data, self._control.ctypes.data
         PACE(self._callback, self.engine.address, output, control, self.block, self.sample_rate)
 
@@ -86,7 +86,7 @@ class NullHost:
         return self._thread.is_alive() and not self._control["ended"][0]
 
     def trouble(self) -> str:
-        """Nothing ever happens to this device."""
+        """Return "", as this device cannot fail."""
         return ""
 
     def close(self, patient: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""PortAudio: loaded, started again so that it sees the devices that there are now, kept quiet, and ended.
+"""PortAudio: loads it, restarts it to find new devices, hides its messages, and ends it.
 
 Importing sounddevice initialises PortAudio, which must not become a client of JACK beside ours: so it is imported here
 and nowhere else. PortAudio looks for devices when it starts. Where one of its streams hangs it cannot be ended. Then a
@@ -26,8 +26,8 @@ from .timeouts import within
 START_SECONDS, RESTART_SECONDS, END_SECONDS = 10.0, 5.0, 0.5
 OPEN: dict[int, tuple] = {}  # streams by their host's id, with the memory that they use, until they are closed
 left_behind: set[int] = set()  # ids of hosts whose stream could not be closed
-_left_alone: list[Any] = []  # libraries that hold such a stream: unloaded, they would take its thread with them
-_servers: frozenset = frozenset()  # those that ran when PortAudio was started
+_left_alone: list[Any] = []  # libraries with such a stream; they stay loaded, as its thread runs in them
+_servers: frozenset = frozenset()  # servers that ran when PortAudio started
 # PortAudio's own JACK part finds no server: PipeWire's library then lets no client in, JACK's looks for another name.
 WITHOUT_JACK = {"PIPEWIRE_NOJACK": "1", "JACK_DEFAULT_SERVER": "none-for-portaudio", "JACK_NO_START_SERVER": "1"}
 # Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
@@ -130,7 +130,7 @@ def _take_a_copy(module: Any) -> None:
     path = _library_file()
     if path is None:
         raise DeviceError("a stream does not close, and PortAudio's library is not found again: restart rtfx")
-    with tempfile.TemporaryDirectory() as folder:  # loaded, a file may be removed
+    with tempfile.TemporaryDirectory() as folder:  # a loaded file may be removed
         copy = shutil.copy(path, Path(folder) / f"libportaudio-{len(_left_alone)}.so")
         library = module._ffi.dlopen(str(copy))
     _left_alone.append(module._lib)
@@ -155,7 +155,7 @@ class _Ending:
     def __init__(self, module: Any):
         self._module = module
         self._begin = threading.Event()
-        # started now: at exit there are no new threads any more
+        # started now, as no thread can be started at exit
         self._thread = threading.Thread(target=self._run, name="rtfx exit", daemon=True)
         self._thread.start()
 

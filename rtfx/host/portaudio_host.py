@@ -20,7 +20,7 @@ ALSA_PERIODS = 3  # PortAudio makes ALSA's buffer of four, of which three wait t
 
 
 class PortAudioHost(DeviceStream):
-    """One open PortAudio stream. All methods: control thread.
+    """One open PortAudio stream. [control thread]
 
     Parameters
     ----------
@@ -112,11 +112,11 @@ class PortAudioHost(DeviceStream):
 
     @property
     def block_frames(self) -> int | None:
-        """The most frames that the device has asked for at once; None before the first."""
+        """The largest block, in frames, that the device has requested; None before the first block."""
         return int(self.engine.record["largest_block"]) or None
 
     def release(self) -> bool:
-        """Give the device up; False as long as it must not be opened again: the stream may still come alive."""
+        """Release the device; return False while it must not be opened again, as the stream may still continue."""
         return self.close()
 
     def close(self, patient: bool = True) -> bool:

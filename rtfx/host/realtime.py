@@ -40,7 +40,7 @@ def ask(thread_id: int, priority: int = PRIORITY) -> Granted:
     thread_id : int
         The kernel's id (gettid) that the audio thread stored.
     priority : int
-        Wanted priority, 1 to 99; lowered to what the user may have.
+        Requested priority, 1 to 99; it is lowered to the user's limit.
     """
     if not sys.platform.startswith("linux"):
         return Granted(True, "left to the host API")

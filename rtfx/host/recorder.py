@@ -1,4 +1,4 @@
-"""Writes what the engine plays to a file, on its own thread; whatever happens to the disk, it looks for a way on."""
+"""Records the engine's output to a file, on its own thread; if the disk fails, it continues in another folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Recorder:
     Parameters
     ----------
     rings : Rings
-        Of the engine; they hold what the disk is late with.
+        The engine's ring buffers, which hold the audio until it is written.
     stop : callable
         ``stop()`` is the stream frame at which the audio ends, or -1.
     frames : int or None
@@ -45,15 +45,15 @@ class Recorder:
     Attributes
     ----------
     news : deque of str
-        What the player should know at once.
+        Lines for the player.
     say : callable
-        Is told at once, while `close` waits for the disk.
+        Called with a line of text while `close` waits for the disk.
     error : str
-        What is wrong with the file, empty if nothing.
+        A problem with the file; "" if there is none.
     frames : int
         Written so far, in all parts.
     gaps : list of (int, int)
-        First frame and end of what the disk was too slow for: silence stands in its place, or the file ends before it.
+        First frame and end of each part that the disk was too slow for; the file has silence there or ends before it.
 
     Raises
     ------
@@ -109,7 +109,7 @@ class Recorder:
 
     @property
     def _end(self) -> int:
-        """The frame behind the last one that is there to be written."""
+        """Return the frame after the last one that can be written now."""
         return min(end for end in (self._rings.head, self._stop_frame(), self._limit) if end is not None and end >= 0)
 
     def _run(self) -> None:
@@ -119,7 +119,7 @@ class Recorder:
                 self._look()
                 self._drain()
             self._drain()
-        except Exception as error:  # of whatever kind: the player must learn that nothing more is written
+        except Exception as error:  # any error: the player must learn that the recording has stopped
             self.error = f"{self.path}: recording ended after {self.frames} frames ({message_of(error)})"
             self.news.append(self.error)
         finally:
@@ -153,7 +153,7 @@ class Recorder:
         self.gaps.append((first, end))
 
     def _write(self, frames: np.ndarray) -> bool:
-        """Write, in another place if need be; return whether all of it is on the disk."""
+        """Write (frames, channels), in another folder if needed; return whether all frames are on the disk."""
         while len(frames):
             before = self._file.frames
             try:
@@ -195,7 +195,7 @@ class Recorder:
         self._go_on_elsewhere(fault)
 
     def _go_on_elsewhere(self, fault: Exception) -> bool:
-        """Begin a further part in the first folder with room; without one say so and wait."""
+        """Start a further part in the first folder with free space; if there is none, report it and wait."""
         old = self._file
         for path in self._places(old.path):
             try:
@@ -223,7 +223,7 @@ class Recorder:
             yield free_name(folder / Path(self.path).name, "-part", 2)
 
     def look(self) -> None:
-        """Say so if the disk is late; the thread that writes cannot, it hangs in the disk."""
+        """Report that the disk is late; the writing thread cannot do so while it waits for the disk."""
         seconds = (self._end - self._next) / self._rate
         if seconds > LATE_SECONDS and not (self._late or self._waiting or self._stop.is_set()):
             self.news.append(f"{self._file.path}: the disk is {seconds:.0f} s late, the recording waits in memory")
@@ -281,6 +281,6 @@ def _keep(path: Path) -> tuple[Path | None, int | None]:
 
 
 def _close(file: GrowingWave | GrowingOther) -> None:
-    """Close a file; what a full disk has no room for is missing already, and said."""
+    """Close a file; errors are ignored, as frames lost on a full disk are already reported."""
     with contextlib.suppress(*FAULTS):
         file.close()

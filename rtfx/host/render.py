@@ -1,4 +1,4 @@
-"""Audio that comes from files and arrays: file to file in constant memory, at the rig's own rate, samples checked."""
+"""Offline rendering: file to file in constant memory, with conversion to the rig's rate and checks of samples."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def render_file(
 
         outputs, channels = process(blocks(), reader.sample_rate, 1 if mono else reader.channels)
         if progress:
-            progress(0, reader.frames)  # by now all is compiled
+            progress(0, reader.frames)  # everything is compiled now
         known = reader.frames or 0
         with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
             for block in outputs:
@@ -177,7 +177,7 @@ def _converter(old_rate: float, new_rate: float, channels: int) -> Callable[[np.
 
 
 def sound(x: np.ndarray) -> np.ndarray:
-    """Return samples with 0 for those beyond `LOUDEST_SAMPLE` or not finite: a filter would make a burst of them."""
+    """Return samples with 0 for those beyond `LOUDEST_SAMPLE` or not finite, which would make a filter burst."""
     return np.where(np.abs(x) <= LOUDEST_SAMPLE, x, np.float32(0.0))
 
 

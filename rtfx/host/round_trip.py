@@ -1,4 +1,4 @@
-"""The round trip through a sound card, measured: bursts go out, and are looked for in what comes in."""
+"""Measures the round-trip latency of a sound card: plays bursts and finds them in the recorded input."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TAPE = np.dtype(
 
 
 def play_tape(source, target, frames, time_info, flags, tape):
-    """Play the next frames of the score on one channel and keep what one channel hears; a PortAudio callback."""
+    """Play the next frames of the score on one channel and record one channel; a PortAudio callback. [audio thread]"""
     t = records(tape, 1, TAPE)[0]
     total = np.int64(frames)
     heard, played = floats(source, total * t.inputs), floats(target, total * t.outputs)
@@ -110,7 +110,7 @@ def burst(sample_rate: float) -> np.ndarray:
 
 
 def delays(sent: np.ndarray, came: np.ndarray, starts: list[int], longest: int) -> list[int]:
-    """Return by how many frames each burst that was found came later than it went.
+    """Return the delay, in frames, of each burst that was found in the recording.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def await_end(thread: threading.Thread, seconds: float) -> bool:
 
 
 def await_writing(thread: threading.Thread, progress: Callable[[], Any], tell: Callable[[], object]) -> bool:
-    """Wait for a thread that writes, for as long as it gets on; return whether it has ended.
+    """Wait for a thread that writes, for as long as it makes progress; return whether it has ended.
 
     Parameters
     ----------
