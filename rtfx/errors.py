@@ -24,9 +24,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
 
-COMMANDS = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)  # control a terminal
+COMMANDS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # to a terminal
 BREAK = re.compile("[ \t]*[\t-\r\x1c-\x1e\x85\u2028\u2029]+[ \t]*")  # line breaks
 
 
