@@ -1,6 +1,6 @@
 """A graph of nodes that can grow, be rewritten, pruned, checked and printed.
 
-Readers build one, rewrites change it, writers look at it; a `ModelSpec` holds the finished list of nodes.
+Readers build a graph, rewrites change it and writers read it. A `ModelSpec` holds the finished list of nodes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ..errors import ShapeMismatch
 from .nodes import ROLES, Input, Node
 from .values import NODES, at_most
 
-TOLD = ("role", "kind")  # fields that are printed also where they are the default
+TOLD = ("role", "kind")  # fields that are printed even if they have their default value
 
 
 class Graph:
     """Nodes by number, in an order in which they can be computed.
 
-    Numbers stay as they are while nodes come and go; `listed` renumbers.
+    A node keeps its number while others are added or removed; `listed` renumbers all nodes.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Graph:
     widths : dict of int to int
         Features of each node's output.
     output : int
-        The node that the net gives: the one added last, unless set.
+        The number of the output node: the node added last, unless set.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()):
@@ -70,7 +70,7 @@ class Graph:
         return number
 
     def users(self) -> dict[int, list[int]]:
-        """Return the nodes that use each node; the output is used once more, by -1."""
+        """Return the nodes that use each node; the output node has one more user, -1."""
         users: dict[int, list[int]] = {number: [] for number in self.nodes}
         for number, node in self.nodes.items():
             for source in node.sources:
@@ -79,7 +79,7 @@ class Graph:
         return users
 
     def prune(self, roles: Sequence[str] = ROLES) -> None:
-        """Drop every node that the output does not depend on; inputs of these roles stay, as their order counts."""
+        """Remove nodes that the output does not depend on; inputs with these roles stay, as their order matters."""
         needed: set[int] = set()
         inputs = [number for number, node in self.nodes.items() if isinstance(node, Input) and node.role in roles]
         left = [self.output, *inputs]
@@ -102,7 +102,7 @@ class Graph:
         return self.renumbered()
 
     def renumbered(self) -> tuple[Node, ...]:
-        """Return the nodes in `order`, their sources being places in it."""
+        """Return the nodes in `order`; their sources become indices into this list."""
         order = self.order()
         place = {number: i for i, number in enumerate(order)}
         return tuple(replace(self.nodes[i], sources=tuple(place[s] for s in self.nodes[i].sources)) for i in order)
@@ -153,7 +153,7 @@ def check(nodes: Sequence[Node], knobs: Sequence[str], title: str) -> None:
 
 
 def described(nodes: dict[int, Node], widths: dict[int, int]) -> str:
-    """Return a line a node: number, kind, sources, features, options and shapes of the tensors."""
+    """Return one line for each node: number, kind, sources, features, options and shapes of the tensors."""
     lines = []
     for number, node in nodes.items():
         parts = []

@@ -1,4 +1,4 @@
-"""Opens any model: finds the file, tells its family by its keys, and hands it to that family's reader."""
+"""Opens any model: finds the file, recognises its family by its keys, and calls the reader of that family."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .values import shown
 
 Reader = Callable[..., ModelSpec]  # (data, path), and compat where its family has choices
 RANDOM = "random:"
-MESSAGE = 400  # characters beside the path: a file may hold names and numbers of any length
+MESSAGE = 400  # most characters of a message besides the path: a file may hold names and numbers of any length
 SUPPORTED = (
     "rtfx reads NAM, Automated-GuitarAmpModelling, AIDA-X, RTNeural, WaveNetVA, SmartAmpPro, rtfx JSON, ONNX, "
     ".pt2, .safetensors and Keras files"
@@ -41,7 +41,8 @@ STATE_DICT_KEY = re.compile(
 class Family(NamedTuple):
     """How a family is recognised: the first whose `test` holds reads the file.
 
-    `compat` are the values of `load`'s parameter that its reader takes; `inputs`: whether it takes that of this name.
+    `compat` holds the values of `load`'s parameter `compat` that the reader accepts; `inputs` is true if the reader
+    accepts `load`'s parameter `inputs`.
     """
 
     name: str
@@ -69,7 +70,7 @@ def _is_state_dict(data: dict[str, Any], path: Path) -> bool:
 
 
 def _is_partial_nam(data: dict[str, Any], path: Path) -> bool:
-    """Tell a NAM file without one of its keys, which the reader names."""
+    """Tell whether this is a NAM file that lacks one of its keys; the reader's error names the key."""
     return path.suffix.lower() == ".nam" and any(key in data for key in ("architecture", "config", "weights"))
 
 
@@ -84,7 +85,7 @@ FAMILIES = (
     Family("SmartAmpPro", _has("conv1d", "conv1d_1", "lstm", "dense"), smartamppro.read, inputs=False),
     Family("legacy CoreAudioML", _has("unit_type", "in_size"), agam.read_legacy),
     Family("PyTorch state_dict", _is_state_dict, state_dict.read),
-    # one of the two keys alone: RTNeural's reader names the other
+    # one of the two keys is missing: RTNeural's reader names it
     Family("RTNeural", lambda data, path: "layers" in data or "in_shape" in data, rtneural.read),
     Family("NAM", _is_partial_nam, nam.read, nam.COMPAT),
 )
@@ -100,15 +101,17 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
     name : str or Path
         A path, the name of a model in the user's folder or among those shipped, or ``random:KIND?key=value&...``.
     compat : str, optional
-        A former reading of a family's files, for comparison with what was rendered then: one of `COMPAT`. Files of
-        other families load as always.
+        Reads a family's files as an older version of its player did, to compare with older renderings: one of
+        `COMPAT`. It does not affect files of other families.
     inputs : str, optional
-        "channels" or "knobs": what the inputs of a net are that has several, whatever its file says or is guessed.
+        "channels" or "knobs": the meaning of the inputs of a net with several inputs. It overrides the file and
+        rtfx's guess.
 
     Raises
     ------
     RtfxError
-        One line that names the file, what was found and what was expected. Nothing else is ever raised.
+        The message is one line that names the file, the value found and the value expected. No other exception is
+        raised.
     """
     if compat is not None and compat not in COMPAT:
         raise UsageError(f"compat is {compat!r}{did_you_mean(compat, COMPAT)}, expected one of: {', '.join(COMPAT)}")

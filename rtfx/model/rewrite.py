@@ -1,8 +1,8 @@
 """Rewrites a graph into a smaller equal one, in float64, before kernels are chosen or a NAM file is written.
 
-Each rule is a pattern, a node and the kind of one of its sources, and a function that returns the node to put in its
-place, or None where the new graph would not be cheaper. Rules are applied until none fits; nodes that nothing uses any
-more, the last 1x1 layer of a WaveNet for one, are dropped.
+Each rule has a pattern, which is the kind of a node and that of one of its sources, and a function. The function
+returns the new node, or None if the new graph would not be cheaper. Rules are applied until none fits. Then unused
+nodes, such as the last 1x1 layer of a WaveNet, are removed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Rule:
     node, source : type or union of types
         The kind of a node, and that of one of its sources.
     alone : bool
-        The source has no other user, so that it goes when the node no longer reads it.
+        The source must have no other user, so that it is removed when the node no longer reads it.
     function : callable
-        ``(graph, index, place, users)`` -> the new node or None; `place` is that of the source among the node's.
+        ``(graph, index, place, users)`` -> the new node or None; `place` is the source's index in the node's sources.
     """
 
     node: Any
@@ -80,7 +80,7 @@ def _everywhere(rule: Rule, graph: Graph) -> bool:
 
 
 def fold_affine(graph: Graph, index: int, place: int, users: Users) -> Node:
-    """Multiply a gain and shift into the layer before it."""
+    """Multiply a gain and shift into the weights of the layer before it."""
     node: Any = graph.nodes[index]
     inner: Any = graph.nodes[node.sources[0]]
     shape = (-1,) + (1,) * (inner.weight.ndim - 1)
@@ -88,7 +88,7 @@ def fold_affine(graph: Graph, index: int, place: int, users: Users) -> Node:
 
 
 def compose_dense(graph: Graph, index: int, place: int, users: Users) -> Node | None:
-    """Make one dense layer of two, unless others read the inner one or the product has more weights than both."""
+    """Replace two dense layers by one, unless other nodes read the first or the product has more weights than both."""
     node: Any = graph.nodes[index]
     inner: Any = graph.nodes[node.sources[0]]
     if len(users[node.sources[0]]) > 1 or inner.weight.shape[1] * node.width > node.weight.size + inner.weight.size:
@@ -99,7 +99,7 @@ def compose_dense(graph: Graph, index: int, place: int, users: Users) -> Node | 
 def compose_conv(graph: Graph, index: int, place: int, users: Users) -> Node | None:
     """Multiply a dense layer into the taps of the convolution behind it, if that makes the convolution smaller.
 
-    With a bias it could not be: the zeros before the first frame would get it too.
+    The dense layer must have no bias, because the rewrite would also add it to the zeros before the first frame.
     """
     node: Any = graph.nodes[index]
     inner: Any = graph.nodes[node.sources[0]]
@@ -109,9 +109,9 @@ def compose_conv(graph: Graph, index: int, place: int, users: Users) -> Node | N
 
 
 def distribute(graph: Graph, index: int, place: int, users: Users) -> Node | None:
-    """Make a sum of dense layers of a dense layer of a wider sum; the bias goes to the first.
+    """Replace a dense layer of a wider sum by a sum of dense layers; the first of them gets the bias.
 
-    The head of a WaveNet then costs one dot product a layer.
+    The head of a WaveNet then needs one dot product for each layer.
     """
     node: Any = graph.nodes[index]
     if node.width >= node.weight.shape[1]:
@@ -120,7 +120,7 @@ def distribute(graph: Graph, index: int, place: int, users: Users) -> Node | Non
 
 
 def split_concat(graph: Graph, index: int, place: int, users: Users) -> Node | None:
-    """Make a sum of dense layers of a dense layer of joined signals, if adding costs no more than joining them."""
+    """Replace a dense layer of joined signals by a sum of dense layers, if adding costs no more than joining them."""
     node: Any = graph.nodes[index]
     sources = graph.nodes[node.sources[0]].sources
     if node.width * (len(sources) - 1) > node.weight.shape[1]:
@@ -130,14 +130,14 @@ def split_concat(graph: Graph, index: int, place: int, users: Users) -> Node | N
 
 
 def _sum(graph: Graph, index: int, parts: list[tuple[int, np.ndarray]]) -> Node:
-    """Return the sum of dense layers, by source and weight, that are inserted before dense layer `index`."""
+    """Insert dense layers, given by source and weight, before dense layer `index`; return their sum."""
     bias = graph.nodes[index].tensors["bias"]
     layers = [Dense((s,), weight=weight, bias=0 * bias if i else bias) for i, (s, weight) in enumerate(parts)]
     return Add(tuple(graph.insert_before(index, layer) for layer in layers))
 
 
 def flatten(graph: Graph, index: int, place: int, users: Users) -> Node:
-    """Make one sum of a sum within a sum."""
+    """Replace a sum within a sum by one sum."""
     sources = graph.nodes[index].sources
     return Add((*sources[:place], *graph.nodes[sources[place]].sources, *sources[place + 1 :]))
 

@@ -1,11 +1,11 @@
 """Reads and writes rtfx JSON, the versioned file form of ModelSpec.
 
-One JSON object; every key is known or refused, numbers are finite and keep all their digits, so that reading what was
-written gives the same bits::
+A file is one JSON object. Unknown keys are refused. Numbers are finite and keep all their digits, so that a model that
+is written and read again has the same bits::
 
     {"format": "rtfx", "version": 1,
      "name": str, "kind": "amp" | "pedal" | "amp+cab" | "unknown",
-     "sample_rate": Hz | null (unknown) | "any" (right at every rate),
+     "sample_rate": Hz | null (unknown) | "any" (valid at every rate),
      "knobs": [{"name": str, "minimum": 0, "maximum": 1, "default": 0.5, "unit": ""}],
      "prewarm": "auto" | frames, "dc_block": bool, "level_db": dB, "input_db": dB, "metadata": {any JSON},
      "nodes": [{"op": "input", "role": "audio" | "knob" | "sample_period", "name": str, "channels": 1},
@@ -13,19 +13,19 @@ written gives the same bits::
                {"op": "gru", "sources": [2], "weight_ih": [[...]], "weight_hh": [[...]], "bias_ih": [], "bias_hh": []},
                {"op": "dense", "sources": [3], "weight": [[...]], "bias": [...]}]}
 
-`op` is the class of a node in lower case, its other keys are the fields of that class (``nodes``), tensors as nested
-lists in PyTorch's axis and gate order. `sources` are indices of earlier nodes; every node is used; the last is the
-output. A knob has one input node of the same name. Only `format`, `version` and `nodes` must be there; fields that have
-a default may be left out. The nodes without tensors::
+`op` is the class of a node in lower case; the other keys are the fields of that class (``nodes``). Tensors are nested
+lists in PyTorch's axis and gate order. `sources` are indices of earlier nodes. Every node is used and the last is the
+output. Each knob has one input node of the same name. Only `format`, `version` and `nodes` are required; fields with a
+default may be left out. The nodes without tensors::
 
     {"op": "activation", "sources": [1], "kind": "hardtanh", "slope": 0.01, "slope_high": 0.01, "low": -1, "high": 1}
     {"op": "slice", "sources": [2], "start": 0, "stop": 8}          features 0 to 7
     {"op": "hold", "sources": [2], "stride": 4, "phase": 0, "between": "last" | "zero"}
     {"op": "add" | "mul" | "concat", "sources": [3, 4, 5]}
 
-A slimmable net has ``"sizes": [{"below": 0.5, "prewarm": ..., "level_db": ..., "nodes": [...]}]``: its smaller nets,
-each for values of the knob `size` below a limit, ascending; the file's own nodes are the largest. ``"form"`` is what a
-NAM file said beside its weights, so that the model can be written as such a file again.
+A slimmable net has ``"sizes": [{"below": 0.5, "prewarm": ..., "level_db": ..., "nodes": [...]}]``: its smaller nets.
+Each is for values of the knob `size` below its limit; limits ascend. The file's own nodes are the largest net.
+``"form"`` holds the content of a NAM file without its weights, so that the model can be written as a NAM file again.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
     data : dict
         The parsed file.
     path : Path
-        Its stem is the name of a model that has none.
+        Its stem becomes the name of a model without one.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def read(data: dict[str, Any], path: Path) -> ModelSpec:
 
 
 def _with_sizes(whole: ModelSpec, entries: Any) -> ModelSpec:
-    """Return a model with the smaller ones of ``sizes``."""
+    """Return the model `whole` with the smaller models of ``sizes``."""
     sizes: list[tuple[float, ModelSpec]] = []
     at_most(len(listed(entries, "sizes")) + 1, SIZES, "number of sizes")
     for i, entry in enumerate(entries):
@@ -134,7 +134,7 @@ def _with_sizes(whole: ModelSpec, entries: Any) -> ModelSpec:
 
 
 def _nodes(data: dict[str, Any], where: str) -> tuple[Node, ...]:
-    """Return the nodes of a net, of which each but the last is used."""
+    """Return the nodes of a net; raise if a node other than the last is unused."""
     entries = listed(required(data, "nodes", where.rstrip(".")), f"{where}nodes")
     nodes = tuple(_node(entry, f"{where}nodes[{i}]") for i, entry in enumerate(entries))
     if not nodes:
@@ -155,12 +155,12 @@ def _prewarm(data: dict[str, Any], where: str) -> str | int:
 
 
 def save(spec: ModelSpec, path: str | Path) -> Path:
-    """Write `spec` as rtfx JSON, one node a line, and return the path; an existing file is replaced in one step.
+    """Write `spec` as rtfx JSON, one node per line, and return the path; an existing file is replaced in one step.
 
     Raises
     ------
     ModelError
-        The file cannot be written, or the metadata is no JSON.
+        The file cannot be written, or the metadata cannot be expressed in JSON.
     """
     path = Path(path)
     head = {
@@ -198,7 +198,7 @@ def save(spec: ModelSpec, path: str | Path) -> Path:
 
 
 def _only(data: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:
-    """Raise if `data` has a key that means nothing here."""
+    """Raise if `data` has a key that is not in `allowed`."""
     for key in data:
         if key not in allowed:
             raise NotAModelFile(f"{where} has an unknown key {shown(key)}{did_you_mean(key[:60], allowed)}")
@@ -227,7 +227,7 @@ def _knob(entry: Any, where: str) -> Knob:
 
 
 def _plain(value: Any, where: str) -> dict[str, Any]:
-    """Return a free part of the file, which must be fit to be written again."""
+    """Return an object with arbitrary keys; raise if it could not be written as JSON again."""
     try:
         json.dumps(mapping(value, where), allow_nan=False)
     except (ValueError, RecursionError) as error:

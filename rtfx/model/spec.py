@@ -1,4 +1,4 @@
-"""ModelSpec: what a model file says: a graph of nodes (``nodes``), its rate, its knobs and what a host should know."""
+"""ModelSpec holds the content of a model file: its graph (``nodes``), sample rate, knobs and settings for the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .graph import check, described, widths
 from .nodes import Conv1d, Hold, Input, Node, Recurrent
 from .values import CHANNELS, HISTORY_FLOATS, NODES, PARAMETERS, RECEPTIVE_FIELD, WEIGHTS, WIDTH, at_most
 
-IGNORED = ": ignored"  # ends a warning about what a file says and rtfx does not know
+IGNORED = ": ignored"  # the end of a warning about a value in a file that rtfx does not support
 SIZE = "size"  # the knob of a slimmable net
 UNKNOWN_RATE = "the file does not state a sample rate: the stream's is used; --model-rate sets another"
 
@@ -28,7 +28,7 @@ class Knob:
 
 @dataclass(frozen=True, eq=False)
 class ModelSpec:
-    """A checked model: graph, rate, knobs and what a host should know.
+    """A checked model: graph, sample rate, knobs and settings for the host.
 
     Parameters
     ----------
@@ -37,36 +37,37 @@ class ModelSpec:
     sample_rate : float or None
         Hz; None where the file does not say and nothing can be inferred.
     rate_source : str
-        "file", "metadata", "name" (of the file) or "family" (what is usual), "user", "unknown", or "any": none stated,
-        none needed. A warning tells of a rate that is guessed.
+        "file", "metadata", "name" (of the file), "family" (its usual rate), "user", "unknown", or "any": the model
+        needs no particular rate. If the rate is a guess, a warning says so.
     kind : str
-        "amp", "pedal", "amp+cab" or "unknown": an amp gets a default cabinet.
+        "amp", "pedal", "amp+cab" or "unknown": the host adds a default cabinet to an amp.
     prewarm : str or int
-        "auto" (interface.md: receptive field, or 2048 zeros for recurrent nets), or a number of frames.
+        A number of frames, or "auto": the receptive field, or 2048 zeros for recurrent nets (interface.md).
     warnings : tuple of str
-        What the user should know, the one that matters most first: a player shows that one and counts the others.
+        Messages for the user, the most important first: a player shows that one and counts the others.
     quiet_past : bool
-        Starts, even cold, as if its input had been zero for ever, not from a state of zeros: zeros at the input do
-        not lead there where layers have biases. Of feed-forward models without knobs.
+        True if the model starts, even cold, as if its input had always been zero. This differs from a state of zeros
+        if layers have biases. Only for feed-forward models without knobs.
     dc_block : bool
         The output may carry a constant offset.
     level_db : float
-        Gain after the model that brings it to a sensible level; not part of the bare function.
+        Gain after the model in dB, which brings its output to a usual level; the bare function does not apply it.
     input_db : float
-        Gain before the model, as its own plugin has at half of its knob: nets of some families are trained on signals
-        louder than a guitar's. Not part of the bare function.
+        Gain before the model in dB, equal to that of the model's own plugin with its knob at half: some families train
+        nets on signals louder than a guitar's. The bare function does not apply it.
     loudness_db : float or None
-        RMS of the output for the trainer's stock clip, dB; None where the file does not say.
+        RMS of the output for the trainer's standard clip, in dB; None if the file does not state it.
     input_level_dbu, output_level_dbu : float or None
-        The analogue level that 0 dBFS stands for at the model's input and output.
+        The analogue level in dBu that 0 dBFS stands for at the model's input and output.
     sizes : tuple of (float, ModelSpec)
-        Of a slimmable net: the model for every range of the knob `size`, which is no Input, as (upper limit, spec),
-        ascending. A value takes the first whose limit is above it, else the last, which has this spec's own nodes.
+        For a slimmable net: (upper limit, model) for each range of the knob `size`, ascending. This knob is not an
+        Input. A value chooses the first model whose limit is above it, else the last, which has this spec's own nodes.
     form : dict or None
-        Of a NAM file: all that it says, the number of its weights in their place. The model can be written in this form
-        again as long as its graph is the same.
+        The content of a NAM file, with the number of weights in place of the weights. The model can be written in this
+        form again if its graph has not changed.
     parameters : int or None
-        Number of weights in the file, where the graph's differs: it holds zeros for biases that a file leaves out.
+        Number of weights in the file, if it differs from the graph's: the graph holds zeros for biases that a file
+        leaves out.
     """
 
     family: str
@@ -91,7 +92,7 @@ class ModelSpec:
     quiet_past: bool = False
 
     def __post_init__(self):
-        by_weight = sorted(self.warnings, key=lambda warning: warning.endswith(IGNORED))  # what does nothing comes last
+        by_weight = sorted(self.warnings, key=lambda warning: warning.endswith(IGNORED))  # the unimportant come last
         object.__setattr__(self, "warnings", tuple(by_weight))
         driven = [knob.name for knob in self.knobs if not (self.sizes and knob.name == SIZE)]
         check(self.nodes, driven, (self.name or self.family)[:60])
@@ -124,7 +125,7 @@ class ModelSpec:
 
     @property
     def period(self) -> int:
-        """Frames after which the strides of the model begin anew: 1 where the model does the same at every frame."""
+        """Frames after which the strides of the model repeat: 1 if the model computes the same at every frame."""
         return math.lcm(*(node.stride for node in self.nodes if isinstance(node, Hold)))
 
     @property
@@ -139,12 +140,12 @@ class ModelSpec:
 
     @property
     def latency_frames(self) -> int:
-        """Delay of the model itself: none, since every kind of node is causal."""
+        """Delay of the model in frames: 0, because every kind of node is causal."""
         return 0
 
     @property
     def prewarm_frames(self) -> int:
-        """Zeros run through the model before the first audible frame; with strides a whole number of their periods."""
+        """Frames of zeros that the model processes before the first audible frame; a multiple of `period`."""
         if isinstance(self.prewarm, int):
             return self.prewarm
         frames = self.receptive_field or 2048
@@ -157,7 +158,7 @@ class ModelSpec:
 
     @property
     def tensor_elements(self) -> int:
-        """Numbers that the graph's tensors hold."""
+        """Number of elements in all tensors of the graph."""
         return sum(t.size for node in self.nodes for t in node.tensors.values())
 
     @property

@@ -1,4 +1,4 @@
-"""New weights for a model of the same shapes: from a PyTorch module, a state_dict, another model, or its own arrays."""
+"""Replaces a model's weights by those of a PyTorch module, a state_dict, another model or arrays of the same shapes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def with_weights(spec: ModelSpec, source: Any) -> ModelSpec:
     Parameters
     ----------
     source : ModelSpec, or anything that has one as `spec`; a mapping of name to tensor or array; or a module
-        A mapping is a PyTorch state_dict, whose layers are taken in their order, or what `weights_of` returns. Of a
-        module its ``state_dict()`` is read. Tensors are copied: they may change as soon as this returns.
+        A mapping is a PyTorch state_dict, whose layers are taken in their order, or a result of `weights_of`. For a
+        module, its ``state_dict()`` is read. Tensors are copied, so the caller may change them afterwards.
 
     Raises
     ------
     ShapeMismatch
-        A layer or a tensor that the model has not, or lacks; names it.
+        The source has a layer or tensor that the model does not have, or lacks one; the message names it.
     NonFiniteWeights
         A weight is NaN or infinite.
     UsageError
-        None of these kinds of thing.
+        `source` is none of these.
     """
     source = getattr(source, "spec", source)
     if isinstance(source, ModelSpec):
@@ -57,7 +57,7 @@ def with_weights(spec: ModelSpec, source: Any) -> ModelSpec:
 
 
 def weights_of(spec: ModelSpec) -> dict[str, np.ndarray]:
-    """Return every array of the model, float64, by ``node3.weight``: what `with_weights` takes back."""
+    """Return all arrays of the model, float64, by names like ``node3.weight``; `with_weights` accepts the result."""
     return {f"node{i}.{name}": array.copy() for i, n in enumerate(spec.nodes) for name, array in n.tensors.items()}
 
 
@@ -130,7 +130,7 @@ def _in_order(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpec:
             left = "; ".join(_described(spec, i) for i in open_places) or "nothing more"
             raise ShapeMismatch(f"{spec.name}: update has {title or 'a layer'} ({shapes}), expected {left}")
     for place in open_places:
-        if not isinstance(nodes[place], Affine):  # a fixed gain is no layer of the module's
+        if not isinstance(nodes[place], Affine):  # a fixed gain is not a layer of the module
             raise ShapeMismatch(f"{spec.name}: update lacks {_described(spec, place)}: give it all weights")
     return replace(spec, nodes=tuple(nodes))
 

@@ -1,7 +1,7 @@
-"""Typed values out of parsed JSON, and limits: a wrong type, shape, number or size is an error that names its place.
+"""Reads typed values from parsed JSON and checks limits; errors name the place of the wrong value in the file.
 
-Exporters differ in what they write for the same thing: a string that holds a number is that number, an entry that is
-null is as if it were not there. Sizes are checked before anything as large is allocated.
+Exporters write the same value in different ways: a string that holds a number is read as that number, and an entry that
+is null as a missing one. Sizes are checked before memory of that size is allocated.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from ..errors import (
 )
 
 NUMERAL = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
-NUMERAL_LENGTH = 60  # characters of a string that may be a number; a double needs at most 25
+NUMERAL_LENGTH = 60  # longest string, in characters, that is read as a number; a double needs at most 25
 LARGEST = float(np.finfo(np.float32).max)  # kernels compute in float32: larger weights would be infinite there
 FILE_BYTES = 24 << 20  # the largest public model files are below 1 MB; JSON of empty lists takes 30 times its size
-DEPTH = 128  # of JSON: weights have five levels, containers of containers three for each
-NODES = 4096  # NAM's largest layer has some fifty
+DEPTH = 128  # nesting levels of JSON: weights have five levels, each container around others adds three
+NODES = 4096  # NAM's largest layer has about fifty
 WIDTH = 4096  # features of one signal
-CHANNELS = 32  # of audio, in and out: what the engine has meters for
+CHANNELS = 32  # audio channels in and out: the engine has no meters for more
 WEIGHTS = 1 << 24
-PARAMETERS = ("input_db", "level_db", "sample_period")  # of every model beside its knobs
+PARAMETERS = ("input_db", "level_db", "sample_period")  # bound of every model besides its knobs
 SIZES = 64  # of one slimmable net
 RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
 HISTORY_FLOATS = 1 << 25  # 128 MB of past samples
 
 
 def shown(value: Any) -> str:
-    """Return `value` as messages show it: short, on one line, containers by their type."""
+    """Return `value` as text for a message: short, on one line, a container as its type."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -56,12 +56,12 @@ def required(data: dict, key: str, where: str = "") -> Any:
 
 
 def at(data: dict[str, Any], key: str, where: str, read: Callable[..., Any], *choices: Any) -> Any:
-    """Return what `read`, a function of this module, makes of ``data[key]``, which must be there.
+    """Return ``data[key]``, which must exist, converted by `read`, a function of this module.
 
     Parameters
     ----------
     where : str
-        The place of `data` in the file, "" for the file itself; messages name that of the entry.
+        The place of `data` in the file, "" for the file itself; messages name the place of the entry.
     read : callable
         ``(value, *choices, place)``.
     """
@@ -69,7 +69,7 @@ def at(data: dict[str, Any], key: str, where: str, read: Callable[..., Any], *ch
 
 
 def unquoted(value: Any) -> Any:
-    """Return the number that a string holds, an int where it has neither point nor exponent; all else as it is."""
+    """Return the number in a string, as int if it has neither point nor exponent; return other values unchanged."""
     if not isinstance(value, str) or len(value) > NUMERAL_LENGTH or not NUMERAL.fullmatch(value):
         return value
     return int(value) if value.strip().lstrip("+-").isdigit() else float(value)
@@ -97,7 +97,7 @@ def integer(value: Any, where: str, minimum: int = 1) -> int:
 def integer_at(
     data: dict[str, Any], key: str, where: str = "", default: int | None = None, limit: int = WIDTH, minimum: int = 1
 ) -> int:
-    """Return ``data[key]``, an integer from `minimum` to `limit`; without a default the key must be there."""
+    """Return ``data[key]``, an integer from `minimum` to `limit`; without a default the key must exist."""
     place = f"{where}.{key}" if where else key
     value = required(data, key, where) if default is None else data.get(key, default)
     return at_most(integer(value, place, minimum), limit, place)
@@ -136,17 +136,17 @@ def one_of(value: Any, choices: Iterable[str], where: str) -> str:
 
 
 def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: int | None = None) -> np.ndarray:
-    """Return nested JSON lists of finite numbers as a float64 array; of whatever they hold, it takes 8 bytes each.
+    """Return nested JSON lists of finite numbers as a float64 array.
 
     Parameters
     ----------
     shape : tuple of int, optional
         The only shape accepted.
     axes : int, optional
-        The number of axes, where the sizes are not known beforehand.
+        The number of axes, if the sizes are not known beforehand.
     """
     try:
-        with np.errstate(invalid="ignore"):  # a NaN that signals
+        with np.errstate(invalid="ignore"):  # no warning about a signalling NaN
             array = np.array(value, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         if "inhomogeneous" in str(error) or "sequence" in str(error):
@@ -162,7 +162,7 @@ def tensor(value: Any, where: str, shape: tuple[int, ...] | None = None, axes: i
 
 
 def shallow(data: Any, what: str) -> Any:
-    """Return parsed JSON, or raise ResourceLimit if it is nested so deeply that a walk over it would not end."""
+    """Return parsed JSON, or raise ResourceLimit if it is nested too deeply for the functions that walk over it."""
     level, depth = [data] if nested(data) else [], 0
     while level := [v for each in level for v in (each.values() if isinstance(each, dict) else each) if nested(v)]:
         depth += 1
@@ -179,9 +179,9 @@ def nested(value: Any) -> bool:
 
 
 def at_most(found: int, limit: int, what: str) -> int:
-    """Return `found`, or raise ResourceLimit naming both figures."""
+    """Return `found` if it is at most `limit`, else raise ResourceLimit with both numbers."""
     if found > limit:
-        # a JSON integer may have thousands of digits, and Python refuses to print a product of two such
+        # a JSON integer may have thousands of digits, and Python refuses to print a product of two such numbers
         bits = int(found).bit_length()
         figure = str(found) if bits <= 64 else f"2^{bits - 1} or more"
         raise ResourceLimit(f"{what}: {figure}, at most {limit}: use a smaller model")

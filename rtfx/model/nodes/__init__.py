@@ -19,12 +19,12 @@ Add         the sum of all sources
 Mul         the product of all sources, element by element
 Slice       features start to stop (excluded) of its source
 Concat      the features of all sources, one after the other
-Hold        x of every stride-th frame, from frame `phase` on; between them the last such, or zeros
+Hold        x at every stride-th frame, from frame `phase` on; in between that value again, or zeros
 ==========  =======================================================================================================
 
-A file here holds all that a kind is by itself: its fields and how rtfx JSON states them, the shapes that its tensors
-must have, its width, how far it looks back, its multiply-adds, and its equation in NumPy. The equations share no code
-with the kernels, which are measured against them. What a back end makes of a kind is registered there, by type:
+Each file defines one kind of node: its fields and their form in rtfx JSON, the shapes of its tensors, its width, the
+number of past frames that it reads, its multiply-adds, and its equation in NumPy. The equations share no code with the
+kernels, because the kernels are measured against them. Each back end registers by type how it computes a kind:
 ``plan/lowering`` for kernels, ``train/torch_learner.py`` for PyTorch, ``benchmarks/onnx_peer.py`` for ONNX.
 """
 

@@ -1,7 +1,7 @@
 """Activations: functions of one number, and softmax.
 
-The functions take the signal ``(features, frames)`` and the four constants of the node, slope, slope_high, low and
-high, and are exact in the precision of the signal.
+Each function takes the signal ``(features, frames)`` and the four constants of the node: slope, slope_high, low and
+high. It computes in the floating-point precision of the signal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .node import Node, real, text
 
 SLOPES = {"leaky_relu": 0.01, "hardtanh": 0.0, "softshrink": 0.5}  # where not 1
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
-SOFTPLUS_LINEAR = 20.0  # above, PyTorch returns x itself
+SOFTPLUS_LINEAR = 20.0  # above this value PyTorch returns x itself
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -48,12 +48,12 @@ def fasttanh(x: np.ndarray, *constants) -> np.ndarray:
 
 
 def hardtanh(x: np.ndarray, slope: float, slope_high: float, low: float, high: float) -> np.ndarray:
-    """Return x between `low` and `high`, and straight lines outside."""
+    """Return x between `low` and `high`, a line of slope `slope` below and one of slope `slope_high` above."""
     return np.where(x < low, low + slope * (x - low), np.where(x > high, high + slope_high * (x - high), x))
 
 
 def gelu(x: np.ndarray, *constants) -> np.ndarray:
-    """Return x times the normal distribution's integral up to x."""
+    """Return x times the cumulative distribution function of the standard normal distribution at x."""
     half = x.dtype.type(0.5)
     return half * x * (1 + _erf(x * x.dtype.type(math.sqrt(0.5))).astype(x.dtype))
 
@@ -64,7 +64,7 @@ def softplus(x: np.ndarray, *constants) -> np.ndarray:
 
 
 def softshrink(x: np.ndarray, slope: float, *constants) -> np.ndarray:
-    """Return x moved by `slope` towards zero, at most onto it."""
+    """Return x moved by `slope` towards zero, and 0 where x is within `slope` of zero."""
     return np.where(x > slope, x - slope, np.where(x < -slope, x + slope, 0 * x))
 
 
@@ -102,7 +102,7 @@ class Activation(Node):
     hardtanh    x from low to high; low + slope (x - low) below,            low -1, high 1, slope 0,
                 high + slope_high (x - high) above                          slope_high 0
     softshrink  x moved by slope towards 0, 0 between -slope and slope      slope 0.5, at least 0
-    fasttanh    a rational near tanh, as some hosts put in its place
+    fasttanh    a rational approximation that some hosts use for tanh
                 (error 0.00044 up to |x| = 10; it tends to 1.008)
     silu        x sigmoid(x)
     hardswish   x clip(x + 3, 0, 6) / 6
@@ -114,7 +114,7 @@ class Activation(Node):
     """
 
     kind: str = text("tanh")
-    slope: float = real(math.nan)  # not a number: the kind's default
+    slope: float = real(math.nan)  # NaN stands for the kind's default
     slope_high: float = real(0.0)
     low: float = real(-1.0)
     high: float = real(1.0)

@@ -14,7 +14,7 @@ from .node import Node
 
 @dataclass(frozen=True, eq=False)
 class Add(Node):
-    """The sum of all sources, which are equally wide."""
+    """The sum of all sources, which have the same number of features."""
 
     joins: ClassVar[bool] = True
 

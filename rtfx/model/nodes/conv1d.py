@@ -22,9 +22,9 @@ class Conv1d(Node):
     bias : numpy.ndarray
         (out,).
     dilation : int
-        Frames from tap to tap.
+        Frames between two neighbouring taps.
     groups : int
-        Parts into which the features are divided, each convolved by itself.
+        Number of equal parts of the features; each part is convolved separately.
     """
 
     weight: np.ndarray = tensor(3)
@@ -55,7 +55,7 @@ class Conv1d(Node):
 
     def evaluate(self, sources: list[np.ndarray]) -> np.ndarray:
         (x,) = sources
-        # older taps read only the zeros before the first frame
+        # skip the older taps: they read only the zeros before the first frame
         heard = 1 + max(0, x.shape[1] - 1) // self.dilation
         weight = self.weight[:, :, -heard:]
         outputs, inputs, taps = weight.shape
@@ -72,7 +72,7 @@ class Conv1d(Node):
         return replace(self, weight=self.weight.sum(axis=2, keepdims=True)).evaluate(sources)
 
     def evaluate_settled(self, sources: list[np.ndarray], before: list[np.ndarray]) -> np.ndarray:
-        # the convolution is linear: that of the difference from `before`, and that of `before`
+        # the convolution is linear: convolve the difference from `before`, then add the convolution of `before`
         difference = replace(self, bias=0.0 * self.bias).evaluate([sources[0] - before[0]])
         return difference + self.settled(before)
 

@@ -17,7 +17,7 @@ class Gru(Recurrent):
     """h = (1 - z) n + z h, n = tanh(W_n x + b_n + r (U_n h + d_n)), r and z = sigmoid(W x + b + U h + d).
 
     `weight_ih` is W (3H, in), `weight_hh` U (3H, H), `bias_ih` b and `bias_hh` d (3H,), rows r, z, n; `h0` (H,) is the
-    state to begin with. The reset r comes after the product, as in PyTorch.
+    initial state. The reset gate r multiplies the product U_n h + d_n, as in PyTorch.
     """
 
     gates: ClassVar[int] = 3

@@ -1,4 +1,4 @@
-"""What a layer that runs at a part of the rate takes, and gives."""
+"""Reads a signal at every n-th frame, for layers that run at a fraction of the sample rate."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ BETWEEN = ("last", "zero")
 
 @dataclass(frozen=True, eq=False)
 class Hold(Node):
-    """x of every stride-th frame, from frame `phase` on; between these the last such, or zeros.
+    """x at every stride-th frame, from frame `phase` on; in between the output repeats that value, or is zero.
 
-    Frames count from the first that is processed, prewarm included; before frame `phase` the output is zero.
+    Frame 0 is the first frame that is processed, prewarm included; before frame `phase` the output is zero.
 
     Parameters
     ----------
     stride : int
         Frames.
     phase : int
-        Below `stride`.
+        The first frame that is read, 0 to stride - 1.
     between : str
         One of `BETWEEN`.
     """

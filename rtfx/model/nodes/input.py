@@ -1,4 +1,4 @@
-"""A signal from outside: audio, a knob, or the sample period."""
+"""An input of the model: audio, a knob, or the sample period."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ROLES = ("audio", "knob", "sample_period")
 
 @dataclass(frozen=True, eq=False)
 class Input(Node):
-    """A signal from outside.
+    """An input of the model.
 
     Parameters
     ----------
     role : str
-        One of `ROLES`. A knob is constant but for glides; the sample period is in seconds.
+        One of `ROLES`. A knob is constant except while it glides to a new value; the sample period is in seconds.
     name : str
-        Of a knob, that of the model's `Knob`.
+        For a knob, the name of the model's `Knob`.
     channels : int
-        Of audio at least 1, else 1.
+        At least 1 for audio, 1 for the other roles.
     """
 
     role: str = stated(lambda value, where: one_of(value, ROLES, where), "audio")

@@ -16,7 +16,7 @@ from .recurrent import Recurrent
 class Lstm(Recurrent):
     """c = sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c), with (i, f, g, o) = W x + U h + b.
 
-    `weight_ih` is W (4H, in), `weight_hh` U (4H, H), `bias` b (4H,), `h0` and `c0` (H,) the states to begin with.
+    `weight_ih` is W (4H, in), `weight_hh` U (4H, H), `bias` b (4H,), `h0` and `c0` (H,) the initial states.
     """
 
     gates: ClassVar[int] = 4

@@ -14,7 +14,7 @@ from .node import Node
 
 @dataclass(frozen=True, eq=False)
 class Mul(Node):
-    """The product of all sources, element by element; they are equally wide."""
+    """The product of all sources, element by element; all have the same number of features."""
 
     joins: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""What every kind of node has: sources, a width, shapes to check, a reach into the past, an equation, a JSON form."""
+"""The base class of all nodes: sources, width, shape checks, past frames, equation and JSON form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Node:
     Parameters
     ----------
     sources : tuple of int
-        Places of earlier nodes.
+        Indices of earlier nodes in the graph's list.
     """
 
     sources: tuple[int, ...]
@@ -37,7 +37,7 @@ class Node:
 
     @property
     def width(self) -> int:
-        """Features of the output where the node alone decides them; 0 where its sources do."""
+        """Features of the output if the node's own fields fix the number; 0 if it depends on the sources."""
         return 0
 
     def width_after(self, incoming: Sequence[int]) -> int:
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def history(self) -> int:
-        """Frames before the present one that the output depends on; of a recurrent node, its state not counted."""
+        """Past frames that the output reads; the state of a recurrent node is not counted."""
         return 0
 
     def shapes(self, incoming: Sequence[int]) -> dict[str, tuple[int, ...]]:
@@ -64,7 +64,7 @@ class Node:
         return {}
 
     def check(self, incoming: Sequence[int], where: str) -> None:
-        """Raise unless the node makes sense behind sources of these widths.
+        """Raise unless the node is valid for sources with these numbers of features.
 
         Raises
         ------
@@ -87,12 +87,12 @@ class Node:
     def evaluate(self, sources: list[np.ndarray]) -> np.ndarray:
         """Return the output ``(features, frames)`` for sources ``(features, frames)``, in their precision.
 
-        Frames before the first are zeros; states begin as the file says, else as zeros.
+        Frames before the first are zeros; states begin with the values stored in the file, else with zeros.
         """
         raise NotImplementedError(f"{type(self).__name__} has no equation")
 
     def settled(self, sources: list[np.ndarray]) -> np.ndarray:
-        """Return the output ``(features, 1)`` for sources that have had these values ``(features, 1)`` for ever."""
+        """Return the output ``(features, 1)`` for sources that have always had these values ``(features, 1)``."""
         return self.evaluate(sources)
 
     def evaluate_settled(self, sources: list[np.ndarray], before: list[np.ndarray]) -> np.ndarray:
@@ -100,7 +100,7 @@ class Node:
         return self.evaluate(sources)
 
     def stretched(self, factor: float) -> Node:
-        """Return the node that does at `factor` times the sample rate what this one does at its own."""
+        """Return the node that has the same effect at `factor` times the sample rate of this one."""
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -142,35 +142,35 @@ class Node:
 
 
 def stated(read: Callable[[Any, str], Any], default: Any = dataclasses.MISSING, **metadata: Any) -> Any:
-    """Return a field that files state; `read` turns its JSON into a value and raises ModelError."""
+    """Return a field that is stored in files; `read` converts its JSON to a value or raises ModelError."""
     return dataclasses.field(default=default, metadata={READ: read, **metadata})
 
 
 def tensor(axes: int, default: Any = dataclasses.MISSING) -> Any:
-    """Return the field of an array with this many axes."""
+    """Return a field that holds an array with this many axes."""
     return stated(lambda value, where: tensor_of(value, where, axes=axes), default, axes=axes)
 
 
 def count(default: Any = dataclasses.MISSING, limit: int = RECEPTIVE_FIELD) -> Any:
-    """Return the field of a whole number from 1 to `limit`."""
+    """Return a field that holds an integer from 1 to `limit`."""
     return stated(lambda value, where: at_most(integer(value, where), limit, where), default)
 
 
 def features(default: Any = dataclasses.MISSING) -> Any:
-    """Return the field of a number of features."""
+    """Return a field that holds a number of features."""
     return count(default, limit=WIDTH)
 
 
 def place(default: Any = dataclasses.MISSING) -> Any:
-    """Return the field of a place counted from 0; `Node.check` says how far it may reach."""
+    """Return a field that holds an index counted from 0; `Node.check` checks its upper limit."""
     return stated(lambda value, where: integer(value, where, minimum=0), default)
 
 
 def real(default: Any = dataclasses.MISSING) -> Any:
-    """Return the field of a number."""
+    """Return a field that holds a number."""
     return stated(number, default)
 
 
 def text(default: Any = dataclasses.MISSING) -> Any:
-    """Return the field of a word."""
+    """Return a field that holds a string."""
     return stated(string, default)

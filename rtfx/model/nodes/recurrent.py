@@ -1,8 +1,8 @@
 """What recurrent layers share: the state, and the delay line that runs them at another sample rate.
 
-A layer made for one rate runs at `delay` times that rate with its state fed back from `delay` frames ago. At a whole
-number this makes so many interleaved copies of the layer, which is exact. Else the state between two frames is
-interpolated by the cubic through the four nearest frames that exist (Carson, Wright, Chowdhury, Valimaki and Bilbao,
+A layer made for one rate runs at `delay` times that rate if its state is fed back from `delay` frames ago. If `delay`
+is an integer, the layer acts as `delay` interleaved copies of itself, which is exact. Otherwise the state between two
+frames is interpolated by a cubic through the four nearest existing frames (Carson, Wright, Chowdhury, Valimaki, Bilbao,
 "Sample rate independent recurrent neural networks for audio effects processing", DAFx 2024).
 """
 
@@ -27,8 +27,8 @@ class Recurrent(Node):
     weight_ih, weight_hh : numpy.ndarray
         (gates H, in) and (gates H, H).
     delay : float
-        Frames that the state is old when it is used; 1 but where the model runs at another rate than its own. No file
-        states it.
+        Age in frames of the state that is fed back: 1 unless the model runs at a rate other than its own. Files do not
+        store it.
 
     Attributes
     ----------
@@ -62,15 +62,15 @@ class Recurrent(Node):
         super().check(incoming, where)
 
     def input_sums(self, x: np.ndarray) -> np.ndarray:
-        """Return what the input adds to the gates, (gates H, frames), with the bias."""
+        """Return the input's contribution to the gates, bias included, (gates H, frames)."""
         raise NotImplementedError
 
     def step(self, sums: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """Return the next state, all its parts one above the other, from one frame of `input_sums`."""
+        """Return the next state, its parts stacked in one vector, from one frame of `input_sums`."""
         raise NotImplementedError
 
     def stored_state(self, dtype: Any) -> np.ndarray:
-        """Return the state that the file begins with, else zeros: its parts one above the other."""
+        """Return the initial state stored in the file, else zeros; its parts are stacked in one vector."""
         parts = [getattr(self, name) for name in self.states]
         return np.concatenate([np.zeros(self.width) if part is None else part for part in parts]).astype(dtype)
 
@@ -96,7 +96,7 @@ class Recurrent(Node):
 
 
 def past_states(delay: float) -> list[tuple[int, float]]:
-    """Return (age in frames, weight) of the past states whose sum is the state `delay` frames ago."""
+    """Return (age in frames, weight) of the past states whose weighted sum is the state `delay` frames ago."""
     if delay == int(delay):
         return [(int(delay), 1.0)]
     first = max(int(delay) - 1, 1)

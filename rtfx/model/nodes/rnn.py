@@ -15,7 +15,7 @@ from .recurrent import Recurrent
 class Rnn(Recurrent):
     """h = tanh(W x + U h + b).
 
-    `weight_ih` is W (H, in), `weight_hh` U (H, H), `bias` b (H,), `h0` (H,) the state to begin with.
+    `weight_ih` is W (H, in), `weight_hh` U (H, H), `bias` b (H,), `h0` (H,) the initial state.
     """
 
     gates: ClassVar[int] = 1
