@@ -1,7 +1,7 @@
-"""Checks a capture, dry and wet recording of one device: aligns both, and names each fault in one sentence.
+"""Checks a capture, which is a dry and a wet recording of one device: aligns both and describes each fault.
 
-The delay is the first arrival in the impulse response from dry to wet, not the peak of their correlation: the group
-delay of a dark amp belongs to the amp, and a net cannot read future frames.
+The delay is the time of the first arrival in the impulse response from dry to wet, not the peak of their correlation:
+the group delay of an amp with little treble is part of the amp's sound, and a net cannot read future frames.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ..units import db_from_gain
 QUIET_PEAK_DB = -30.0
 SILENT_DB = -80.0  # root mean square
 FULL_SCALE = 0.99
-CLIPPED_SHARE = 1e-4  # of all frames, in runs of three at the peak: from there on it is an error
-NOISE_SHARE = 1e-3  # of the power of wet: below an ESR of it no net can come
-PAUSE_FRAMES, PAUSE_SHARE = 2400, 1e-8  # of the square of dry's peak: -80 dB
+CLIPPED_SHARE = 1e-4  # share of frames in runs of three at the peak: from here on it is an error
+NOISE_SHARE = 1e-3  # noise power relative to wet: no net reaches a lower ESR
+PAUSE_FRAMES, PAUSE_SHARE = 2400, 1e-8  # share of dry's squared peak: -80 dB
 SHORT_SECONDS, LEAST_SECONDS = 30.0, 2.0
-OWN_DELAY = -0.5, 8.0  # frames: what lies between is the device's own, an interface's round trip is longer
+OWN_DELAY = -0.5, 8.0  # frames: a delay in this range is the device's; an interface's is longer
 DRIFT_WARNED, DRIFT_REFUSED, JUMP_REFUSED = 4.0, 12.0, 4.0  # frames
-OFFSET_SHARE = 0.01  # of the root mean square of wet
-LONGEST_SECONDS = 1.0  # of a delay, either way
-LISTENED_SECONDS, PIECE_SECONDS = 20.0, 5.0  # the loudest stretch, where the delay is looked for; a local measurement
-ALIKE = 20.0  # likeness from which two recordings are of the same playing: 4 to 12 where they are not, 90 and more else
+OFFSET_SHARE = 0.01  # relative to the root mean square of wet
+LONGEST_SECONDS = 1.0  # longest delay, early or late
+LISTENED_SECONDS, PIECE_SECONDS = 20.0, 5.0  # the loudest part, searched for the delay; one local measurement
+ALIKE = 20.0  # least likeness of recordings of one performance: different ones have 4 to 12, equal ones 90 and more
 WINDOW = 8192  # frames of a local measurement
 FINER = 16  # steps within a frame
-FIRST = 0.5  # of the strongest arrival: one that comes before it counts if it is so strong
-PIECES = 10  # along the recording
-REGULAR = 1e-3  # of the mean power of the dry recording: frequencies below are not measured
-TAPS = 64  # of the interpolator, a Kaiser window of 100 dB
+FIRST = 0.5  # an earlier arrival counts if it has this share of the strongest one
+PIECES = 10  # local measurements along the recording
+REGULAR = 1e-3  # of dry's mean power: frequencies with less power are not measured
+TAPS = 64  # taps of the interpolator, whose Kaiser window attenuates by 100 dB
 KAISER = 10.0
 
 
 @dataclass
 class Capture:
-    """Dry and wet, (frames,) float32, aligned; what was found: errors forbid to train, warnings should be read."""
+    """Aligned dry and wet, (frames,) float32, and the faults found: errors prevent training, warnings do not."""
 
     dry: np.ndarray
     wet: np.ndarray
@@ -56,7 +56,7 @@ def read_capture(dry: str | Path, wet: str | Path) -> Capture:
     Raises
     ------
     AudioFileError
-        A file cannot be read. What is wrong with what was recorded is in `errors`.
+        A file cannot be read. Faults of the recordings are in `errors` instead.
     """
     x, rate, said = _mono(dry)
     y, wet_rate, more = _mono(wet)
@@ -103,7 +103,7 @@ def look_through(dry: np.ndarray, wet: np.ndarray, rate: int, dry_name="dry", we
 
 
 def _mono(path: str | Path) -> tuple[np.ndarray, int, list[str]]:
-    """Return (frames,), rate and warnings."""
+    """Read one channel; return (frames,), the rate in Hz and warnings."""
     audio, rate, warnings = read_audio(path)
     if not audio.size:
         raise AudioFileError(f"{path} is empty, expected audio")
@@ -117,7 +117,7 @@ def _mono(path: str | Path) -> tuple[np.ndarray, int, list[str]]:
 
 
 def _level(found: Capture, name: str, wave: np.ndarray) -> None:
-    """Check one recording for itself."""
+    """Check one recording on its own."""
     if not np.isfinite(wave).all():
         found.errors.append(f"{name} holds NaN or infinity: export it again")
         return
@@ -144,7 +144,7 @@ def _level(found: Capture, name: str, wave: np.ndarray) -> None:
 
 
 def _aligned(found: Capture, measured: Alignment, dry_name: str, wet_name: str) -> None:
-    """Judge how wet follows dry, and move it."""
+    """Check the delay of wet against dry, and shift wet by it."""
     rate, delay = found.sample_rate, measured.delay
     if measured.likeness < ALIKE:
         found.errors.append(
@@ -181,7 +181,7 @@ def _aligned(found: Capture, measured: Alignment, dry_name: str, wet_name: str) 
 
 
 def _pauses(found: Capture, wet_name: str) -> None:
-    """Measure the noise and the constant offset of wet where dry pauses."""
+    """Measure the noise and the constant offset of wet where dry is silent."""
     count = found.dry.size // PAUSE_FRAMES
     dry, wet = (
         wave[: count * PAUSE_FRAMES].reshape(count, PAUSE_FRAMES).astype(np.float64) for wave in (found.dry, found.wet)
@@ -209,7 +209,7 @@ def _pauses(found: Capture, wet_name: str) -> None:
 
 @dataclass(frozen=True)
 class Alignment:
-    """How wet follows dry.
+    """Delay, polarity and similarity of wet against dry.
 
     Attributes
     ----------
@@ -217,9 +217,9 @@ class Alignment:
         Frames by which wet is late.
     inverted : bool
     likeness : float
-        The arrival's height over the root mean square of the response around it, see `ALIKE`.
+        The height of the arrival divided by the root mean square of the response around it, see `ALIKE`.
     places, delays : numpy.ndarray
-        Frames at which the delay was measured again, and what it was there.
+        Frames at which the delay was measured again, and the delays found there, in frames.
     """
 
     delay: float
@@ -230,13 +230,13 @@ class Alignment:
 
     @property
     def drift(self) -> float:
-        """Frames by which the delay grows from the first measured place to the last, jumps left out."""
+        """Frames by which the delay grows from the first measured place to the last, without jumps."""
         steps = np.diff(self.delays)
         return float(np.median(steps) * steps.size) if steps.size > 1 else 0.0
 
     @property
     def jump(self) -> tuple[int, float]:
-        """The frame by which the delay has jumped, and by how many frames beyond the drift."""
+        """The first measured place after the largest jump, and the size of the jump in frames, without drift."""
         steps = np.diff(self.delays)
         if steps.size < 2:
             return 0, 0.0
@@ -246,7 +246,7 @@ class Alignment:
 
 
 def align(dry: np.ndarray, wet: np.ndarray, rate: float) -> Alignment:
-    """Measure how late wet is; (frames,) each, of the same rate."""
+    """Measure the delay of wet against dry; both are (frames,) at `rate` Hz."""
     longest, length = int(LONGEST_SECONDS * rate), min(dry.size, wet.size)
     span = min(length, int(LISTENED_SECONDS * rate))
     energy = np.concatenate([[0.0], np.cumsum(np.square(dry[:length], dtype=np.float64))])
@@ -259,7 +259,7 @@ def align(dry: np.ndarray, wet: np.ndarray, rate: float) -> Alignment:
     span = min(length // PIECES, int(PIECE_SECONDS * rate))
     for start in range(0, length - span + 1, length // PIECES) if span >= 4 * WINDOW else ():
         if energy[start + span] - energy[start] < 0.05 * span * energy[-1] / length:
-            continue  # a pause tells nothing
+            continue  # the delay cannot be measured in a pause
         part = slice(start, start + span)
         near, here = _coarse(dry[part], wet[part], longest)
         if here > ALIKE:
@@ -269,7 +269,7 @@ def align(dry: np.ndarray, wet: np.ndarray, rate: float) -> Alignment:
 
 
 def shifted(wave: np.ndarray, frames: float) -> np.ndarray:
-    """Return the wave `frames` earlier, by a windowed sine cardinal; what it lacks at the end is silence."""
+    """Return the wave `frames` earlier, by windowed sinc interpolation; zeros fill the end."""
     whole = int(np.floor(frames + 0.5))
     part = frames - whole
     moved = np.zeros_like(wave)
@@ -283,7 +283,7 @@ def shifted(wave: np.ndarray, frames: float) -> np.ndarray:
 
 
 def _coarse(dry: np.ndarray, wet: np.ndarray, longest: int) -> tuple[int, float]:
-    """Return the whole frames of the strongest arrival within `longest`, and how far it stands out."""
+    """Return the delay of the strongest arrival within `longest`, in whole frames, and its likeness."""
     size = 1 << int(np.ceil(np.log2(max(dry.size, wet.size) + longest)))
     x, y = np.fft.rfft(dry, size), np.fft.rfft(wet, size)
     power = np.abs(x) ** 2
@@ -294,7 +294,7 @@ def _coarse(dry: np.ndarray, wet: np.ndarray, longest: int) -> tuple[int, float]
 
 
 def _fine(dry: np.ndarray, wet: np.ndarray, coarse: int) -> tuple[float, float]:
-    """Return the delay to a fraction of a frame, and the response there, by the mean over windows."""
+    """Return the delay to a fraction of a frame, and the response there, averaged over windows."""
     start = max(0, -coarse)
     x, y = dry[start:], wet[start + coarse :]
     length = min(x.size, y.size) // WINDOW * WINDOW

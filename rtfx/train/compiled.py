@@ -1,4 +1,4 @@
-"""How the trainer's functions are compiled: for arrays, without the GIL, kept on disk with rtfx's other caches."""
+"""Compiles the trainer's functions for arrays, without the GIL, and stores them on disk with rtfx's other caches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..kernels.cache import cache_folder
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare a function on arrays, compiled at its first call; Numba's own cache notices a change of its file."""
+    """Declare a function on arrays that is compiled at its first call, and again after its file has changed."""
     return _declared(function, True)
 
 

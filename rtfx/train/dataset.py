@@ -1,4 +1,4 @@
-"""Takes to learn from: which frames train, which are held back for checks, and how both are cut into segments."""
+"""Divides recordings into frames for training and frames held back for checks, and cuts both into segments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import AudioFileError
 
-HELD_BACK = 0.1  # of every take
-CHECK_FRAMES = 24000  # of each piece that is held back: half a second, spread over the take
-SETTLE_FRAMES = 4800  # before a piece: what the sag of a supply or a coupling capacitor remembers
+HELD_BACK = 0.1  # share of every take
+CHECK_FRAMES = 24000  # of each held-back piece: half a second; the pieces are spread over the take
+SETTLE_FRAMES = 4800  # before a piece: supply sag and coupling capacitors settle in this time
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Takes of the same inputs, and which of their frames are learnt and which are held back."""
+    """Takes with the same inputs; some of their frames are for training, the others are held back for checks."""
 
     takes: tuple[Take, ...]
     training: tuple[Span, ...]
@@ -50,7 +50,7 @@ class Dataset:
     def segments(self, spans: Sequence[Span], warm_up: int) -> tuple[np.ndarray, np.ndarray]:
         """Return x (spans, inputs, warm_up + frames) and y (spans, warm_up + frames) for spans of one length.
 
-        The warm-up is what was played before, silence where nothing was.
+        The warm-up holds the frames before the span, or zeros before the start of the take.
         """
         frames = warm_up + spans[0].stop - spans[0].start
         x = np.zeros((len(spans), self.inputs, frames), np.float32)
@@ -63,7 +63,7 @@ class Dataset:
         return x, y
 
     def draw(self, rng: np.random.Generator, count: int, frames: int) -> list[Span]:
-        """Return `count` spans of `frames` to learn from, spread evenly over all of it, in random order."""
+        """Return `count` training spans of `frames` each, spread evenly over all training frames, in random order."""
         lengths = np.array([max(0, span.stop - span.start - frames + 1) for span in self.training])
         ends = np.cumsum(lengths)
         places = (np.arange(count) + rng.random(count)) / count * ends[-1]
@@ -81,12 +81,12 @@ def dataset(takes: Sequence[Take]) -> Dataset:
     Parameters
     ----------
     takes : sequence of Take
-        Of the same number of inputs.
+        All with the same number of inputs.
 
     Raises
     ------
     AudioFileError
-        A take too short to be divided.
+        A take is too short to be divided.
     """
     shortest = min(take.y.size for take in takes)
     piece = min(CHECK_FRAMES, int(shortest * HELD_BACK))

@@ -1,8 +1,8 @@
-"""A cheaper twin of a model: the model plays what its twin is to learn, at many places of its knobs.
+"""Trains a cheaper twin of a model: the model renders the training targets at many knob positions.
 
-The twin is compared on the shipped riff, which it was not trained on, and both are timed in turns.
+The twin and the model are compared on the shipped riff, which is not in the training data, and are timed in turns.
 
-Exercises are plucked strings at many strengths, sweeps and noise, all made here.
+The training inputs, called exercises, are synthetic: plucked strings at many levels, sweeps and noise.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from .capture import OWN_DELAY
 from .dataset import Take
 from .loss import esr
 
-SECONDS = 180.0  # of exercises
-KNOB_SECONDS, KNOB_PLACES = 5.0, 8  # that the knobs stand still, and how many places they are at least brought to
-BLOCK = 64  # frames, at which both are timed
-TIMED = 0.5  # s for each
-PROBES, PROBED_SECONDS, LONGEST_SECONDS = 12, 2.0, 0.25  # impulses, the exercise they are in, the latest answer
+SECONDS = 180.0  # length of the exercises
+KNOB_SECONDS, KNOB_PLACES = 5.0, 8  # time at each knob position, and least number of positions
+BLOCK = 64  # frames per block while both are timed
+TIMED = 0.5  # s of timing for each
+PROBES, PROBED_SECONDS, LONGEST_SECONDS = 12, 2.0, 0.25  # impulses; s of audio; longest delay in s
 IMPULSE = 0.1  # of full scale
-ANSWER = 0.1  # of the strongest change of the answer: from there on it has begun
-SETTLED = 0.5  # s left out of the figures
-LOWEST, HIGHEST = 73.0, 880.0  # Hz: a dropped D, the twelfth fret's E and above
+ANSWER = 0.1  # share of the largest change in the output, at which the response begins
+SETTLED = 0.5  # s at the start that are left out of the comparison
+LOWEST, HIGHEST = 73.0, 880.0  # Hz: the low D of drop-D tuning, and above the high E string's twelfth fret
 PARTIALS = 40
-TOP = 9000.0  # Hz, of a string's partials
-LEVELS_DB = (-36.0, 0.0)  # of notes, sweeps and noise: a net is asked at all of them
-STRUM = 0.03  # s between the strings of a chord, at most
+TOP = 9000.0  # Hz, highest partial of a string
+LEVELS_DB = (-36.0, 0.0)  # range of notes, sweeps and noise: the twin must match at all levels
+STRUM = 0.03  # longest time in s between two strings of a chord
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How near a twin is on held-out audio, with and without pre-emphasis 0.85, and what both take a sample, in ns."""
+    """The twin's error on held-out audio, with and without pre-emphasis 0.85; both models' time per sample in ns."""
 
     esr: float
     esr_emphasised: float
@@ -52,32 +52,33 @@ class Judgement:
 
     @property
     def cheaper(self) -> float:
-        """How many times less the twin takes."""
+        """The teacher's time per sample divided by the twin's."""
         return self.teacher_ns / self.twin_ns
 
 
 def lessons(
     teacher: ModelSpec, audio: Sequence[np.ndarray] = (), seconds: float = SECONDS, seed: int = 0
 ) -> list[Take]:
-    """Return what the teacher makes of audio, of mono audio in and out.
+    """Return takes of the teacher's output for audio; the teacher has one audio input and one output.
 
     Parameters
     ----------
     teacher : ModelSpec
-        Of a slimmable net the full size learns on: its knob `size` is not the twin's.
+        A slimmable net is used at full size: the twin does not get the knob `size`.
     audio : sequence of (frames,) arrays
-        At the model's rate, as loud as the guitar; without any, `seconds` of exercises.
+        At the model's rate and at a guitar's level; if there are none, `seconds` of exercises are used.
     seed : int
-        Of exercises and knobs: at the first two takes these stand at their ends, then anywhere between.
+        Seed of exercises and knob positions: all knobs are at their ends in the first two takes, then at random values.
 
     Notes
     -----
-    The output of a late model is brought forward, see `lateness`: a net learns a delay badly, and no player needs it.
+    If the model delays its output, the delay is removed, see `lateness`: a net learns a delay badly, and players do
+    not need it.
 
     Raises
     ------
     UnsupportedInput
-        A model of several inputs or outputs.
+        The model has several inputs or outputs.
     """
     if (teacher.inputs, teacher.outputs) != (1, 1):
         raise UnsupportedInput(
@@ -103,10 +104,10 @@ def lessons(
 
 
 def lateness(teacher: ModelSpec) -> int:
-    """Return by how many frames a mono model is late, 0 for what recordings of a device would be left as.
+    """Return the delay of a mono model in frames; 0 if it is as short as a device's own delay.
 
-    An exercise is played with and without an impulse at each of some places: how long the two outputs are the same is
-    how late the model is, whatever it does to the sound.
+    The model processes an exercise with and without an impulse at several places. The time after the impulse for which
+    both outputs are equal is the delay, whatever the model does to the sound.
     """
     rate = teacher.sample_rate or DEFAULT_RATE
     x = np.float32(gain_from_db(teacher.input_db)) * exercises(PROBED_SECONDS, rate, 0)
@@ -127,12 +128,12 @@ def heard(path: str | Path, sample_rate: float) -> np.ndarray:
 
 
 def knobs_of(teacher: ModelSpec) -> tuple[Knob, ...]:
-    """Return the knobs that the twin learns."""
+    """Return the knobs that the twin is trained with."""
     return tuple(knob for knob in teacher.knobs if not (teacher.sizes and knob.name == SIZE))
 
 
 def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
-    """Return what was learnt with the teacher's name, knobs, levels and metadata, and whose twin it is."""
+    """Return the trained net with the teacher's name, knobs, levels and metadata, and a note of its teacher."""
     about = {
         **teacher.metadata,
         **learnt.metadata,
@@ -145,7 +146,7 @@ def twin(learnt: ModelSpec, teacher: ModelSpec, arch: str) -> ModelSpec:
 
 
 def judge(teacher: ModelSpec, twin: ModelSpec) -> Judgement:
-    """Compare both on the shipped riff, knobs at their defaults, the teacher not late, and time both in turns."""
+    """Compare both on the shipped riff, knobs at their defaults, without the teacher's delay; time both in turns."""
     rate = teacher.sample_rate or DEFAULT_RATE
     x = np.float32(gain_from_db(teacher.input_db)) * riff(rate)
     models = [Model(teacher), Model(twin)]
@@ -176,7 +177,7 @@ def exercises(seconds: float, sample_rate: float, seed: int) -> np.ndarray:
 
 
 def strings(rng: np.random.Generator, frames: int, sample_rate: float) -> np.ndarray:
-    """Return single notes, chords and mutes, partials of stiff strings that die away, at random levels."""
+    """Return single notes, chords and muted notes at random levels, made of decaying partials of stiff strings."""
     y, at = np.zeros(frames), 0
     while at < frames:
         length = int(rng.choice([0.12, 0.25, 0.4, 0.8]) * sample_rate)
@@ -194,7 +195,7 @@ def strings(rng: np.random.Generator, frames: int, sample_rate: float) -> np.nda
 
 
 def sweep(rng: np.random.Generator, frames: int, sample_rate: float) -> np.ndarray:
-    """Return a sine from 30 Hz to 0.4 of the rate whose level comes and goes."""
+    """Return a sine sweep from 30 Hz to 0.4 of the sample rate whose level rises and falls."""
     t, low, high = np.arange(frames) / sample_rate, 30.0, 0.4 * sample_rate
     span = max(frames / sample_rate, 1e-3)
     phase = 2.0 * math.pi * low * span / math.log(high / low) * np.expm1(t / span * math.log(high / low))
@@ -202,7 +203,7 @@ def sweep(rng: np.random.Generator, frames: int, sample_rate: float) -> np.ndarr
 
 
 def noise(rng: np.random.Generator, frames: int, sample_rate: float) -> np.ndarray:
-    """Return noise with less and less towards the top, whose level comes and goes."""
+    """Return noise whose spectrum falls with frequency and whose level rises and falls."""
     t = np.arange(frames) / sample_rate
     spectrum = np.fft.rfft(rng.standard_normal(frames))
     hertz = np.fft.rfftfreq(frames, 1.0 / sample_rate)

@@ -1,4 +1,4 @@
-"""The loop: rounds of segments, a check on what was held back after each, the best kept, an interrupt survived."""
+"""The training loop: checks the held-back frames after each round and keeps the best weights, also if interrupted."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from .learner import Learner
 from .loss import esr
 
 Stopped = Literal["finished", "good enough", "no better", "interrupted"]
-LAST_RATE = 0.01  # of the first, at the end of the cosine
+LAST_RATE = 0.01  # learning rate at the end of the cosine, relative to the first
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how is learnt.
+    """Length and settings of a training.
 
     Parameters
     ----------
     minutes : float
-        Of wall-clock time after the first step, in which is compiled; the learning rate falls along half a cosine.
+        Wall-clock time after the first step, which compiles; the learning rate falls along half a cosine.
     rounds : int, optional
-        So many rounds instead, however long they take: the same result at every run.
+        Number of rounds in place of `minutes`, however long they take: every run then gives the same result.
     batch : int
-        Segments per step of the optimiser.
+        Segments per batch.
     segment : int
         Frames of a segment whose targets count; those of the warm-up come before.
     round_frames : int
         Frames between two checks, at most.
     until : float
-        Error-to-signal ratio that is good enough to stop at.
+        Training stops at this error-to-signal ratio.
     patience : int
-        Rounds without a better check after which it stops, if they are also a third of the plan.
+        Training stops after this number of rounds without a better check, if they are also a third of the plan.
     seed : int
-        Of the order of segments.
+        Seed of the order of segments.
     rate : float, optional
         The first learning rate, in place of the learner's own.
     """
@@ -60,9 +60,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """One round: `loss` on what was learnt, `esr` and `esr_emphasised` on what was held back, `best` ESR so far.
+    """One round: `loss` on training frames, `esr` and `esr_emphasised` on held-back frames, `best` ESR so far.
 
-    `better` tells whether that best is of this round.
+    `better` is true if the best ESR is that of this round.
     """
 
     round: int
@@ -78,7 +78,7 @@ class Report:
 
 @dataclass
 class Checkpoint:
-    """All that is needed to go on: the learner's state, that of its best, and what has been reported."""
+    """All data to resume a training: the learner's state, its state at the best check, and the reports."""
 
     learner: dict[str, np.ndarray] = field(default_factory=dict)
     best: dict[str, np.ndarray] = field(default_factory=dict)
@@ -104,10 +104,10 @@ def fit(
     ----------
     learner : Learner
     data : Dataset
-        Of as many inputs as the learner.
+        With the same number of inputs as the learner.
     plan : Plan
     begin : Checkpoint, optional
-        Where another run ended: the learner goes on from there.
+        The end of an earlier run, from which the learner continues.
     after : callable, optional
         Called after every round; the learner's weights are those of the report, `Report.better` tells whether they
         are the best so far. An interrupt waits for it.
@@ -116,7 +116,7 @@ def fit(
 
     Returns
     -------
-    Checkpoint, and why it stopped. An interrupt before the first check is raised: there is nothing to keep.
+    Checkpoint, and the reason why it stopped. An interrupt before the first check is raised: no weights are kept yet.
     """
     plan = plan or Plan()
     done = begin or Checkpoint()
@@ -182,7 +182,7 @@ def fit(
 
 
 def check(learner: Learner, data: Dataset) -> tuple[float, float]:
-    """Return the error-to-signal ratio on what was held back, and the same after pre-emphasis 0.85."""
+    """Return the error-to-signal ratio on the held-back frames, and the same after pre-emphasis 0.85."""
     settle = max(learner.warm_up, SETTLE_FRAMES)
     x, target = data.segments(data.checks, settle)
     together = getattr(learner, "predict_batch", None)
@@ -200,7 +200,7 @@ def _no_better(reports: list[Report], patience: int) -> bool:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold an interrupt back until the block has ended; other threads than the main one get none anyway."""
+    """Delay an interrupt until the block has ended; only the main thread receives interrupts."""
     own = signal.getsignal(signal.SIGINT) is not None  # None: another language's, which Python could not put back
     if not own or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""What every architecture that `rtfx train` knows must do, and the table of their names."""
+"""The interface of every architecture that `rtfx train` can train, and the table of their names."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Options:
     skip : bool or None
         Whether the audio is added to the net's output; None leaves it to the architecture.
     pre_emphasis : float
-        a in the filter 1 - a/z that target and error pass before their ratio is taken (Wright et al. 2020).
+        a in the filter 1 - a/z, which is applied to target and error before their ratio is taken (Wright et al. 2020).
     dc : float
-        Weight of the error of the mean: a third, as 0.75 and 0.25 of the paper.
+        Weight of the error of the mean: a third, equal to the ratio of 0.25 to 0.75 in the paper.
     spectra : float
         Weight of the distance between magnitude spectra at several resolutions; 0 leaves them out.
     evenly : bool
-        Whether every segment's error counts relative to its own power, so that no place of a knob counts less for being
-        quieter; else relative to that of the batch.
+        Whether every segment's error is divided by the segment's own power, so that quiet knob positions count as much
+        as loud ones; otherwise it is divided by the power of the batch.
     """
 
     skip: bool | None = None
@@ -46,16 +46,16 @@ class Options:
 
 
 class Learner(Protocol):
-    """A net that learns.
+    """A net in training.
 
     Attributes
     ----------
     warm_up : int
-        Frames of a segment that pass before its targets count.
+        Frames at the start of a segment whose targets do not count.
     rate : float
-        The learning rate to begin with; the loop sets it before every step.
+        The first learning rate; the training loop sets it before every step.
 
-    A method ``predict_batch``, (batch, inputs, frames) -> (batch, frames), is used for checks where there is one.
+    A learner may also have ``predict_batch``, (batch, inputs, frames) -> (batch, frames), which then runs the checks.
     """
 
     warm_up: int
@@ -64,21 +64,21 @@ class Learner(Protocol):
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """Learn from segments, x (batch, inputs, frames) and y (batch, frames), float32; return their loss.
 
-        Input 0 is audio, the others are knobs. Every segment begins at rest. There may be several steps of the
-        optimiser inside, as truncated back-propagation takes them.
+        Input 0 is audio, the others are knobs. Every segment begins from the net's initial state. One call may take
+        several steps of the optimiser, as truncated back-propagation does.
         """
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return (frames,) float32 for x (inputs, frames) float32, from rest."""
 
     def spec(self, name: str, sample_rate: float, knobs: tuple[Knob, ...], metadata: dict[str, Any]) -> ModelSpec:
-        """Return the net as a model; knobs are in the order of the inputs behind the audio."""
+        """Return the net as a model; its knobs have the order of the inputs after the audio."""
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return copies of weights and of all that the optimiser keeps: `restore` goes on from there."""
+        """Return copies of the weights and the optimiser's state, for `restore`."""
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take what `state` of a learner of the same architecture has returned."""
+        """Set weights and optimiser to a result of `state` of the same architecture."""
 
 
 Factory = Callable[[int, Options, int], Learner]  # (inputs, options, seed)
@@ -115,13 +115,13 @@ def _torch_nets(what: str) -> Any:
 ARCHITECTURES: dict[str, Factory] = {
     "lstm16": _recurrent("lstm", 16),
     "gru8": _recurrent("gru", 8),
-    "lstm40": _recurrent("lstm", 40),  # what the Proteus plugin takes
+    "lstm40": _recurrent("lstm", 40),  # the size that the Proteus plugin accepts
     **{name: _torch(name) for name in TORCH_NETS},
 }
 
 
 def architecture(name: str) -> Factory:
-    """Return what makes learners of an architecture.
+    """Return the function that makes learners of an architecture.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def architecture(name: str) -> Factory:
     Raises
     ------
     UsageError
-        An unknown name, or a net larger than `LARGEST`.
+        The name is unknown, or the net is larger than `LARGEST`.
     """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
@@ -155,13 +155,13 @@ def make(name: str, inputs: int, options: Options | None = None, seed: int = 0) 
     Raises
     ------
     UsageError
-        As `architecture`; or the package that it needs is missing, and how to get it.
+        As `architecture`; also if a required package is missing: the message says how to install it.
     """
     return architecture(name)(inputs, options or Options(), seed)
 
 
 def again(spec: ModelSpec, options: Options | None = None) -> Learner:
-    """Return a learner that goes on from a model's weights, of any family; of a slimmable net from the full size's.
+    """Return a learner that starts from the weights of a model of any family; a slimmable net is used at full size.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""What training makes small, and how: losses with their gradients, and Adam.
+"""Losses with their gradients, and the optimiser Adam, which minimises them.
 
-The losses are the error-to-signal ratio after pre-emphasis, that of the mean, and the distance of spectra, of Wright,
-Damskägg, Juvela and Välimäki 2020, and Yamamoto, Song and Kim 2020. Arrays are (parts, frames, lanes): the lanes of all
-parts together are the batch. Adam (Kingma and Ba 2015) runs over one vector, the gradient clipped to a length of 1.
+The losses are the error-to-signal ratio (ESR) after pre-emphasis, the error of the mean (DC), both of Wright, Damskägg,
+Juvela and Välimäki 2020, and the distance of spectra of Yamamoto, Song and Kim 2020. Arrays are (parts, frames, lanes):
+the lanes of all parts together are the batch. Adam (Kingma and Ba 2015) updates one vector of all weights; the gradient
+is clipped to a length of 1.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import numpy as np
 from .compiled import compiled
 from .learner import Options
 
-RESOLUTIONS = (256, 512, 1024)  # frames of the windows, a quarter of which they move on
-FLOOR = 0.3  # of the batch's mean square, added to a lane's own: silence is not to count for ever
+RESOLUTIONS = (256, 512, 1024)  # frames of the windows; the hop is a quarter of a window
+FLOOR = 0.3  # share of the batch's mean square added to a lane's: limits the weight of silence
 SILENCE = np.float32(1e-7)  # mean square, -70 dBFS, added to a target's: a silent batch must not outweigh the others
-KEPT, KEPT_SQUARE = 0.9, 0.999  # of the running means of the gradient and of its square, per step
+KEPT, KEPT_SQUARE = 0.9, 0.999  # decay per step of the running means of the gradient and of its square
 LONGEST_GRADIENT = 1.0  # longer gradients are scaled down to this length
 
 
@@ -25,7 +26,7 @@ LONGEST_GRADIENT = 1.0  # longer gradients are scaled down to this length
 def time_loss(y, target, weight, pre_emphasis, dc):
     """Return the loss of y in the time domain, and its gradient: ESR after 1 - pre_emphasis/z, plus dc times DC.
 
-    In the ratio the squares of every lane are multiplied by its weight (parts, lanes), of mean 1.
+    In the ratio the squares of each lane are multiplied by the lane's weight; `weight` is (parts, lanes) of mean 1.
     """
     parts, frames, lanes = y.shape
     gradient = np.zeros_like(y)
@@ -63,7 +64,7 @@ def time_loss(y, target, weight, pre_emphasis, dc):
 
 
 def total_loss(y: np.ndarray, target: np.ndarray, options: Options) -> tuple[float, np.ndarray]:
-    """Return the loss of (parts, frames, lanes) that the options ask for, and its gradient by y."""
+    """Return the loss of (parts, frames, lanes) that the options select, and its gradient with respect to y."""
     weight = evened(target) if options.evenly else np.ones((y.shape[0], y.shape[2]), np.float32)
     value, gradient = time_loss(y, target, weight, np.float32(options.pre_emphasis), np.float32(options.dc))
     if options.spectra:
@@ -74,14 +75,14 @@ def total_loss(y: np.ndarray, target: np.ndarray, options: Options) -> tuple[flo
 
 
 def evened(target: np.ndarray) -> np.ndarray:
-    """Return what makes lanes of (parts, frames, lanes) count alike, however loud: (parts, lanes) of mean 1."""
+    """Return weights, (parts, lanes) of mean 1, that balance loud and quiet lanes of (parts, frames, lanes)."""
     power = np.mean(target * target, axis=1)
     weight = 1.0 / (power + FLOOR * power.mean() + SILENCE)
     return (weight / weight.mean()).astype(np.float32)
 
 
 def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the distance of magnitude spectra and its gradient by y; (parts, frames, lanes) each.
+    """Return the distance of magnitude spectra and its gradient with respect to y; (parts, frames, lanes) each.
 
     The mean, over the resolutions that fit, of spectral convergence |M - M'| / |M| and of the mean |log M - log M'|.
     """
@@ -127,7 +128,7 @@ class Adam:
         self.first, self.second, self.steps = np.zeros_like(values), np.zeros_like(values), 0
 
     def step(self, gradient: np.ndarray, rate: float) -> None:
-        """Take one step; a gradient that is not finite is passed over."""
+        """Take one step; a gradient that is not finite is ignored."""
         length = float(np.sqrt(np.sum(gradient * gradient)))
         if not np.isfinite(length):
             return
@@ -140,11 +141,11 @@ class Adam:
         self.values -= (rate * mean / size).astype(self.values.dtype)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return copies of all that is kept."""
+        """Return copies of the values and the running means."""
         kept = {"values": self.values, "first": self.first, "second": self.second}
         return {**{name: value.copy() for name, value in kept.items()}, "steps": np.array(self.steps)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take what `state` returned."""
+        """Set values and running means to a result of `state`."""
         self.values[:], self.first[:], self.second[:] = state["values"], state["first"], state["second"]
         self.steps = int(state["steps"])
