@@ -1,4 +1,4 @@
-"""The engine seen from the control thread: publishes rigs, takes finished ones back, reads meters and counters."""
+"""The control thread's side of the engine: it publishes rigs, frees finished ones and reads meters and counters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .voices import PLAY_SLOTS
 
 FADE_SECONDS, QUICK_SECONDS = 0.020, 0.005
 START_SECONDS, STOP_SECONDS = 0.300, 0.020
-PUBLISHED_KEPT = 1024  # rigs whose numbers the audio thread may still log
+PUBLISHED_KEPT = 1024  # rigs that are remembered, as the audio thread may still log their numbers
 
 
 def _load(address):
@@ -44,12 +44,22 @@ STORE = Loop(_store, "int64(int64, int64)")
 
 
 def order_kernels() -> None:
-    """Begin to compile what every engine needs, unless it is on disk: files can be read meanwhile."""
+    """Start to compile the kernels of every engine that are not on disk, and return at once. [control thread]"""
     order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, DRIVE, EXCHANGE, LOAD, STORE))
 
 
 class Published(NamedTuple):
-    """What is remembered of a published rig when it is gone: its number in the log, and see `EngineRig`."""
+    """Entry about one published rig, kept after the rig is freed, as recorded takes refer to it.
+
+    Parameters
+    ----------
+    number : int
+        The rig's number in the log, from 1.
+    origin, tables
+        Those of its `EngineRig`.
+    continues : bool
+        The rig was published to continue from the state of the playing rig.
+    """
 
     number: int
     origin: Any
@@ -63,24 +73,30 @@ class Engine:
     Parameters
     ----------
     sample_rate : float
-        Hz, fixed as long as the engine lives.
+        Hz; it never changes.
     inputs, outputs : int
-        Rows fed to rigs and mixed from them.
+        Number of input rows of the rigs, and of output rows that are mixed from them.
     device_inputs, device_outputs : int
-        Channels of the interleaved blocks the callback gets; 0: none.
+        Channels of the device's interleaved blocks; 0: none.
     source : (frames, channels) float32, optional
-        Plays in place of the device's input.
+        Audio that replaces the device's input.
     loops : bool
         The source starts again at its end.
     ring_frames : int
-        How much of the input and output is kept; 0: nothing.
+        How many of the last input and output frames are kept; 0: none.
     live : bool
         Fade in over 300 ms at the start.
+    limiter : bool
+        Keep the output within 0 dBFS.
+    in_gain, out_gain : float
+        Linear gains before and after the rig.
+    muted : bool
+        Start with a silent output.
     loudest : float
-        A sample of the input beyond it is silenced.
+        Largest allowed magnitude of an input sample, linear; a sample above it is replaced by 0.
     out_channels : tuple of int
         One or two channels of the device, from 1, that get the output rows; all others stay silent. By default every
-        channel gets one: the only row if there is but one.
+        channel gets a row; if there is only one row, every channel gets that one.
     """
 
     def __init__(
@@ -139,10 +155,11 @@ class Engine:
         self.graveyard: list[EngineRig] = []
 
     def publish(self, rig: EngineRig, continues: bool = False) -> None:
-        """Offer a rig; the audio thread takes it at the next block. An earlier one not yet taken is dropped.
+        """Offer a rig; the audio thread takes it at the next block. An earlier offer not yet taken is dropped.
 
-        One that `continues` begins with the state of the rig that plays, if that has its layout; it is taken when no
-        other fade is under way, so that training at any speed costs at most two rigs at a time.
+        With `continues`, the rig starts with the state of the playing rig if both have the same layout. The audio
+        thread then takes it only when no fade is in progress: so at most two rigs run at a time, however often a
+        training publishes. [control thread]
         """
         self.rigs[rig.address] = rig
         self._number = rig.record["number"] = self._number + 1
@@ -154,11 +171,11 @@ class Engine:
         self.reclaim()
 
     def offers(self, rig: EngineRig) -> bool:
-        """Tell whether a rig that was published to begin from rest has not been taken yet."""
+        """Return whether a rig that was published without `continues` has not been taken yet. [control thread]"""
         return LOAD(self.address + OFFSET["pending"]) == rig.address
 
     def reclaim(self) -> int:
-        """Free every rig that the audio thread has handed back; return how many."""
+        """Free every rig that the audio thread has handed back; return their number. [control thread]"""
         freed = 0
         while self.record["retire_tail"] != LOAD(self.address + OFFSET["retire_head"]):
             tail = int(self.record["retire_tail"])
@@ -176,12 +193,12 @@ class Engine:
             self.graveyard = [*self.graveyard[-7:], rig]
 
     def glide(self, name: str, value: float) -> None:
-        """Move `in_gain`, `out_gain`, `wet` or `open` to a value over 20 ms."""
+        """Move `in_gain`, `out_gain`, `wet` or `open` to a linear value within 20 ms. [control thread]"""
         self.record[name]["target"] = value
 
     @contextlib.contextmanager
     def muted(self) -> Iterator[None]:
-        """Silence inside the block; afterwards the output is as muted or open as it was."""
+        """Mute the output inside the `with` block; afterwards restore the former state. [control thread]"""
         before = float(self.record["open"]["target"])
         self.glide("open", 0.0)
         try:
@@ -190,7 +207,15 @@ class Engine:
             self.glide("open", before)
 
     def prepare_for(self, device_inputs: int, device_outputs: int) -> None:
-        """Make ready for another device, while none calls: it begins with a fade, on a thread of its own."""
+        """Prepare the engine for another device, which will call the callback from another thread and fade in.
+
+        Call this only while no device calls the callback. [control thread]
+
+        Parameters
+        ----------
+        device_inputs, device_outputs : int
+            Channels of the new device.
+        """
         e = self.record
         e["device_inputs"], e["device_outputs"] = device_inputs, device_outputs
         self._fill_outputs()
@@ -200,21 +225,21 @@ class Engine:
         e["open"]["left"] = e["thread"] = e["largest_block"] = 0
 
     def read_from(self, channels: tuple[int, ...]) -> None:
-        """Feed the rig from one or two channels of the device, from 1."""
+        """Set which one or two channels of the device, from 1, feed the rig. [control thread]"""
         self.record["in_step"] = _map(channels)[1]
         self.record["in_channel"] = _map(channels)[0]
 
     def _fill_outputs(self) -> None:
-        """Have every channel of the device get a row, unless some were chosen."""
+        """Send output to every channel of the device, unless the caller chose `out_channels`."""
         if self._everywhere:
             self.record["out_count"] = self.record["device_outputs"]
 
     def stop_at(self, frame: int) -> None:
-        """Have the output fade so that it is silent from this stream frame on."""
+        """Fade the output out so that it is silent from this stream frame on. [control thread]"""
         STORE(self.address + OFFSET["stop_frame"], frame)
 
     def stop_soon(self) -> int:
-        """Begin the stop fade now; return the stream frame at which it ends. An earlier stop is kept."""
+        """Start the stop fade; return the stream frame at which it ends. An earlier stop is kept. [control thread]"""
         frame = int(self.record["clock"]) + 2 * int(self.record["largest_block"]) + int(self.record["stop_frames"])
         planned = int(self.record["stop_frame"])
         if planned < 0 or frame < planned:
@@ -224,11 +249,11 @@ class Engine:
 
     @property
     def clock(self) -> int:
-        """Frames processed so far."""
+        """Frames processed so far. [control thread]"""
         return LOAD(self.address + OFFSET["clock"])
 
     def drive(self, x: np.ndarray, block: int) -> np.ndarray:
-        """Process interleaved frames by the compiled callback, block by block, faster than real time.
+        """Run the compiled callback on interleaved frames, block by block, faster than real time. [control thread]
 
         Parameters
         ----------
@@ -249,23 +274,25 @@ class Engine:
 
     @property
     def load_mean(self) -> float:
-        """Time spent over time offered, 0 to 1."""
+        """Mean load: processing time divided by the duration of the blocks; above 1 it is too slow. [control thread]"""
         return float(self.record["busy_ns"] / max(self.record["offered_ns"], 1.0))
 
     @property
     def load_max(self) -> float:
-        """The worst block's time over its deadline."""
+        """Largest load of a block: its processing time divided by its duration. [control thread]"""
         return float(self.record["longest_load"])
 
     def load_quantile(self, q: float, since: np.ndarray | None = None) -> float:
         """Return the load that a share `q` of all blocks did not exceed, rounded up to an eighth of an octave.
+
+        [control thread]
 
         Parameters
         ----------
         q : float
             0 to 1.
         since : array, optional
-            An earlier copy of the record's ``load_bins``: the blocks counted there are left out.
+            An earlier copy of the record's ``load_bins``; the blocks that it counts are ignored.
         """
         bins = self.record["load_bins"] - (0 if since is None else since)
         total = int(bins.sum())
@@ -277,5 +304,5 @@ class Engine:
 
 
 def _map(channels: tuple[int, ...]) -> tuple[int, int]:
-    """Return the channel of the first row, from 0, and the step from row to row."""
+    """Return the channel of the first row, from 0, and the difference to the channel of the next row."""
     return channels[0] - 1, channels[1] - channels[0] if len(channels) > 1 else 1

@@ -1,4 +1,4 @@
-"""A plan made ready to play: its own arena, prewarmed, with a mailbox for parameters."""
+"""An instance of a plan that can play: it has a prewarmed arena and a mailbox for parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _exchange(address, value):
     return exchange(address, value)
 
 
-TABLES_KEPT = 1024  # tables of values whose numbers the audio thread may still log
+TABLES_KEPT = 1024  # tables of values that are remembered, as the audio thread may still log their numbers
 EXCHANGE = Loop(_exchange, "int64(int64, int64)")
 
 
@@ -32,19 +32,20 @@ class EngineRig:
     ----------
     plan : Plan
     cold : bool
-        Skip the prewarm: start from the state stored in the model file, else zeros; but for models of a quiet past.
+        Skip the prewarm: start from the state stored in the model file, else from zeros. Models with `quiet_past` are
+        prewarmed nevertheless.
     template : EngineRig, optional
-        An instance of the same plan, or of one of the same layout, whose prewarmed state is copied in place of
-        prewarming again.
+        An instance of the same plan, or of a plan with the same layout. Its prewarmed state is copied, which saves the
+        prewarm.
 
     Attributes
     ----------
     origin : object
-        Set by who knows how to make the same rig again.
+        Describes how to build the same rig again; set by the caller, None by default.
     tables : deque
-        The last tables of values and their numbers.
+        The last (number, table of parameter values) pairs that were published, at most `TABLES_KEPT`.
     rested : Rested
-        How it came to rest.
+        What was run to bring the rig to rest.
     """
 
     origin: Any = None
@@ -78,20 +79,20 @@ class EngineRig:
 
     @property
     def record(self):
-        """The RIG record at the head of the arena."""
+        """The RIG record at the start of the arena."""
         return self.memory[: RIG.itemsize].view(RIG)[0]
 
     def table(self, offset: int, count: int, kind: np.dtype) -> np.ndarray:
-        """Return a view of part of the arena."""
+        """Return a view of `count` items of dtype `kind` in the arena, from `offset` in bytes."""
         return self.memory[offset : offset + count * kind.itemsize].view(kind)
 
     @property
     def cells(self) -> np.ndarray:
-        """The CELL records; written by the audio thread once the rig plays."""
+        """The CELL records; when the rig plays, only the audio thread writes them."""
         return self.table(self.record["cells"], self.record["cell_count"], CELL)
 
     def start_at(self, values: Sequence[Mapping]) -> None:
-        """Set parameter values before the rig is published: no glide; the rig rests at them.
+        """Set parameter values without a glide, before the rig is published, and bring the rig to rest at them.
 
         Parameters
         ----------
@@ -113,13 +114,16 @@ class EngineRig:
             self._settle()
 
     def _settle(self) -> None:
-        """Bring the rig to rest at the current parameter values; after a fault it starts from this state again."""
+        """Bring the rig to rest at the current parameter values; after a fault it restarts from this state."""
         self.rested = settle(self)
         self.image = self.memory[int(self.record["image_offset"]) :].copy()
         self.record["image"] = self.image.ctypes.data
 
     def glide_to(self, values: Sequence[Mapping]) -> None:
-        """Publish a whole table of parameter values; the rig glides there. Latest wins. [control thread]"""
+        """Publish a table of all parameter values; the rig glides to them. [control thread]
+
+        A later table replaces one that the audio thread has not taken yet.
+        """
         numbers = self._cell_values(values)
         offset = int(self.record["tables"]) + 4 * numbers.size * self._free_table
         self.table(offset, numbers.size, np.dtype(np.float32))[:] = numbers

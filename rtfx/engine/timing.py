@@ -1,4 +1,4 @@
-"""Times the callback block by block, and the processor's multiply-adds: what a benchmark compares with what."""
+"""Measures the time of the callback, and the peak rate of multiply-adds of the processor, for benchmarks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..kernels.simd import F32, Emitter
 from .process import CALLBACK_KERNEL, call_callback
 from .system import clock_ns
 
-CHAINS = 12  # independent multiply-adds under way: more than latency times units of any processor so far
+CHAINS = 12  # independent multiply-adds at a time: above latency times number of units of any known processor
 PEAK_ROUNDS = 100_000
 
 
 def timed_blocks(function, engine, source, target, inputs, outputs, block, times, count):
-    """Call the callback `count` times on interleaved frames, one block after the other; note each time."""
+    """Call the callback `count` times on consecutive blocks of interleaved frames; store each time in ns at `times`."""
     spent = integers(times, count)
     for i in range(count):
         place = 4 * block * i
@@ -34,7 +34,7 @@ TIMED_BLOCKS = Loop(timed_blocks, f"int64({', '.join(['int64'] * 9)})")
 
 
 def timed_run(function, engine, source, target, inputs, outputs, block, count):
-    """Call the callback as `timed_blocks` does; return the nanoseconds of all blocks, without a clock between them."""
+    """Call the callback as `timed_blocks` does, but read the clock only before and after; return the total in ns."""
     begin = clock_ns()
     for i in range(count):
         place = 4 * block * i
@@ -46,7 +46,7 @@ TIMED_RUN = Loop(timed_run, f"int64({', '.join(['int64'] * 8)})")
 
 
 def timed_calls(function, state, source, target, block, count):
-    """Call a kernel `count` times on the frames of planar rows, one block after the other; return the nanoseconds."""
+    """Call a kernel `count` times on consecutive blocks of planar rows; return the total in nanoseconds."""
     begin = clock_ns()
     for i in range(count):
         place = 4 * block * i
@@ -58,14 +58,14 @@ TIMED_CALLS = Loop(timed_calls, "int64(int64, int64, int64, int64, int64, int64)
 
 
 class PeakShape(NamedTuple):
-    """So many independent chains of multiply-adds, each of vectors of `lanes`."""
+    """The number of independent chains of multiply-adds, and the lanes of the vectors that they work on."""
 
     chains: int
     lanes: int
 
 
 def emit_peak(builder, shape: PeakShape, tile, state, source, target, frames):
-    """Emit a loop that keeps the multiply-add units busy; the sum of all chains is stored at `target`."""
+    """Emit a loop that keeps the multiply-add units busy; it stores the sum of all chains at `target`."""
     e = Emitter(builder)
     factor = e.splat(builder.sitofp(frames, F32), shape.lanes)
     slots = [e.slot(shape.lanes) for _ in range(shape.chains)]
@@ -81,7 +81,7 @@ def emit_peak(builder, shape: PeakShape, tile, state, source, target, frames):
 
 
 def measured_peak(seconds: float = 0.1) -> float:
-    """Return the multiply-adds a second that one core was seen to reach with float32."""
+    """Return the largest number of float32 multiply-adds per second that one core reached within `seconds`."""
     busy, total = Tile(emit_peak, PeakShape(CHAINS, lanes())), np.zeros(1, np.float32)
     busy(0, 0, total.ctypes.data, 1)
     best, end = np.inf, time.perf_counter() + seconds
@@ -93,9 +93,10 @@ def measured_peak(seconds: float = 0.1) -> float:
 
 
 def time_blocks(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> np.ndarray:
-    """Return the nanoseconds that each block of `x` took; engine 0 times nothing, the cost of the clock itself.
+    """Return the nanoseconds of each block of `x`, (blocks,) int64.
 
-    `x` is (frames, inputs), `y` (frames, outputs), float32, as the engine has them.
+    `engine` is the address of the engine; with 0 only the clock is read, which measures the cost of that. `x` is
+    (frames, inputs) and `y` (frames, outputs), float32; `block` is in frames.
     """
     count = len(x) // block
     times = np.zeros(count, np.int64)
@@ -105,10 +106,13 @@ def time_blocks(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> np.nda
 
 
 def time_run(engine: int, x: np.ndarray, y: np.ndarray, block: int) -> int:
-    """Return the nanoseconds that all blocks of `x` took: reading the clock takes 20, as long as a frame or two."""
+    """Return the nanoseconds of all blocks of `x` together.
+
+    The clock is not read between blocks: a reading takes 20 ns, as long as the processing of one or two frames.
+    """
     return TIMED_RUN(CALLBACK_KERNEL.address, engine, *_ends(x, y), block, len(x) // block)
 
 
 def _ends(x: np.ndarray, y: np.ndarray) -> tuple[int, int, int, int]:
-    """Return the addresses and the channels of source and target."""
+    """Return (address of x, address of y, channels of x, channels of y)."""
     return x.ctypes.data, y.ctypes.data, x.shape[1], y.shape[1]

@@ -1,4 +1,4 @@
-"""Voice slots: takes published rigs, crossfades them, lets tails ring on, hands finished rigs back."""
+"""Voice slots: they take published rigs, crossfade them, let tails ring on and hand finished rigs back."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ PENDING, RETIRE_TAIL, RETIRE_HEAD = (OFFSET[name] for name in ("pending", "retir
 RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
 HALF_PI = math.pi / 2.0
 CELL_BYTES = CELL.itemsize
-NO_TAILS, TAILS = np.int64(0), np.int64(1)  # of one type: `begin` is compiled once for both
+NO_TAILS, TAILS = np.int64(0), np.int64(1)  # both are int64, so that `begin` is compiled once for both
 SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
 
 
 @intrinsic
 def call_rig(context, function, arena, source, source_stride, frames, clock, part):
-    """Call `run_rig.RUN_RIG` through its address."""
+    """Call `run_rig.RUN_RIG` through its address. [audio thread]"""
     from numba import types
 
     return types.int64(*[types.int64] * 7), call_address
@@ -47,7 +47,10 @@ def call_rig(context, function, arena, source, source_stride, frames, clock, par
 
 @inline
 def take_rig(engine):
-    """Give a published rig a free slot; without one hurry the oldest that is leaving. [audio thread]"""
+    """Give the published rig a free slot. [audio thread]
+
+    If no slot is free, the oldest rig that is leaving fades out faster; the published rig is taken in a later block.
+    """
     e = records(engine, 1, ENGINE)[0]
     offered = load_acquire(engine + PENDING)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
@@ -62,7 +65,7 @@ def take_rig(engine):
         elif slots[i].phase == CLOSING:
             oldest = SLOTS
         elif slots[i].phase == PRIMING:
-            slots[i].phase = LEAVING  # it has not sounded yet and will not: the latest one plays
+            slots[i].phase = LEAVING  # it was never audible: the newer rig plays in its place
         elif slots[i].phase != PLAYING and oldest != SLOTS and (oldest < 0 or slots[i].age < slots[oldest].age):
             oldest = i
     if free < 0:
@@ -107,7 +110,7 @@ def fading(slots):
 
 @inline
 def inherit(slots, arena):
-    """Give a rig the parameters and the state of the one of its layout that plays, if there is one. [audio thread]"""
+    """Copy parameters and state from the playing rig if its layout is the same; return whether it is. [audio thread]"""
     new = records(arena, 1, RIG)[0]
     for i in range(SLOTS):
         if slots[i].phase == PLAYING and records(slots[i].rig, 1, RIG)[0].layout == new.layout:
@@ -119,7 +122,10 @@ def inherit(slots, arena):
 
 @inline
 def begin(engine, slot, tails):
-    """Fade a rig in and the playing ones out; with `tails` these ring on, their input muted. [audio thread]"""
+    """Fade a rig in and the playing rigs out. [audio thread]
+
+    With `tails`, a rig that has a tail keeps sounding at full level while its input fades out.
+    """
     e = records(engine, 1, ENGINE)[0]
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
     new = records(slot.rig, 1, RIG)[0]
@@ -131,9 +137,9 @@ def begin(engine, slot, tails):
             power = 0 if old.graph == new.graph else 1
             whole = slots[i].position >= 1.0
             if whole:
-                slots[i].power = power  # one still fading in keeps its curve: a change of it would be a step
+                slots[i].power = power  # a rig that still fades in keeps its curve: another curve would make a step
             slots[i].speed = -1.0 / e.fade_frames
-            slots[i].tail = old.tail_frames + e.fade_frames  # it rings from the end of its input on
+            slots[i].tail = old.tail_frames + e.fade_frames  # the tail starts when its input has faded out
             slots[i].phase = LEAVING
             if tails != 0 and whole and old.tail_frames > 0:
                 slots[i].phase = RINGING
@@ -148,7 +154,7 @@ def begin(engine, slot, tails):
 
 @inline
 def fade_curve(position, power):
-    """Return the gain at a fade position from 0 to 1. [audio thread]"""
+    """Return the gain, 0 to 1, at a fade position, 0 to 1: a sine if `power` is set, else linear. [audio thread]"""
     if position >= 1.0:
         return np.float32(1.0)
     if position <= 0.0:
@@ -166,7 +172,7 @@ def step_fade(slot):
 
 @inline
 def mute_input(engine, slot, frames):
-    """Fade the input of a rig whose tail rings on. [audio thread]"""
+    """Write the faded input for a rig whose tail rings on to `MUTED`. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     for n in range(frames):
         slot.input_position = max(slot.input_position + slot.input_speed, 0.0)
@@ -178,7 +184,10 @@ def mute_input(engine, slot, frames):
 
 @inline
 def mix_slot(engine, slot, frames):
-    """Add a rig's output to the mix with its fade; return its peak. A rig of one channel goes to every row. [audio]"""
+    """Add a rig's output to the mix with its fade; return its peak, linear. [audio thread]
+
+    A rig with one output channel is added to every row.
+    """
     e = records(engine, 1, ENGINE)[0]
     rig = records(slot.rig, 1, RIG)[0]
     output = records(slot.rig + rig.buffers, rig.buffer_count, BUFFER)[rig.output_buffer]
@@ -205,7 +214,10 @@ def mix_slot(engine, slot, frames):
 
 @inline
 def retire(engine, slot):
-    """Hand a rig back through the ring; with no room the slot stays until the control thread has drained it. [audio]"""
+    """Hand a rig back to the control thread through the ring. [audio thread]
+
+    If the ring is full, the slot keeps its rig and tries again in the next block.
+    """
     e = records(engine, 1, ENGINE)[0]
     head = e.retire_head
     if head - load_acquire(engine + RETIRE_TAIL) < RETIRE_RING:
@@ -217,7 +229,7 @@ def retire(engine, slot):
 
 @inline
 def oldest_after(slots, age):
-    """Return the index of the oldest occupied slot that is newer than an age, -1 if there is none. [audio thread]"""
+    """Return the index of the oldest occupied slot whose age is above `age`, -1 if there is none. [audio thread]"""
     found = -1
     for i in range(SLOTS):
         if slots[i].phase != FREE and slots[i].age > age and (found < 0 or slots[i].age < slots[found].age):
@@ -226,9 +238,10 @@ def oldest_after(slots, age):
 
 
 def play_slots(engine, frames):
-    """Take a published rig, run every occupied slot and add it to the mix, oldest to newest. [audio thread]
+    """Take a published rig, run every occupied slot and add its output to the mix. [audio thread]
 
-    In that order a sum of three does not depend, in its last bit, on which slots happened to be free.
+    The slots are added from oldest to newest. Floating-point sums depend on their order; with this order the result
+    does not depend on which slots were free.
     """
     take_rig(engine)
     e = records(engine, 1, ENGINE)[0]
@@ -271,13 +284,13 @@ def play_slots(engine, frames):
     return 0
 
 
-# A function of its own, called through its address: it is compiled beside the callback, on another core.
+# A separate function, called through its address, so that it and the callback compile at the same time on two cores.
 PLAY_SLOTS = Loop(play_slots, "int64(int64, int64)")
 
 
 @intrinsic
 def call_play_slots(context, function, engine, frames):
-    """Call `PLAY_SLOTS` through its address."""
+    """Call `PLAY_SLOTS` through its address. [audio thread]"""
     from numba import types
 
     return types.int64(types.int64, types.int64, types.int64), call_address

@@ -197,7 +197,8 @@ def table_tanh(e: Emitter, x, factor=None):
     Parameters
     ----------
     factor : vector, optional
-        Return ``factor tanh(x)``, in no more time than tanh(x) itself: it joins in where nothing waits.
+        Return ``factor tanh(x)``. It takes no more time than tanh(x): the product is not on the longest chain of
+        dependent operations.
     """
     width = x.type.count
     size = e.at_most(e.magnitude(x), TABLE_LIMIT)

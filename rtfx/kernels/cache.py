@@ -17,7 +17,7 @@ from ..find import user_cache
 from .processor import features, model
 
 DIGEST_BYTES = hashlib.sha256().digest_size
-# a change in any of their sources makes the cache stale: loops, tiles, and the layouts of memory that they know
+# folders with compiled code or with memory layouts that it uses: a change in any of their files makes the cache stale
 COMPILED_FOLDERS = ("kernels", "effects", "plan", "engine", "host")
 
 
@@ -34,15 +34,16 @@ def sources_hash() -> str:
 
 @cache
 def cache_folder() -> Path:
-    """The folder of compiled kernels, named by processor, versions of what compiles them, and sources."""
-    tag = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]  # a name does not tell what is hidden
+    """The folder of compiled kernels; the name gives processor, compiler versions and hash of the sources."""
+    # the name of a processor is not enough: a virtual machine can hide some of its features
+    tag = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]
     versions = "-".join(f"{name}{version(name)}" for name in ("numba", "llvmlite"))
     versions += f"-python{sys.version_info.major}.{sys.version_info.minor}"
     return _own(Path("kernels") / f"{model()}-{tag}-{versions}-{sources_hash()}")
 
 
 def _own(inside: Path) -> Path:
-    """Return a folder inside the user's cache, or inside a private one where others could put code into that."""
+    """Return a folder in the user's cache, or in a new private folder if other users could write to the cache."""
     folder = user_cache() / inside
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def _own(inside: Path) -> Path:
         (private / inside).mkdir(mode=0o700, parents=True, exist_ok=True)
     if distrust(private / inside) or not os.access(private / inside, os.W_OK):
         private = Path(tempfile.mkdtemp(prefix="rtfx-"))
-    os.environ["RTFX_CACHE_DIR"] = str(private)  # for the processes that this one starts, too
+    os.environ["RTFX_CACHE_DIR"] = str(private)  # so that processes started from here use the same folder
     advise(
         f"the kernel cache is not used, as {reason}: compiling into {private}; set RTFX_CACHE_DIR to a folder of your "
         "own that only you may write to"
@@ -68,9 +69,10 @@ def cache_file(kernel) -> Path:
 
 
 def read_code(kernel) -> bytes | None:
-    """Return the kernel's machine code; None if it is absent or damaged, which costs a compilation, never correctness.
+    """Return the kernel's machine code; None if the file is absent or damaged, so that the kernel is compiled again.
 
-    A file is a digest of the kernel's key and the code, then the code: a flipped bit would crash.
+    A file holds a digest of the kernel's key and its code, then the code. The digest is checked because damaged code
+    could crash the process.
     """
     data, path = b"", cache_file(kernel)
     with contextlib.suppress(OSError):
@@ -80,7 +82,7 @@ def read_code(kernel) -> bytes | None:
 
 
 def write_code(kernel, code: bytes) -> None:
-    """Keep the kernel's machine code; a full or read-only disk costs time at the next start, nothing else."""
+    """Write the kernel's machine code to the cache; if the disk is full or read-only, the next start compiles again."""
     path = cache_file(kernel)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""Helper processes that compile, on every core, while this process goes on without Numba and what that takes of memory.
+"""Helper processes that compile kernels on several cores. This process need not import Numba, which saves memory.
 
-A helper is sent kernels and answers with their machine code. What it fails at is compiled here. It ends when its input
-does, so none outlives this process, however that ends; and when for two seconds there was nothing to do.
+This process sends kernels to a helper; the helper answers with their machine code. If a helper fails to compile a
+kernel, this process compiles it. A helper ends after two seconds without work. It also ends when its standard input is
+closed, which happens however this process ends; so no helper outlives this process.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from .cache import write_code
 if TYPE_CHECKING:
     from .kernel import Kernel
 
-MOST = 4  # a helper takes 200 MB while it works
+MOST = 4  # helper processes at a time: each takes 200 MB of memory while it compiles
 IDLE_SECONDS = 2.0
 PACKAGE = __name__.partition(".")[0]
 START = f"import sys; sys.path[:] = {{path!r}}; from {__name__} import serve; serve()"
-ANSWER = struct.Struct("<dq")  # seconds that it took, bytes of code that follow
+ANSWER = struct.Struct("<dq")  # seconds of compilation, size of the code that follows in bytes
 
 _lock = threading.Lock()
 _waiting: queue.SimpleQueue[Kernel] = queue.SimpleQueue()
@@ -39,7 +40,10 @@ _unanswered: set[Kernel] = set()
 
 
 def order(kernels: Iterable[Kernel]) -> None:
-    """Have kernels compiled that are not on disk, in this order. A kernel's address waits for its code."""
+    """Let the helpers compile the kernels that are not on disk, in this order, and return at once.
+
+    Code that reads a kernel's address waits until the kernel is compiled.
+    """
     missing = [one for one in kernels if _is_wanted(one)] if sys.executable else []
     with _lock:
         for kernel in dict.fromkeys(missing):
@@ -54,7 +58,7 @@ def order(kernels: Iterable[Kernel]) -> None:
 
 
 def _is_wanted(kernel: Kernel) -> bool:
-    """Return whether a kernel has to be compiled, and a helper can import where it stands."""
+    """Return whether a kernel has to be compiled and its source is in this package, so that a helper can import it."""
     return not kernel.ready and kernel.ordered is None and kernel.source.__module__.startswith(f"{PACKAGE}.")
 
 
@@ -63,14 +67,14 @@ def _cores() -> int:
 
 
 class _Member(threading.Thread):
-    """One helper process, and the thread that hands it one kernel after the other."""
+    """One helper process and the thread that sends kernels to it, one after the other."""
 
     def __init__(self):
         super().__init__(name="rtfx compiles", daemon=True)
         self.process: subprocess.Popen | None = None
 
     def run(self):
-        """Serve until there is nothing more to do."""
+        """Start the helper process and send kernels to it until none arrives for `IDLE_SECONDS`."""
         kernel = None
         try:
             start = START.format(path=sys.path)
@@ -87,11 +91,11 @@ class _Member(threading.Thread):
                 _answer(kernel, code, seconds)
             self._send(b"")
             self.process.communicate()
-        except Exception:  # no process to be had, or it has been killed
+        except Exception:  # the process could not be started, or it was killed
             self._give_up(kernel)
 
     def _next(self) -> Kernel | None:
-        """Return the next kernel; with None this member has left."""
+        """Return the next kernel; None if there is none, and then this member is no longer in `_members`."""
         while True:
             try:
                 return _waiting.get(timeout=IDLE_SECONDS)
@@ -102,8 +106,8 @@ class _Member(threading.Thread):
                         return None
 
     def _ask(self, kernel: Kernel) -> tuple[float, bytes]:
-        """Return the seconds that it took to compile a kernel, and its code, empty if that failed."""
-        self._send(pickle.dumps(kernel))  # by the names of its function and shape
+        """Return how many seconds the compilation of a kernel took, and its code: empty if the compilation failed."""
+        self._send(pickle.dumps(kernel))  # the pickle holds the names of its function and its shape, no code
         assert self.process and self.process.stdout
         seconds, size = ANSWER.unpack(self.process.stdout.read(ANSWER.size))
         return seconds, self.process.stdout.read(size)
@@ -114,7 +118,7 @@ class _Member(threading.Thread):
         self.process.stdin.flush()
 
     def _give_up(self, kernel: Kernel | None) -> None:
-        """Let a kernel be compiled here, and all that wait if nobody is left to take them."""
+        """Let this process compile a kernel, and all waiting kernels if no other helper is left."""
         self.stop()
         left = [kernel] if kernel and kernel.ordered and not kernel.ordered.done() else []
         with _lock:
@@ -125,7 +129,7 @@ class _Member(threading.Thread):
             _answer(each, b"", 0.0)
 
     def stop(self) -> None:
-        """End the process now."""
+        """Kill the helper process and wait for its end."""
         if self.process:
             self.process.kill()
             self.process.communicate()
@@ -145,12 +149,15 @@ def _stop_all() -> None:
 
 
 def _forget_all() -> None:
-    """Leave the helpers to the process that this one was forked from, and order anew what they have not answered."""
+    """In a forked process: drop all helpers, as they belong to the parent process.
+
+    Kernels that the helpers have not answered can be ordered again.
+    """
     global _lock, _waiting
     for member in list(_members):
         if member.process and member.process.stdin:
             pipe: Any = member.process.stdin
-            pipe.raw.close()  # or the helper would not see that its own process has ended
+            pipe.raw.close()  # an open copy here would keep the helper alive after the parent process has ended
             member.process = None
     _lock, _waiting = threading.Lock(), queue.SimpleQueue()
     _members.clear()
@@ -164,10 +171,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve() -> None:
-    """In a helper: compile what comes through the standard input until it ends, then end at once, whatever is left."""
-    gc.disable()  # Numba makes half a million objects and keeps most: a fifth of the time
-    os.environ["NUMBA_OPT"] = "0"  # a kernel is optimised as one whole, with its helpers: not each of these before
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that plays; if it ends, so does this
+    """In a helper: compile the kernels from the standard input; when the input ends, exit even with kernels left."""
+    gc.disable()  # Numba keeps most of its half a million objects: searching them takes a fifth of the time
+    os.environ["NUMBA_OPT"] = "0"  # the kernel is optimised once, as a whole, with all functions that it calls
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process; if that ends, this one ends too
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -188,8 +195,8 @@ def _receive(requests: queue.SimpleQueue[bytes]) -> None:
 
 
 def _compiled(request: bytes) -> bytes:
-    """Return a kernel's object file, nothing if there is none that another process could load."""
+    """Return a kernel's object file; empty if the compilation fails or another process could not load the file."""
     try:
         return pickle.loads(request).compile()
-    except Exception:  # it will fail again where it is asked for, and be reported there
+    except Exception:  # the other process compiles it again and reports the error
         return b""

@@ -1,7 +1,8 @@
-"""Passes over one row of float32, vectorised: what the engine does to every frame it carries.
+"""Vectorised passes over one row of float32: scale, add, fill and measure. The engine applies them to every block.
 
-Each pass returns the largest magnitude it met as the bits of a float32 without sign. Ordered as integers they are
-ordered as numbers, with infinity above every number and NaN above infinity: one maximum is both meter and guard.
+Each pass returns the largest magnitude of the row as the bits of a float32 without sign. Such bits have the same order
+as integers as their values have as numbers; infinity is above every number, and NaN is above infinity. So one maximum
+gives the peak for the meter and also shows whether a value is not finite.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .memory import floats
 
 SCALE, ADD, FILL, MEASURE = range(4)
 LARGEST = np.float32(3.4028235e38)  # the largest finite float32
-INFINITE_BITS = 0x7F800000  # of an infinite float32; those of NaN lie above
+INFINITE_BITS = 0x7F800000  # the bits of an infinite float32; the bits of NaN are larger
 
 
 @intrinsic
@@ -105,13 +106,16 @@ def fill_row(target, value, frames):
 
 @inline
 def measure_row(source, frames):
-    """Return the bits of the peak, at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
+    """Return the bits of the peak; they are at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
     return row_pass(source, source, np.float32(1.0), LARGEST, frames, MEASURE)
 
 
 @inline
 def hear_row(target, source, stride, loudest, frames):
-    """Copy every `stride`-th float of `source`, 0 where it is beyond `loudest`; return the peak's bits. [audio]"""
+    """Copy every `stride`-th float of `source`; write 0 where its magnitude is above `loudest`. [audio thread]
+
+    Return the bits of the peak of what was written.
+    """
     if stride == 1:
         return row_pass(target, source, np.float32(1.0), loudest, frames, SCALE)
     x, y = floats(source, frames * stride), floats(target, frames)
@@ -122,7 +126,7 @@ def hear_row(target, source, stride, loudest, frames):
 
 @inline
 def gather_row(target, source, stride, frames):
-    """Copy every `stride`-th float of `source`, 0 where it is not finite; return the peak's bits. [audio thread]"""
+    """Copy every `stride`-th float of `source`, or 0 if it is not finite; return the peak's bits. [audio thread]"""
     return hear_row(target, source, stride, LARGEST, frames)
 
 

@@ -1,7 +1,8 @@
-"""Vectors in LLVM IR: what a register tile is written with.
+"""Vectors in LLVM IR, from which register tiles are written.
 
-A tile that is emitted whole compiles ten times faster than the same arithmetic spelled as Numba source, and leaves
-nothing to the auto-vectoriser. Any vector length is correct on any processor; fast is what fits its registers.
+A tile that is emitted as IR compiles ten times faster than the same arithmetic in Numba source, and its speed does not
+depend on the auto-vectoriser. Every vector length gives correct results on every processor; lengths that fit its
+registers are fast.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def vector(width: int) -> ir.Type:
 
 
 def slot(builder: ir.IRBuilder, kind: ir.Type, value=None):
-    """Return a place on the stack of the builder's function, zero or `value`."""
+    """Return a stack variable of the builder's function; it starts as zero, or as `value`."""
     with builder.goto_entry_block():
         place = builder.alloca(kind)
         builder.store(kind(None), place)
@@ -40,7 +41,7 @@ def outside(builder: ir.IRBuilder, result: ir.Type, name: str, *kinds: ir.Type) 
 
 
 class Emitter:
-    """Arithmetic on vectors of any width; widths follow from the operands."""
+    """Emits arithmetic on vectors of any width; the operands determine the width."""
 
     def __init__(self, builder: ir.IRBuilder):
         self.b = builder
@@ -129,7 +130,7 @@ class Emitter:
         return self.b.fdiv(x, y)
 
     def fma(self, x, y, z):
-        """Return ``x y + z``: fused where the processor can, so `llvm.fmuladd`, never a library call."""
+        """Return ``x y + z`` by `llvm.fmuladd`: fused if the processor has the instruction, never a library call."""
         return self.call("fmuladd", x, y, z)
 
     def call(self, name: str, *arguments):
@@ -167,7 +168,7 @@ class Emitter:
         return self.b.bitcast(x, vector(x.type.count))
 
     def polynomial(self, x, coefficients: Sequence[float]):
-        """Evaluate sum c[k] x**k: pairs, then Horner in x squared; half the latency of Horner for one more product."""
+        """Evaluate sum c[k] x**k by pairs, then Horner in x squared: half the latency of Horner, one more product."""
         c = [self.const(value, x.type.count) for value in coefficients]
         pairs = [self.fma(x, c[i + 1], c[i]) if i + 1 < len(c) else c[i] for i in range(0, len(c), 2)]
         result = pairs[-1]
@@ -184,13 +185,13 @@ class Emitter:
         return self.lane(x, 0)
 
     def keep_order(self):
-        """Stop LLVM from moving code across this point; without it equal broadcasts merge and accumulators spill."""
+        """Stop LLVM from moving code across this point: it would merge equal broadcasts and spill accumulators."""
         self.b.fence("seq_cst", "singlethread")
 
     # control
     @contextmanager
     def loop(self, count, step: int = 1, start=0) -> Iterator:
-        """Emit a loop; yields the running i64 index."""
+        """Emit a loop from `start` until `count`; yields the i64 index of the current pass."""
         b = self.b
         before = b.basic_block
         condition, body, end = (b.append_basic_block(f"loop.{part}") for part in ("condition", "body", "end"))
@@ -209,19 +210,19 @@ class Emitter:
 def in_tiles(
     builder: ir.IRBuilder, lanes: int, widths: Sequence[int], arguments: Sequence, frames, emit: Callable
 ) -> None:
-    """Emit the code over a block's tiles: wide ones while the block fills them, at last tiles of one vector.
+    """Emit code that covers a block with tiles: wide tiles first, then tiles of one vector for the remaining frames.
 
-    Each width has a function of its own: what one holds in registers would burden the other.
+    Each width has a separate function, so that values that one width keeps in registers take none from the other.
 
     Parameters
     ----------
     widths : sequence of int
-        Vectors of a tile, falling to one.
+        Vectors per tile, in falling order; the last is 1.
     arguments : sequence of i64 values
-        What the functions are given.
+        Passed to each of the functions.
     frames : i64 value
     emit : callable(emitter, arguments, span)
-        Emits such a function; `span` says which tiles are its.
+        Emits the body of one function; `span` holds the tiles that the function computes.
     """
     done = ir.Constant(I64, 0)
     for count in widths:
@@ -254,7 +255,7 @@ class Span(NamedTuple):
 
 
 def _function(builder: ir.IRBuilder, arguments: int) -> ir.Function:
-    """Return a new function of so many i64 that stays a function; its name begins as that of its caller."""
+    """Return a new function of `arguments` i64 that is never inlined; its name begins with that of its caller."""
     kind = ir.FunctionType(ir.VoidType(), [I64] * arguments)
     name = builder.module.get_unique_name(f"{builder.function.name}.tiles")
     function = ir.Function(builder.module, kind, name)
@@ -265,7 +266,7 @@ def _function(builder: ir.IRBuilder, arguments: int) -> ir.Function:
 
 
 class Record:
-    """Fields of a block's state by name, from its NumPy dtype."""
+    """Access to the fields of a block's state by name; the NumPy dtype gives their offsets."""
 
     def __init__(self, emitter: Emitter, address, dtype: np.dtype):
         self.e = emitter

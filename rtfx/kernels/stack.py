@@ -1,8 +1,8 @@
 """Stacks of small LSTM or GRU layers as one kernel, each layer a sample behind the one below it.
 
-A small layer waits for itself: each of its samples depends on the one before. What the layer below does with the next
-sample does not depend on the layer above: in one pass of the loop every layer takes a different sample, and the
-processor computes them all at once.
+A small layer alone leaves most of the processor idle: each of its samples depends on the previous one, so they cannot
+be computed in parallel. But a layer does not depend on the layers above it. So each pass of the loop computes a
+different sample in every layer, and the processor computes these in parallel.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .kernel import Kernel, Tile
 from .recurrent import Cell, CellShape
 from .state import state_dtype
 
-LARGEST = 24  # hidden units; larger layers fill the processor alone
-DEEPEST = 4  # layers; the code grows with each
+LARGEST = 24  # hidden units; a larger layer keeps the processor busy by itself
+DEEPEST = 4  # layers; the size of the code grows with each layer
 
 
 class Depth(NamedTuple):
-    """How many layers a stack has."""
+    """The number of layers of a stack."""
 
     layers: int
 
@@ -51,7 +51,7 @@ def emit_stack(builder, shape: CellShape, depth: Depth, state, source, target, f
     x, y = e.pointer(source), e.pointer(target)
 
     def layers_at(first: int, last: int, t):
-        """Have layers `first` to `last` take one sample each, the lowest that of time t."""
+        """Compute one sample in each layer from `first` until `last`; layer `first` computes that of time t."""
         inputs = [cells[i].read(x, t) for i in range(first, last)]
         sums = [cells[i].begin(taken) for i, taken in zip(range(first, last), inputs, strict=True)]
         for i, taken, total in zip(range(first, last), inputs, sums, strict=True):
@@ -59,7 +59,7 @@ def emit_stack(builder, shape: CellShape, depth: Depth, state, source, target, f
         if last == layers:
             cells[-1].write(y, builder.sub(t, e.index(layers - 1)))
 
-    # a block shorter than the stack is deep is played layer by layer in time; the same sums in the same order
+    # a block with fewer frames than layers computes all layers frame by frame: the same sums in the same order
     deep = builder.icmp_signed(">=", frames, e.index(layers))
     with builder.if_else(deep) as (overlapped, plain):
         with overlapped:
