@@ -1,4 +1,4 @@
-"""What `rtfx info` says about a model: plain values, ready for JSON."""
+"""Collects the facts that `rtfx info` prints about a model, as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def describe(spec: ModelSpec, path: str | Path) -> dict[str, Any]:
     ----------
     spec : ModelSpec
     path : str or Path
-        Where it was read from, or its ``random:`` name.
+        The file that it was read from, or its ``random:`` name.
     """
     return {
         "file": str(path),

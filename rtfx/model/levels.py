@@ -1,4 +1,4 @@
-"""The levels that a model can be played at by name: the gains that the players of its family put around it."""
+"""Named levels of a model: the input and output gains that each player of its family applies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {
     PLUGIN: "as the player of its family has it, or as its file states",
     NONE: "as the net computes it",
 }
-# by family: its player, and the gain in dB before the model there
+# for each family, its player and that gain in dB before the model
 PLAYERS = {
     "nam": ("NeuralAmpModeler", 0.0),
     "aidax": ("AIDA-X", 0.0),
@@ -24,7 +24,7 @@ PLAYERS = {
     "smartamppro": ("SmartAmpPro", 0.0),
 }
 KEYS = ("input_gain", "output_gain")  # linear, in a file's metadata
-LOUDEST_DB = 80.0  # a level beyond it, up or down, is taken for a mistake in the file
+LOUDEST_DB = 80.0  # dB; a level outside +- this is treated as a mistake in the file
 
 
 def named_levels(spec: ModelSpec) -> dict[str, tuple[float, float]]:
@@ -48,8 +48,8 @@ def plugin_levels(levels: dict[str, tuple[float, float]], default: str | None) -
     Parameters
     ----------
     levels : dict
-        Linear gains before and after the model by name of the plugin, at half of its knob. They become
-        ``metadata["levels"]``; the bare function has none of them.
+        Linear gains before and after the model by name of the plugin, with its knob at half. They become
+        ``metadata["levels"]``; the bare function applies none of them.
     default : str or None
         The plugin whose gains the host uses.
     """
@@ -68,7 +68,7 @@ def at_level(spec: ModelSpec, name: str) -> ModelSpec:
     Raises
     ------
     UsageError
-        No such level; names those that the model has.
+        No such level; the message names the model's levels.
     """
     levels = named_levels(spec)
     for known, (before, after) in levels.items():

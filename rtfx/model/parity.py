@@ -1,4 +1,4 @@
-"""Compares two models that should be one: the float64 reference of both, on a guitar-like clip."""
+"""Compares two models that should be equal, by the float64 reference of both on a guitar-like clip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .reference import evaluate
 from .spec import SIZE, ModelSpec
 
 FRAMES = 12000
-RATE = 48000.0  # Hz, where neither model states one
+RATE = 48000.0  # Hz, used if neither model states a rate
 SAME_DB = -100.0  # relative to the output's peak: rounding to float32 is below
 SILENT = 1e-9
 SEED = 20
@@ -29,12 +29,12 @@ class Parity:
 
     @property
     def same(self) -> bool:
-        """Whether the difference is rounding."""
+        """Whether the difference is small enough to be rounding."""
         return self.peak_error_db <= SAME_DB
 
 
 def settled(original: ModelSpec, converted: ModelSpec) -> tuple[ModelSpec, ModelSpec]:
-    """Return both with the longer of their prewarms: recurrent nets are one, though players start them differently."""
+    """Return both with the longer of their prewarms: equal recurrent nets may start with different prewarms."""
     frames = max(original.prewarm_frames, converted.prewarm_frames)
     return replace(original, prewarm=frames, sizes=()), replace(converted, prewarm=frames, sizes=())
 
@@ -42,8 +42,8 @@ def settled(original: ModelSpec, converted: ModelSpec) -> tuple[ModelSpec, Model
 def parity(original: ModelSpec, converted: ModelSpec, frames: int = FRAMES) -> Parity:
     """Return how far the second model's output is from the first's; both are prewarmed, knobs at their defaults.
 
-    Knobs are matched by their order, since formats name them differently; where the second has audio channels in place
-    of the first's knobs, these carry the knobs' values.
+    Knobs are matched by their order, since formats name them differently. If the second model has audio channels in
+    place of the first one's knobs, these channels get the knobs' values.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def parity(original: ModelSpec, converted: ModelSpec, frames: int = FRAMES) -> P
     Raises
     ------
     ShapeMismatch
-        The second has other inputs or outputs.
+        The second model has other inputs or outputs.
     """
     rate = original.sample_rate or converted.sample_rate or RATE
     x = guitar_like(original.inputs, frames, rate).astype(np.float64)
@@ -92,7 +92,7 @@ def _inputs(spec: ModelSpec) -> str:
 
 
 def guitar_like(channels: int, frames: int, sample_rate: float) -> np.ndarray:
-    """Return (channels, frames) float32 of peak 0.7: plucks, a sweep, noise and a pause, another seed per channel."""
+    """Return (channels, frames) float32 of peak 0.7: plucks, a sweep, noise and a pause, with one seed per channel."""
     time = np.arange(frames) / sample_rate
     rows = []
     for channel in range(channels):

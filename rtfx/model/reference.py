@@ -1,7 +1,7 @@
-"""Evaluates a ModelSpec node by node in plain NumPy: what every kernel is measured against.
+"""Evaluates a ModelSpec node by node in plain NumPy; every kernel is measured against the result.
 
-Each node computes by its own equation (``nodes``), for clarity and not for speed; nothing here is shared with kernels
-or plan.
+Each node computes its own equation (``nodes``), written for clarity and not for speed. Kernels and plan share no code
+with this module.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def evaluate(
     sample_rate : float, optional
         Hz; needed by models that take the sample period.
     cold : bool
-        Start from the stored state or zeros; else `spec.prewarm_frames` zeros are run first. The same where
-        `spec.quiet_past`: then the past of every layer is what zeros at the input lead to.
+        Start from the stored state or zeros; otherwise `spec.prewarm_frames` zeros are processed first. It has no
+        effect if `spec.quiet_past`: the past of every layer is then its response to zeros at the input.
     dtype : type
         numpy.float64, or numpy.float32 for the plain float32 evaluation that accuracy bounds are derived from.
 
@@ -50,7 +50,7 @@ def evaluate(
     UsageError
         An unknown knob, or no sample rate where one is needed.
     UnsupportedInput
-        Another number of channels than the model has inputs.
+        The number of channels differs from the model's inputs.
     """
     x = np.atleast_2d(np.asarray(x, dtype))
     if x.ndim != 2 or x.shape[0] != spec.inputs:
@@ -65,7 +65,7 @@ def evaluate(
     if not cold and not spec.quiet_past:
         x = np.concatenate([np.zeros((x.shape[0], spec.prewarm_frames), dtype), x], axis=1)
     signals: list[np.ndarray] = []
-    before: list[np.ndarray] = []  # (features, 1): what each node has given for ever, where the past is quiet
+    before: list[np.ndarray] = []  # (features, 1): each node's constant past output, if `quiet_past`
     channel = 0
     for node in spec.nodes:
         sources = [signals[s] for s in node.sources]

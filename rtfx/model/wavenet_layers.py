@@ -1,4 +1,4 @@
-"""Finds WaveNet layers in a graph: what one layer kernel computes at once, and what one layer of a NAM file says."""
+"""Finds WaveNet layers in a graph: nodes that one layer kernel computes together, or one layer of a NAM file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDED_ROWS = 4  # features of the widest head that a kernel folds into its laye
 
 @dataclass
 class Match:
-    """The nodes of one layer, by index; None where it has no such part."""
+    """The nodes of one layer, by index; None for a part that the layer does not have."""
 
     conv: int
     condition: int | None = None  # a dense layer whose output joins the convolution's
@@ -34,22 +34,22 @@ class Match:
 
     @property
     def inside(self) -> set[int]:
-        """Nodes that have no signal of their own."""
+        """Nodes whose output is not stored as a signal."""
         parts = [self.condition, *self.activations, self.features, self.mixed, self.residual, self.head, *self.between]
         hidden = {part for part in parts if part is not None}
         return hidden - {self.features} if self.exposed else hidden
 
     def needed(self, nodes: Sequence[Node]) -> set[int]:
-        """Nodes whose signals the layer reads, or that must add up what it gives."""
+        """Nodes whose signals the layer reads, and nodes that sum its outputs."""
         read = [nodes[part].sources[0] for part in (self.conv, self.condition) if part is not None]
         return {*read, *(total for total in (self.head_sum, self.output) if total is not None)}
 
 
 def matches(nodes: Sequence[Node], users: Sequence[Sequence[int]]) -> list[Match]:
-    """Return every layer that is worth a layer kernel: more than a convolution with its activation.
+    """Return every layer for which a layer kernel pays off: those with more than a convolution and its activation.
 
-    Where two layers claim a node, or one needs the signal of a node inside the other, the earlier one is taken: the
-    head of a layer may be the condition of the next.
+    If two layers contain the same node, or one reads the signal of a node inside the other, the earlier one is taken:
+    the head of a layer may be the condition of the next.
     """
     kept: list[Match] = []
     inside: set[int] = set()
@@ -76,7 +76,7 @@ def match(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int, for_
     users : sequence of sequence of int
         The nodes that use each node.
     for_file : bool
-        Find also what only files have a place for: PReLU, no activation at all, heads of any width.
+        Also find layers that only files can hold: with PReLU, without an activation, or with heads of any width.
     """
     conv = nodes[index]
     found = Match(index)

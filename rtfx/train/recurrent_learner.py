@@ -1,8 +1,10 @@
-"""One GRU or LSTM with a linear output as a learner, by truncated back-propagation through time on two threads.
+"""Trains one GRU or LSTM with a linear output by truncated back-propagation through time on two threads.
 
-After a warm-up without gradient one step of Adam is taken every `CHUNK` frames, the state carried on. For nets as small
-as a pedal's the compiled passes are two orders of magnitude faster than a framework that calls a library per time step:
-the batch lies along the vector lanes. Arrays are float32: x (frames, inputs, batch), y and its gradient (frames,
+After a warm-up without gradient, Adam takes one step every `CHUNK` frames, and the state is kept between steps. For the
+small nets of pedals these compiled loops are about 100 times faster than a framework that calls a library for each time
+step, because the vector lanes hold the segments of the batch.
+
+Arrays are float32: x (frames, inputs, batch), y and its gradient (frames,
 batch), states (hidden, batch), time leading. Gates and weights are in PyTorch's order: GRU r, z, n with two biases;
 LSTM i, f, g, o with the second bias zero.
 """
@@ -25,18 +27,18 @@ from .tiles import gru_gates, gru_slopes, lstm_gates, lstm_slopes, outer, tile
 
 FLOAT = 4  # bytes
 STEPS = 8  # frames whose gradients are summed at a time: their intermediate results fit the level-1 cache
-WARM_UP = 1000  # frames in which a state of rest is forgotten
+WARM_UP = 1000  # frames after which the initial state no longer matters
 CHUNK = 500  # frames of back-propagation
-LONG_CHUNK = 2048  # with spectra, whose longest window must fit several times
-PARTS = 2  # of a batch, each on its own thread; a number of the method, not of the machine: sums depend on it
+LONG_CHUNK = 2048  # used with spectra: several of the longest windows must fit
+PARTS = 2  # parts of a batch, one thread each; the same on all machines, because the order of sums depends on it
 PREDICTED = 256  # frames at a time
 RATE = 1e-2
-LONGEST_MEMORY = 2000.0  # frames, of a unit before it has learnt
+LONGEST_MEMORY = 2000.0  # frames: longest memory of an untrained unit
 
 
 @compiled
 def at(array):
-    """Return an array's address; who asks for it keeps the array."""
+    """Return an array's address; the caller must keep a reference to the array."""
     return np.int64(array.ctypes.data)
 
 
@@ -249,8 +251,8 @@ GATES = {"gru": 3, "lstm": 4}
 class RecurrentLearner:
     """A recurrent net and its optimiser; weights in PyTorch's order, see `Learner`.
 
-    The audio is not added to the output unless `Options.skip` says so: a pedal and an amp were learnt to a smaller
-    error without it in the same time (`docs/guide/training.md`).
+    The audio is added to the output only if `Options.skip` is true: without it, the error for a pedal and an amp was
+    smaller after the same training time (`docs/guide/training.md`).
     """
 
     def __init__(self, cell: str, hidden: int, inputs: int, options: Options | None = None, seed: int = 0):
@@ -276,10 +278,10 @@ class RecurrentLearner:
         self.weights[2][hidden : 2 * hidden] = memory
         if self.cell == "lstm":
             self.weights[2][:hidden] = -memory
-            self.weights[3][:] = 0.0  # the second bias says nothing that the first does not
+            self.weights[3][:] = 0.0  # the second bias is redundant
 
     def _cut(self, vector: np.ndarray) -> list[np.ndarray]:
-        """Return the tensors as views of a vector of all."""
+        """Return the tensors as views of the vector that holds all of them."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(vector, ends[:-1]), self.shapes, strict=True)]
 
@@ -298,11 +300,11 @@ class RecurrentLearner:
         return float(np.mean(losses))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return (frames,) for x (inputs, frames), from rest."""
+        """Return (frames,) for x (inputs, frames), from the initial state."""
         return self.predict_batch(x[None])[0]
 
     def predict_batch(self, x: np.ndarray) -> np.ndarray:
-        """Return (batch, frames) for x (batch, inputs, frames), from rest."""
+        """Return (batch, frames) for x (batch, inputs, frames), from the initial state."""
         parts = PARTS if x.shape[0] % PARTS == 0 else 1
         y = np.empty((x.shape[0], x.shape[2]), np.float32)
         lanes = x.shape[0] // parts
@@ -327,18 +329,18 @@ class RecurrentLearner:
         return ModelSpec("rtfx", tuple(nodes), name, sample_rate, "file", knobs, "unknown", metadata=metadata)
 
     def layers(self, source: int) -> tuple[Node, Node]:
-        """Return the cell, which reads node `source`, and the dense layer, to nine digits, as a float32 needs."""
+        """Return the cell, which reads node `source`, and the dense layer, in nine digits: enough for float32."""
         w_ih, w_hh, b_ih, b_hh, w_out, b_out = (np.vectorize(lambda v: float(f"{v:.9g}"))(w) for w in self.weights)
         lstm = self.cell == "lstm"
         cell: Node = Lstm((source,), w_ih, w_hh, b_ih + b_hh) if lstm else Gru((source,), w_ih, w_hh, b_ih, b_hh)
         return cell, Dense((source + 1,), w_out, b_out)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weights and optimiser."""
+        """Return copies of the weights and the optimiser's state."""
         return self.optimiser.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `state` returned."""
+        """Set weights and optimiser to a result of `state`."""
         self.optimiser.restore(state)
 
     def _each(self, parts: int, work: Callable[[int], Any]) -> list[Any]:
@@ -351,7 +353,7 @@ class RecurrentLearner:
     def _run(self, x: np.ndarray, state: np.ndarray, part: int) -> tuple[np.ndarray, np.ndarray]:
         """Return output (frames, lanes) and tape for x (frames, inputs, lanes); `state` moves on.
 
-        The tape is the part's own until its next run: fresh memory would cost as much as the arithmetic.
+        The next run of the same part overwrites the tape: allocating a new one would take as long as the arithmetic.
         """
         shape = x.shape[0], TAPE[self.cell] * self.hidden, x.shape[2]
         if self._tapes[part].size < math.prod(shape):
@@ -364,7 +366,7 @@ class RecurrentLearner:
         return y, tape
 
     def _gradient(self, x: np.ndarray, tape: np.ndarray, state: np.ndarray, by_y: np.ndarray) -> np.ndarray:
-        """Return the gradient of all weights as one vector, for a gradient by the output (frames, lanes)."""
+        """Return the gradient of all weights as one vector, from the gradient of the output (frames, lanes)."""
         vector = np.zeros_like(self.optimiser.values)
         known = self.weights[0], self.weights[1], self.weights[4]
         BACKWARD[self.cell](x, *known, tape, state, by_y, *self._cut(vector))

@@ -1,6 +1,6 @@
-"""A training from recordings to files: captures checked, a net trained, every better one written, plots drawn.
+"""Runs a whole training: checks captures, trains a net, writes each better model to a file and draws plots.
 
-The training itself is kept in one file beside the model, from which an interrupted run goes on.
+The state of the training is saved in one file beside the model, from which an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .distil import twin
 from .fit import Checkpoint, Plan, Report, Stopped, fit
 from .learner import Learner, Options, make
 
-SILENCE, POOR = 1.0, 0.5  # ESR of no sound at all; from here on a model is hardly nearer
+SILENCE, POOR = 1.0, 0.5  # ESR of a silent output; ESR from which a model is hardly better
 ENDINGS = {"nam": ".nam", "aidax": ".aidax", "proteus": ".proteus.json", "rtneural": ".rtneural.json"}
 SUFFIX = ".rtfx-train"
 SHOWN_SECONDS = 0.015
@@ -36,7 +36,7 @@ BINS = 4096
 
 @dataclass(frozen=True)
 class Recording:
-    """A dry file, the wet one of the same playing, and where the device's knobs stood, 0 to 1."""
+    """A dry file, the wet file of the same performance, and the positions of the device's knobs, 0 to 1."""
 
     dry: str | Path
     wet: str | Path
@@ -45,7 +45,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Material:
-    """What is learnt from: takes of one rate, and the names of the knobs in the order of their inputs."""
+    """The training data: takes of one sample rate, and the names of the knobs in the order of their inputs."""
 
     takes: tuple[Take, ...]
     sample_rate: int
@@ -54,9 +54,9 @@ class Material:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be made of it: a model of this architecture at `out`, and in other formats beside it.
+    """The result to produce: a model of this architecture in the file `out`, and files of other formats beside it.
 
-    With a `teacher` it is that model's twin.
+    If there is a `teacher`, the result is that model's twin.
     """
 
     out: Path
@@ -71,7 +71,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it; `esr` on what was held back."""
+    """The result of a training; `esr` is measured on the held-back frames."""
 
     spec: ModelSpec
     esr: float
@@ -87,9 +87,9 @@ def read_material(recordings: Sequence[Recording], tell: Callable[[str], None] =
     Raises
     ------
     AudioFileError
-        What is wrong with a capture and what to do.
+        A capture has a fault; the message says how to remove it.
     UsageError
-        Knobs that are not the same in all recordings, or out of range.
+        The recordings have different knobs, or a knob is out of range.
     """
     names = tuple(recordings[0].knobs)
     for recording in recordings:
@@ -128,7 +128,7 @@ def train(
     tick: Callable[[float, float], None] | None = None,
     learner: Learner | None = None,
 ) -> Trained:
-    """Train, and write every better net to ``goal.out`` as rtfx JSON, in one step each: a player may watch it.
+    """Train, and write every better net to ``goal.out`` as rtfx JSON, atomically, so that a player may reload it.
 
     Parameters
     ----------
@@ -136,9 +136,9 @@ def train(
     goal : Goal
     plan : Plan
     resume : bool
-        Go on with the training that is kept beside ``goal.out``.
+        Resume the training that is saved beside ``goal.out``.
     after : callable, optional
-        Called with the report of every round, after what it leads to is written.
+        Called with the report of every round, after that round's files are written.
     tick : callable, optional
         As of `fit`.
     learner : Learner, optional
@@ -147,7 +147,7 @@ def train(
     Raises
     ------
     RtfxError
-        What cannot be learnt from, written or gone on with.
+        The material cannot be used, a file cannot be written, or the training cannot be resumed.
     """
     plan = plan or Plan()
     check_goal(goal)
@@ -202,12 +202,12 @@ def train(
 
 
 def poor(esr: float) -> str:
-    """Return the warning about a model that is hardly nearer than silence."""
+    """Return the warning about a model whose error is hardly smaller than that of silence."""
     return f"is not usable: its ESR is {100.0 * esr:.0f} %, and silence has 100 %"
 
 
 def check_goal(goal: Goal) -> None:
-    """Raise for what could not be written in the end, before minutes are spent."""
+    """Raise before the training if its result could not be written afterwards."""
     if format_of(goal.out) != "rtfx":
         raise UsageError(f"{goal.out}: the model is written as rtfx JSON, expected a name that ends in .json")
     check_folder(goal.out)
@@ -217,7 +217,7 @@ def check_goal(goal: Goal) -> None:
 
 
 def _about(material: Material, goal: Goal) -> dict[str, Any]:
-    """Return what must be the same for a training to be gone on with."""
+    """Return the settings that must be equal when a training is resumed."""
     digest = 0
     for take in material.takes:
         digest = zlib.crc32(take.y.tobytes(), zlib.crc32(take.x.tobytes(), digest))
@@ -232,12 +232,12 @@ def _about(material: Material, goal: Goal) -> dict[str, Any]:
 
 
 def sidecar_of(model: Path) -> Path:
-    """Return where the training of a model is kept."""
+    """Return the path of the file that holds the training of a model."""
     return model.with_suffix(SUFFIX)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, about: Mapping[str, Any]) -> None:
-    """Write a checkpoint, and what it is the training of, in one step.
+    """Write a checkpoint and the settings of its training atomically.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
     Raises
     ------
     UsageError
-        There is none, it is damaged, or it is of another training: names what differs.
+        There is none, it is damaged, or it belongs to another training; the message names the difference.
     """
     try:
         with np.load(BytesIO(read_file(path)), allow_pickle=False) as file:
@@ -287,7 +287,7 @@ def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
 
 
 def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Report], sample_rate: int) -> str:
-    """Draw on what was held back; return "" or why there is no picture.
+    """Draw plots of the held-back frames; return "", or the reason why there is no picture.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The vector arithmetic of back-propagation through time: products of small matrices over lanes, gates, their slopes.
+"""Vector arithmetic of back-propagation through time: small matrix products over lanes, gates and their gradients.
 
-A lane is one segment of the batch; sixteen make a vector, those left over go one by one. Arguments are addresses, of
-float32 rows of `lanes` each; offsets and strides count floats.
+A lane is one segment of the batch. Sixteen lanes make a vector; the remaining lanes are computed one by one. Arguments
+are addresses of float32 rows of `lanes` each; offsets and strides count floats.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DONE: Any = types.int64
 
 
 def _tile(context, weight, bias, x, y, terms, w_row, w_term, lanes, rows, width, fresh):
-    """y[r] = bias[r] + sum_k weight[r, k] x[k] for `rows` rows of one vector; without `fresh` y's own is the bias."""
+    """y[r] = bias[r] + sum_k weight[r, k] x[k] for `rows` rows of one vector; without `fresh`, y replaces bias."""
     rows_n, w, begins = rows.literal_value, width.literal_value, fresh.literal_value
 
     def codegen(context, b, signature, arguments):

@@ -1,7 +1,7 @@
-"""A model's graph in PyTorch, differentiable by its weights, and a learner for it: one graph is trained and played.
+"""Computes a model's graph in PyTorch, differentiable with respect to its weights, and trains it.
 
-Signals are (features, batch, frames), so that a layer is one matrix product over all frames of all segments. Every node
-computes only the last frames that those behind it need: a convolution no more than its taps reach.
+The trained graph is the one that is played. Signals are (features, batch, frames), so that a layer is one matrix
+product over all frames of all segments. A node computes only those last frames that later nodes read.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softplus": lambda x, *constants: torch.nn.functional.softplus(x, threshold=SOFTPLUS_LINEAR),
     "softshrink": lambda x, slope, *constants: torch.nn.functional.softshrink(x, slope),
 }
-LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # an Affine is a fixed level, no layer
+LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # not Affine, which is a fixed level
 STATES = ("h0", "c0")
-RATE, AGAIN_RATE = 1e-2, 5e-4  # of new nets, and of those that know something
+RATE, AGAIN_RATE = 1e-2, 5e-4  # learning rates of untrained and of trained nets
 RECURRENT_WARM_UP, RECURRENT_PIECE = 1000, 1000  # frames
-BATCH_FRAMES = 24000  # of targets that one step of the optimiser is taken for
+BATCH_FRAMES = 24000  # target frames per step of the optimiser
 PREDICTED = 1 << 16  # frames at a time
 
 
@@ -84,7 +84,7 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
     ----------
     spec : ModelSpec
     weights : mapping of str to torch.Tensor
-        Those tensors that stand in for the spec's own, named as in `model.update.weights_of`: ``node3.weight``.
+        Tensors that replace the spec's own, named as in `model.update.weights_of`: ``node3.weight``.
     x : torch.Tensor
         (batch, inputs, all frames): audio channels, then knobs in the order of `spec.knobs`.
     """
@@ -115,7 +115,7 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
             y = COMPUTE[type(node)](node, tensors, sources, needs[i])
         signals.append(y[..., y.shape[2] - needs[i] :])
         for s in set(node.sources):
-            if last_used[s] == i:  # long audio would else be held once for every node
+            if last_used[s] == i:  # otherwise long audio would stay in memory once for every node
                 signals[s] = None
     return signals[-1]
 
@@ -125,7 +125,7 @@ def _tensor(value: np.ndarray, like: Any) -> Any:
 
 
 def _needs(spec: ModelSpec, frames: int, whole: int) -> list[int]:
-    """Return how many of the last frames of every node those behind it take."""
+    """Return for every node how many of its last frames later nodes read."""
     needs = [0] * len(spec.nodes)
     needs[-1] = min(frames, whole)
     for i in range(len(spec.nodes) - 1, -1, -1):
@@ -248,7 +248,7 @@ def learner(name: str, inputs: int, options: Options, seed: int) -> TorchLearner
 
 
 def again(spec: ModelSpec, options: Options) -> TorchLearner:
-    """Return a learner that goes on from a model's weights: any graph; of a slimmable net the full size."""
+    """Return a learner that starts from a model's weights; any graph is accepted, a slimmable net at full size."""
     knobs = tuple(knob for knob in spec.knobs if not (spec.sizes and knob.name == SIZE))
     about = {"loudness_db": None, "level_db": 0.0, "parameters": None, "sizes": (), "knobs": knobs}
     return TorchLearner(replace(spec, family="rtfx", **about), options, AGAIN_RATE)  # type: ignore[arg-type]
@@ -257,7 +257,7 @@ def again(spec: ModelSpec, options: Options) -> TorchLearner:
 class TorchLearner:
     """A model's graph and its optimiser, see `Learner`.
 
-    Learnt are the tensors of layers, but for biases of zeros: a file that leaves them out has no place for them.
+    It trains the tensors of layers, except biases of zeros: a file that leaves them out could not store them.
     """
 
     def __init__(self, model: ModelSpec, options: Options, rate: float):
@@ -277,7 +277,7 @@ class TorchLearner:
         self._shapes = {name: tensor.shape for name, tensor in found.items()}
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Learn from x (batch, inputs, frames) and y (batch, frames), a part at a time; return the mean loss."""
+        """Learn from x (batch, inputs, frames) and y (batch, frames), part by part; return the mean loss."""
         losses, whole = [], self._power(y[:, self.warm_up :])
         for heard, wanted in self._parts(x, y):
             share = np.float32(self._power(wanted) / whole)  # else a quiet part, whose own ratio is bad, counts as much
@@ -290,7 +290,7 @@ class TorchLearner:
         return float(np.mean(losses))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return (frames,) for x (inputs, frames), after the zeros that the model asks for."""
+        """Return (frames,) for x (inputs, frames), after the model's prewarm of zeros."""
         quiet = np.repeat(x[:, :1], self.model.prewarm_frames, axis=1)
         quiet[: self.model.inputs] = 0.0
         heard = torch.from_numpy(np.concatenate([quiet, x], axis=1, dtype=np.float32)[None])
@@ -305,7 +305,7 @@ class TorchLearner:
         return y
 
     def spec(self, name: str, sample_rate: float, knobs: tuple[Knob, ...], metadata: dict[str, Any]) -> ModelSpec:
-        """Return the model as it is now, its numbers with the nine digits that a float32 needs."""
+        """Return the model with the present weights, in nine digits: enough for float32."""
         learnt = {key: np.vectorize(lambda v: float(f"{v:.9g}"))(w.detach().numpy()) for key, w in self._items()}
         if len(knobs) != len(self.model.knobs):
             raise UsageError(f"{self.model.name} has {len(self.model.knobs)} knobs, what it learns from {len(knobs)}")
@@ -320,21 +320,21 @@ class TorchLearner:
         return replace(self.model, nodes=tuple(nodes), **about)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return weights and optimiser."""
+        """Return copies of the weights and the optimiser's state."""
         return self.optimiser.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `state` returned."""
+        """Set weights and optimiser to a result of `state`."""
         self.optimiser.restore(state)
 
     def _power(self, wanted: np.ndarray) -> float:
-        """Return the mean square that a loss is relative to, the same for all where every part counts alike."""
+        """Return the mean square that divides a loss; it is the same for all parts if they count equally."""
         if self.options.evenly:
             return 1.0
         return float(np.mean((wanted[:, 1:] - self.options.pre_emphasis * wanted[:, :-1]) ** 2) + SILENCE)
 
     def _items(self) -> Iterator[tuple[str, Any]]:
-        """Yield name and tensor, a view of the vector of all."""
+        """Yield the name of each tensor and the tensor, a view of the vector of all weights."""
         sizes = [int(np.prod(shape)) for shape in self._shapes.values()]
         parts = self._vector.split(sizes)
         for (name, shape), part in zip(self._shapes.items(), parts, strict=True):
@@ -344,9 +344,9 @@ class TorchLearner:
         return dict(self._items())
 
     def _parts(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield input with warm-up and wanted output of every step: of recurrent nets many short pieces side by side.
+        """Yield input with warm-up and target of every step; a recurrent net gets many short pieces in parallel.
 
-        A framework that calls a library at every frame is fast only for many of them at once.
+        PyTorch calls a library for each frame, which is fast only if each call processes many pieces.
         """
         whole = y.shape[1] - self.warm_up
         piece = min(RECURRENT_PIECE, whole) if self.model.recurrent else whole

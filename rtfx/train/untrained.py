@@ -1,6 +1,6 @@
-"""Architectures as models with random weights: WaveNet of the papers, and Neural Amp Modeler's nets in all sizes.
+"""Makes untrained models with random weights: the WaveNet of the papers and Neural Amp Modeler's (NAM's) nets.
 
-NAM's are read from a document as their files are, so that a trained net has only the parts that such a file can hold.
+NAM's nets are built from a document in NAM's file format, so that a trained net has only parts that a file can hold.
 Sources: Damskägg, Juvela, Thuillier and Välimäki 2019; Wright et al. 2020; the sizes of NAM's own trainer.
 """
 
@@ -20,7 +20,7 @@ from ..model.read.inputs import CHANNELS
 from ..model.read.wavenetva import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
 
-RATE = 48000.0  # Hz, until the audio says
+RATE = 48000.0  # Hz, until the rate of the audio is known
 HEAD_SCALE = 0.02  # of every net that NAM trains
 ONE_TO_512 = [2**i for i in range(10)]
 TAPS = 3
@@ -32,14 +32,14 @@ A2_HEAD_TAPS = 16
 LEAKY = {"type": "LeakyReLU", "negative_slope": 0.01}
 NAME = "wavenet"
 RANGES = {"channels": (1, 64), "layers": (1, 32), "kernel": (2, 16), "stacks": (1, 8)}
-LONGEST = 1 << 16  # frames that a net may look back: more than a second is not learnt from segments of one
+LONGEST = 1 << 16  # longest receptive field in frames: segments of one second cannot train a longer one
 
 
 def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpec:
-    """Return an architecture with random weights; inputs behind the audio are knobs ``knob1``, ``knob2``, ...
+    """Return an architecture with random weights; inputs after the audio are knobs ``knob1``, ``knob2``, ...
 
-    Weights and biases are uniform within 1/sqrt(numbers that a feature is summed of), as PyTorch's layers begin; a bias
-    of zeros stays, since the file has no place for it.
+    Weights and biases are uniform within 1/sqrt(fan_in), as in PyTorch's new layers; a bias of zeros stays, since the
+    file cannot store it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
     knobs = tuple(Knob(f"knob{i}") for i in range(1, inputs))
     if knobs:
         heads: list[Node] = [Input(()), *(Input((), "knob", knob.name) for knob in knobs)]
-        joined = len(heads)  # in place of the input of all channels
+        joined = len(heads)  # replaces the input of all channels
         heads.append(Concat(tuple(range(joined))))
         nodes = heads + [replace(node, sources=tuple(s + joined for s in node.sources)) for node in nodes[1:]]
     if skip:
@@ -70,9 +70,9 @@ def untrained(name: str, inputs: int, seed: int, skip: bool = False) -> ModelSpe
 
 
 def _drawn(node: Node, rng: np.random.Generator, summed: int) -> Node:
-    """Return the node with random numbers wherever it has none but zeros; Affine, NAM's head scale, stays.
+    """Return the node with random numbers in each tensor that is not all zeros; Affine, NAM's head scale, stays.
 
-    Where more than two are `summed`, as the parts of WaveNet's mix, they are one layer.
+    If more than two are `summed`, as the parts of WaveNet's mix, they count as one layer.
     """
     if not isinstance(node, (Dense, Conv1d)):
         return node
@@ -135,7 +135,7 @@ def _nam(arrays: list[dict[str, Any]], inputs: int) -> tuple[list[Node], dict[st
 
 @dataclass(frozen=True)
 class WaveNet:
-    """By default WaveNet2 of Damskägg et al. 2019; dilations double, and begin again at 1 in every stack."""
+    """A WaveNet, by default WaveNet2 of Damskägg et al. 2019; dilations double, and restart at 1 in every stack."""
 
     channels: int = 8
     layers: int = 18
