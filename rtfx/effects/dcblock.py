@@ -1,4 +1,4 @@
-"""DC blocker: a one-pole high-pass at 10 Hz, which plan puts behind models that make a DC offset.
+"""DC blocker: a one-pole high-pass at 10 Hz, which `plan` appends to models with a DC offset.
 
 H(z) = (1 - k/2) (1 - 1/z) / (1 - (1 - k)/z), the bilinear transform of s / (s + w): -3.01 dB at 10 Hz, 0 dB at half the
 sample rate.
@@ -17,7 +17,7 @@ from .effect import RESTS, Effect
 
 CORNER_HZ = 10.0
 
-# The mean is float64: in float32 the steps of a slow pole would be rounded away and leave some DC.
+# The mean is float64: float32 would round away the small steps of a slow pole, and some DC would remain.
 DCBLOCK_STATE = state_dtype(("mean", np.float64))
 
 
@@ -43,7 +43,7 @@ def process(state, source, target, frames):
 
 
 def rest(state, constant: float, cells) -> None:
-    """Set the state to the one that a constant input leads to."""
+    """Set the state to that of rest at a constant input."""
     state["mean"] = constant
 
 

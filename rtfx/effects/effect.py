@@ -11,8 +11,8 @@ from ..kernels.kernel import Kernel
 from ..kernels.state import STATE
 from ..rig.parameters import Parameter
 
-# Kernels that remember so long that a rig does not wait until they rest: the dtype of their state, and a function
-# ``rest(state, constant, cells)`` that sets it to the one to which a constant input leads.
+# Kernels with such a long memory that it would take too long to run them until they rest. The values are the dtype of
+# their state and a function ``rest(state, constant, cells)``, which sets the state to that of rest at a constant input.
 RESTS: dict[Kernel, tuple[np.dtype, Callable]] = {}
 
 

@@ -1,15 +1,16 @@
-"""Equaliser: low cut, low shelf, two bells, high shelf, high cut; six second-order sections after one another.
+"""Equaliser: low cut, low shelf, two bells, high shelf, high cut; six second-order sections in series.
 
-The analogue prototypes are those of the Audio EQ Cookbook (R. Bristow-Johnson), brought to the sample rate by the
-bilinear transform with the frequency prewarped. Each section is a state-variable filter with trapezoidal integrators
+The analogue prototypes are those of the Audio EQ Cookbook (R. Bristow-Johnson), discretised by the bilinear transform
+with a prewarped frequency. Each section is a state-variable filter with trapezoidal integrators
 (A. Simper, "Linear trapezoidal integrated SVF"), which has exactly the cookbook's response, and adds to its input
 
     m0 x + m1 band + m2 low        cells: g, k, m0, m1, m2        g: tangent of the frequency, k: damping
 
-so that a flat section (all m 0) is bit by bit a wire: it rests at 0 and costs next to nothing. Its states are the
-integrators' outputs and not products with coefficients: a glide keeps their energy. A biquad in transposed direct form
-II has the same response at rest, but letting its low cut glide from 1 kHz to off turned a sine of 0.1 into a thump of
-0.84 (here 0.1). Every g and k above 0 is stable, so is each value of a glide.
+so that a flat section (all m are 0) changes no bit of the signal: its states are 0 and it takes almost no time. The
+states are the outputs of the integrators, not products with coefficients, so a glide does not change their energy. A
+biquad in transposed direct form II has the same response at constant parameters; but when its low cut glides from 1 kHz
+to off, a sine of amplitude 0.1 becomes a thump of 0.84 (here 0.1). The filter is stable for all g and k above 0, so it
+is stable at each value of a glide.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from .effect import Effect
 SECTIONS = 6
 CELLS = 5  # of one section
 BUTTERWORTH_Q = math.sqrt(0.5)
-HIGHEST = 0.45  # of the sample rate: above, a bell or shelf does not fit
-LOWEST_CUT_HZ = 5.0  # a lower "low cut" would only be a slow drift
+HIGHEST = 0.45  # largest frequency of a section, as a share of the sample rate
+LOWEST_CUT_HZ = 5.0  # lowest frequency of the low cut: a lower one would remove only slow drifts
 HIGH_CUT_OFF_HZ = 20000.0
 
 PARAMETERS = (
@@ -47,9 +48,9 @@ PARAMETERS = (
               summary="removes what is above, 12 dB an octave; 20000 is off"),
 )  # fmt: skip
 
-# float64: the integrators of a low section add up tiny steps, which float32 would round away.
+# float64, as the integrators of a section at a low frequency add tiny steps, which float32 would round away.
 EQ_STATE = state_dtype(("band", np.float64, (SECTIONS,)), ("low", np.float64, (SECTIONS,)))
-RUNAWAY = 1e30  # no finite guitar brings a state here: a larger one, or NaN, is put back to 0
+RUNAWAY = 1e30  # no guitar brings a state this far; a larger value, or NaN, is reset to 0
 
 
 def section_cells(numerator, denominator, frequency: float, sample_rate: float) -> list[float]:
@@ -58,13 +59,13 @@ def section_cells(numerator, denominator, frequency: float, sample_rate: float) 
     Parameters
     ----------
     numerator, denominator : three floats
-        Coefficients of s**2, s and 1 of the analogue prototype, its frequency being 1 rad/s.
+        Coefficients of s**2, s and 1 of the analogue prototype for 1 rad/s.
     frequency : float
         Hz, at most `HIGHEST` of the sample rate.
     """
     b2, b1, b0 = numerator
     a2, a1, a0 = denominator
-    ratio = math.sqrt(a0 / a2)  # of the filter's own frequency to that of the prototype
+    ratio = math.sqrt(a0 / a2)  # natural frequency of the filter over that of the prototype
     g = ratio * math.tan(math.pi * min(frequency, HIGHEST * sample_rate) / sample_rate)
     k = a1 / math.sqrt(a0 * a2)
     high, band, low = (b2 - a2) / a2, (b1 - a1) * ratio / a0, (b0 - a0) / a0
@@ -149,7 +150,8 @@ def process(state, source, target, frames):
         band_state = s.band[section]
         low_state = s.low[section]
         for n in range(frames):
-            if m0_row[n] == 0.0 and m1_row[n] == 0.0 and m2_row[n] == 0.0:  # as a whole flat block, whatever its size
+            # the same as for a whole flat block, so that the block size has no effect
+            if m0_row[n] == 0.0 and m1_row[n] == 0.0 and m2_row[n] == 0.0:
                 band_state = 0.0
                 low_state = 0.0
                 continue

@@ -2,9 +2,9 @@
 
 A peak follower with an instant rise and a 10 ms fall is compared with two thresholds. Above `threshold_db` the gate
 opens; it stays open until the follower has been below `threshold_db` - `hysteresis_db` for longer than `hold_ms`. The
-gain walks from the floor to 1 in `attack_ms` and from 1 back to the floor, `range_db` lower, in `release_ms`; it starts
-from wherever it is, so it never jumps. An open gate is bit-transparent; so is one that is off, at a threshold of
--90 dB: its floor is 1.
+gain rises from the floor to 1 within `attack_ms` and falls from 1 to the floor, `range_db` lower, within `release_ms`.
+It always starts from its current value, so it never jumps. An open gate does not change any bit of the signal; neither
+does a gate that is off, at a threshold of -90 dB, as its floor is 1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ONE = np.float32(1.0)
 
 
 def cells(values, sample_rate: float) -> list[float]:
-    """Return [open, close (linear levels), follower's fall, attack step, hold frames, release factor, floor gain]."""
+    """Return [open level, close level, follower's fall factor, attack step, hold frames, release factor, floor]."""
     frames_per_ms = sample_rate / 1000.0
     floor = 1.0 if idle(values) else gain_from_db(-values["range_db"])
     return [

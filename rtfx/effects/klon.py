@@ -1,10 +1,11 @@
-"""Klon: the whole overdrive pedal, its gain stage a network or a simulated circuit.
+"""Klon: a whole overdrive pedal, whose gain stage is a neural network or a simulated circuit.
 
-Input buffer, gain stage, tone and output, in volts at the pedal's own bias. The gain stage is that of klon_circuit.py
-(`mode` circuit) or klon.json, which has learnt it (neural); a change of mode is a new plan, so the engine fades from
-one to the other and computes one of them only. Buffer, tone and output are linear: C1 with R1 and R2; an inverting
-amplifier of G1 and G4 with a treble branch of C14 between the pot's wiper and its input, 1.8 k and 4.7 k at the pot's
-ends; C15 into the level pot. Solved like the gain stage: the states are the capacitors' voltages.
+The parts are input buffer, gain stage, tone and output; signals are in volts relative to the pedal's bias. The gain
+stage is that of klon_circuit.py (`mode` circuit), or klon.json, a net trained on it (`mode` neural). A change of mode
+makes a new plan, so the engine crossfades between them and computes only the current one. Buffer, tone and output are
+linear: the buffer is C1 with R1 and R2; the tone is an inverting amplifier with G1 and G4, and a treble branch with C14
+between the wiper of the tone pot and the amplifier's input, 1.8 kOhm and 4.7 kOhm at the ends of the pot; the output is
+C15 into the level pot. They are solved as the gain stage is: the states are the voltages of the capacitors.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .effect import RESTS, Effect
 
 NET = "klon.json"
 NEURAL, CIRCUIT = "neural", "circuit"
-VOLTS = 0.5  # of digital full scale, before and after the pedal
+VOLTS = 0.5  # volts of digital full scale, at the pedal's input and output
 
 PARAMETERS = (
     Parameter("gain", 0.5, summary="how hard the diodes are driven"),
@@ -31,10 +32,10 @@ PARAMETERS = (
 C1, R1, R2 = 0.1e-6, 10e3, 1e6
 C14, G1, G4, TONE_POT, BRIGHT, DARK = 3.9e-9, 1e-5, 1e-5, 10e3, 1.8e3, 4.7e3
 C15, R25, LEVEL_POT = 4.7e-6, 560.0, 10e3
-RAIL = 4.5  # V either side of the bias, of the input buffer
+RAIL = 4.5  # V: the input buffer clips at this distance from the bias
 
 STATE = state_dtype(("e", np.float64, (2,)))
-RUNAWAY = 1e6  # V: no guitar brings a capacitor here; a larger one, or NaN, is put back to 0
+RUNAWAY = 1e6  # V: no guitar charges a capacitor this far; a larger value, or NaN, is reset to 0
 
 
 def cells(values, sample_rate: float) -> list[float]:
@@ -88,7 +89,7 @@ def process_output(state, source, target, frames):
 
 
 def rest_output(state, constant: float, cells) -> None:
-    """Set the output's state to the one that a constant input leads to: no current through C14 and C15."""
+    """Set the state of the output to that of rest at a constant input in V: C14 and C15 carry no current."""
     tone = float(cells[1])
     bright, dark = 1.0 / (BRIGHT + (1.0 - tone) * TONE_POT), 1.0 / (DARK + tone * TONE_POT)
     inverted = -constant * G1 / G4

@@ -1,18 +1,18 @@
 """The gain stage of a Klon Centaur, solved sample by sample from its component values.
 
-    pre-amp    C3 into the op-amp's input; R6 with C5 and the pot's first half load it; R7, C16 and R19 carry the bass
-               past everything (feed-forward 1)
-    amp        a non-inverting op-amp whose gain the pot sets, on 9 V
-    clipper    C9, R13, two antiparallel germanium diodes, C10, R16; beside it the clean treble through the pot's second
-               half, C11, R15 and a resistor as R16 (feed-forward 2)
-    sum        R20 with C13, on a charge pump's rails
+    pre-amp    C3 into the op-amp's input, loaded by R6 with C5 and the pot's first half; R7, C16 and R19 lead the bass
+               directly to the sum (feed-forward 1)
+    amp        a non-inverting op-amp on 9 V; the pot sets its gain
+    clipper    C9, R13, two antiparallel germanium diodes, C10, R16; in parallel the clean treble passes through the
+               pot's second half, C11, R15 and a resistor equal to R16 (feed-forward 2)
+    sum        R20 with C13, on the rails of a charge pump
 
-Topology and values: J. Chowdhury, arXiv 2009.02833, and docs/measurements/klon.md. Trapezoidal rule: at each sample a
-capacitor is a voltage e behind h / C ohms, h half the sample period; v being its new voltage, the next e is 2 v - e.
-The only states are those voltages, so the knob may move at any sample without adding energy. What is left at each
-sample is linear but for the diodes, whose voltage Newton's method finds from above in at most `ITERATIONS` steps; there
-the equation is convex and monotonic, so every step comes nearer and the voltage is bounded even where the last step is
-not reached.
+Topology and values: J. Chowdhury, arXiv 2009.02833, and docs/measurements/klon.md. By the trapezoidal rule, a capacitor
+is at each sample a voltage source e in series with h / C ohms; h is half the sample period. If v is its new voltage,
+the next e is 2 v - e. These voltages are the only states, so a knob may move at any sample without adding energy. The
+equations of a sample are linear except for the diodes. Newton's method finds the diodes' voltage in at most
+`ITERATIONS` steps; it starts above the solution. There the equation is convex and monotonic, so every step comes
+nearer, and the voltage is bounded even if the method has not converged after the last step.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ C3, C4, C5, C6, C7, C8 = 0.1e-6, 68e-9, 68e-9, 390e-9, 82e-9, 390e-12
 C9, C10, C11, C12, C13, C16 = 1e-6, 1e-6, 2.2e-9, 27e-9, 820e-12, 1e-6
 R5, R6, R7, R8, R9, R10, R11, R12 = 5.1e3, 10e3, 1.5e3, 1.5e3, 1e3, 2e3, 15e3, 422e3
 R13, R15, R16, R17, R18, R19, R20 = 1e3, 22e3, 47e3, 27e3, 12e3, 15e3, 392e3
-POT, WIPER = 100e3, 1.0  # ohms: the potentiometer, and what is left at its ends
+POT, WIPER = 100e3, 1.0  # ohms: the potentiometer, and the smallest resistance of each of its halves
 SATURATION, THERMAL = 15e-6, 0.02585  # of a diode: A, V
-RAIL = 4.5  # V either side of the bias, of the amp
-LOW_RAIL, HIGH_RAIL = -11.7, 13.1  # V, of the summing amplifier, turned round as the tone stage does
+RAIL = 4.5  # V: the amp clips at this distance from the bias
+LOW_RAIL, HIGH_RAIL = -11.7, 13.1  # V: rails of the summing amplifier, with inverted sign, as the tone stage inverts
 ITERATIONS = 12  # of Newton's method; measured: 6 at most, up to 100 V
-PRECISE = 1e-9  # V: a step shorter than this is the last
+PRECISE = 1e-9  # V: the iteration ends after a step shorter than this
 CAPACITORS = 12
 
 # Order of e: C3, C5, C16, C7, C8, C9, C10, C4, C6, C12, C11, C13.
 CIRCUIT_STATE = state_dtype(("e", np.float64, (CAPACITORS,)))
-RUNAWAY = 1e6  # V: no guitar brings a capacitor here; a larger one, or NaN, is put back to 0
+RUNAWAY = 1e6  # V: no guitar charges a capacitor this far; a larger value, or NaN, is reset to 0
 
 
 @inline
 def diode_voltage(source, resistance):
-    """Return v with v + resistance * 2 SATURATION sinh(v / THERMAL) = source."""
+    """Return v in V with v + resistance * 2 SATURATION sinh(v / THERMAL) = source; ohms and V. [audio thread]"""
     target = abs(source)
-    most = target / (2.0 * SATURATION * resistance)  # of sinh: all of the voltage over the resistance
+    most = target / (2.0 * SATURATION * resistance)  # of sinh: if the whole voltage lay across the resistance
     v = min(target, THERMAL * math.log(most + math.sqrt(most * most + 1.0)))
     for _ in range(ITERATIONS):
         e = math.exp(v / THERMAL)
@@ -72,7 +72,7 @@ def process(state, source, target, frames):
     half = np.float64(half_row[0]) if frames > 0 else 1e-5
     r9, r10, r6, r12, r11 = half / C9, half / C10, half / C6, half / C12, half / C11
     g3, g4, g13 = C3 / half, C4 / half, C13 / half
-    # a capacitor with a resistor beside it: that share of e behind so many ohms
+    # a capacitor in parallel with a resistor is a source of `share` times e in series with `ohms`
     share5, ohms5 = R6 / (R6 + half / C5), 1.0 / (1.0 / R6 + C5 / half)
     share16, ohms16 = R19 / (R19 + half / C16), 1.0 / (1.0 / R19 + C16 / half)
     share7, ohms7 = R11 / (R11 + half / C7), 1.0 / (1.0 / R11 + C7 / half)
@@ -101,7 +101,7 @@ def process(state, source, target, frames):
         e5 += 2.0 * (share5 * e5 + ohms5 * pot_g * (a - share5 * e5) - e5)
         bass = share16 * e16 + ohms16 * bass_g * (a - share16 * e16)
         e16 = 2.0 * bass - e16
-        # amp: its minus input follows its plus input
+        # amp: its inverting input has the voltage of its non-inverting input
         current = (a - share7 * e7) * leg_g
         e7 += 2.0 * (share7 * e7 + ohms7 * current - e7)
         v8 = share8 * e8 + ohms8 * current

@@ -1,11 +1,11 @@
 """Output limiter: no latency, all channels linked, bit-transparent below 0 dBFS, never above it.
 
 Each frame, with peak_now the largest |x| of all channels:
-    peak = max(peak_now, peak of the frame before * release)
+    peak = max(peak_now, peak of the previous frame * release)
     gain = 1 / max(peak, 1)
-The gain falls at once and recovers exponentially; of a peak above `REMEMBERED` only that is remembered, so that nothing
-holds the gain down for longer than 0.3 s. |x| <= peak, so x * gain rounds to at most 1: the exact product of x
-and the rounded 1 / peak is at most 1 + 2**-24, and that ties to the even neighbour, 1.
+The gain falls at once and recovers exponentially. The remembered peak is at most `REMEMBERED`, so that the gain
+recovers within 0.3 s after any peak. As |x| <= peak, x * gain rounds to at most 1: the exact product of x and the
+rounded 1 / peak is at most 1 + 2**-24, which is halfway between two float32 and rounds to the even one, 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def release_factor(sample_rate: float) -> float:
 
 @inline
 def limit_frame(peak_now, peak, release):
-    """Return (gain of this frame, peak to pass in with the next); float32, a NaN in `peak_now` is ignored."""
+    """Return (gain, peak to pass in with the next frame), float32; a NaN in `peak_now` is ignored. [audio thread]"""
     peak = peak * release
     if peak_now > peak:
         peak = peak_now

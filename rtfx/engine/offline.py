@@ -1,4 +1,4 @@
-"""Plays a plan over arrays by the very callback that plays live, without its fades: the same samples, bit for bit."""
+"""Processes arrays with a plan. It uses the same callback as a live stream, without fades, so samples are identical."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ BLOCK_FRAMES = 512
 
 
 class Offline:
-    """One plan with its state, fed block by block.
+    """One plan with its state; it processes audio block by block.
 
     Parameters
     ----------
     cold : bool
-        Start from the state stored in the model file, else zeros, in place of the prewarmed one.
+        Skip the prewarm: start from the state stored in the model file, else from zeros.
     limiter : bool
-        Keep the output within 0 dBFS, as live.
+        Keep the output within 0 dBFS, as in a live stream.
     block : int
         Frames per callback.
     loudest : float
-        A sample of the input beyond it is silenced; a bare plan takes every finite one.
+        Largest allowed magnitude of an input sample, linear; a sample above it is replaced by 0. A bare plan accepts
+        every finite sample.
+    in_gain_db, out_gain_db : float
+        Gains before and after the rig, in dB.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Offline:
         self.reset()
 
     def reset(self, values: Sequence[Mapping] | None = None) -> None:
-        """Begin again from rest; `values` are parameter values per block of the chain."""
+        """Restart from rest; `values` holds one mapping of parameter values per block of the chain."""
         self.engine = Engine(**self._settings)
         self.rig = EngineRig(self.plan, template=self._template)
         if values is not None:
@@ -68,7 +71,7 @@ class Offline:
         self.engine.publish(self.rig)
 
     def update(self, plan: Plan) -> None:
-        """Go on by a plan of the same layout: other weights, crossfaded, the state kept."""
+        """Crossfade to a plan with other weights and the same layout; the state is kept."""
         if plan.layout != self.plan.layout:
             raise UsageError("the new weights change how the model is computed, so no state fits: use reset=True")
         self.plan = plan
@@ -76,7 +79,7 @@ class Offline:
         self.engine.publish(self.rig, continues=True)
 
     def process(self, x: np.ndarray) -> np.ndarray:
-        """Return the output of the next frames.
+        """Process the next frames and return their output.
 
         Parameters
         ----------
@@ -90,5 +93,5 @@ class Offline:
 
     @property
     def non_finite_blocks(self) -> int:
-        """Blocks muted because a model's output was not finite."""
+        """Number of blocks that were muted because a model's output was not finite."""
         return int(self.engine.record["non_finite"])

@@ -1,4 +1,4 @@
-"""The engine's two ends: device or file frames into planar rows, mixed rows out to the device; meters."""
+"""Input and output of the engine: it reads device or file frames into planar rows, writes mixed rows, and meters."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ IN_PEAKS, IN_METERS, IN_HELD = (OFFSET[name] for name in ("in_peaks", "in_meters
 OUT_PEAKS, OUT_METERS, OUT_HELD = (OFFSET[name] for name in ("out_peaks", "out_meters", "out_held"))
 ROW_PEAKS = OFFSET["row_peaks"]
 IN_GAIN, OUT_GAIN, WET, OPEN = (OFFSET[name] for name in ("in_gain", "out_gain", "wet", "open"))
-METERS_PER_SECOND = 10.0  # as often as a view is drawn
+METERS_PER_SECOND = 10.0  # how often peaks are published, as often as the display is drawn
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @inline
 def glide_next(address):
-    """Return the gliding value of one frame and step on. [audio thread]"""
+    """Return the value of a glide at this frame and advance it by one frame. [audio thread]"""
     g = records(address, 1, GLIDE)[0]
     if g.left > 0:
         g.left -= 1
@@ -32,13 +32,16 @@ def glide_next(address):
 
 @inline
 def idle(address):
-    """Return whether a gliding value stands still. [audio thread]"""
+    """Return whether no glide of this value is in progress. [audio thread]"""
     return records(address, 1, GLIDE)[0].left == 0
 
 
 @inline
 def read_input(engine, device, first, frames):
-    """Fill the dry rows from device or file, mute what is too loud or not finite, meter, apply the gain. [audio]"""
+    """Read the input into the dry rows, meter it, and write it with the input gain to the input rows. [audio thread]
+
+    A sample that is above `loudest` or not finite is replaced by 0.
+    """
     e = records(engine, 1, ENGINE)[0]
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)
     loudest = np.int64(0)
@@ -66,7 +69,7 @@ def read_input(engine, device, first, frames):
             if beyond % e.in_step == 0 and 0 <= beyond // e.in_step < e.inputs:
                 continue  # measured above
             place = device + 4 * (first * e.device_inputs + channel)
-            # the muted rows are free until the slots play
+            # the muted rows serve as scratch memory, as they are not in use until the slots run
             bits = hear_row(engine + MUTED, place, e.device_inputs, e.loudest, frames)
             peaks[channel] = max(peaks[channel], number_of_bits(bits))
     if idle(engine + IN_GAIN):
@@ -83,7 +86,10 @@ def read_input(engine, device, first, frames):
 
 @inline
 def read_source(engine, target, channel, frames):
-    """Fill a row from the file that replaces the device, silence at its end and where it is no sound. [audio]"""
+    """Fill a row from the file that replaces the device's input. [audio thread]
+
+    Frames after the end of the file are 0, and so are samples that are above `loudest` or not finite.
+    """
     e = records(engine, 1, ENGINE)[0]
     row = floats(target, frames)
     for n in range(frames):
@@ -98,7 +104,7 @@ def read_source(engine, target, channel, frames):
 
 @inline
 def fade_gain(e, frame):
-    """Return the gain of the start and stop fades at a stream frame. [audio thread]"""
+    """Return the gain of the start and stop fades, 0 to 1, at a stream frame. [audio thread]"""
     gain = ONE
     if frame < e.start_frames:
         gain = np.float32(frame) / np.float32(e.start_frames)
@@ -113,7 +119,7 @@ def fade_gain(e, frame):
 
 @inline
 def finish_output(engine, frames):
-    """Bypass, output gain, mute, limiter and fades on the mixed rows; meters. [audio thread]"""
+    """Apply bypass, output gain, mute, limiter and fades to the mixed rows, and meter them. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     peaks, held = floats(engine + OUT_PEAKS, MAX_CHANNELS), floats(engine + OUT_HELD, MAX_CHANNELS)
     if e.held_cleared != e.clear_held:
@@ -128,7 +134,7 @@ def finish_output(engine, frames):
         peak = max(peak, row_peaks[row])
     still = e.clock >= e.start_frames and e.stop_frame < 0
     if still and peak < ONE and (e.limit == 0 or e.limiter_peak <= ONE):
-        # below its threshold the limiter changes no bit, and its remembered peak has no effect
+        # below its threshold the limiter does not change the signal, and its remembered peak has no effect
         for row in range(e.outputs):
             peaks[row] = max(peaks[row], row_peaks[row])
         e.out_peak_max = max(e.out_peak_max, peak)
@@ -156,7 +162,7 @@ def finish_output(engine, frames):
 
 @inline
 def apply_gains(engine, frames):
-    """Bypass, output gain and mute on the mixed rows; note the peak of each. [audio thread]"""
+    """Apply bypass, output gain and mute to the mixed rows; store the peak of each row. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     wets, gains, opens = engine + WET, engine + OUT_GAIN, engine + OPEN
     whole = ONE
@@ -180,7 +186,10 @@ def apply_gains(engine, frames):
 
 @inline
 def write_output(engine, device, first, frames):
-    """Interleave the mixed rows for the chosen channels: one row goes to each; other channels are silent. [audio]"""
+    """Write the mixed rows to the chosen channels of the device; other channels are silent. [audio thread]
+
+    If there is only one row, every chosen channel gets it.
+    """
     e = records(engine, 1, ENGINE)[0]
     if device == 0:
         return
@@ -198,7 +207,7 @@ def write_output(engine, device, first, frames):
 
 @inline
 def publish_meters(engine, frames):
-    """Publish the peaks of each tenth of a second, and those held since they were cleared. [audio thread]"""
+    """Every tenth of a second, publish its peaks and update the held peaks. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     e.meter_window += frames
     peaks = floats(engine + IN_PEAKS, MAX_CHANNELS)

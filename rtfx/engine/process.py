@@ -1,4 +1,4 @@
-"""The audio callback: PortAudio's C signature, compiled; no Python, no GIL, no allocation, no lock."""
+"""The compiled audio callback with PortAudio's C signature. It runs without Python, GIL, allocation or lock."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .voices import call_play_slots
 # int callback(const void *input, void *output, unsigned long frames, const PaStreamCallbackTimeInfo *, unsigned long
 # flags, void *engine); frames and flags are 32 bits wide on Windows
 CALLBACK = "intc(int64, int64, ulong, int64, ulong, int64)"
-INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio: under- and overflow
+INPUT_FLAGS, OUTPUT_FLAGS = 1 | 2, 4 | 8  # PortAudio's flags of under- and overflow, of input and of output
 BINS = OFFSET["load_bins"]
 
 
 @intrinsic
 def float_bits(context, value):
-    """Return the bits of a float32 as int64."""
+    """Return the bits of a float32 as int64. [audio thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -33,7 +33,7 @@ def float_bits(context, value):
 
 
 def finish(engine, target, first, frames):
-    """Finish a block: gains, limiter and meters, the device's memory, the rings. [audio thread]"""
+    """Finish a block: apply gains and limiter, meter, write to the device and to the rings. [audio thread]"""
     finish_output(engine, frames)
     write_output(engine, target, first, frames)
     publish_meters(engine, frames)
@@ -41,12 +41,12 @@ def finish(engine, target, first, frames):
     return 0
 
 
-# A function of its own, called through its address: it is compiled beside the callback, on another core.
+# A separate function, called through its address, so that it and the callback compile at the same time on two cores.
 FINISH = Loop(finish)
 
 
 def callback(source, target, frames, time_info, flags, engine):
-    """Process one block. [audio thread]"""
+    """Process one block of `frames` interleaved frames; return 0, so that the stream continues. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     begin = start_watch(e)
     word = flush_denormals()
@@ -91,7 +91,7 @@ CALLBACK_KERNEL = Loop(callback, CALLBACK)
 
 @intrinsic
 def call_callback(context, function, source, target, frames, flags, engine):
-    """Call a PortAudio callback through its address."""
+    """Call a PortAudio callback through its address. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -113,7 +113,10 @@ def call_callback(context, function, source, target, frames, flags, engine):
 
 
 def drive(function, engine, source, source_channels, target, target_channels, frames, block):
-    """Call the callback block by block over interleaved memory, faster than real time. [any thread, one at a time]"""
+    """Call the callback block by block on interleaved memory, faster than real time.
+
+    Only one thread at a time may call this for an engine. [any thread]
+    """
     done = np.int64(0)
     while done < frames:
         count = min(block, frames - done)

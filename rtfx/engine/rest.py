@@ -1,19 +1,19 @@
-"""Brings a rig to rest before it sounds, so that silence at its input is silence at its output from the first frame.
+"""Brings a rig to rest before it plays, so that a silent input gives a silent output from the first frame on.
 
-The blocks run one after another, each on the constant output of the block before it. A model first gets the prewarm of
-its own definition, a number of zeros; a bare model gets nothing else. In any other rig a block then runs on in units of
-`UNIT` frames until its output rests:
+The blocks run one after another, each on the constant output of the previous block. A model first gets the prewarm of
+its definition, a number of zeros; a bare model gets nothing else. In any other rig a block then continues in units of
+`UNIT` frames until its output is at rest:
 
-- filters whose state follows from a constant input (`RESTS`) do not run until they rest: after each unit they are set
-  to the state to which the mean of their input leads;
+- some filters have a known state for a constant input (`RESTS`). They need not run until they rest: after each unit
+  they are set to the state for the mean of their input;
 - a unit is at rest if its output spans at most `STILL`;
-- a net that hisses or oscillates by itself is at rest when its output only repeats. The two halves of each unit tell a
-  hiss from a drift, which gives them different means; a steady height tells it from ringing, which falls;
+- a net that hisses or oscillates by itself is at rest when its output neither drifts nor decays. In a drift the two
+  halves of a unit have different means; in a decay the span of the units falls;
 - no block runs for longer than `LONGEST_SECONDS`.
 
-An effect starts at zero and rests there if its input is silent, so it does not run: only models that are not at rest
-cost time. At the end, where blocks follow one that ran, the whole rig runs until its output rests, in the same way: a
-chain of high gain would turn the remainders of its blocks into a click.
+An effect starts at zero, which is its state of rest for a silent input, so it does not run; only models cost time. At
+the end, if any block ran that is not the last one, the whole rig runs until its output is at rest. Otherwise a chain
+with high gain would turn the small remaining changes of its blocks into a click.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
     from .engine_rig import EngineRig
 
 UNIT = MAX_BLOCK  # frames
-STILL = 3e-6  # -110 dBFS: what follows may be an amp that raises it by 40 dB
+STILL = 3e-6  # -110 dBFS: the next block may be an amp that raises it by 40 dB
 STILL_OUTPUT = 3e-5  # -90 dBFS
 LONGEST_SECONDS = 2.0
-HISS_UNITS = 8  # as many are looked at before a block is said to hiss
-LOUD_HISS = 1e-3  # above -60 dBFS nothing is taken for hiss before the time is up
+HISS_UNITS = 8  # a block can be found to hiss after this many units
+LOUD_HISS = 1e-3  # -60 dBFS: an output above it is never taken for hiss
 DRIFT = 0.125  # of a unit's span: a larger difference between the means of its halves is a drift
-FALL = 0.7  # of the span at half of the time: one that is smaller now is still ringing down
+FALL = 0.7  # a net still decays if the last quarter of its spans is below this share of the second half's
 
 
 class Rested(NamedTuple):
-    """How a rig came to rest.
+    """What was run to bring a rig to rest.
 
     Parameters
     ----------
     inputs : tuple of (width,) float32
-        The constant that each block rests on.
+        The constant input of each block at rest, linear.
     run : tuple of bool
-        Which blocks were run: their rest depends on their parameters.
+        Which blocks were run; the state of rest of such a block depends on its parameters.
     frames : int
-        Run in all, the models' own prewarm included.
+        Total number of frames that were run, including the prewarm of the models.
     """
 
     inputs: tuple[np.ndarray, ...]
@@ -62,7 +62,7 @@ class Rested(NamedTuple):
 
 
 def settle(rig: EngineRig) -> Rested:
-    """Run every block of a rig that does not sound yet to rest, at the current parameter values. [control thread]"""
+    """Bring every block of a rig that does not play yet to rest at its current parameter values. [control thread]"""
     runner, blocks = _Runner(rig), rig.plan.blocks
     inputs, run = [], []
     constant = np.zeros(rig.plan.inputs, np.float32)
@@ -90,15 +90,15 @@ class _Runner:
         self._steps = rig.table(rig.record["steps"], rig.record["step_count"], STEP)
 
     def runs(self, source: ReadyBlock) -> bool:
-        """Return whether a block has a rest of its own to find, even if nothing comes in."""
+        """Return whether a block must run to come to rest even if its input is silent."""
         if self._rig.cold:
             return bool(source.spec and source.spec.quiet_past)
         return source.playing is not None
 
     def settle(self, block: PlannedBlock, constant: np.ndarray, target: int, width: int) -> np.ndarray:
-        """Run a block on a constant until its output, `width` rows of buffer `target`, rests; return each row's mean.
+        """Run a block on a constant input until its output is at rest; return the mean of each row, (width,).
 
-        A cold or a bare block is not waited for: 0 is returned.
+        The output is `width` rows of buffer `target`. A cold or bare block gets only its prewarm; then 0 is returned.
         """
         source = block.source
         self._feed(block, constant)
@@ -114,7 +114,7 @@ class _Runner:
         return self._until_still(block, target, width, STILL, period, filters=True)
 
     def settle_together(self) -> None:
-        """Run the whole rig on silence until its output rests."""
+        """Run the whole rig on silence until its output is at rest."""
         record, blocks = self._rig.record, self._plan.blocks
         counts = (len(self._plan.calls), int(record["buffer_count"]), int(record["domain_count"]))
         steps, buffers, domains = (slice(0, count) for count in counts)
@@ -125,7 +125,7 @@ class _Runner:
         self._until_still(whole, target, self._plan.outputs, STILL_OUTPUT, period, filters=False)
 
     def _feed(self, block: PlannedBlock, constant: np.ndarray) -> None:
-        """Write a constant to a whole unit of the block's input."""
+        """Write a constant, one value per row, to `UNIT` frames of the block's input."""
         entrance = self._buffers[block.input.buffer]
         for row, value in enumerate(constant):
             first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (block.input.row + row)
@@ -134,7 +134,7 @@ class _Runner:
     def _until_still(
         self, block: PlannedBlock, target: int, width: int, still: float, period: int, filters: bool
     ) -> np.ndarray:
-        """Run units until the block's output rests; return the mean of each row of it."""
+        """Run units until the block's output is at rest; return the mean of each of its rows, (width,)."""
         spans: list[float] = []
         drifts: list[float] = []
         limit = int(LONGEST_SECONDS * self._plan.sample_rate) // UNIT
@@ -146,13 +146,14 @@ class _Runner:
             drifts.append(float(np.abs(halves[:, 1] - halves[:, 0]).max()))
             if filters:
                 self._set_filters(block, UNIT)
-        rest = -len(spans) * UNIT % period  # strides begin anew where they would behind the model's own prewarm
+        # the total is a whole number of periods, so that strides have the same phase as after the model's prewarm
+        rest = -len(spans) * UNIT % period
         for done in range(0, rest, UNIT):
             self._call(block, min(rest - done, UNIT))
         return halves.mean(axis=1)
 
     def _set_filters(self, block: PlannedBlock, frames: int) -> None:
-        """Set filters to the state that the mean of their last input leads to: getting there would be a thump."""
+        """Set filters to the state of rest for the mean of their last input; reaching it later would be audible."""
         cells = self._rig.cells["value"]
         for place in range(block.steps.start, block.steps.stop):
             known = RESTS.get(self._plan.calls[place])
@@ -164,7 +165,7 @@ class _Runner:
                 rest(state, float(source.mean(dtype=np.float64)), cells[int(state["first_parameter"]) :])
 
     def _rows(self, buffer: int, rows: int, frames: int) -> np.ndarray:
-        """Return the block that was last written to a buffer of the stream's rate, (rows, frames)."""
+        """Return the last block that was written to a buffer at the stream's rate, (rows, frames) float32."""
         b = self._buffers[buffer]
         first = int(b["cursor"]) // 4 - int(b["slides"]) * frames
         stride = int(b["stride"])
@@ -178,7 +179,15 @@ class _Runner:
 
 
 def hisses(spans: list[float], drifts: list[float]) -> bool:
-    """Return whether units of these spans, each with the difference between its halves, hold only what repeats."""
+    """Return whether an output is steady noise or oscillation, which neither drifts nor decays.
+
+    Parameters
+    ----------
+    spans : list of float
+        Maximum minus minimum of each unit, linear.
+    drifts : list of float
+        Difference between the means of the two halves of each unit, linear.
+    """
     if len(spans) < HISS_UNITS or spans[-1] > LOUD_HISS:
         return False
     half, late = len(spans) // 2, slice(-(len(spans) // 4), None)

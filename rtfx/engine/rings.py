@@ -1,4 +1,7 @@
-"""The last seconds of a stream, and what happened at which frame: written by the audio thread, read meanwhile."""
+"""Ring buffers of the last seconds of a stream, and a log of changes with their frames.
+
+The audio thread writes them; the control thread reads them while the stream runs.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from ..kernels.memory import floats, records, store_release
 from ..plan.arena import MAX_BLOCK
 from .layout import ENGINE, GLIDE, GLIDES, LOG, LOG_GLIDE, OFFSET, ROW
 
-LOG_RECORDS = 16384  # a second of the shortest blocks, each of another length
-AHEAD_SECONDS = 10.0
-MARGIN = 2 * MAX_BLOCK  # frames that may be overwritten before the head says so
+LOG_RECORDS = 16384  # enough for a second of the shortest blocks even if each changes the block length
+AHEAD_SECONDS = 10.0  # of memory that is touched before the audio thread writes there
+MARGIN = 2 * MAX_BLOCK  # frames that the audio thread may overwrite before it updates the head
 RING_HEAD, LOG_HEAD = OFFSET["ring_head"], OFFSET["log_head"]
 DRY, MIX = OFFSET["dry_rows"], OFFSET["mix_rows"]
 LOG_BYTES = LOG.itemsize
@@ -20,7 +23,7 @@ TARGETS = tuple(OFFSET[name] for name in GLIDES)
 
 @inline("none(int64, int64, int64, int64, float64)")
 def write_log(engine, kind, rig, number, value):
-    """Append one record; the reader sees by the head whether it was overwritten. [audio thread]"""
+    """Append one record; a reader compares the head to know whether a record was overwritten. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     if e.log == 0:
         return
@@ -35,11 +38,11 @@ def write_log(engine, kind, rig, number, value):
 
 @inline
 def take_targets(engine):
-    """Begin a glide of every gain that has a new target. [audio thread]"""
+    """Start a glide of every gain that has a new target. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     for i in range(4):
         g = records(engine + TARGETS[i], 1, GLIDE)[0]
-        target = g.target  # read once: the control thread may write it now
+        target = g.target  # read only once, as the control thread may change it at any time
         if target != g.goal:
             g.goal = target
             g.left = e.fade_frames
@@ -49,7 +52,7 @@ def take_targets(engine):
 
 @inline
 def write_rings(engine, frames):
-    """Keep the dry and the mixed rows, interleaved, over the oldest ones. [audio thread]"""
+    """Write the dry and the mixed rows, interleaved, over the oldest frames of the rings. [audio thread]"""
     e = records(engine, 1, ENGINE)[0]
     if e.ring_frames == 0:
         return
@@ -67,19 +70,19 @@ def write_rings(engine, frames):
 
 
 class Rings:
-    """Memory that an engine's callback fills. All methods are for the control thread.
+    """Ring buffers and log that the callback of an engine fills. All methods are for the control thread.
 
     Parameters
     ----------
     record : ENGINE record
-        Gets the addresses.
+        Gets the addresses of the rings and of the log.
     frames : int
-        How much is kept; `MARGIN` of it may already be overwritten.
+        Size of the rings; up to `MARGIN` of the oldest frames may already be overwritten.
 
     Attributes
     ----------
     dry, wet : (frames, inputs) and (frames, outputs) float32
-        Input before any gain, output behind limiter and fades. Frame t of the stream is at t % frames.
+        Input before any gain, and output after limiter and fades. Frame t of the stream is at index t % frames.
     """
 
     def __init__(self, record: np.ndarray, frames: int):
@@ -97,10 +100,10 @@ class Rings:
         record["log"], record["log_size"] = self.records.ctypes.data, LOG_RECORDS
 
     def prepare(self) -> None:
-        """Touch the memory of the next seconds: the audio thread should not be the first in a page.
+        """Write zeros to the memory of the next seconds, so that the audio thread meets no page faults there.
 
-        Memory is taken as it fills. If this comes late, the audio thread pays a page fault, and what it may be about to
-        write is left alone.
+        The system allocates a page at the first write to it. If this call is late, the audio thread has page faults;
+        frames that it may be writing now are not touched. [control thread]
         """
         first, last = max(self._ready, self.head + self._ahead // 5), min(self.head + self._ahead, self.frames)
         if self._ready == 0:
@@ -112,11 +115,14 @@ class Rings:
 
     @property
     def head(self) -> int:
-        """The stream frame behind the last one kept."""
+        """The stream frame after the last one in the rings. [control thread]"""
         return int(self._record["ring_head"])
 
     def read(self, ring: np.ndarray, first: int, last: int) -> tuple[int, np.ndarray]:
-        """Return (start, frames `start` to `last` of `dry` or `wet`): from `first` on, or what of it is still there."""
+        """Return (start, frames `start` until `last` of `dry` or `wet`). [control thread]
+
+        `start` is `first`, or the oldest frame that is not overwritten if that is later.
+        """
         oldest = self._oldest()
         if first < oldest:
             first = min(oldest + MARGIN, last)
@@ -130,7 +136,10 @@ class Rings:
         return self.head + MARGIN - self.frames
 
     def log(self, first: int) -> tuple[int, np.ndarray]:
-        """Return (number of the first record, LOG records) from number `first` on, or what is still there of them."""
+        """Return (number of the first returned record, LOG records) from number `first` on. [control thread]
+
+        Records that are overwritten are left out.
+        """
         head = int(self._record["log_head"])
         first = max(first, head - LOG_RECORDS // 2)
         records = self.records[np.arange(first, head) % LOG_RECORDS]

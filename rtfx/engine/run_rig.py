@@ -1,4 +1,4 @@
-"""Runs one rig over one block: takes parameters, makes room in the buffers, fills parameter rows, calls every step."""
+"""Runs one rig on one block: takes parameters, prepares the buffers, fills parameter rows and calls every step."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .system import flush_denormals, restore_denormals
 MAILBOX = offsets(RIG)["mailbox"]
 PART = np.dtype(
     [(f"{edge}_{of}", np.int64) for of in ("step", "buffer", "domain") for edge in ("first", "last")]
-)  # of a rig: from the first to before the last of each
+)  # a part of a rig: its steps, buffers and domains, each from `first` until `last`, which is excluded
 
 
 @inline
 def take_parameters(arena):
-    """Take the newest parameter table, if one has come, and start a glide of each cell that changed. [audio thread]"""
+    """Take the newest parameter table, if there is one, and start a glide of each changed cell. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     if load_acquire(arena + MAILBOX) & FRESH:
         word = exchange(arena + MAILBOX, rig.held)
@@ -38,7 +38,7 @@ def take_parameters(arena):
 
 @inline
 def fill_parameter_rows(arena, frames):
-    """Write each cell's value at every frame. [audio thread]"""
+    """Write the value of each cell at every frame to its parameter row. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
     rows = buffers[rig.parameter_buffer]
@@ -61,7 +61,7 @@ def fill_parameter_rows(arena, frames):
 
 @inline
 def count_frames(arena, frames, first, last):
-    """Set how many frames domains `first` to `last` have in this block, and the stream's own. [audio thread]"""
+    """Set the frames of domain 0, the stream, and of domains `first` until `last` in this block. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
     domains[0].frames = frames
@@ -73,7 +73,7 @@ def count_frames(arena, frames, first, last):
 
 @inline
 def make_room(arena, first, last):
-    """Move buffers `first` to `last` back to their start where the block would not fit. [audio thread]"""
+    """Move the history of buffers `first` until `last` to their start if the block would not fit. [audio thread]"""
     rig = records(arena, 1, RIG)[0]
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
     domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
@@ -88,7 +88,10 @@ def make_room(arena, first, last):
 
 @inline
 def advance(arena, first, last):
-    """Let the block just processed become history: cursors move on, rings get their second copy. [audio thread]"""
+    """Turn the processed block into history, in buffers `first` until `last`. [audio thread]
+
+    The cursors advance by the frames of the block; mirrored rings get their second copy of it.
+    """
     rig = records(arena, 1, RIG)[0]
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
     domains = records(arena + rig.domains, rig.domain_count, DOMAIN)
@@ -107,7 +110,10 @@ def advance(arena, first, last):
 
 @inline
 def call_steps(arena, clock, first, last):
-    """Call steps `first` to `last`; a guarded block that is no sound is silenced and counted. [audio thread]"""
+    """Call steps `first` until `last`; return the number of silenced rows. [audio thread]
+
+    A guarded row with a sample that is too large or not finite is replaced by silence.
+    """
     rig = records(arena, 1, RIG)[0]
     steps = records(arena + rig.steps, rig.step_count, STEP)
     buffers = records(arena + rig.buffers, rig.buffer_count, BUFFER)
@@ -145,9 +151,10 @@ def call_steps(arena, clock, first, last):
 
 
 def run_rig(arena, source, source_stride, frames, clock, part):
-    """Run a rig over one block of planar input rows; return the number of non-finite rows. [audio thread]
+    """Run a rig on one block of planar input rows; return the number of silenced rows. [audio thread]
 
-    With the address of a `PART` it runs this part alone, over what its buffers hold, for a prewarm. [control thread]
+    With the address of a `PART`, run only this part, on the present content of its buffers, as a prewarm does.
+    [control thread]
     """
     rig = records(arena, 1, RIG)[0]
     first_step, first_buffer, first_domain = np.int64(0), np.int64(0), np.int64(0)
@@ -180,5 +187,5 @@ def run_rig(arena, source, source_stride, frames, clock, part):
     return faults
 
 
-# A function of its own, called through its address: it is compiled beside the callback, on another core.
+# A separate function, called through its address, so that it and the callback compile at the same time on two cores.
 RUN_RIG = Loop(run_rig, "int64(int64, int64, int64, int64, int64, int64)")

@@ -1,7 +1,7 @@
-"""What compiled code asks of the processor and the system: clocks, the thread's id, denormals flushed, sleep.
+"""Functions of the processor and the system for compiled code: clocks, thread id, flushing of denormals, sleep.
 
-A block is timed by the processor's own counter where that runs steadily, since a reading of the system's clock takes
-20 ns. The audio thread learns the length of a tick itself, from both clocks, during the first tenth of a second.
+If the processor's time stamp counter has a constant rate, blocks are timed with it, since reading the system's clock
+takes 20 ns. The audio thread measures the length of a tick with both clocks during the first tenth of a second.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from ..kernels.kernel import inline, intrinsic
 FLUSH_X86 = 0x8040  # FTZ and DAZ of MXCSR
 FLUSH_ARM = 1 << 24  # FZ of FPCR
 MONOTONIC = 6 if sys.platform == "darwin" else 1  # CLOCK_MONOTONIC
-STEADY = {"constant_tsc", "nonstop_tsc"}  # flags of Linux: the same speed at any clock rate, and in any sleep
-LEARNING_NS = 100_000_000
-PROMPT = 4000  # ticks: more between two readings, and the thread was interrupted
+# flags of Linux: the rate of the counter is the same at any clock rate and in any sleep state
+STEADY = {"constant_tsc", "nonstop_tsc"}
+LEARNING_NS = 100_000_000  # between the two comparisons of the clocks
+PROMPT = 4000  # ticks; if two readings are further apart, the thread was interrupted between them
 
 
 def _is_x86() -> bool:
@@ -32,7 +33,7 @@ def _is_arm() -> bool:
 
 @intrinsic
 def clock_ns(context):
-    """Return a monotonic time in nanoseconds; 0 where the system has no clock_gettime (Windows)."""
+    """Return a monotonic time in nanoseconds; 0 on Windows, which has no clock_gettime. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -55,7 +56,7 @@ def clock_ns(context):
 
 @intrinsic
 def sleep_ns(context, nanoseconds):
-    """Sleep on this thread."""
+    """Let the calling thread sleep for some nanoseconds. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -83,7 +84,7 @@ def sleep_ns(context, nanoseconds):
 
 @intrinsic
 def thread_id(context):
-    """Return the kernel's id of this thread, or 0 where the system has no gettid."""
+    """Return the operating system's id of the calling thread; 0 if the system has no gettid. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -101,7 +102,7 @@ def thread_id(context):
 
 @intrinsic
 def flush_denormals(context):
-    """Flush denormals on this thread; return the former control word."""
+    """Flush denormals on the calling thread; return the former control word. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -119,7 +120,7 @@ def flush_denormals(context):
 
 @intrinsic
 def restore_denormals(context, word):
-    """Restore the control word that `flush_denormals` returned."""
+    """Restore the control word that `flush_denormals` returned. [any thread]"""
     from numba import types
 
     def codegen(context, builder, signature, arguments):
@@ -131,7 +132,7 @@ def restore_denormals(context, word):
 
 
 def _control_word(builder):
-    """Return the word that rules floating point arithmetic, MXCSR or FPCR, as i64."""
+    """Return the control register of floating-point arithmetic, MXCSR or FPCR, as i64."""
     from llvmlite import ir
 
     from ..kernels.simd import outside, slot
@@ -162,7 +163,7 @@ def _set_control_word(builder, value):
 
 @cache
 def ticks_are_steady() -> bool:
-    """Return whether `ticks` counts time on this machine."""
+    """Return whether `ticks` advances at a constant rate on this machine."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
         return False
     try:
@@ -175,7 +176,7 @@ def ticks_are_steady() -> bool:
 
 @intrinsic
 def ticks(context):
-    """Return the processor's time stamp; 0 where reading it may be forbidden (ARM)."""
+    """Return the processor's time stamp counter; 0 on ARM, where reading it may be forbidden. [any thread]"""
     from llvmlite import ir
     from numba import types
 
@@ -193,7 +194,7 @@ def ticks(context):
 
 @inline
 def start_watch(e):
-    """Return what `watch_ns` is to be given. [audio thread]"""
+    """Return the start time to pass to `watch_ns`: ticks or nanoseconds. [audio thread]"""
     return ticks() if e.tick_ns > 0.0 else clock_ns()
 
 
@@ -210,7 +211,7 @@ def watch_ns(e, begin):
 
 @inline
 def learn_tick(e):
-    """Compare both clocks. [audio thread]"""
+    """Read both clocks; once they are far enough apart, store the length of a tick in ns. [audio thread]"""
     tick = ticks()
     now = clock_ns()
     if ticks() - tick > PROMPT:
