@@ -16,7 +16,7 @@ WORDS = {
     PLUGIN: "as the player of its family has it, or as its file states",
     NONE: "as the net computes it",
 }
-# for each family, its player and that gain in dB before the model
+# for each family, its player and the player's gain in dB before the model
 PLAYERS = {
     "nam": ("NeuralAmpModeler", 0.0),
     "aidax": ("AIDA-X", 0.0),

@@ -26,11 +26,11 @@ from .rtneural import append_layers, outputs_of, width_of
 from .sample_rate import find_rate
 
 KEYS = ("in_skip", "in_gain", "out_gain", "input_batch", "metadata", "samplerate")
-PARAMETERS, PARAMETER = ("param1", "param2"), 0.0  # what AIDA-X calls its knobs, and where they stand
+PARAMETERS, PARAMETER = ("param1", "param2"), 0.0  # names and default positions of AIDA-X's knobs
 KINDS = ("amp", "pedal", "amp+cab")
 DEFAULT_RATE = 48000.0
-SILENT_DB = -90.0  # AIDA-X: a gain at or below this is zero
-LOUDEST_DB = 200.0  # keeps the gain finite in float32
+SILENT_DB = -90.0  # dB: AIDA-X reads a gain at or below this as zero
+LOUDEST_DB = 200.0  # dB: a larger gain could be infinite in float32
 
 
 def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
@@ -82,7 +82,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
 
 
 def _number(value: Any, default: float) -> float:
-    """Return a finite JSON number; anything else is `default`, as in AIDA-X."""
+    """Return a finite JSON number; for any other value return `default`, as AIDA-X does."""
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
     return float(value) if real else default
 
@@ -107,7 +107,7 @@ def _metadata(data: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class BatchTest:
-    """What a file says that its net answers.
+    """A test that a file contains: an input and the output that the net should give.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def batch_test(name: str | Path, spec: ModelSpec) -> BatchTest | None:
     Raises
     ------
     ModelError
-        Batches that are no numbers, or of different lengths.
+        The batches are not numbers, or differ in length.
     """
     if spec.family != "aidax" or spec.inputs > 1:  # the batches are of one channel
         return None

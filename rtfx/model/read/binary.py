@@ -1,4 +1,4 @@
-"""Opens models that are no JSON: PyTorch exports, ONNX, safetensors, Keras. A pickle is recognised and never opened."""
+"""Opens binary models: PyTorch exports, ONNX, safetensors and Keras. It recognises pickles but never opens them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SIDE_KEYS = ("knobs", "sample_rate", "name", "kind")
 
 
 def read_binary(path: Path, inputs: str | None = None) -> ModelSpec | None:
-    """Return the model in a file, None if it is none of these formats; `inputs` is as `sort_inputs` has it.
+    """Return the model in a file, or None if it has none of these formats; `inputs` is as in `sort_inputs`.
 
     Raises
     ------
     ModelError
-        A pickle, an archive of another kind, or as the format's reader says.
+        A pickle, an archive of another kind, or an error of the format's reader.
     """
     try:
         with open(path, "rb") as file:
@@ -99,7 +99,7 @@ def _described(spec: ModelSpec, side: dict[str, Any], path: Path) -> ModelSpec:
 
 
 def _beside(path: Path) -> dict[str, Any]:
-    """Return what the description beside an export says: names and rate, which it has no place for."""
+    """Return the description beside an export: names and sample rate, which the export itself cannot hold."""
     from ..values import one_of
     from .json_file import read_json
     from .sample_rate import stated_rate
@@ -129,7 +129,7 @@ def safetensors(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises
     ------
     ModelError
-        A header that is not JSON, an unknown type, places that do not fit the sizes.
+        The header is not JSON, a type is unknown, or offsets do not fit the sizes.
     """
     length = int.from_bytes(content[:8], "little")
     if length > len(content) - 8:
@@ -159,7 +159,7 @@ def safetensors(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             flat = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
         else:
             flat = np.frombuffer(raw, DTYPES[kind])
-        with np.errstate(invalid="ignore"):  # a NaN that signals
+        with np.errstate(invalid="ignore"):  # no warning about a signalling NaN
             found[name] = flat.reshape(sizes).astype(np.float64)
     metadata = header.get("__metadata__")
     return found, metadata if isinstance(metadata, dict) else {}

@@ -1,7 +1,7 @@
 """Reads an HDF5 file in a process of its own: ``python hdf5_process.py FILE BYTES`` writes its arrays as .npz.
 
-The library that reads HDF5 is C, and a damaged file has crashed it before; here that ends nothing else. Beside the
-arrays, which are called 0, 1, ..., ``index`` is JSON of their names and of the attributes that Keras keeps.
+The library that reads HDF5 is written in C, and damaged files have crashed it; a crash ends only this process. The
+arrays are called 0, 1, ...; the entry ``index`` is JSON with their names and the attributes that Keras stores.
 """
 
 import json
@@ -19,7 +19,7 @@ ITEMS = 100_000
 
 
 def text(value):
-    """Return an attribute as JSON: text, a list of texts, else None."""
+    """Return an attribute as JSON: a string, a list of strings, or None for any other type."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""What the inputs of a net are: channels of audio, or knobs behind one channel.
+"""Decides the meaning of a net's inputs: audio channels, or one audio channel followed by knobs.
 
-Files state the number of inputs, seldom what they are. An input that a file names is a knob. Else inputs are channels
-where the net has the same number of outputs, and otherwise what they usually are in the file's family; a warning says
-what was guessed. The user may decide instead: ``inputs="channels"`` or ``inputs="knobs"``.
+Files state the number of inputs but seldom their meaning. An input that a file names is a knob. Other inputs are
+channels if the net has the same number of outputs, and otherwise what is usual in the file's family; a warning reports
+each guess. The user may decide instead: ``inputs="channels"`` or ``inputs="knobs"``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..values import unquoted
 
 CHANNELS, KNOBS = "channels", "knobs"
 CHOICES = (CHANNELS, KNOBS)
-GUITAR = ("drive", "tone")  # second and third input of guitar captures
+GUITAR = ("drive", "tone")  # the usual second and third input of guitar captures
 OWN = ("input_db", "level_db", "level", "file", "type", "id", "inputs", SIZE, "sample_period")  # of every model block
 SURE = ("controls", "knobs", "control_names", "knob_names", "control_channels", "inputs", "input_names")
-PLACES = (*SURE, "parameters", "params", "parametric")  # where files list their knobs; the last may hold other things
+PLACES = (*SURE, "parameters", "params", "parametric")  # keys of lists of knobs; the last may hold other data
 ROW = re.compile(r"\[([^\]]*)\]")  # in words: "input = [audio ; dist ; tone]"
 NAMES, LOW, HIGH, USUAL = (
     ("name", "label", "id"),
@@ -30,8 +30,8 @@ NAMES, LOW, HIGH, USUAL = (
     ("max", "maximum", "max_value", "maxval", "upper"),
     ("default", "default_value", "value", "initial"),
 )
-AUDIO = ("audio", "input", "in", "signal", "x")  # what a list that names every input calls the first
-LONGEST = 40  # characters of a knob's name
+AUDIO = ("audio", "input", "in", "signal", "x")  # names of the first input in a list that names every input
+LONGEST = 40  # longest name of a knob, in characters
 
 
 def check_inputs(asked: str | None) -> None:
@@ -60,21 +60,21 @@ def sort_inputs(
     width, outputs : int
         Inputs and outputs of the net.
     warnings : list of str
-        Grows by a line about a guess.
+        A line about a guess is appended.
     asked : str, optional
-        One of `CHOICES`, whatever the file says.
+        One of `CHOICES`; it overrides the file.
     stated : sequence of Knob
-        Those that the file names.
+        The knobs that the file names.
     usual : sequence of str
-        Names of the inputs behind the audio in this family.
+        The usual names of the inputs after the audio in this family.
     format_says : bool
-        The family's format itself says that these are knobs, so that it is no guess.
+        The family's format defines these inputs as knobs, so that no guess is reported.
     unnamed : str
-        One of `CHOICES`: what inputs without a name are, if there are more or fewer outputs.
+        One of `CHOICES`: the meaning of inputs without a name if the number of outputs differs.
     default : float
-        Of knobs for which the file states none.
+        Default of knobs for which the file states none.
     taken : sequence of str
-        Names of knobs that the net has beside these.
+        Names of the net's other knobs.
     """
     if width == 1 or asked == CHANNELS:
         return ()
@@ -115,16 +115,16 @@ def _listed(knobs: Sequence[Knob]) -> str:
 
 
 def usual_names(recurrent: bool, width: int) -> tuple[str, ...]:
-    """Return what the inputs behind the audio usually are: the knobs of a guitar capture where the net is recurrent."""
+    """Return the usual names of the inputs after the audio: the knobs of a guitar capture if the net is recurrent."""
     return GUITAR if recurrent and width <= 1 + len(GUITAR) else ()
 
 
 def stated_knobs(*places: Any) -> tuple[Knob, ...]:
     """Return the knobs that a file names, of the first of `places` that lists any under one of `PLACES`.
 
-    A list holds names, or objects with a name and perhaps a range, a default and a unit; an object has the names as
-    its keys, of such objects or of defaults; text has them in brackets. What is no name is called ``input2`` and so
-    on; a range that makes no sense is 0 to 1, such a default its middle.
+    A list holds names, or objects with a name and optionally a range, a default and a unit. An object has the names as
+    keys, and such objects or defaults as values. Text has the names in brackets. A knob without a valid name is called
+    ``input2`` and so on, an invalid range becomes 0 to 1, and an invalid default the middle of the range.
     """
     for place in places:
         for key in PLACES if isinstance(place, dict) else ():
@@ -152,7 +152,7 @@ def stated_knobs(*places: Any) -> tuple[Knob, ...]:
 
 def _knob(entry: dict[str, Any], index: int, taken: set[str]) -> Knob:
     name = _first(entry, NAMES)
-    # an address is block.name, and -p takes name=value
+    # not in names: an address is block.name, and -p takes name=value
     name = "".join("_" if c in ".=" else c for c in str(name).strip()) if isinstance(name, str) else ""
     if not name or not name.isprintable() or len(name) > LONGEST or name in taken or name in OWN:
         name = f"input{index + 2}"
@@ -218,13 +218,13 @@ def without_knobs(spec: ModelSpec) -> ModelSpec:
 
 
 def said_choice(asked: str | None, *places: Any) -> str | None:
-    """Return the user's choice, else what the file says under ``inputs``, else None."""
+    """Return the user's choice, else the file's entry ``inputs``, else None."""
     said = [place.get("inputs") for place in places if isinstance(place, dict)]
     return asked or next((word for word in said if isinstance(word, str) and word in CHOICES), None)
 
 
 def choice_of(spec: ModelSpec) -> dict[str, str]:
-    """Return the entry ``inputs`` that a file needs so that `said_choice` finds the same; {} where readers guess it."""
+    """Return the entry ``inputs`` that a file needs so that `said_choice` finds the same; {} if readers guess it."""
     knobs = sum(isinstance(node, Input) and node.role == "knob" for node in spec.nodes)
     if not knobs:
         return {"inputs": CHANNELS} if spec.inputs > 1 else {}

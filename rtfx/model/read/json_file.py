@@ -1,4 +1,4 @@
-"""Reads JSON files, and names files that are no model which rtfx reads, by their first bytes or keys, with a way on."""
+"""Reads JSON files. It also recognises other kinds of file by their first bytes or keys and tells what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TORCHSCRIPT = (
 )
 TFLITE = "TensorFlow Lite: save the Keras model that it was made from: model.save('model.keras')"
 
-STARTS = (  # place of the bytes in the file, the bytes, what such a file is and what to do
+STARTS = (  # offset of the bytes in the file, the bytes, the kind of file and what to do
     (0, b"PK", "a zip archive: name a .pt2 export instead"),
     (0, b"\x80", PICKLE),
     (0, b"\x93NUMPY", "a NumPy array: name the folder's config.json instead"),
@@ -100,7 +100,7 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     ModelError
-        It cannot be read, is no JSON, is too large or nested too deeply; the message names the file.
+        The file cannot be read, is not JSON, is too large or nested too deeply; the message names the file.
     """
     try:
         at_most(path.stat().st_size, FILE_BYTES, f"bytes in {path.name}")
@@ -112,7 +112,7 @@ def read_json(path: Path) -> Any:
 
 
 def what_is(content: bytes) -> str | None:
-    """Return what a file is by its first bytes, with what to do; None if they tell nothing."""
+    """Return the kind of a file by its first bytes, and what to do with it; None if they are unknown."""
     start = content.lstrip()
     for place, marker, what in STARTS:
         if (start if place == 0 else content)[place : place + len(marker)] == marker:
@@ -121,7 +121,7 @@ def what_is(content: bytes) -> str | None:
 
 
 def configuration(data: dict[str, Any]) -> str | None:
-    """Return what a training configuration is, with what to do; None if the keys are not those of one."""
+    """Return the trainer of a training configuration, and what to do; None if the keys are not those of one."""
     for keys, whose, result in CONFIGURATIONS:
         if keys <= data.keys():
             return f"a training configuration of {whose}, without weights: name {result} that training writes"

@@ -1,9 +1,9 @@
-"""Reads what Keras saves, ``.keras`` archives and the older ``.h5``, without Keras; and takes Keras' own models.
+"""Reads Keras' files, ``.keras`` archives and the older ``.h5``, without Keras; and converts Keras model objects.
 
-Nothing in a file is run, and HDF5 is read by h5py in another process with limits of memory and time. An archive holds
-config.json and model.weights.h5, whose groups are called after the class of a layer (conv1d, conv1d_1) and carry its
-name; an .h5 holds the config as an attribute and the tensors under the layers' names. A network of two strided
-convolutions and an LSTM that gives one frame for a window is SmartAmpPro's (GuitarLSTM's). Source: Keras
+No code in a file is run. h5py reads HDF5 in another process with limits of memory and time. An archive holds
+config.json and model.weights.h5, whose groups are named after the class of a layer (conv1d, conv1d_1) and store the
+layer's name. An .h5 file holds the config as an attribute and the tensors under the layers' names. A network of two
+strided convolutions and an LSTM that gives one frame for a window is SmartAmpPro's (GuitarLSTM's). Source: Keras
 saving_lib.py, legacy hdf5_format.py.
 """
 
@@ -32,8 +32,8 @@ from . import smartamppro
 from .keras_graph import MODELS, PLAIN, plain_tensors, spec_from_config, understood
 
 CONFIG_MEMBER, WEIGHTS_MEMBER = "config.json", "model.weights.h5"
-PARTS = ("/vars", "/cell/vars", "/layer/vars")  # where a layer keeps its own tensors
-SECONDS = 60.0  # by the clock, should the processor be busy with other things
+PARTS = ("/vars", "/cell/vars", "/layer/vars")  # the group of a layer's own tensors
+SECONDS = 60.0  # s of wall-clock time, in case the processor is busy with other work
 SUFFIXES = (".h5", ".hdf5")
 CONFIG = b"model_config"  # the attribute of a saved model; the library writes names as they are
 PROCESS = Path(__file__).with_name("hdf5_process.py")
@@ -175,7 +175,7 @@ def _smartamppro(config: dict[str, Any], weights: dict[str, Any]) -> dict[str, A
 
 
 def _member(opened: zipfile.ZipFile, name: str) -> bytes:
-    """Return one file of an archive, unpacked to `values.FILE_BYTES` at most, whatever its size is said to be."""
+    """Return one file of an archive, at most `values.FILE_BYTES` unpacked, whatever size the archive states."""
     try:
         with opened.open(name) as file:
             content = file.read(FILE_BYTES + 1)
@@ -198,7 +198,7 @@ def _json(content: str | bytes, what: str) -> Any:
 
 
 class Stored(NamedTuple):
-    """Arrays (float64) by path, and the attributes that Keras keeps, by the path of what has them ("" the file)."""
+    """Arrays (float64) by path, and Keras' attributes by the path of the group that has them ("" for the file)."""
 
     arrays: dict[str, np.ndarray]
     attributes: dict[str, dict[str, Any]]
@@ -250,9 +250,9 @@ def spec_from_keras(
     Raises
     ------
     ModelError
-        UnsupportedArchitecture names the layer that rtfx has none for.
+        UnsupportedArchitecture names a layer that rtfx does not support.
     UsageError
-        No Keras model.
+        The object is not a Keras model.
     """
     if not callable(getattr(model, "get_config", None)) or not hasattr(model, "layers"):
         raise UsageError(f"expected a Keras model, found {type(model).__name__}")
@@ -266,7 +266,7 @@ def spec_from_keras(
 
 
 def _weights_of(model: Any) -> dict[str, Any]:
-    """Return the tensors of every layer by its name, those of a model inside in a dict of their own."""
+    """Return the tensors of every layer by its name; those of an inner model are in a dict of their own."""
     return {
         layer.name: _weights_of(layer)
         if hasattr(layer, "layers")

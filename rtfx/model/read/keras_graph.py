@@ -1,10 +1,9 @@
-"""A Keras model's config, Sequential or functional, as a graph; models inside models are laid out flat.
+"""Converts a Keras model's config, Sequential or functional, to a graph; inner models become part of the same graph.
 
 Each layer is read by its config and its weights, in the order in which Keras lists them. CuDNNLSTM and CuDNNGRU become
-plain layers: their gates stand in Keras' order, but each gate's kernels are laid out as cuDNN reads them: the input
-kernel, (inputs, hidden), holds the numbers of an (hidden, inputs) matrix row by row, the recurrent kernel is
-transposed. There are two biases in one vector, first that of the input, then that of the state. Source: Keras
-hdf5_format.py.
+plain layers. Their gates have Keras' order, but each gate's kernels have cuDNN's layout: the input kernel, (inputs,
+hidden), holds the numbers of an (hidden, inputs) matrix row by row, and the recurrent kernel is transposed. One vector
+holds two biases, first that of the input, then that of the state. Source: Keras hdf5_format.py.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ CELLS = ("LSTM", "GRU", "SimpleRNN", *PLAIN)
 FRAMEWISE = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", *SILENT)
 JOINS: dict[str, type[Node]] = {"Add": Add, "Multiply": Mul, "Concatenate": Concat, "Subtract": Add}
 MODELS = ("Functional", "Sequential", "Model")
-KERAS = "keras"  # where Keras' own classes live
+KERAS = "keras"  # modules of Keras' own classes
 Weights = Mapping[str, Any]  # of each layer its tensors in Keras' order, of a model inside again such a mapping
 Value = tuple[str, int]  # what a layer gives the n-th time it is called
 
@@ -92,7 +91,7 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
     Raises
     ------
     UnsupportedArchitecture
-        A layer or an option that rtfx has none for; KeyError and the like where the config is not Keras'.
+        rtfx does not support a layer or an option. KeyError and similar errors if the config is not Keras'.
     """
     if kind in SILENT:
         return
@@ -107,7 +106,7 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
         yield Dense((source,), _turned(w[0]), _bias(w, 1, w[0].shape[1]))
         yield from _activation(source + 1, config["activation"], where)
     elif kind == "Conv1D":
-        one_tap = config.get("kernel_size") == [1]  # "same" pads it with nothing
+        one_tap = config.get("kernel_size") == [1]  # "same" adds no padding to it
         if config["padding"] not in ("causal", "valid") and not (one_tap and config["padding"] == "same"):
             raise UnsupportedArchitecture(f"{where}: padding {str(config['padding'])[:20]!r}, expected 'causal'")
         if config["strides"][0] != 1:
@@ -152,7 +151,7 @@ def _activation(source: int, value: Any, where: str) -> Iterator[Node]:
 
 
 def _relu(source: int, config: dict[str, Any], where: str) -> Activation:
-    """Return a ReLU that may slope below zero and end at a largest value."""
+    """Return a ReLU that may have a slope below zero and a largest value."""
     if config["threshold"]:
         raise UnsupportedArchitecture(f"{where}: threshold {str(config['threshold'])[:20]}, expected 0")
     slope, largest = number(config["negative_slope"] or 0.0, where), config["max_value"]
@@ -162,7 +161,7 @@ def _relu(source: int, config: dict[str, Any], where: str) -> Activation:
 
 
 def _normalisation(source: int, config: dict[str, Any], w: list[np.ndarray], where: str) -> Affine:
-    """Return a batch normalisation as evaluated; its axis is the features'."""
+    """Return a batch normalisation in evaluation mode; its axis is that of the features."""
     if config["axis"] not in (-1, 2, [-1], [2]):
         raise UnsupportedArchitecture(f"{where}: axis {str(config['axis'])[:20]}, expected that of the features")
     gamma = w.pop(0) if config["scale"] else np.ones(w[-1].size)
@@ -203,7 +202,7 @@ def _bias(weights: list[np.ndarray], index: int, size: int) -> np.ndarray:
 
 @contextmanager
 def understood() -> Iterator[None]:
-    """Turn what a config that is not Keras' own makes of the code that walks it into a ModelError."""
+    """Turn the exceptions that an invalid config causes in the code that reads it into a ModelError."""
     try:
         yield
     except ModelError:
@@ -228,7 +227,7 @@ def spec_from_config(
     Raises
     ------
     ModelError
-        UnsupportedArchitecture names the layer that rtfx has none for.
+        UnsupportedArchitecture names a layer that rtfx does not support.
     """
     with understood():
         recurrent = any(re.search("LSTM|GRU", str(entry["class_name"]), re.IGNORECASE) for entry in config["layers"])
@@ -365,7 +364,7 @@ def _affine(graph: Graph, source: int, scale: float, shift: float) -> int:
 
 
 def _arguments(value: Any) -> Iterator[Value | float]:
-    """Yield what a layer is called with: signals, and numbers of an operation."""
+    """Yield the arguments of a layer's call: signals, and numbers of an operation."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             layer, call, part = value["config"]["keras_history"]

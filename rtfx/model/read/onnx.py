@@ -1,8 +1,8 @@
 """Reads an ONNX file: follows the audio through the operators, one node or a few for each.
 
-The first input that is no state is the audio, as in PyTorch's programs. Inputs that recurrent layers begin with, or
-that are put in front of the frames, are states that a host hands from call to call: here they begin as zeros and the
-stream keeps them. A net that looks at one window of frames and gives a single one is refused.
+The first input that is not a state is the audio, as in PyTorch's programs. An input is a state if recurrent layers
+start from it or if it is joined in front of the frames; other hosts pass it from call to call. Here states start as
+zeros and the stream keeps them. A net that reads one window of frames and gives a single frame is refused.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .signals import Signal, SignalGraph, Value, enter, model_of
 KNOWN = OPERATORS | LAYERS
 FRAMES = 4099  # of an audio input that leaves its length open: longer than other sizes, and no multiple of any
 CHANNELS = 32  # more features than that at the input are a window
-BATCH = ("batch", "n", "b")  # what exporters call an open batch size; all of them begin so
-UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an unlikely program raises here
+BATCH = ("batch", "n", "b")  # exporters' names for an open batch size begin with these
+UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an invalid program raises
 STATE_READERS = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 MOVERS = ("Slice", "Squeeze", "Unsqueeze", "Split", "Reshape", "Transpose", "Identity", "Gather", "Cast", "Expand")
 
@@ -46,12 +46,12 @@ def read(
     sample_rate : float, optional
         Hz.
     asked : str, optional
-        What the features of the audio input are, as `sort_inputs` has it.
+        The meaning of the audio input's features, as in `sort_inputs`.
 
     Raises
     ------
     ModelError
-        UnsupportedArchitecture names the operator that is no layer of rtfx.
+        UnsupportedArchitecture names an operator that rtfx does not support.
     """
     program = read_program(path.read_bytes(), path)
     for operator in program.operators:
@@ -87,7 +87,7 @@ def _states(program: Program) -> set[str]:
 
 
 def _handed_out(program: Program, name: str) -> bool:
-    """Tell whether a part of a value is an output of the program beside the first."""
+    """Tell whether a part of a value is an output of the program other than the first."""
     found = {name}
     for operator in program.operators:
         if operator.kind in MOVERS and found & set(operator.inputs[:1]):
@@ -185,7 +185,7 @@ def _output(program: Program, values: dict[str, Value]) -> str:
 
 
 def _place(operator: Operator) -> str:
-    """Return what messages call an operator."""
+    """Return the name of an operator for messages."""
     return f"{operator.kind[:40]} {shown(operator.name)}" if operator.name else operator.kind[:40]
 
 

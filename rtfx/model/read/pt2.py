@@ -2,9 +2,9 @@
 
 The audio is followed through the program's operations, one node or a few for each. The first input is the audio,
 (1, features, frames) or (1, frames, features): frames are its longest axis. Other inputs are knobs, one for each of
-their numbers. Where the first input of a recurrent net has two or three features, those after the first are knobs too,
-as in guitar captures. Everything is causal here: a module that looks ahead comes out late by as many frames, and a
-warning says so.
+their numbers. If the first input of a recurrent net has two or three features, those after the first are knobs too,
+as in guitar captures. All nodes are causal: the output of a module that reads future frames is delayed by that number
+of frames, and a warning says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .signals import TIME, Signal, SignalGraph, Value, enter, model_of
 
 RECURRENT = ("lstm", "gru", "rnn_tanh")
 PREFIX = "torch.ops.aten."
-UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an unlikely program raises here
+UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an invalid program raises
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
 FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any
 FEWEST = 67  # of an example for recurrent layers, which PyTorch traces frame by frame, 3 to 5 ms each
@@ -171,7 +171,7 @@ def spec_from_torch(
     Parameters
     ----------
     module : torch.nn.Module
-        It is evaluated as after ``module.eval()``; its mode is as before afterwards.
+        It is evaluated as after ``module.eval()``; its mode is restored afterwards.
     example : torch.Tensor or tuple of them, optional
         What the module is called with: audio of one batch, (1, features, frames) or (1, frames, features), then knobs.
         Without it both layouts are tried, with as many features as the first layer takes. A module with recurrent

@@ -13,8 +13,8 @@ from typing import Any
 from ..spec import UNKNOWN_RATE
 from ..values import shown
 
-RATES = (8000.0, 768000.0)  # Hz; other numbers are taken for mistakes
-KEYS = ("samplerate", "samplingrate", "sampleratehz")  # small letters alone: exporters write sample_rate, sampleRate
+RATES = (8000.0, 768000.0)  # Hz; numbers outside are treated as mistakes
+KEYS = ("samplerate", "samplingrate", "sampleratehz")  # lower-case letters: exporters write sample_rate, sampleRate
 GUITAR_RATE = 44100.0  # Hz, of the training scripts of guitar captures
 OVERRULE = "--model-rate sets another"
 FIGURE = re.compile(r"\s*(\d+\.?\d*(?:e\+?\d)?)\s*(k?)\s*(?:hz)?\s*", re.IGNORECASE | re.ASCII)
@@ -50,9 +50,9 @@ def find_rate(
     path : Path
         Its stem may name a rate: 44k1, 44.1k, 44100, 48k, 88_2k, 96kHz.
     warnings : list of str
-        Grows by a line about a rate that is a guess.
+        A line about a guessed rate is appended.
     usual : float or None
-        Hz, the family's; None: it has none, and the stream's will be used.
+        The family's usual rate in Hz; None if it has none: the model then runs at the stream's rate.
     reason : str
         Why that is usual, for the warning.
     own : tuple of dict

@@ -1,11 +1,11 @@
-"""What a tensor of an exported program is as a stream: a node, where its features and frames are, and when.
+"""Represents a tensor of an exported program as a stream: a node, its axes of features and frames, and its timing.
 
 Element j of a tensor's time axis is frame ``j period + shift`` of its node, which is causal. A convolution without
-padding moves the shift up by what it looks back, zeros put before the signal move it down. Where tensors of unequal
-shift meet, the earlier ones are delayed: so padding, cropping and residual paths come out as PyTorch has them.
+padding increases the shift by its history; zeros before the signal decrease it. If an operation joins tensors of
+different shifts, the earlier ones are delayed, so that padding, cropping and residual paths give PyTorch's result.
 
-Here are such signals, the ends of a program, where inputs become audio and knobs and the output a model, and the
-operations that move a tensor's axes about or take parts of it.
+This module has these signals, the functions that turn a program's inputs into audio and knobs and its output into a
+model, and the operations that move a tensor's axes or take parts of it.
 """
 
 from __future__ import annotations

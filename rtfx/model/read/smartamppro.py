@@ -1,10 +1,10 @@
-"""Reads SmartAmpPro JSON: two strided Keras convolutions and an LSTM that starts anew for every output frame.
+"""Reads SmartAmpPro JSON: two strided Keras convolutions and an LSTM that is reset for every output frame.
 
 For each frame the network sees the last `input_size` frames. Its convolutions have no activation, so they and the
-LSTM's input kernel are one linear map of that window, here one FIR filter a gate. The LSTM begins at zero, takes one
-step for each frame that the second convolution leaves (one, with the usual sizes) and forgets all: its steps are
-written out one after the other, and the forget gate and the recurrent kernel only matter from the second on. Most
-exporters lose the recurrent kernel; a file that would need it is refused. Sources: SmartAmpPro lstm.cpp, train.py.
+LSTM's input kernel are one linear map of that window: here one FIR filter for each gate. The LSTM starts from zero and
+takes one step for each output of the second convolution (one, with the usual sizes); each step becomes its own nodes.
+The forget gate and the recurrent kernel have no effect before the second step. Most exporters omit the recurrent
+kernel; a file that needs it is refused. Sources: SmartAmpPro lstm.cpp, train.py.
 """
 
 from __future__ import annotations

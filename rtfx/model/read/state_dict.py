@@ -132,7 +132,7 @@ class State:
         return self.take(name, (size,)) if name in self.data else np.zeros(at_most(size, 4 * WIDTH, name))
 
     def finish(self) -> None:
-        """Raise if a tensor was not used: the network is then not what the rest of the file says."""
+        """Raise if a tensor was not used: the network then differs from the description."""
         unused = [name for name in self.data if name not in self.used and not name.endswith("num_batches_tracked")]
         if unused:
             raise WeightCountMismatch(
