@@ -1,4 +1,4 @@
-"""What random nets are drawn from: PyTorch's CPU random numbers without PyTorch, its initialisations, and activations.
+"""PyTorch's CPU random numbers and initialisations without PyTorch, and the activations, for random nets.
 
 The same seed gives the same weights as in PyTorch, to 2e-7. Names are those of RONN's plugin and of its research code.
 Source: ATen's CPUGeneratorImpl and DistributionTemplates (MT19937, 24-bit uniforms, Box-Muller).
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 BLOCK = 16  # tensors of at least this size get their normals in blocks: 8 cosines, then 8 sines
-RRELU_SLOPE = 11 / 48  # the mean of its training slopes, 1/8 and 1/3: what PyTorch takes where it does not train
+RRELU_SLOPE = 11 / 48  # mean of the training slopes 1/8 and 1/3: PyTorch uses it in evaluation mode
 # name: nodes.Activation's kind and slope; linear is none
 ACTIVATIONS: dict[str, tuple[str, float] | None] = {
     "linear": None,
@@ -90,7 +90,7 @@ def symmetric(generator: TorchGenerator, shape: tuple[int, ...], bound: float) -
 
 
 def orthogonal(generator: TorchGenerator, shape: tuple[int, ...], *fans: int) -> np.ndarray:
-    """Return what ``torch.nn.init.orthogonal_`` makes: rows, or columns, at right angles."""
+    """Return the matrix of ``torch.nn.init.orthogonal_``: its rows, or columns, are orthogonal."""
     rows, columns = shape[0], math.prod(shape[1:])
     numbers = generator.normal((rows, columns), 1.0)
     q, r = np.linalg.qr(numbers.T if rows < columns else numbers)

@@ -18,7 +18,7 @@ CHOICES = {"activation": tuple(ACTIVATIONS), "init": (*INITS, *PYTHON_INITS), "s
 # ns on one core, AVX-512 at 3 GHz; measured 0.015 to 0.045 a multiply-add of full layers, 0.04 to 0.065 of single
 # channels, 0.2 to 0.5 an activation
 FULL_NS, SINGLE_NS, ACTIVATION_NS = 0.045, 0.08, 0.8
-CELL_NS, CELL_MAC_NS = 25.0, 0.12  # a recurrent layer waits for itself at every frame
+CELL_NS, CELL_MAC_NS = 25.0, 0.12  # ns; each frame of a recurrent layer waits for the frame before
 RANGES = {
     "seed": (0, 2**32 - 2),
     "layers": (1, 24),
@@ -30,7 +30,7 @@ RANGES = {
     "film_dim": (0, 4),
 }
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-# how RONN's research code calls the same
+# names of the same settings in RONN's research code
 ALIASES = {
     "nlayers": "layers",
     "nchannels": "channels",
@@ -40,12 +40,12 @@ ALIASES = {
     "hiddensize": "channels",
     "ninputs": "inputs",
     "noutputs": "outputs",
-    "orthongonal": "orthogonal",  # its own spelling
+    "orthongonal": "orthogonal",  # misspelt there
 }
 HISTORY_BYTES = 256 << 20
 LOAD = 0.8
-RATE = 48000.0  # Hz, that of the load
-ORDER = ("dilation", "kernel", "channels", "layers")  # of changes that are equally near: the sound changes least first
+RATE = 48000.0  # Hz, the sample rate for which the load is predicted
+ORDER = ("dilation", "kernel", "channels", "layers")  # equally near changes: the least audible first
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Tcn:
 
     @property
     def frame_ns(self) -> float:
-        """About the time that a frame takes, in ns, on the core of the figures above."""
+        """Estimated time per frame in ns, on the core for which the numbers above were measured."""
         shapes = self.shapes
         single = range(1, self.layers - 1) if self.depthwise else range(0)
         macs = sum((SINGLE_NS if i in single else FULL_NS) * math.prod(shape) for i, shape in enumerate(shapes))
@@ -134,7 +134,7 @@ class Recurrent:
 
     @property
     def frame_ns(self) -> float:
-        """About the time that a frame takes, in ns."""
+        """Estimated time per frame in ns."""
         inputs = [self.inputs, *[self.channels] * (self.layers - 1)]
         macs = sum(self.gates * self.channels * (width + self.channels) for width in inputs)
         return CELL_NS * self.layers + CELL_MAC_NS * macs
@@ -238,7 +238,7 @@ def predicted_load(settings: Any) -> float:
 
 
 def nearest(settings: Any) -> Any:
-    """Return settings that fit, one value of them as little smaller as possible; two where one is not enough."""
+    """Return settings that fit, with one value reduced as little as possible, or two if one is not enough."""
     best, least = None, 2.0
     for key in ORDER:
         value = getattr(settings, key, RANGES[key][0])

@@ -35,10 +35,10 @@ KINDS: dict[str, type] = {"tcn": Tcn, "gru": RandomGru, "lstm": RandomLstm}
 CONDITION = 128  # features of the vector that scales and shifts every layer of the research code's nets
 TARGET_DBFS = -18.0  # RMS of the output for the calibration burst
 BURST_RMS = 0.1  # a guitar at a healthy input level
-SILENT_RMS = 1e-6  # below this, calibration would raise rounding noise to a sound
+SILENT_RMS = 1e-6  # a net with less output is silent: calibration would make its rounding noise audible
 SILENT = "silent at a guitar's usual level: choose another seed, init or activation, or raise input_db"
 TAMED = "explodes beyond what float32 can hold: the weights of its loud layers are divided, so that it can be played"
-LOUDEST = 1e20  # leaves room for an input a million times as loud, below the 3e38 of float32
+LOUDEST = 1e20  # an input a million times as loud still gives values below 3e38, the limit of float32
 FRAMES = 4096
 TAMING_FRAMES = 1024
 BURST_MACS = 2e9  # bounds the time of calibration: large nets get a shorter burst
@@ -80,7 +80,7 @@ def _spec(text: str, settings: Tcn | Recurrent, nodes: tuple[Node, ...]) -> Mode
 def _within(settings: Tcn, frames: int) -> list[int]:
     """Return the dilations for a receptive field of at most `frames`, else the shortest possible one.
 
-    A burst that fills the net tells how loud it will be: how far its taps are apart hardly matters for noise.
+    The burst must fill the receptive field to measure the level; the distance of the taps hardly matters for noise.
     """
     while settings.receptive_field > frames and settings.dilation > 1:
         settings = replace(settings, dilation=settings.dilation - 1)
@@ -272,8 +272,8 @@ def calibrated(spec: ModelSpec, dilations: Sequence[int] = ()) -> ModelSpec:
 def tamed(spec: ModelSpec, dilations: Sequence[int], burst: np.ndarray) -> ModelSpec:
     """Return the net with every layer whose output for the burst is above 1 RMS divided by a power of two.
 
-    What follows a net of straight lines through 0 only in level is the same sound; others bend less than they would
-    have, were there numbers as large.
+    A net whose activations are linear on both sides of 0 changes only in level. In other nets the activations distort
+    less than they would at the original level, which float32 cannot represent.
     """
     own, heard = iter(dilations), burst
     nodes = [spec.nodes[0]]

@@ -4,9 +4,11 @@
 activations. Kernels are in C order of ``[tap][in][out]``, the oldest tap first. PedalNetRT writes every number as a
 string. A second input channel is a knob `drive`.
 
-``level_adjust`` and the plugins' input gains are levels, not part of the bare function. PedalNet scales its training
-data and does not say by how much, so that a guitar is too quiet for most of its nets: the host drives them as
-SmartGuitarAmp does at half gain. Sources: WaveNetVA Convolution.cpp, ConvolutionLayer.cpp, WaveNet.cpp.
+``level_adjust`` and the plugins' input gains are levels, which the bare function does not apply. PedalNet scales its
+training data by a factor that the file does not state, so that a guitar is too quiet for most of its nets: the host
+applies SmartGuitarAmp's input gain with its knob at half.
+
+Sources: WaveNetVA Convolution.cpp, ConvolutionLayer.cpp, WaveNet.cpp.
 """
 
 from __future__ import annotations
@@ -92,13 +94,13 @@ def _levels(adjust: Any, exported: bool, conditioned: bool) -> dict[str, Any]:
     real = isinstance(adjust, (int, float)) and 0.0 < abs(adjust) <= LOUDEST_ADJUST
     if not exported and not real:
         return plugin_levels({"WaveNetVA": (1.0, 1.0)}, "WaveNetVA")
-    after = abs(adjust) if real else 1.0  # 0 and no key at all mean none
+    after = abs(adjust) if real else 1.0  # 0 and a missing key mean no gain
     levels = {"SmartGuitarAmp": (AMP_GAIN, after), "SmartGuitarPedal": (PEDAL_GAIN, 1.0)}
     return plugin_levels(levels, "SmartGuitarAmp")
 
 
 def _number(value: Any) -> Any:
-    """Return the number in a string, anything else as it is."""
+    """Return the number in a string, and any other value unchanged."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -181,8 +183,8 @@ def append_stack(
     Parameters
     ----------
     layers : list of Layer
-        The 1x1 layer of the last reaches no output and is left out. A first layer of one input is added to every
-        channel of its output.
+        The 1x1 layer of the last layer has no effect on the output and is left out. If the first layer has one input,
+        this input is added to every channel of its output.
     activation : str
         A key of `GATED`, one of `UNGATED`, or "linear".
     head : numpy.ndarray

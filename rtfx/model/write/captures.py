@@ -1,9 +1,9 @@
-"""Writes guitar captures as Proteus JSON and as AIDA-X: recurrent layers, a dense layer, gains, the input added or not.
+"""Writes guitar captures, recurrent layers and a dense layer with gains and a direct path, as Proteus JSON or AIDA-X.
 
-Proteus JSON is that of Automated-GuitarAmpModelling, which the other GuitarML plugins read too: a stack of LSTM, GRU or
-RNN layers and a linear one; gains are multiplied into its weights. PyTorch has two biases where an LSTM needs one: the
-second is written as zeros. An AIDA-X file has one recurrent layer, gains in dB, the direct path, and a test of itself:
-2048 frames that a reader runs from zero state, knobs at 0 and gains 1, as AIDA-X' own exporter adds them.
+Proteus JSON is the format of Automated-GuitarAmpModelling, which the other GuitarML plugins also read: a stack of LSTM,
+GRU or RNN layers and a linear layer. Gains are multiplied into its weights. PyTorch has two biases where an LSTM needs
+one, so the second is written as zeros. An AIDA-X file has one recurrent layer, gains in dB, an optional direct path and
+a test, as AIDA-X' own exporter adds it: 2048 frames that a reader runs from zero state with knobs at 0 and gains of 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RecurrentLayer = Lstm | Gru | Rnn
 PROTEUS_RATE = 44100.0
 SIZES = (8, 12, 16, 20, 24, 32, 40, 64, 80)  # hidden sizes that AIDA-X is compiled for
 BATCH = 2048
-SAME_GAIN = 1e-9  # relative: far below float32
+SAME_GAIN = 1e-9  # relative difference, far below float32 precision
 RATE = 48000.0
 
 
@@ -45,7 +45,7 @@ class RecurrentNet:
     node: int
 
     def folded(self) -> RecurrentNet:
-        """Return the same net with its gains of 1: they are in its weights."""
+        """Return the same net with gains of 1; the weights contain the gains instead."""
         first = self.layers[0]
         scale = np.ones(first.weight_ih.shape[1])
         scale[0] = self.before
@@ -55,12 +55,12 @@ class RecurrentNet:
 
 
 def recurrent_net(graph: PlainGraph) -> RecurrentNet:
-    """Return the net that a graph is.
+    """Return a graph as a recurrent net with gains and a direct path.
 
     Raises
     ------
     UnsupportedArchitecture
-        Names the node that is none of its parts.
+        A node is no part of such a net; the message names it.
     """
     last, after = graph.last, 1.0
     if (factor := _factor(graph, last)) is not None:
@@ -151,7 +151,7 @@ def proteus(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
 
 
 def _plugin_warnings(spec: ModelSpec, unit: str, hidden: int, width: int, layers: int, skip: int) -> list[str]:
-    """Return what a GuitarML plugin will make of the file where that is not what it says."""
+    """Return a warning for each part of the file that a GuitarML plugin plays differently."""
     plugin = PLUGINS.get((unit, hidden, width)) if layers == 1 else None
     if plugin is None:
         known = ", ".join(sorted({f"{name} ({u} {h})" for (u, h, _), (name, _) in PLUGINS.items()}))
@@ -182,7 +182,7 @@ def aidax(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     if net.head.width != 1 or net.entrance.width > 3 or graph.widths[net.entrance.audio] != 1:
         graph.fail(net.node, "AIDA-X has one audio channel in and out, and at most two knobs")
     if any(gain < 0 for gain in (net.before, net.after)):
-        net = net.folded()  # a level in dB has no sign
+        net = net.folded()  # dB cannot express a negative gain
     skip = _skip(graph, net)
     metadata = {"name": spec.name, "samplerate": _plain(spec.sample_rate or RATE)}
     if spec.kind in reader.KINDS:
@@ -209,7 +209,7 @@ def aidax(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
 
 
 def _skip(graph: PlainGraph, net: RecurrentNet) -> bool:
-    """Return whether the input is added, which AIDA-X does with both gains on the way."""
+    """Return whether the input is added to the output; AIDA-X applies both gains to it."""
     if net.direct == 0:
         return False
     if not math.isclose(net.direct, net.before * net.after, rel_tol=SAME_GAIN):

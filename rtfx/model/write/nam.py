@@ -1,8 +1,8 @@
-"""Writes NAM files: in the form of the file that a model was read from, else as an LSTM, a WaveNet, or some in series.
+"""Writes NAM files: in the form of the file that a model was read from, else as LSTMs and WaveNets, alone or in series.
 
-A file holds its weights in single precision, as NAM does. Knobs are written for those NAM files alone that have them:
-NAM's own player has none. The form is filled by the reader itself: it reads the form with the numbers 1, 2, 3, ... for
-weights, and each number in its graph then tells which weight of the file a number of the model is.
+Weights are written in single precision, as in NAM's own files. Knobs are written only for models read from a NAM file
+with knobs, because NAM's own player has none. To fill a form, the reader reads it with the numbers 1, 2, 3, ... as
+weights; each number in the resulting graph is then the index of a weight in the file.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .captures import RecurrentNet, recurrent_net
 from .nam_wavenet import IDENTITY, Written, activation_name, wavenet
 from .plain_graph import PlainGraph
 
-OLD, NEW = "0.5.4", "0.7.0"  # a file says the older version where that knows all of its keys
+OLD, NEW = "0.5.4", "0.7.0"  # file versions; the older is written if it defines all keys
 GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # the first of several
-TRIALS = 600  # parts of a graph that are tried: a second at most
+TRIALS = 600  # most parts of a graph that are tried: takes at most a second
 
 
 def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
@@ -36,7 +36,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     UnsupportedArchitecture
-        Names a node that stands in the way of the architecture that the model comes nearest to.
+        Names a node that the most similar architecture does not allow.
     """
     plain = without_knobs(spec) if spec.family == "nam" else spec
     warnings = []
@@ -53,14 +53,14 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
 
 
 def refilled(spec: ModelSpec) -> dict[str, Any] | None:
-    """Return the file that a model was read from with the model's own weights; None where its graph is another now."""
+    """Return the file that a model was read from, with the model's own weights; None if its graph has changed."""
     if spec.form is None:
         return None
     try:
         form = spec.form if spec.sizes else _full_size(spec.form)
         count = at_most(_weights_in(form), WEIGHTS, "number of weights")
         known = read(_filled(form, np.arange(1.0, count + 1), spec), Path("form.nam"), inputs=CHANNELS)
-    except (ModelError, LookupError, TypeError, ValueError, AttributeError):  # a form may be anything in rtfx JSON
+    except (ModelError, LookupError, TypeError, ValueError, AttributeError):  # in rtfx JSON a form may be any object
         return None
     weights = np.zeros(count)
     pairs = _pairs(spec, known)
@@ -78,7 +78,7 @@ def refilled(spec: ModelSpec) -> dict[str, Any] | None:
 
 
 def _full_size(form: Any) -> Any:
-    """Return the form of the full size of a slimmable net alone, which it is once it was trained."""
+    """Return the form of a slimmable net's full size alone: a trained net has no other size."""
     if isinstance(form, list):
         return [_full_size(entry) for entry in form]
     if not isinstance(form, dict):
@@ -130,7 +130,7 @@ def _pairs(spec: ModelSpec, other: ModelSpec) -> list[tuple[Node, Node]] | None:
 
 
 def _shape(node: Node) -> tuple:
-    """Return what two nodes of the same graph have in common: all but the numbers in their tensors."""
+    """Return all fields of a node except the numbers in its tensors, to compare two nodes."""
     return type(node), [(k, v.shape if isinstance(v, np.ndarray) else v) for k, v in vars(node).items()]
 
 
@@ -149,7 +149,7 @@ def _single(weights: np.ndarray) -> np.ndarray:
 
 
 def _built(spec: ModelSpec) -> dict[str, Any]:
-    """Return the model that a graph is: one net, else several in series; of several sizes one of each."""
+    """Return a graph as a NAM model: one net, or several in series; a slimmable net gives one model per size."""
     if spec.sizes:
         submodels = [{"max_value": limit, "model": document(inner)[0]} for limit, inner in spec.sizes]
         return _model(spec, "SlimmableContainer", Written({"submodels": submodels}, [], new=True))
@@ -164,7 +164,7 @@ def _built(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _refuse(graph: PlainGraph) -> None:
-    """Raise for the first node that no architecture of NAM's has, whatever is around it."""
+    """Raise for the first node that no NAM architecture contains."""
     for index, node in enumerate(graph.nodes):
         if isinstance(node, Input) and node.role != "audio":
             graph.fail(index, "NAM has no knobs and no sample period")
@@ -177,7 +177,7 @@ def _refuse(graph: PlainGraph) -> None:
 
 
 def _model(spec: ModelSpec, architecture: str, written: Written) -> dict[str, Any]:
-    """Return a complete model but for its metadata."""
+    """Return a complete model without its metadata."""
     return {
         "version": NEW if written.new else OLD,
         "architecture": architecture,
@@ -188,7 +188,7 @@ def _model(spec: ModelSpec, architecture: str, written: Written) -> dict[str, An
 
 
 def _one(graph: PlainGraph) -> dict[str, Any]:
-    """Return the model of the architecture that a graph can be written in."""
+    """Return a graph as a model of the one NAM architecture that fits it."""
     if not any(isinstance(node, Recurrent) for node in graph.nodes):
         return _model(graph.spec, "WaveNet", wavenet(graph))
     net = recurrent_net(graph)
@@ -198,7 +198,7 @@ def _one(graph: PlainGraph) -> dict[str, Any]:
 
 
 def _metadata(spec: ModelSpec) -> dict[str, Any]:
-    """Return what players read, of any family, and all else of a NAM file."""
+    """Return the metadata that players read, and the rest of it if the model was read from a NAM file."""
     known = {
         "name": spec.name,
         "gear_type": GEAR.get(spec.kind),
@@ -253,7 +253,7 @@ def _lstm(graph: PlainGraph, net: RecurrentNet) -> Written:
 
 
 def series(graph: PlainGraph, write: Callable[[PlainGraph], dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Return complete models that in series are the graph, each as long as it can be; None where there are none."""
+    """Return complete models that equal the graph in series, each as long as possible; None if there are none."""
     if sum(isinstance(node, Input) for node in graph.nodes) > 1:
         return None
     cuts = _cuts(graph)
@@ -283,7 +283,7 @@ def series(graph: PlainGraph, write: Callable[[PlainGraph], dict[str, Any]]) -> 
 
 
 def _cuts(graph: PlainGraph) -> list[int]:
-    """Return the input and all nodes that every way from it to the output goes through."""
+    """Return the input and all nodes that lie on every path from it to the output."""
     cuts, furthest = [], {source: i for i, node in enumerate(graph.nodes) for source in node.sources}
     reach = 0  # the last node that reads one before
     for i in range(len(graph.nodes)):

@@ -1,9 +1,9 @@
-"""Writes a graph as NAM's WaveNet of one array: layers in series or side by side whose outputs are added up.
+"""Writes a graph as NAM's WaveNet of one array: layers in series or in parallel whose outputs are added up.
 
-What differs from NAM's own nets and can still be written: a mix of its own for every layer (head1x1), layers that read
-the same signal, a layer that does not read the condition (weights of zero), no activation (a leaky ReLU of slope 1),
-and a bias of the input layer, which every convolution that reads it takes over. That last is exact once the zeros of
-the prewarm have passed.
+These graphs differ from NAM's own nets but can still be written: each layer has its own mix (head1x1), several layers
+read the same signal, a layer does not read the condition (weights of zero) or has no activation (a leaky ReLU of slope
+1), or the input layer has a bias. That bias is added to the bias of every convolution that reads the input layer, which
+is exact after the zeros of the prewarm.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..wavenet_layers import Match, match
 from .plain_graph import PlainGraph, numbers
 
 NAMES = {kind: name for name, kind in PLAIN.items()}
-IDENTITY = {"type": "LeakyReLU", "negative_slope": 1.0}  # NAM has no activation that does nothing
+IDENTITY = {"type": "LeakyReLU", "negative_slope": 1.0}  # NAM has no identity activation
 GATE = "Sigmoid"  # the second activation of a layer without a gate, which NAM does not read
-SAME = 1e-12  # largest difference from the identity of a matrix times its inverse
+SAME = 1e-12  # largest error of a matrix times its inverse, against the identity
 
 
 class Written(NamedTuple):
@@ -46,8 +46,8 @@ class Linear(NamedTuple):
 class Layer:
     """A layer that reads node `reads`: ``A(conv(v) + mixin(c))``, gated where it has a second activation.
 
-    `step` is the 1x1 layer whose output is added to what the layer reads, for the layers after it; `head` the 1x1 layer
-    whose output is added to the array's sum, "direct" where the layer's own output is, None where nothing is.
+    `step` is the 1x1 layer whose output is added to the layer's input for the next layers. `head` is the 1x1 layer
+    whose output is added to the array's sum, "direct" if the layer's own output is added, None if nothing is.
     """
 
     reads: int
@@ -70,7 +70,7 @@ def activation_name(graph: PlainGraph, index: int) -> Any:
     Raises
     ------
     UnsupportedArchitecture
-        The node is no activation, or one that NAM does not know.
+        The node is not an activation, or is one that NAM does not have.
     """
     node = graph.nodes[index]
     if isinstance(node, PRelu):
@@ -90,7 +90,7 @@ def activation_name(graph: PlainGraph, index: int) -> Any:
 
 
 def wavenet(graph: PlainGraph) -> Written:
-    """Return the config and the weights of the array that a graph is.
+    """Return a graph as the config and the weights of one array.
 
     Raises
     ------

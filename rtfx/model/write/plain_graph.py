@@ -1,4 +1,4 @@
-"""A model's graph as writers look at it: without nodes that do nothing, and with an error that names a node."""
+"""A model's graph for writers: it has no nodes without effect, and errors name a node of the model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..spec import ModelSpec
 
 @dataclass(frozen=True)
 class Entrance:
-    """Where a chain of layers begins: a node whose features are the audio, then the knobs, then the sample period.
+    """The start of a chain of layers: a node whose features are the audio, then the knobs, then the sample period.
 
-    `audio` is the audio input, `gain` what multiplies it alone on its way there.
+    `audio` is the audio input, `gain` the factor that is applied to the audio alone before this node.
     """
 
     node: int
@@ -30,9 +30,9 @@ class Entrance:
 
 
 class PlainGraph:
-    """The nodes that the output depends on; `origin` is the place of each in the model.
+    """The nodes that the output depends on; `origin` holds the index of each in the model.
 
-    With `pass_on` a recurrent net also loses the layers that NAM needs to add the input, and that change nothing.
+    With `pass_on`, layers of a recurrent net that NAM needs to add the input, and that have no effect, are removed too.
     """
 
     def __init__(self, spec: ModelSpec, pass_on: bool = False):
@@ -72,7 +72,7 @@ class PlainGraph:
         raise UnsupportedArchitecture(f"node {self.origin[index]} ({type(node).__name__.lower()}{detail}): {why}")
 
     def terms(self, index: int) -> list[int]:
-        """Return what a node is the sum of, sums within sums taken apart."""
+        """Return the terms whose sum a node is, with sums within sums expanded."""
         if not isinstance(self.nodes[index], Add):
             return [index]
         return [term for source in self.nodes[index].sources for term in self.terms(source)]
@@ -92,7 +92,7 @@ class PlainGraph:
         return entrance, layers[::-1]
 
     def entrance(self, index: int) -> Entrance | None:
-        """Return what begins at a node: the audio input, or it and what is beside it; None for any other node."""
+        """Return the entrance at a node: the audio input, alone or joined with other inputs; None for other nodes."""
         node = self.nodes[index]
         sources = node.sources if isinstance(node, Concat) else (index,)
         gain = np.ones(1)
@@ -111,7 +111,7 @@ class PlainGraph:
         return Entrance(index, audio, gain, names, "sample_period" in roles, self.widths[index])
 
     def gain(self, index: int) -> np.ndarray | None:
-        """Return the scale of a node that does nothing else, None for any other."""
+        """Return the scale of a node that only scales, None for any other."""
         node = self.nodes[index]
         return node.scale if isinstance(node, Affine) and not node.shift.any() else None
 
@@ -122,7 +122,7 @@ def single(gain: np.ndarray) -> float | None:
 
 
 def _tidy(spec: ModelSpec, pass_on: bool) -> tuple[list[Node], list[int]]:
-    """Return the nodes without those that pass their source on or reach no output, and the index of each in `spec`."""
+    """Return the nodes except those that copy their source or are unused, and the index of each in `spec`."""
     graph = Graph()
     origin: dict[int, int] = {}
     place: list[int] = []
@@ -151,7 +151,7 @@ def _tidy(spec: ModelSpec, pass_on: bool) -> tuple[list[Node], list[int]]:
 
 
 def _resolved(node: Node, graph: Graph) -> Node | int:
-    """Return the node in its plainest form, or the index of an earlier one that is the same signal."""
+    """Return the node in its simplest form, or the index of an earlier node with the same signal."""
     if isinstance(node, (Add, Mul, Concat)) and len(node.sources) == 1:
         return node.sources[0]
     if isinstance(node, Conv1d) and node.weight.shape[2] == 1 and node.groups == 1:
@@ -166,7 +166,7 @@ def _resolved(node: Node, graph: Graph) -> Node | int:
 
 
 def _changes_nothing(node: Node) -> bool:
-    """Whether a node is a layer that passes its source on, or a leaky ReLU that does not bend."""
+    """Whether a node is a layer that copies its source, or a leaky ReLU of slope 1."""
     if isinstance(node, Dense):
         weight = node.weight
         return weight.shape[0] == weight.shape[1] and (weight == np.eye(len(weight))).all() and not node.bias.any()

@@ -1,9 +1,8 @@
 """Writes RTNeural JSON: layers one after the other, tensors in Keras' order.
 
-A gain or shift is a batch normalisation of mean 0, variance 1 and epsilon 0, a leaky ReLU a PReLU: both exact. Of the
-inputs after the audio RTNeural knows only the number; its host says what they are. Channels are named in the key
-``inputs``. The sample rate stands in the key
-``sample_rate``, which RTNeural passes over.
+A gain or shift becomes a batch normalisation of mean 0, variance 1 and epsilon 0, and a leaky ReLU a PReLU; both are
+exact. RTNeural stores only the number of inputs after the audio; its host decides their meaning. The key ``inputs``
+marks channels. The key ``sample_rate`` holds the sample rate; RTNeural ignores it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CPP_ACTIVATIONS = {
     "softmax": "SoftmaxActivationT",
     "elu": "ELuActivationT",
 }
-LONGEST = 64  # layers: a type of more is no help to anybody
+LONGEST = 64  # most layers of a type: a longer one would not be readable
 
 
 def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
@@ -77,7 +76,7 @@ def layers_of(graph: PlainGraph) -> tuple[Entrance, Layers]:
 
 
 def dropped_state(spec: ModelSpec) -> list[str]:
-    """Return a warning for a recurrent layer that starts from a state, for formats that have no place for it."""
+    """Return a warning for a recurrent layer with an initial state, for formats that cannot store one."""
     starts = [getattr(node, name, None) for node in spec.nodes for name in ("h0", "c0")]
     if any(state is not None and state.any() for state in starts):
         return ["the state that the model starts from has no place in the file: it begins at zero and settles"]

@@ -1,4 +1,4 @@
-"""Writes a model in any format that rtfx writes, says which formats fit it, and compares what was written with it."""
+"""Writes a model in any format that rtfx writes, lists the formats that fit it, and compares the file with it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FEWEST = 300  # frames that every size of a model is compared on
 
 
 def format_of(path: str | Path, to: str | None = None) -> str:
-    """Return the format to write: `to`, else what the file's suffix says.
+    """Return the format to write: `to`, else the format of the file's suffix.
 
     Raises
     ------
     UsageError
-        An unknown format, or a suffix that is none's.
+        The format is unknown, or no format has this suffix.
     """
     if to is not None:
         if to not in FORMATS:
@@ -69,14 +69,14 @@ def save(spec: ModelSpec, path: str | Path, to: str | None = None) -> list[str]:
     Returns
     -------
     list of str
-        What the file does not say, or what its own player makes of it.
+        Facts that the file cannot hold, or that its own player treats differently.
 
     Raises
     ------
     UsageError
         An unknown format.
     UnsupportedArchitecture
-        Names the node that the format has no place for, and the formats that have one.
+        Names the node that the format cannot hold, and the formats that can.
     ModelError
         The file cannot be written.
     """
@@ -117,7 +117,7 @@ def possible(spec: ModelSpec) -> list[str]:
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written, how near it is, and what it does not say."""
+    """The path that was written, the difference from the model, and warnings about facts that the file cannot hold."""
 
     path: Path
     to: str
@@ -138,11 +138,11 @@ def convert(spec: ModelSpec, path: str | Path, to: str | None = None, frames: in
     Raises
     ------
     RtfxError
-        As `save`; or the file that was written is not the same model.
+        As `save`; or the written file does not give the same output as the model.
     """
     path, to = Path(path), format_of(path, to)
     try:
-        with replacement(path, f".{path.stem}.trial{path.suffix}") as trial:  # name and suffix say something to readers
+        with replacement(path, f".{path.stem}.trial{path.suffix}") as trial:  # readers use name and suffix
             warnings = save(spec, trial, to)
             found, start = _compared(spec, load(trial), frames)
     except OSError as error:
@@ -151,10 +151,10 @@ def convert(spec: ModelSpec, path: str | Path, to: str | None = None, frames: in
 
 
 def _compared(spec: ModelSpec, written: ModelSpec, frames: int) -> tuple[Parity, list[str]]:
-    """Return how far the file is from the model, and what its players will do otherwise at the start.
+    """Return the difference between file and model, and warnings about a different start in the format's players.
 
-    Where both have the same sizes, at the size where it is furthest. A recurrent net that is started otherwise in the
-    other format is compared once both have run through the same silence.
+    If both have the same sizes, the largest difference of all sizes counts. If the format starts a recurrent net in
+    another way, both are compared after the same silence.
     """
     limits = [limit for limit, _ in spec.sizes]
     if limits and limits == [limit for limit, _ in written.sizes]:
@@ -173,7 +173,7 @@ def _compared(spec: ModelSpec, written: ModelSpec, frames: int) -> tuple[Parity,
 
 
 def _lost(spec: ModelSpec, to: str) -> list[str]:
-    """Return what a host sets around the model and the file has no place for."""
+    """Return the host's settings of the model that the file cannot hold."""
     if to == "rtfx":
         return []
     warnings = []
