@@ -1,8 +1,8 @@
 """Causal dilated convolution with its activation, vectorised over time: one register tile, emitted as LLVM IR.
 
 ``y[o, t] = f(b[o] + sum_k sum_i W[o, i, k] x[i, t - (taps - 1 - k) dilation])``; a dense layer is one tap. The source
-row must hold (taps - 1) dilation frames of history before the block. Frames past the block's end are computed into
-padding of the buffer, up to `OVERHANG`, in place of a scalar tail.
+row must hold (taps - 1) dilation frames of history before the block. Instead of a scalar loop for the last frames,
+a whole tile is computed; up to `OVERHANG` frames past the block's end go to padding of the buffer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ STATE = state_dtype(("dilation", np.int64))
 
 
 class ConvTile(NamedTuple):
-    """`lanes` frames a vector, `vectors` of them side by side, `group` outputs at a time.
+    """A tile: `vectors` vectors of `lanes` frames, for `group` outputs at a time.
 
-    Frames that do not fill that many vectors come one vector at a time, with as many more outputs.
+    The remaining frames of a block use tiles of one vector, with `vectors` times as many outputs.
     """
 
     lanes: int
@@ -34,7 +34,7 @@ class ConvTile(NamedTuple):
 
     @property
     def widths(self) -> list[int]:
-        """Vectors side by side, from the first frames of a block to its last."""
+        """Vectors per tile: of the full tiles of a block, then of those for its last frames."""
         return [self.vectors, 1] if self.vectors > 1 else [1]
 
 
@@ -47,7 +47,7 @@ class ConvShape(NamedTuple):
     activation: int  # code of activations.CODES
 
     def groups(self, size: int) -> list[range]:
-        """Return the outputs of each pass, `size` at most and as even as they come."""
+        """Return the outputs of each pass, at most `size`, of nearly equal size."""
         count = -(-self.outputs // size)
         edges = [self.outputs * g // count for g in range(count + 1)]
         return [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
@@ -56,7 +56,7 @@ class ConvShape(NamedTuple):
 def pack(
     shape: ConvShape, weight: np.ndarray, bias: np.ndarray, factor: float, constants: Sequence[float]
 ) -> np.ndarray:
-    """Return the weights as every tile reads them.
+    """Return the weights in the order in which every tile reads them.
 
     Parameters
     ----------

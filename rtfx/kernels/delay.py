@@ -1,7 +1,7 @@
-"""The state delay line of recurrent layers: where their state comes from at another rate than their own.
+"""The delay line for the state of recurrent layers that run at another sample rate than their own.
 
-Behind the layer's own fields the record holds a ring of past states, `width` floats each. Before every frame the state
-is replaced by a sum of past ones, after it the new one is kept::
+After the layer's fields the record holds a ring of past states, of `width` floats each. Before every frame the state is
+replaced by a weighted sum of past states; after the frame the new state is stored in the ring::
 
     state = sum_k mix[k] past[first + k frames ago]        k = 0 alone, or 0 to 3
 

@@ -34,9 +34,9 @@ class Kernel:
     Parameters
     ----------
     source : function
-        What makes the code, at the top level of its module: helper processes import it from there.
+        The function that makes the code; it is at the top level of its module, as helper processes import it.
     shape : dict of str to int
-        The numbers that the code is made for.
+        Sizes and options for which the code is made.
     signature : str
         C signature in Numba's notation.
     """
@@ -62,7 +62,7 @@ class Kernel:
 
     @cached_property
     def key(self) -> str:
-        """Digest of what tells kernels of one version apart."""
+        """Digest of name and signature; it differs for any two kernels of one version of rtfx."""
         return hashlib.sha256(f"{self.name}{self.signature}".encode()).hexdigest()
 
     @property
@@ -90,7 +90,7 @@ class Kernel:
 
     @property
     def ready(self) -> bool:
-        """Whether asking for the address needs no compilation."""
+        """Whether the address is available without compilation."""
         return "address" in vars(self) or os.path.exists(cache_file(self))
 
     def announce(self) -> None:
@@ -113,7 +113,7 @@ class Kernel:
         return compiled.code
 
     def compiled(self) -> Compiled:
-        """Return this kernel compiled past the disk cache: for inspection."""
+        """Return this kernel compiled without the disk cache, for inspection."""
         return Compiled(*self.ir(), self.symbol)
 
     @cached_property
@@ -136,7 +136,7 @@ class Tile(Kernel):
     shape : NamedTuple of int
         What is computed.
     tile : NamedTuple of int, optional
-        How: choices that change no sum.
+        How it is computed; the tile changes the speed, but no result.
     """
 
     def __init__(self, emit: Callable, shape: Any, tile: Any = None):

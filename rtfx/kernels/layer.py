@@ -1,11 +1,11 @@
-"""A whole WaveNet layer as one register tile: what shares data is computed together, vectorised over time.
+"""A whole WaveNet layer as one register tile, vectorised over time; parts that share data are computed together.
 
 With x the source, c the condition and the sums over taps as in `conv`::
 
     a = b + W * x + M c                      dilated convolution and condition
     z = f(a), or f(a[:Z]) g(a[Z:])           activation, plain or gated
     y = b1 + V z + x, or + R x               1x1 layer and residual, straight or through a matrix
-    s = s + z, or s + h + H z                head sum: rows as they are, or folded to few by a dense layer
+    s = s + z, or s + h + H z                head sum: of z itself, or of fewer rows from a dense layer
 
 Each part but the first is optional. (van den Oord et al. 2016; Damskagg et al. 2019; Neural Amp Modeler.)
 """
@@ -29,12 +29,12 @@ NONE, IDENTITY, MATRIX = 0, 1, 2  # residual
 ROWS, FOLDED = 1, 2  # head
 CONSTANTS = 8  # floats before the biases: four constants of each activation
 TANH, SIGMOID = code_of("tanh"), code_of("sigmoid")
-TOGETHER = 16  # vectors whose activations are written out side by side: fewer wait, more only take longer to compile
-GATE_LIMIT = 60.0  # of the exponents: their product stays finite, and tanh and sigmoid are flat far below
+TOGETHER = 16  # vectors whose activations are interleaved: fewer are slower to run, more are only slower to compile
+GATE_LIMIT = 60.0  # limit of the exponents: their product stays finite; tanh and sigmoid are constant long before
 
 
 class LayerShape(NamedTuple):
-    """What a layer kernel is compiled for; `sums` counts the convolution's outputs, both halves of a gated one."""
+    """What a layer kernel is compiled for; `sums` is the number of the convolution's outputs, both halves if gated."""
 
     inputs: int
     taps: int
@@ -46,7 +46,7 @@ class LayerShape(NamedTuple):
     residual: int
     head: int
     head_rows: int
-    head_first: int  # 1: the head sum begins here
+    head_first: int  # 1: this is the first layer that adds to the head sum
     exposed: int  # 1: z is the output, there is no 1x1
 
     @property
@@ -71,7 +71,7 @@ class LayerShape(NamedTuple):
 
 
 def _even(count: int, size: int) -> list[list[int]]:
-    """Cut `count` rows in groups of at most `size`, as even as they come."""
+    """Divide `count` rows into groups of at most `size`, of nearly equal size."""
     groups = -(-count // size)
     return [list(range(count * g // groups, count * (g + 1) // groups)) for g in range(groups)]
 
@@ -93,7 +93,7 @@ class LayerWeights:
 
 
 def pack(shape: LayerShape, w: LayerWeights, kinds: tuple[str, str], constants: np.ndarray) -> np.ndarray:
-    """Return the weights as every tile reads them.
+    """Return the weights as float32 in the order in which every tile reads them.
 
     Constants, biases, conditions as ``[condition][sum]``, taps as ``[tap][input][sum]``, biases of the rows over z,
     their weights as ``[feature][row]``, the residual's as ``[input][output]``.
@@ -204,7 +204,7 @@ class LayerCode:
                 self.b.store(self.e.fma(w, value, self.b.load(sums[o, v])), sums[o, v])
 
     def _activate(self, outputs, sums, times):
-        """Turn sums into features: kept for the 1x1, written out, added to the head."""
+        """Turn sums into features, and store them for the 1x1, write them out or add them to the head."""
         for (o, v), slot in sums.items():
             self.b.store(self.b.load(slot), self._at(o, v))
         count = len(outputs) // 2 if self.shape.gate else len(outputs)
@@ -231,7 +231,7 @@ class LayerCode:
                 self._join_head(value, o, t)
 
     def _at(self, row, v: int):
-        """Return where a sum, then feature, of this tile is kept."""
+        """Return the address of a sum of this tile, which its feature replaces later."""
         place = self.b.mul(self.e.index(row), self.e.index(len(self.vectors)))
         return self.b.gep(self.z, [self.e.index(0), self.b.add(place, self.e.index(v))])
 
@@ -246,7 +246,7 @@ class LayerCode:
         return e.mul(first, BY_CODE[second][1](e, y, self.constants[1]))
 
     def _mix(self, bias: int, times, group: int):
-        """The rows over z: outputs with their residual, and the folded head."""
+        """Compute the rows from z: outputs with their residual, and the folded head."""
         shape = self.shape
         weights = bias + shape.mixed
         for rows in shape.mixed_groups(group):
@@ -264,12 +264,12 @@ class LayerCode:
                 if row >= shape.outputs:
                     self._join_head(total, row - shape.outputs, times[v])
                     continue
-                if shape.residual == IDENTITY:  # last: each sum that it were part of would be rounded to its size
+                if shape.residual == IDENTITY:  # added last, as partial sums that contain it would round more coarsely
                     total = self.e.add(self._load(self.places.x, row, times[v]), total)
                 self._store(total, self.places.y, row, times[v])
 
     def _join_head(self, value, row: int, t):
-        """Begin the head sum, or add to it."""
+        """Store the value as the head sum if this layer is the first, else add it to the head sum."""
         head = self.places.head
         self._store(value if self.shape.head_first else self.e.add(self._load(head, row, t), value), head, row, t)
 

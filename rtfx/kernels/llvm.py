@@ -15,11 +15,11 @@ C_FUNCTIONS = {
     "system": r"clock_gettime|gettid",  # neither blocks
     "sleep": r"nanosleep",  # only in the null device's own loop, never in the callback
 }
-_engines: list = []  # an engine owns its code: both live as long as the process
+_engines: list = []  # an engine owns its code, so all are kept until the process ends
 
 
 class Compiled:
-    """A C function with all that it reaches, optimised as one whole for this processor.
+    """A C function and all functions that it calls, optimised together for this processor.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ class Compiled:
 def load(code: bytes, symbol: str) -> int:
     """Return the address of function `symbol` of an object file.
 
-    Each object has an engine of its own: symbols of one are unknown to the others.
+    Each object file gets a separate engine, so that equal symbols of two files do not collide.
     """
     import llvmlite.binding as llvm
 
-    # an engine owns its target machine; code that is complete needs no features of a processor
+    # an engine owns its target machine; the code is already compiled, so the machine needs no processor features
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -88,7 +88,7 @@ def load(code: bytes, symbol: str) -> int:
 
 
 def is_c_function(name: str) -> bool:
-    """Return whether kernels may call what bears this name."""
+    """Return whether kernels may call the function of this name."""
     return any(re.fullmatch(group, name) for group in C_FUNCTIONS.values())
 
 

@@ -1,8 +1,7 @@
 """Memory inside loops: views of raw addresses, atomics, calls through addresses, memory moves.
 
-`floats`, `integers` and `records` return one pointer, which is indexed from 0 and nothing else. An array would carry
-shape, strides, owner and reference counts through type inference and LLVM: most of the time that a loop takes to
-compile.
+`floats`, `integers` and `records` return one pointer, which is indexed from 0 and nothing else. An array also has
+shape, strides, owner and reference count; to process these would take Numba and LLVM most of the compilation time.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def row(context, parameters, stride, index, frames):
 
 @intrinsic
 def load_acquire(context, address):
-    """Read an int64 that another thread writes with `store_release` or `exchange`."""
+    """Read an int64 that another thread writes with `store_release` or `exchange`. [any thread]"""
     from numba import types
 
     def codegen(context, builder, signature, arguments):
@@ -92,7 +91,7 @@ def load_acquire(context, address):
 
 @intrinsic
 def store_release(context, address, value):
-    """Write an int64; everything written before it is visible to who reads it with `load_acquire`."""
+    """Write an int64; a thread that reads it with `load_acquire` sees all earlier writes. [any thread]"""
     from numba import types
 
     def codegen(context, builder, signature, arguments):
@@ -104,7 +103,7 @@ def store_release(context, address, value):
 
 @intrinsic
 def exchange(context, address, value):
-    """Swap in an int64 and return the old one; acquire and release."""
+    """Atomically write an int64 and return the old one; acquire and release. [any thread]"""
     from numba import types
 
     def codegen(context, builder, signature, arguments):

@@ -1,8 +1,8 @@
-"""LSTM and GRU layers, vectorised over the gates, with the dense layer behind them: one sample after the other.
+"""LSTM and GRU layers with the dense layer after them, sample by sample, vectorised over the gates.
 
-All gate accumulators of all tiles live in registers at once, the recurrent sum is fully unrolled over the hidden
-units with one broadcast each, the state stays in registers over the block. Hidden sizes are cut exactly in tiles of
-16, 8 and 4 units.
+The accumulators of all gates of all tiles are in registers at the same time. The recurrent sum is unrolled over the
+hidden units, with one broadcast for each. The state stays in registers during the block. The hidden units are divided
+into tiles of 16, 8 and 4 units.
 
 The cells, with z = W x + U h + b (Hochreiter and Schmidhuber 1997; Cho et al. 2014 in the form with two biases)::
 
@@ -28,11 +28,11 @@ from .state import state_dtype
 LSTM, GRU = 0, 1
 GATES = (4, 3)
 ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z n
-# numerical classes of the gates; tables need AVX-512
+# how the gates compute tanh and sigmoid; the tables need AVX-512
 RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)
-UNROLL_LIMIT = 40  # hidden units; beyond, the sum is a loop, whose weights no longer fit the first cache either
-ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that the registers hold beside the rest
-NEAR = 4  # units of a tile that are broadcast from its register; the others come from memory, which is later but free
+UNROLL_LIMIT = 40  # hidden units; a larger sum is a loop, as its weights do not fit the first-level cache
+ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that fit the registers with all other values
+NEAR = 4  # units per tile that are broadcast from a register; the others are broadcast from memory: later, but cheaper
 INPUT, CANDIDATE, FORGET, OUTPUT = range(4)  # the LSTM's gates in the order of the weights
 RESET, UPDATE, FRESH = range(3)  # the GRU's; FRESH is the recurrent part of its candidate
 TANH_FACTOR = -2.0 * LOG2E
@@ -55,7 +55,7 @@ _VECTORS = {
 
 
 class UnitTile(NamedTuple):
-    """`units` hidden units from `first`, of which `real` exist; gate lanes in vectors of `widths`."""
+    """`units` lanes from hidden unit `first` on, of which `real` exist; vectors of `widths` hold the gates."""
 
     first: int
     units: int
@@ -66,8 +66,8 @@ class UnitTile(NamedTuple):
 class CellShape(NamedTuple):
     """What a recurrent kernel is compiled for.
 
-    `outputs` 0 writes the hidden state itself. `taps` are the past states of its delay line; 0: it has none, the state
-    stays in registers.
+    With `outputs` 0 the hidden state is written. `taps` is the number of past states that the delay line sums; with 0
+    there is no delay line, and the state stays in registers.
     """
 
     cell: int
@@ -80,7 +80,7 @@ class CellShape(NamedTuple):
 
     @property
     def tiles(self) -> list[UnitTile]:
-        """Return the cut of the hidden units."""
+        """The tiles of the hidden units."""
         tiles, first = [], 0
         while first < self.hidden:
             rest = self.hidden - first
@@ -91,27 +91,27 @@ class CellShape(NamedTuple):
 
     @property
     def padded(self) -> int:
-        """Hidden units with the last tile's padding."""
+        """Number of hidden units, including the padding of the last tile."""
         return sum(tile.units for tile in self.tiles)
 
     @property
     def row(self) -> int:
-        """Floats of one row of gate weights: whole registers, so that no vector straddles two cache lines."""
+        """Floats of one row of gate weights: a multiple of a register, so that no vector lies in two cache lines."""
         return -(-GATES[self.cell] * self.padded // self.lanes) * self.lanes
 
     @property
     def input_rows(self) -> int:
-        """Rows before the recurrent ones: bias and inputs, for the GRU's candidate once more."""
+        """Rows before the recurrent ones: bias and inputs; the GRU has a second set for its candidate."""
         return (1 + self.inputs) * (1 if self.cell == LSTM else 2)
 
     @property
     def floats(self) -> int:
-        """Return how many weights `pack` returns."""
+        """The number of weights that `pack` returns."""
         return (self.input_rows + self.hidden) * self.row + self.outputs * (self.padded + 1)
 
     @property
     def passes(self) -> list[range]:
-        """Return the tiles that are summed together, all of them unless their sums are too many for the registers."""
+        """The tiles that are summed together: all, or several groups if all their sums do not fit the registers."""
         vectors = [len(tile.widths) for tile in self.tiles]
         count = -(-sum(vectors) // ACCUMULATORS[self.lanes])
         edges = [len(vectors) * i // count for i in range(count + 1)]
@@ -119,10 +119,11 @@ class CellShape(NamedTuple):
 
     @property
     def stages(self) -> list[range | None]:
-        """Return which vectors of a tile are summed together; None: all.
+        """The vectors of a tile that are summed together, in order; None: all.
 
-        A single tile waits for its gates: those come first that others need. The LSTM's output gate is worked out
-        beside the new cell state, the GRU's others beside the reset gate.
+        With a single tile nothing else can be computed while it waits for its gates. So the gates that others depend on
+        are summed first. The sum of the LSTM's output gate runs in parallel with the new cell state; in the GRU, the
+        sums of the other gates run in parallel with the reset gate.
         """
         tiles, gates = self.tiles, GATES[self.cell]
         if len(tiles) > 1 or len(tiles[0].widths) < gates or self.lanes < 16:
@@ -131,18 +132,18 @@ class CellShape(NamedTuple):
 
     @property
     def chains(self) -> int:
-        """Independent partial sums per vector: as many as hide the latency of the sum and fit the registers."""
+        """Number of independent partial sums per vector: enough to hide the latency of an addition, if they fit."""
         together = max(sum(len(self.tiles[j].widths) for j in tiles) for tiles in self.passes)
         wanted = 4 if self.hidden <= 16 and self.lanes == 16 else 2
         return min(wanted, max(1, ACCUMULATORS[self.lanes] // together))
 
     @property
     def state(self) -> np.dtype:
-        """Return the record: header, hidden state, cell state, and how far looped sums are on their way to and fro."""
+        """The record: header, hidden state, cell state, and `turn`, which gives the direction of looped sums."""
         return state_dtype(("h", np.float32, (self.padded,)), ("c", np.float32, (self.padded,)), ("turn", np.int64))
 
     def delayed_state(self, ring: int) -> np.dtype:
-        """Return the record with a delay line for `ring` states: h, of the LSTM c behind it."""
+        """Return the record with a delay line for `ring` states; a state is h, followed by c in an LSTM."""
         return delayed_dtype(self.state, self.padded * (2 if self.cell == LSTM else 1), ring)
 
 
@@ -222,14 +223,14 @@ def emit_recurrent(builder, shape: CellShape, tile, state, source, target, frame
 
 
 class Cell:
-    """One layer's registers and the code of one time step.
+    """The registers of one layer, and the code of one time step.
 
     Parameters
     ----------
     below : Cell, optional
-        The layer whose hidden state is this one's input: their states and weights lie one after the other.
+        The layer whose hidden state is the input of this one; their states and weights are adjacent in memory.
     record : simd.Record, optional
-        The state's, where it is not that of a single layer.
+        The record of the state, if it differs from that of a single layer.
     """
 
     def __init__(self, e: simd.Emitter, shape: CellShape, state, below: Cell | None = None, record=None):
@@ -243,7 +244,7 @@ class Cell:
             self.stored_h = e.b.gep(below.stored_h, [e.index(below.shape.padded)])
             self.stored_c = e.b.gep(below.stored_c, [e.index(below.shape.padded)])
         self.turn = e.b.inttoptr(record.place("turn"), simd.I64.as_pointer())
-        self.period = e.index(1)  # samples that a looped sum runs one way
+        self.period = e.index(1)  # samples after which a looped sum changes its direction
         self.tiles = shape.tiles
         self.h = [self._restore(self.stored_h, tile) for tile in self.tiles]
         self.c = [self._restore(self.stored_c, tile) for tile in self.tiles]
@@ -255,7 +256,7 @@ class Cell:
 
     @property
     def parts(self) -> list[list]:
-        """The registers of what it remembers: hidden state, and of the LSTM cell state."""
+        """The registers of the state: hidden state, and cell state in an LSTM."""
         return [self.h, self.c] if self.shape.cell == LSTM else [self.h]
 
     def _restore(self, base, tile: UnitTile):
@@ -264,7 +265,7 @@ class Cell:
         return slot
 
     def save(self):
-        """Write the state back to memory at the block's end."""
+        """Emit the code that stores the state in memory at the end of the block."""
         for tile, h, c in zip(self.tiles, self.h, self.c, strict=True):
             self.e.store(self.b.load(h), self.stored_h, tile.first)
             self.e.store(self.b.load(c), self.stored_c, tile.first)
@@ -273,7 +274,7 @@ class Cell:
         return self.e.load(self.weights, row * self.shape.row + column, width)
 
     def read(self, x, t):
-        """Return the inputs at time t, each as a function from a width to a vector of it."""
+        """Return the inputs at time t; each is a function that returns a vector of a given width filled with it."""
         if self.below:
             tiles = [(self.b.load(slot), tile.real) for slot, tile in zip(self.below.h, self.below.tiles, strict=True)]
             return [partial(self._lane_of, h, k) for h, real in tiles for k in range(real)]
@@ -291,7 +292,7 @@ class Cell:
             self.b.store(self.dense(o), self.b.gep(y, [self.b.add(t, self.b.mul(self.e.index(o), self.out_stride))]))
 
     def step(self, inputs):
-        """Advance h and c by one sample: gates are worked out while other sums are still under way."""
+        """Advance h and c by one sample; gates are computed while other sums are still in progress."""
         old = self._old()
         gates = self._gates(inputs)
         if self.shape.hidden > UNROLL_LIMIT:
@@ -316,7 +317,7 @@ class Cell:
         self._take(self._gates(inputs), sums)
 
     def _old(self):
-        """Return the hidden state, and have it in memory, too."""
+        """Return the hidden state, and also store it in memory."""
         old = [self.b.load(slot) for slot in self.h]
         for tile, h in zip(self.tiles, old, strict=True):
             self.e.store(h, self.stored_h, tile.first)
@@ -330,19 +331,19 @@ class Cell:
             gates[j].take(vectors, totals)
 
     def _unrolled_sums(self, inputs, old, chosen, near: int):
-        """Return sums as tile -> (its vectors, their sums), straight-line code over the hidden units.
+        """Return sums as tile -> (its vectors, their sums); the code is unrolled over the hidden units.
 
-        The last units come tile by tile: the first tile's gates are then worked out under the sums of the others, and
-        what its new state adds to the next sample under the gates of the others.
+        The last units are added tile by tile. So the processor computes the gates of the first tile during the sums of
+        the others, and then its part of the next sample's sums during the gates of the others.
 
         Parameters
         ----------
         old : list of vectors
             The hidden state.
         chosen : dict of int to sequence of int
-            Tile -> the vectors of it to be summed.
+            Tile -> its vectors that are summed.
         near : int
-            The units of each tile that are broadcast from its register.
+            How many units of each tile are broadcast from its register.
         """
         columns = {j: [self.columns[j][i] for i in vectors] for j, vectors in chosen.items()}
         chains = {j: [[self.affine(0, inputs, *column)] for column in columns[j]] for j in chosen}
@@ -362,11 +363,11 @@ class Cell:
         return {j: (vectors, [self._total(parts) for parts in chains[j]]) for j, vectors in chosen.items()}
 
     def _broadcast(self, h, k: int, unit: int, width: int):
-        """Return lane k of h, or without it the unit's state in memory, in all lanes."""
+        """Return lane k of h in all lanes; if h is None, the state of the unit from memory."""
         return self.e.broadcast(self.stored_h, unit, width) if h is None else self.e.shuffle(h, [k] * width)
 
     def _add(self, parts, unit: int, column: int, value):
-        """Add what a hidden unit contributes to one of the partial sums of a vector."""
+        """Add the product of a hidden unit and its weights to one of the partial sums of a vector."""
         weight = self.weight(self.shape.input_rows + unit, column, value.type.count)
         chain = unit % self.shape.chains
         if len(parts) <= chain:
@@ -375,10 +376,10 @@ class Cell:
             parts[chain] = self.e.fma(weight, value, parts[chain])
 
     def _looped_sums(self, inputs):
-        """Return all sums like `_unrolled_sums`, by a loop over the hidden units, every other sample backwards.
+        """Return all sums as `_unrolled_sums` does, by a loop over the hidden units, in alternating directions.
 
-        Weights that do not fit the first cache are read to and fro: the end of one sum is still there for the next,
-        and so are the tiles of its last pass.
+        The weights do not fit the first-level cache. If a sum ends with some weights and tiles, the next one starts
+        with these, which are then still in the cache.
         """
         e, b, hidden = self.e, self.b, self.shape.hidden
         count = b.load(self.turn)
@@ -390,7 +391,7 @@ class Cell:
         last = b.mul(e.index(hidden - 1), turn)
         slots = {column: e.slot(column[1]) for columns in self.columns for column in columns}
         passes = self.shape.passes
-        if len(passes) > 1:  # the last of them comes first on the way back
+        if len(passes) > 1:  # backwards, the last pass is the first
             with b.if_else(b.icmp_signed("!=", turn, e.index(0))) as (back, forth):
                 with back:
                     self._sum_passes(passes[::-1], slots, inputs, last, step)
@@ -401,7 +402,7 @@ class Cell:
         return {j: (range(len(row)), [b.load(slots[column]) for column in row]) for j, row in enumerate(self.columns)}
 
     def _sum_passes(self, passes, slots, inputs, last, step):
-        """Sum the tiles of each pass over the hidden units, from `last` on in steps of 1 or -1."""
+        """Sum the tiles of each pass over the hidden units, from unit `last` on in steps of 1 or -1."""
         e, b = self.e, self.b
         for tiles in passes:
             columns = [column for j in tiles for column in self.columns[j]]
@@ -417,7 +418,7 @@ class Cell:
                     b.store(e.fma(w, e.splat(value, width), b.load(slot)), slot)
 
     def affine(self, row: int, inputs, column: int, width: int):
-        """Return bias plus input part of one vector; rows from `row` on."""
+        """Return bias plus weighted inputs of one vector; its weights start at row `row`."""
         total = self.weight(row, column, width)
         for i, x in enumerate(inputs):
             total = self.e.fma(self.weight(row + 1 + i, column, width), x(width), total)
@@ -430,7 +431,7 @@ class Cell:
         return chains[0]
 
     def dense(self, output: int):
-        """Return output `output` of the dense layer behind the cell, a scalar."""
+        """Return output `output` of the dense layer after the cell, a scalar."""
         base = (self.shape.input_rows + self.shape.hidden) * self.shape.row
         sums: dict[int, object] = {}
         for tile, slot in zip(self.tiles, self.h, strict=True):
@@ -452,7 +453,7 @@ class Cell:
 
 
 class Gates:
-    """One time step of the units of tile `tile`: takes sums in any order, stores the new state when it can.
+    """One time step of the units of a tile. It takes sums in any order and stores the new state once all are known.
 
     Parameters
     ----------
@@ -478,12 +479,12 @@ class Gates:
         self.wanted = next(self.work)
 
     def take(self, vectors: Sequence[int], sums: Sequence[Any]):
-        """Take the sums of some of the tile's vectors and do what can be done now."""
+        """Take the sums of some vectors of the tile and emit all computations that they make possible."""
         self.e.keep_order()
         for i, total in zip(vectors, sums, strict=True):
             first = sum(width for _, width in self.columns[:i]) // self.units
             if not (self.by_powers or (not self.is_lstm and first == FRESH)):
-                total = self.tanh(self.e, total)  # of all gates that share the vector at once
+                total = self.tanh(self.e, total)  # one call for all gates in the vector
             count = total.type.count // self.units
             for g in range(count):
                 lanes = range(g * self.units, (g + 1) * self.units)
@@ -492,13 +493,13 @@ class Gates:
             self.wanted = self._advance(self.found[self.wanted])
 
     def _advance(self, gate) -> int:
-        """Hand the gate that is waited for to the work; return the next one, -1 at the end."""
+        """Send a gate to the generator `work`; return the number of the next gate that it needs, -1 at the end."""
         try:
             return self.work.send(gate)
         except StopIteration:
             return -1
 
-    # each yields the gate it needs next: what does not need it stands before
+    # each generator yields the gate that it needs next, after all code that does not depend on that gate
     def _lstm(self) -> Generator[int, Any, None]:
         """With t = tanh(z / 2) in place of sigmoid(z) = (1 + t) / 2."""
         e, b = self.e, self.e.b

@@ -1,9 +1,9 @@
-"""Narrow layers of one shape in series, as one kernel: each tile of frames goes through all of them in registers.
+"""Several narrow layers of one shape in series, as one kernel: a tile of frames passes all of them in registers.
 
-A layer of few channels has little to add up: called alone, it waits for what the layer before it has just stored. Here
-the signal and the head sum stay in registers from layer to layer. Every layer's output is written all the same, as
-``layers x width`` rows: it is the next one's past. By layers, wide tiles go through memory instead: the first layer
-takes them all before the second begins.
+A layer with few channels has few products to add. As a separate kernel, it has to wait for values that the previous
+layer has just stored. In this kernel the signal and the head sum stay in registers from layer to layer.
+The output of every layer is also stored, as ``layers x width`` rows, because the next layer needs its past. With
+`by_layers`, wide tiles go through memory instead: each layer processes all of them before the next layer begins.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ F32_BYTES = 4
 
 
 class SeriesTile(NamedTuple):
-    """`vectors` vectors of `lanes` frames at a time where the block has them.
+    """A tile has `vectors` vectors of `lanes` frames; the last frames of a block may use smaller tiles.
 
-    With `by_layers`, more than one, frames that fill those are kept in memory from layer to layer.
+    If `by_layers` is not 0, full tiles are kept in memory from layer to layer.
     """
 
     lanes: int
@@ -38,17 +38,17 @@ class SeriesTile(NamedTuple):
 
 
 def series_state(layers: int) -> np.dtype:
-    """Return the record of so many layers."""
+    """Return the state record of a series of `layers` layers."""
     return state_dtype(("layers", np.int64), ("dilations", np.int64, (layers,)))
 
 
 def by_table(shape: LayerShape) -> bool:
-    """Return whether tanh comes from tables: two channels cannot hide the longer chain through exp2 behind sums."""
+    """Return whether tanh is computed by table: the sums of two channels are too short to hide the latency of exp2."""
     return shape.inputs <= 2 and shape.activation == code_of("tanh") and "avx512f" in features()
 
 
 def pack(shape: LayerShape, w: LayerWeights, kind: str, constants: np.ndarray) -> np.ndarray:
-    """Return the weights of one layer as `layer.pack` orders them; those of all layers lie one behind the other."""
+    """Return the weights of one layer as `layer.pack` orders them; the weights of all layers are adjacent in memory."""
     kind = "" if by_table(shape) else kind
     return pack_layer(shape, w, (kind, kind), constants)
 
@@ -81,7 +81,7 @@ class _Series:
         self.layers, self.dilations = header.load("layers"), header.place("dilations")
 
     def layer_by_layer(self, span: simd.Span):
-        """Emit the tiles of a span, each layer by itself."""
+        """Emit the tiles of a span layer by layer."""
         shape = self.shape
         if shape.head_first:
             with span.tiles() as times:
@@ -94,7 +94,7 @@ class _Series:
                 layer.tile_at(times, shape.mixed + shape.sums)
 
     def _each_layer(self):
-        """Emit the loop over the layers: yields once, where one layer reads, where it writes, and its dilation."""
+        """Emit the loop over the layers; yields once: (rows that a layer reads, rows that it writes, its dilation)."""
         e, b = self.e, self.b
         rows, stride, out = (e.integer_slot(e.index(0)) for _ in range(3))
         for slot, value in ((rows, self.source), (stride, self.in_stride), (out, self.target)):
@@ -127,7 +127,7 @@ class _Series:
             e.store(b.load(slot), head.base, self._place(i, head.stride, times[v]))
 
     def _size(self) -> int:
-        """Return the floats of one layer's weights, as `layer.pack` lays them."""
+        """Return the number of floats that `layer.pack` returns for one layer."""
         s = self.shape
         return CONSTANTS + s.sums * (1 + s.conditions + s.taps * s.inputs) + s.mixed * (1 + s.features)
 
@@ -198,7 +198,7 @@ class _Series:
                 self.b.store(self.e.fma(weight, value, self.b.load(sums[j, v])), sums[j, v])
 
     def _past(self, x, rows: Rows, age):
-        """Return the signal `age` frames ago: loaded, or shifted in from `x` where a load would wait for its store."""
+        """Return the signal `age` frames ago: shifted from the registers `x` if it was just stored, else loaded."""
         e, b = self.e, self.b
         past = self._slots(self.shape.inputs)
 

@@ -6,7 +6,7 @@
                                                        ^ image: a copy of the rest, taken after the prewarm, restores a
                                                          rig that produced a non-finite block
 
-`Builder` collects steps, buffers, cells and weights, then lays the arena out. The weights lie in a block of their own.
+`Builder` collects steps, buffers, cells and weights, then lays the arena out. The weights are in a separate block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONTINUES = 1  # flag in the engine's mailbox: the rig begins with the state of 
 FRESH = 4  # flag in a mailbox: the table in it has not been read
 TABLE_SHIFT = 3  # a mailbox holds the table's index, FRESH, and above them the table's number
 MAX_CHANNELS = CHANNELS
-RING_BYTES = 256 * 1024  # a longer history is kept in a mirrored ring: moving it would cost a burst
+RING_BYTES = 256 * 1024  # a larger buffer is a mirrored ring, as moving its history would make single blocks slow
 
 RIG = np.dtype(
     [
@@ -53,9 +53,9 @@ RIG = np.dtype(
         ("outputs", np.int64),
         ("glide_frames", np.int64),
         ("tail_frames", np.int64),
-        ("prime_frames", np.int64),  # input that it gets, unheard, before it fades in
+        ("prime_frames", np.int64),  # frames of input that it processes without output before it fades in
         ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
-        ("layout", np.int64),  # of equal value: the state of one means the same in the other
+        ("layout", np.int64),  # if equal, the state of one rig is valid in the other
         ("weights", np.int64),  # absolute address
         ("image", np.int64),  # absolute address of the prewarmed copy, or 0
         ("image_offset", np.int64),
@@ -189,7 +189,7 @@ class Builder:
     node : str
         The kind of node that new steps compute, "" outside models.
     alike : set of int
-        Blocks that sound alike whichever steps play them: rigs that differ there only fade with equal gain.
+        Blocks that sound alike with any of their steps; rigs that differ only there crossfade with equal gain.
     """
 
     steps: list[_Step] = field(default_factory=list)
@@ -256,16 +256,16 @@ class Builder:
         return self.offsets[key]
 
     def mark(self) -> Mark:
-        """Return how far the plan has come."""
+        """Return the present number of steps, buffers and domains."""
         return Mark(len(self.steps), len(self.buffers), len(self.domains))
 
     def repeat(self, first: Mark, last: Mark, moved: Mapping[int, int]) -> None:
-        """Append once more what was appended between two marks: the same kernels and weights, a state of their own.
+        """Append a copy of everything between two marks, with the same kernels and weights but separate states.
 
         Parameters
         ----------
         moved : mapping of int to int
-            By how many rows signals move in buffers older than that; in all other ones, as parameters, they stay.
+            Buffer older than the first mark -> by how many rows its signals move; in other old buffers they stay.
         """
         buffers, domains = len(self.buffers) - first.buffers, len(self.domains) - first.domains
 
@@ -286,7 +286,7 @@ class Builder:
             self.steps.append(replace(step, source=source, target=target, extra=extra, domain=domain(step.domain)))
 
     def guard(self) -> None:
-        """Have the last step's output checked for non-finite values."""
+        """Let the engine check the output of the last step for values that are too large or not finite."""
         self.steps[-1].guarded = True
 
     def finish(self, source: Signal, target: Signal, glide_frames: int, tail_frames: int):

@@ -24,12 +24,12 @@ from .resampling import at_own_rate
 from .self_check import promised
 from .show import tell
 
-LOUDEST_OUTPUT = 1e6  # +120 dBFS of a model's output, its level included: beyond, it has run away, as at infinity
+LOUDEST_OUTPUT = 1e6  # +120 dBFS, after the model's level gain: a larger output is treated as not finite
 
 
 @dataclass(frozen=True, eq=False)
 class PlannedBlock:
-    """Where a block's parameters and steps are in the plan."""
+    """A block with the positions of its parameters, steps, buffers and domains in the plan."""
 
     source: ReadyBlock
     first_cell: int
@@ -42,7 +42,7 @@ class PlannedBlock:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A compiled rig: the arena's image with every address relative, the weights apart.
+    """A compiled rig: an image of the arena with relative addresses, and the weights.
 
     `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
     delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called, `nodes`
@@ -64,12 +64,12 @@ class Plan:
 
     @property
     def bare(self) -> bool:
-        """Whether it is the models' own function and nothing else."""
+        """Whether the plan computes only the models as defined, without gains or DC blocker."""
         return bool(self.blocks) and all(block.source.bare for block in self.blocks)
 
     @property
     def layout(self) -> int:
-        """Equal for two plans if the state of one means the same in the other."""
+        """A number; it is equal for two plans if a state of one is valid in the other."""
         return int(self.arena[: RIG.itemsize].view(RIG)[0]["layout"])
 
     @property
@@ -79,7 +79,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Eight digits that differ where plans call other kernels."""
+        """Eight hexadecimal digits that differ if two plans call different kernels."""
         return digest(self.kernels)
 
 
@@ -257,7 +257,7 @@ def _klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal
 
 
 def _smoothed(builder: Builder, control: Signal, sample_rate: float) -> Signal:
-    """Append a knob's value as a net gets it; return it."""
+    """Append the smoothing of a knob's value for a net; return the smoothed signal."""
     kernel, state, share = knob_smoother.KERNEL, knob_smoother.STATE, knob_smoother.share(sample_rate)
     return builder.step(kernel, control, builder.buffer(1), dtype=state, share=share)
 

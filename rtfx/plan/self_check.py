@@ -1,6 +1,6 @@
-"""Each kernel proves itself on this machine: once, after its first compilation, against the plain loop.
+"""Compares each kernel with a plain loop on this machine, once, after its first compilation.
 
-A mismatch is reported, and the plain loop plays instead.
+If their outputs differ, the user is told, and the plain loop is used instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..kernels.cache import cache_file
 from ..kernels.conv import OVERHANG
 from ..kernels.kernel import Kernel
 
-TOLERANCE = 1e-4  # of the output's peak: far above rounding, far below any wrong lane or weight
+TOLERANCE = 1e-4  # of the output's peak: far above rounding errors, far below the error of a wrong lane or weight
 BLOCKS = (64, 5, 17)
 TIMED = 30  # blocks of which the fastest counts
 BY_LOOP, BY_LAYER = "the loop plays instead", "its layers play one by one instead"
@@ -28,7 +28,7 @@ BY_LOOP, BY_LAYER = "the loop plays instead", "its layers play one by one instea
 
 @dataclass(frozen=True)
 class Layer:
-    """A kernel with its weights, the fields of its state."""
+    """A kernel with its weights and the values of the fields of its state."""
 
     kernel: Kernel
     dtype: np.dtype
@@ -46,18 +46,18 @@ class Layer:
 
 @dataclass
 class Promises:
-    """Proofs that wait until all kernels of a plan are known, and may be compiled side by side; see `promised`."""
+    """Checks that are postponed until all kernels of a plan are known, so that these compile in parallel."""
 
     refused: Mapping[str, str] = field(default_factory=dict)
     made: list[tuple] = field(default_factory=list)
 
     @property
     def kernels(self) -> list[Kernel]:
-        """What has to be compiled for the proofs."""
+        """The kernels that have to be compiled for the checks."""
         return [layer.kernel for tiled, loops, *_ in self.made for layer in (tiled, *loops)]
 
     def broken(self) -> dict[str, str]:
-        """Return all kernels that do not compute what their plain loops do, by name, and what is to be said of each."""
+        """Return the kernels that differ from their plain loops: name -> message for the user."""
         said = {promise[0].kernel.name: _refusal(*promise) for promise in self.made}
         return {**self.refused, **{name: words for name, words in said.items() if words}}
 
@@ -67,7 +67,10 @@ _promises: ContextVar[Promises | None] = ContextVar("promises", default=None)
 
 @contextlib.contextmanager
 def promised(refused: Mapping[str, str]) -> Iterator[Promises]:
-    """Believe inside the block that kernels agree with their plain loops, but those named; yield what to prove."""
+    """Postpone the checks of kernels inside the `with` block; yield the postponed checks.
+
+    Kernels count as correct inside the block, except those in `refused` (name -> message).
+    """
     promises = Promises(refused)
     token = _promises.set(promises)
     try:
@@ -95,7 +98,7 @@ def agrees(
     extras: tuple[int, int] = (0, 0),
     instead: str = BY_LOOP,
 ) -> bool:
-    """Return whether a layer computes what plain loops, each fed by the one before, compute; remembered if so."""
+    """Return whether a layer computes the same as a series of plain loops; a positive result is stored on disk."""
     promises = _promises.get()
     if promises and tiled.kernel.name in promises.refused:
         return False
@@ -113,7 +116,7 @@ def _proof(tiled: Layer) -> Path:
 
 
 def _refusal(tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, history: int, extras, instead) -> str:
-    """Return why a kernel is not used, and what plays instead; "" and a proof on disk if it is right."""
+    """Return why a kernel is not used and what replaces it; if it is correct, store that on disk and return ""."""
     error = disagreement([tiled], loops, inputs, outputs, history, extras)
     if error < TOLERANCE:
         with contextlib.suppress(OSError):
@@ -130,7 +133,7 @@ def _refusal(tiled: Layer, loops: Sequence[Layer], inputs: int, outputs: int, hi
 def disagreement(
     one: Sequence[Layer], other: Sequence[Layer], inputs: int, outputs: int, history: int, extras: tuple[int, int]
 ) -> float:
-    """Return the largest difference of two sequences of layers on the same noise, over the peak."""
+    """Return the largest difference of the outputs of two sequences of layers for the same noise, over the peak."""
     total = sum(BLOCKS)
     noise = np.random.Generator(np.random.Philox(1))
     x = noise.standard_normal((inputs, history + total + OVERHANG)).astype(np.float32)
@@ -149,7 +152,7 @@ def disagreement(
 
 
 def _cost(layer: Layer, inputs: int, outputs: int, history: int, extras: tuple[int, int]) -> float:
-    """Return the seconds that a layer takes for a block, whatever it computes."""
+    """Return the seconds that a layer takes for a block of `BLOCKS[0]` frames, the shortest of `TIMED` runs."""
     frames = BLOCKS[0]
     rows = max(inputs, outputs, int(layer.fields.get("hidden", 0)), 1)
     x, y = (np.zeros((rows, history + frames + OVERHANG), np.float32) for _ in range(2))
@@ -167,7 +170,7 @@ def _cost(layer: Layer, inputs: int, outputs: int, history: int, extras: tuple[i
 
 
 def _run(layer: Layer, x: np.ndarray, history: int, outputs: int, further):
-    """Return the output of one layer behind zeros, and what the further signals have become, in blocks."""
+    """Return the output of one layer after a history of zeros, and its further signals after each block."""
     series = int(layer.fields.get("layers", 1))
     rows = max(outputs, int(layer.fields.get("hidden", 0)), 1)
     y = np.zeros((series * rows, history + sum(BLOCKS) + OVERHANG), np.float32)
