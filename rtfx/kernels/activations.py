@@ -1,9 +1,9 @@
-"""Activations: their numbers, and what they are on vectors, each with its error bound.
+"""Activation functions: their code numbers, and their computation on vectors with error bounds.
 
-Coefficients are minimax fits over the stated range. There are two families of tanh, each a numerical class of its own:
-by exp2 (absolute error 1.6e-7, relative 3e-7, the cheaper) and by a rational of odd and even parts (absolute and
-relative error 3.4e-7, the shorter chain of dependent operations). `model.nodes.Activation` says what each kind computes
-and what its constants are.
+Coefficients are minimax fits over the stated range. There are two families of tanh, whose results differ by rounding:
+one uses exp2 (absolute error 1.6e-7, relative 3e-7; it is cheaper), the other a quotient of an odd and an even
+polynomial (absolute and relative error 3.4e-7; its chain of dependent operations is shorter). `model.nodes.Activation`
+defines each kind and its constants.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONSTANTS = 4  # slope, slope_high, low, high: in this order before the weights 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 # Neural Amp Modeler's fasttanh: x (A (1 + q) + (B + C q) x^2) / (D + (D + x^2) q (1 + E q)), q = |x|
 FASTTANH = (2.45550750702956, 0.893229853513558, 0.821226666969744, 2.44506634652299, 0.814642734961073)
-FASTTANH_LIMIT = 1e8  # beyond, x^4 overflows float32; the quotient is constant to 1e-8 there
+FASTTANH_LIMIT = 1e8  # above, x^4 would overflow float32; the quotient is constant to 1e-8 there
 
 # 2**f on [-0.5, 0.5] with value 1 at 0 exactly: relative error 9e-8
 EXP2 = (1.0, 0.6931470036506653, 0.24022242426872253, 0.05550733581185341, 0.009671512991189957, 0.001326472731307149)
@@ -34,9 +34,9 @@ ROUND = 1.5 * 2.0**23  # adding it rounds a float32 to the nearest integer, whic
 # tanh(x) = x P(x^2) / Q(x^2) up to the limit: relative error 2e-8, 7e-8 near the end, where it stays below 1
 TANH_P = (1.0, 0.13408967852592468, 0.003528930712491274, 2.116750692948699e-05, 1.415550698879997e-08)
 TANH_Q = (1.0, 0.4674229323863983, 0.026003388687968254, 0.00033405330032110214, 8.098105581666459e-07)
-TANH_LIMIT = 8.341646194458008  # where float32 gives 1 exactly: a gate that is shut lets nothing through
+TANH_LIMIT = 8.341646194458008  # where float32 gives 1 exactly, so that a closed gate gives exactly 0
 TABLE_LIMIT = 7.87  # the last quarter's centre is 7.75
-LIFT = 2.9e-7  # what is added at the end of the last quarter, for the same reason
+LIFT = 2.9e-7  # added at the end of the last quarter, so that tanh reaches 1 exactly
 # sin(r) / r in r^2, |r| <= pi/2: relative error 6e-9
 SIN = (1.0, -0.16666659712791443, 0.008333064615726471, -0.00019809475634247065, 2.605481540740584e-06)
 PI_PARTS = (3.140625, 0.0009675025939941406, 1.509957990978376e-07)  # sum is pi; products with k < 2**13 stay exact
@@ -52,7 +52,7 @@ GELU = (
     0.34513914585113525, -0.25848400592803955, 0.05743134766817093,
 )  # fmt: skip
 
-# number, and the factor on the input that a preceding layer folds into its weights
+# code number, and the factor on the input, which the preceding layer multiplies into its weights
 CODES = {
     "": (0, 1.0),
     "tanh": (1, 2.0 * LOG2E),
@@ -74,7 +74,7 @@ CODES = {
 
 
 def code_of(kind: str) -> int:
-    """Return the number of an activation; "" is none."""
+    """Return the code number of an activation; "" is no activation."""
     return CODES[kind][0]
 
 
@@ -92,7 +92,8 @@ def exp2(e: Emitter, x, low: float = -126.0, high: float = 126.0):
 def exp2_minus_1(e: Emitter, x, low: float = -126.0, high: float = 126.0):
     """Return 2**x - 1 for x clamped to [low, high]: relative error 3e-7, near 0 too.
 
-    With x = n + f it is (2**n - 1) + 2**n (2**f - 1): the first term exact, the second no difference of near numbers.
+    With x = n + f it is (2**n - 1) + 2**n (2**f - 1): the first term is exact, and the second needs no
+    difference of nearly equal numbers.
     """
     fraction, shifted = _split(e, x, low, high)
     one = e.const(1.0, x.type.count)
@@ -101,7 +102,7 @@ def exp2_minus_1(e: Emitter, x, low: float = -126.0, high: float = 126.0):
 
 
 def _split(e: Emitter, x, low: float, high: float):
-    """Return the fraction of x from its nearest integer, and that integer as `_scaled` takes it."""
+    """Return x minus its nearest integer, and that integer in the form that `_scaled` takes."""
     width = x.type.count
     x = e.at_least(e.at_most(x, high), low)
     if _by_instruction(width):
@@ -117,7 +118,7 @@ def _by_instruction(width: int) -> bool:
 
 
 def _scaled(e: Emitter, mantissa, shifted):
-    """Return mantissa * 2**whole: `shifted` is that integer, or holds it in the low bits where none does that."""
+    """Return mantissa * 2**whole; `shifted` comes from `_split`: it is `whole`, or holds it in its low bits."""
     width = mantissa.type.count
     if _by_instruction(width):
         return _scale(e, mantissa, shifted)
@@ -146,7 +147,7 @@ def sigmoid_of_scaled(e: Emitter, y):
 
 
 def rational_tanh(e: Emitter, x, factor=None):
-    """Return tanh(x) as a quotient, one division; with `factor` what `table_tanh` returns."""
+    """Return tanh(x), or ``factor tanh(x)``, as a quotient of polynomials with one division."""
     x = e.at_least(e.at_most(x, TANH_LIMIT), -TANH_LIMIT)
     square = e.mul(x, x)
     odd = x if factor is None else e.mul(x, factor)
@@ -190,9 +191,8 @@ def tanh_table(degree: int, steps: int) -> np.ndarray:
 def table_tanh(e: Emitter, x, factor=None):
     """Return tanh(x) by a polynomial of degree 5 per quarter: no division, relative error 2e-7.
 
-    From 7.87 on it is 1 exactly, and 3e-7 off just before.
-
-    Degree 4 takes a tenth less of a small layer's time, but nets that amplify their own errors show it.
+    From 7.87 on the result is 1 exactly; just before, the error is 3e-7. With degree 4 a small layer would take a tenth
+    less time, but the error would be visible in nets that amplify their own errors.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ EMITTERS: dict[str, Callable] = {
     "": lambda e, x, c: x,
     "tanh": lambda e, x, c: tanh_of_scaled(e, x),
     "sigmoid": lambda e, x, c: sigmoid_of_scaled(e, x),
-    "relu": lambda e, x, c: e.at_least(x, 0.0),  # NaN passes: the guard at the output must see it
+    "relu": lambda e, x, c: e.at_least(x, 0.0),  # NaN passes, so that the check of the model's output finds it
     "leaky_relu": lambda e, x, c: leaky_relu(e, x, c[0]),
     "elu": lambda e, x, c: elu(e, x, c[0]),
     "sine": lambda e, x, c: sine(e, e.mul(x, c[0])),

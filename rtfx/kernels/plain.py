@@ -1,6 +1,6 @@
 """The layers as plain loops over their natural weights, one number at a time, activations by the C library.
 
-Every tile is checked against its loop once on each machine. A loop also plays where a tile fails that check, where a
+Every tile is checked against its loop once on each machine. A loop is also used if a tile fails that check, if a
 layer is too large to unroll, and for Elman's layer, which is too rare for a tile. One compilation serves every shape.
 """
 

@@ -1,4 +1,4 @@
-"""What the processor that kernels are compiled for can do; by Numba's own variables it can be told to do less."""
+"""Features of the processor that kernels are compiled for; environment variables of Numba can restrict them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import platform
 from functools import cache
 
-# name, what it needs; the first one that is there is used, else what every processor of the architecture has
+# (name, required features): the first set that is present counts, else the base set of the architecture
 SETS = (("AVX-512", {"avx512f"}), ("AVX2 with FMA", {"avx2", "fma"}), ("AVX", {"avx"}))
 BASES = {"x86_64": "SSE2", "AMD64": "SSE2", "aarch64": "NEON", "arm64": "NEON"}
-# where Numba leaves AVX out, as LLVM uses it badly
+# processors for which Numba turns AVX off, as LLVM's code for it is slow there
 WITHOUT_AVX = ("corei7-avx", "core-avx-i", "sandybridge", "ivybridge")
 
 
@@ -22,9 +22,9 @@ def model() -> str:
 
 @cache
 def feature_flags() -> str:
-    """Return what the processor has and has not, in LLVM's words, like ``"+avx2,-avx512f"``.
+    """Return the present and the absent features of the processor in LLVM's notation, as ``"+avx2,-avx512f"``.
 
-    NUMBA_CPU_FEATURES overrides, NUMBA_ENABLE_AVX=0 takes AVX away.
+    NUMBA_CPU_FEATURES replaces them; NUMBA_ENABLE_AVX=0 turns AVX off.
     """
     forced = os.environ.get("NUMBA_CPU_FEATURES")
     if forced is not None:

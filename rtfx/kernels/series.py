@@ -1,9 +1,9 @@
 """Several narrow layers of one shape in series, as one kernel: a tile of frames passes all of them in registers.
 
 A layer with few channels has few products to add. As a separate kernel, it has to wait for values that the previous
-layer has just stored. In this kernel the signal and the head sum stay in registers from layer to layer.
-The output of every layer is also stored, as ``layers x width`` rows, because the next layer needs its past. With
-`by_layers`, wide tiles go through memory instead: each layer processes all of them before the next layer begins.
+layer has just stored. In this kernel the signal and the head sum stay in registers from layer to layer. The output of
+every layer is also stored, as ``layers x width`` rows, because the next layer needs its past. With `by_layers`, wide
+tiles go through memory instead: each layer processes all of them before the next layer begins.
 """
 
 from __future__ import annotations

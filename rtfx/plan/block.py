@@ -1,4 +1,4 @@
-"""One block of a rig, ready to be planned: its parameters, what it plays, and the numbers its kernels work with."""
+"""One block of a rig, ready to be planned: its parameters, its model or impulse response, and its cell values."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class ReadyBlock:
     values : mapping
         Parameter values in native units, every parameter present.
     spec : ModelSpec, optional
-        What a `model` block plays.
+        The model of a `model` block.
     impulse : (channels, taps) float64, optional
-        What a `cab` block convolves with.
+        The impulse response of a `cab` block.
     bare : bool
-        The model's own function: gains are 1, no DC blocker.
+        Play the model as defined: all gains are 1, and there is no DC blocker.
     level : str
         "plugin": the level that the model states; "normal": `loading.level` finds it; "none".
     model_rate : float, optional
@@ -46,13 +46,13 @@ class ReadyBlock:
     resample_phase : str
         Of that conversion's filters, one of `rig.parameters.PHASES`.
     period_rate : float, optional
-        The rate in Hz that a model stretched to the stream's was made for: it is told that sample period.
+        The original rate in Hz of a model that is stretched to the stream's; the model gets this sample period.
     net : ModelSpec, optional
-        What plays a part of a `klon` block in its neural mode.
+        The net that computes the gain stage of a `klon` block in neural mode.
     notes : tuple of str
         What the user should know about its file.
     source : BlockSpec, optional
-        What the set list says of it.
+        The block's entry in the set list.
     input_db, output_db : float
         Gains before and after the model beside those that it states; not part of the bare function.
     """
@@ -118,7 +118,7 @@ class ReadyBlock:
         return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
 
     def cells(self, values: Mapping, sample_rate: float) -> list[float]:
-        """Return the numbers that the kernels work with."""
+        """Return the values of the block's cells, linear gains and coefficients, at `sample_rate` in Hz."""
         cells = [float(v) for v in self.effect.cells(values, sample_rate)]
         if self.spec is None:
             return cells
@@ -141,7 +141,7 @@ class ReadyBlock:
         return self._stream_frames(self.playing.prewarm_frames if self.playing else 0, sample_rate)
 
     def memory_frames(self, sample_rate: float) -> int:
-        """Return the stream frames of input after which the block has forgotten how it began; effects do so at once."""
+        """Return after how many stream frames the initial state has no effect on the output; 0 for effects."""
         if self.impulse is not None:
             return self.impulse.shape[1] - 1
         if self.playing is None:
@@ -149,7 +149,7 @@ class ReadyBlock:
         return self._stream_frames(self.playing.receptive_field or self.playing.prewarm_frames, sample_rate)
 
     def _stream_frames(self, frames: int, sample_rate: float) -> int:
-        """Return as many frames of a model, the filters of a conversion around it included, in frames of the stream."""
+        """Convert frames of the model to stream frames, and add the filters of the conversion around the model."""
         conversion = self.conversion(sample_rate)
         if conversion is None:
             return frames

@@ -1,4 +1,4 @@
-"""How a model of another sample rate than the stream's runs: by which method, and whether that is stable.
+"""Methods to run a model whose sample rate differs from the stream's, and whether they are stable.
 
 ==========  ================================================================  ===================  =================
 method      what                                                              for                  added latency
@@ -11,14 +11,14 @@ dilate      every dilation multiplied                                         ne
 resample    conversion there and back around the model                        all                  ``Conversion``'s
 ==========  ================================================================  ===================  =================
 
-At a whole multiple M of the model's rate, delay and dilate make M interleaved copies of the net: every M-th sample is
-exactly what the net makes of every M-th sample. docs/measurements/sample-rates.md measures the methods.
+At a whole multiple M of the model's rate, delay and dilate make M interleaved copies of the net: every M-th output
+sample is exactly the net's output for every M-th input sample. docs/measurements/sample-rates.md measures the methods.
 
-Delay may make a recurrent net howl. Around a point of rest a cell is linear, s[n] = J s[n - 1]. Fed back through the
-interpolator L(z) every eigenvalue e of J gives the poles of 1 = e L(z), and where one lies outside the unit circle the
-net howls: Lagrange's polynomial amplifies some frequencies where it looks beside its middle, as it must below a delay
-of 2. Carson, Wright and Bilbao ("Interpolation filter design for sample rate independent audio effect RNNs", ICASSP
-2025) found that this bound foretells 97.8 % of failures.
+Delay can make a recurrent net oscillate. Near a point of rest a cell is linear, s[n] = J s[n - 1]. With feedback
+through the interpolator L(z), every eigenvalue e of J gives the poles of 1 = e L(z). If a pole is outside the unit
+circle, the net oscillates. The reason is that Lagrange's polynomial amplifies some frequencies away from the middle of
+its points, and below a delay of 2 it has to be evaluated there. Carson, Wright and Bilbao ("Interpolation filter design
+for sample rate independent audio effect RNNs", ICASSP 2025) found that this bound predicts 97.8 % of failures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A model at its own rate inside a stream of another: the filters there and back, and the steps around the model."""
+"""Runs a model at its own sample rate inside a stream at another: conversion filters, and steps around the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLOOR = 1e-7  # of the magnitude whose logarithm gives the minimum phase: below 
 
 @dataclass(frozen=True)
 class Conversion:
-    """There and back: a model of `ratio` times the stream's rate, with filters of one phase.
+    """The conversions to and from a model at `ratio` times the stream's rate.
 
     The filters are windowed sincs of linear phase, or of minimum phase and the same magnitude.
     """
@@ -43,7 +43,7 @@ class Conversion:
 
     @cached_property
     def _filters(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Both polyphase filters, (phases, taps) float64, and their delay: the inward one's makes it whole."""
+        """Both polyphase filters, (phases, taps) float64, and the total delay in stream frames, a whole number."""
         up, down = self.ratio.up, self.ratio.down
         outward, late = design(down, self.outward_taps, up / down, self.phase)
         _, early = design(up, self.inward_taps, down / up, self.phase)

@@ -1,8 +1,8 @@
-"""Which of several kernels computes each shape of layer fastest: what `rtfx tune` measured on this machine, on disk.
+"""The fastest of several kernels for each shape of layer, as `rtfx tune` measured it and stored it on disk.
 
-The kernels among which a shape may choose give the same samples, bit for bit: a tile says how many frames and outputs
-share the registers, not in which order a sum is added; recurrent layers that feed each other are computed by one kernel
-in turns, or one after the other. Without measurements the rules in `lowering` hold.
+All kernels for a shape give the same samples, bit for bit. A tile is a number of frames and outputs that are in
+registers together; it does not change the order of a sum. Stacked recurrent layers are computed by one kernel, or by
+one kernel each. Without measurements the rules in `lowering` decide.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..files import read_file, write_file
 from ..kernels.cache import cache_folder
 from ..kernels.conv import OVERHANG, ConvTile
 
-IGNORE = "RTFX_DETERMINISTIC"  # environment variable: if set, the rules alone hold; worker processes inherit it
-FILE = "tuned.json"  # beside the kernels: of this processor and these sources
+IGNORE = "RTFX_DETERMINISTIC"  # environment variable: if set, measurements are ignored; worker processes inherit it
+FILE = "tuned.json"  # in the folder of the kernels, which belongs to one processor and one version of the sources
 CANDIDATES = ((1, 8), (1, 16), (1, 4), (2, 4), (2, 6), (2, 8), (4, 2), (4, 4))  # vectors, outputs at a time
 TOGETHER, APART = (1,), (0,)  # layers that feed each other: one kernel, or one each
 
@@ -40,7 +40,7 @@ _read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
 def tile_for(kind: str, shape: Any, rule: ConvTile) -> ConvTile:
     """Return the tile for a shape, as `choice`; no tile reads further past a block's end than buffers reach."""
     widest = max(getattr(shape, "sums", 0), shape.outputs + getattr(shape, "head_rows", 0))
-    different = {(rule.vectors, min(rule.group, widest)): rule}  # groups wider than the layer are one and the same
+    different = {(rule.vectors, min(rule.group, widest)): rule}  # all groups wider than the layer are equal
     for vectors, group in CANDIDATES:
         if vectors * rule.lanes <= OVERHANG:
             different.setdefault((vectors, min(group, widest)), ConvTile(rule.lanes, vectors, group))
@@ -105,9 +105,9 @@ def remember(choices: Mapping[str, Choice]) -> None:
 
 @contextlib.contextmanager
 def trying(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
-    """Choose these inside the block, for other shapes by rule; yield the choices made so far.
+    """Use these choices inside the `with` block, and rules for other shapes; yield the choices made so far.
 
-    None: chosen as always.
+    With None, measurements and rules decide as usual.
     """
     global _trial, _asked
     before = _trial, _asked
@@ -119,5 +119,5 @@ def trying(choices: Mapping[str, Choice] | None) -> Iterator[dict[str, Asked]]:
 
 
 def listening() -> contextlib.AbstractContextManager[dict[str, Asked]]:
-    """Yield the choices made inside the block, made as always."""
+    """Yield the choices made inside the `with` block, without any change to them."""
     return trying(_trial)
