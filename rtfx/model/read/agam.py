@@ -33,7 +33,7 @@ from .wavenetva import Layer, append_stack
 MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
 LEGACY_WEIGHTS = "modelBest.json"
 
-# what each plugin multiplies its input by at half of its knob, by the nets it accepts: unit, hidden size, inputs
+# input gain of each plugin with its knob at half, by the nets that it accepts: unit, hidden size, inputs
 PLUGINS = {
     ("LSTM", 40, 1): ("Proteus", 1.25),  # 2.5 x drive
     ("LSTM", 40, 2): ("Proteus", 1.5),
@@ -80,7 +80,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
 
 
 def read_legacy(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
-    """Return the model of a legacy CoreAudioML description, if its weights are to be had as JSON."""
+    """Return the model of a legacy CoreAudioML description, if its weights exist as JSON."""
     beside = path.with_name(LEGACY_WEIGHTS)
     if "state_dict" in data:
         state = State(data["state_dict"])
@@ -129,7 +129,7 @@ def _inputs(
 ) -> tuple[int, tuple[Knob, ...], list[str]]:
     """Return the number of inputs, the knobs among them, at most two, and a warning about each guess.
 
-    `last` is the block that gives the output, if it is not that of the inputs.
+    `last` is the block that computes the output, if it is not the block that reads the inputs.
     """
     width = integer_at(model, "input_size", where)
     outputs = integer_at(last or model, "output_size", where, 1)

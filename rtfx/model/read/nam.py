@@ -54,8 +54,8 @@ OLDEST, NEWEST = (0, 5, 0), (0, 7, 0)
 LEGACY = ((0, 4, 0),)  # the same content as 0.5.0, then mostly in two files, see `read_folder`
 RATES = (1000.0, 1e6)  # Hz
 NESTING = 8  # models inside models
-NORMAL_LOUDNESS = -18.0  # dB, what NAM's player brings a model of known loudness to
-DB_RANGE = 200.0  # dB or dBu: a level beyond it, up or down, is taken for a mistake
+NORMAL_LOUDNESS = -18.0  # dB: NAM's player adjusts a model of known loudness to this
+DB_RANGE = 200.0  # dB or dBu: a level outside +- this is treated as a mistake
 KINDS = {
     "amp": "amp",
     "pedal_amp": "amp",
@@ -69,7 +69,7 @@ FORMER_LINEAR = "nam-linear-reversed"
 COMPAT = (OLD_POST_FILM, FORMER_LINEAR)
 IMPLEMENTATIONS = ("auto", "direct", "legacy", "old", "fft", "partitioned_fft", "partitioned-fft")
 PREWARM_SECONDS = 0.5  # LSTM
-DEFAULT_RATE = 48000.0  # Hz, of every file that does not say
+DEFAULT_RATE = 48000.0  # Hz, of every file that states none
 CONFIG, WEIGHTS = "config.json", "weights.npy"
 
 
@@ -81,22 +81,22 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
     data : dict
         The parsed file.
     path : Path
-        Its stem is the name of a model that has none.
+        Its stem becomes the name of a model without one.
     compat : str, optional
         One of `COMPAT`: "nam-0.5.5" skips layer1x1_post_film unless blended, "nam-linear-reversed" reads a Linear
         whose first weight is the oldest sample. By default both are as NAM's current player has them.
     inputs : str, optional
-        What the inputs are, as `sort_inputs` has it; ``metadata.controls`` names knobs.
+        The meaning of the inputs, as in `sort_inputs`; ``metadata.controls`` names knobs.
 
     Returns
     -------
     ModelSpec
-        Of a slimmable net the full size, every size in `sizes`, and the knob `size`.
+        A slimmable net is returned at full size, with every size in `sizes` and with the knob `size`.
 
     Raises
     ------
     ModelError
-        Also for a part that is not played at full size.
+        The file has a fault, even in a part that the full size does not use.
     """
     guess: list[str] = []
     file = _File(data, path, compat, inputs, {}, find_rate(data, path, guess, DEFAULT_RATE, "NAM's own"), guess)
@@ -125,10 +125,10 @@ def read(data: dict[str, Any], path: Path, compat: str | None = None, inputs: st
 
 
 def counted(value: Any) -> Any:
-    """Return what a file says with the number of its weights in their place: `write.nam` fills them in again.
+    """Return a file's content with the number of weights in place of the weights: `write.nam` inserts them again.
 
-    A normalised ConvNet becomes one without, since the normalisation is multiplied into its convolutions. NaN and
-    infinity, which may stand where nothing reads them, become None: JSON has no word for them.
+    A ConvNet loses its normalisation, since that is multiplied into the convolutions. NaN and infinity, which may occur
+    in values that are not read, become None, because JSON cannot express them.
     """
     if isinstance(value, list):
         return [counted(entry) for entry in value]
@@ -146,7 +146,7 @@ def counted(value: Any) -> Any:
 
 
 class _File(NamedTuple):
-    """What is read.
+    """The file that is being read.
 
     `numbers` are the weights converted so far, by the identity of their list; `rate` in Hz with its source, and the
     warning `guess`, are for a file whose models state none.
@@ -199,7 +199,7 @@ def _at_size(file: _File, size: float) -> tuple[NamGraph, ModelSpec]:
 def _append(
     graph: NamGraph, file: _File, data: Any, where: str, source: int | None, size: float | None, depth: int
 ) -> Part:
-    """Append one complete model, whose place in the file is `where`; `depth` models are around it."""
+    """Append one complete model, whose place in the file is `where`; it is nested inside `depth` models."""
     if depth > NESTING:
         raise ResourceLimit(f"{where[:60]}...: models nested more than {NESTING} deep, use a simpler file")
     place = where.rstrip(".")
@@ -229,14 +229,14 @@ def _append(
 
 
 def _numbers(value: Any, where: str, known: dict[int, np.ndarray]) -> np.ndarray:
-    """Return weights in the single precision that they had before they were printed, converted once for all sizes."""
+    """Return weights rounded to single precision, as the trainer had them; all sizes share the result."""
     if id(value) not in known:
         known[id(value)] = tensor(value, where, axes=1).astype(np.float32).astype(np.float64)
     return known[id(value)]
 
 
 def _check_version(version: str, where: str, warnings: list[str]) -> None:
-    """Raise unless the version is one that is known, or only its patch is newer."""
+    """Raise unless the version is known, or is newer only in its patch number."""
     if not re.fullmatch(r"[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}", version):
         raise UnsupportedVersion(f"{where} is {shown(version)}, expected three numbers like 0.5.4")
     parts = tuple(map(int, version.split(".")))
@@ -247,7 +247,7 @@ def _check_version(version: str, where: str, warnings: list[str]) -> None:
 
 
 def _rate(value: Any, where: str) -> float | None:
-    """Return a rate in Hz; None for none, null and NAM's own -1."""
+    """Return a rate in Hz; None for a missing rate, null and NAM's own -1."""
     if value is None or number(value, where) <= 0:
         return None
     if not RATES[0] <= float(value) <= RATES[1]:
@@ -256,7 +256,7 @@ def _rate(value: Any, where: str) -> float | None:
 
 
 def _level(metadata: dict[str, Any], key: str) -> float | None:
-    """Return a level, None where the file holds no number or one beyond `DB_RANGE`."""
+    """Return a level, or None if the file holds no number or one outside `DB_RANGE`."""
     value = metadata.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= DB_RANGE:
         return None
@@ -298,7 +298,7 @@ def _merged(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_sequential(job: Job) -> Part:
-    """Append the models in series; each that can be slimmed follows the size knob."""
+    """Append the models in series; the size knob applies to each that can be slimmed."""
     prewarm, index = 0, job.input
     entries = _several(job, "models")
     if isinstance(entries[0], dict) and "architecture" not in entries[0]:
@@ -422,7 +422,7 @@ def read_folder(data: dict[str, Any], path: Path, compat: str | None = None, inp
     Raises
     ------
     ModelError
-        MissingKey where there is no file of weights; else as for NAM files.
+        MissingKey if there is no file of weights; otherwise as for NAM files.
     """
     prefix = path.name.removesuffix(CONFIG)
     beside = path.with_name(prefix + WEIGHTS)
@@ -434,12 +434,12 @@ def read_folder(data: dict[str, Any], path: Path, compat: str | None = None, inp
 
 
 def _npy(path: Path) -> np.ndarray:
-    """Return the numbers in a .npy file; a header that promises too much allocates nothing."""
+    """Return the numbers in a .npy file; if its header states too large a size, no memory is allocated."""
     size = path.stat().st_size
     if size > FILE_BYTES:
         raise ResourceLimit(f"{path.name} has {size} bytes, at most {FILE_BYTES}: is this a model's?")
     try:
-        content = BytesIO(read_file(path))  # not mapped: a file that is cut short meanwhile would end the process
+        content = BytesIO(read_file(path))  # not mapped: truncating a mapped file would end the process
         version = np.lib.format.read_magic(content)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = header(content)

@@ -1,4 +1,4 @@
-"""What the readers of NAM's architectures share: a graph that grows, weights that are used up in order, activations."""
+"""Shared by the readers of NAM's architectures: a graph to append to, weights read in order, and activations."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SLOPE = 0.01  # the default of every leaky kind
 
 
 class Size(NamedTuple):
-    """A width in the file, and how much of it is used: less in a slimmed network, where the leading part is."""
+    """A width in the file and the part of it that is used: a slimmed network uses only the leading features."""
 
     full: int
     used: int
 
 
 class Part(NamedTuple):
-    """A model that has been appended: its last node, the zeros it needs first, what it says of itself."""
+    """A model that has been appended: its last node, its prewarm in frames, and its metadata."""
 
     output: int
     prewarm: int
@@ -74,20 +74,20 @@ class NamGraph(Graph):
 
 
 class Weights:
-    """A flat vector that layers take their tensors from; nothing is copied, nor allocated for what is missing."""
+    """A flat vector from which layers take tensors; it copies nothing and allocates nothing for missing weights."""
 
     def __init__(self, values: np.ndarray, where: str):
         self.values, self.where, self.used = values, where, 0
 
     def take(self, *shape: int) -> np.ndarray:
-        """Return the next tensor in C order; past the end ones, so that reading goes on to the number expected."""
+        """Return the next tensor in C order, or ones past the end, so that reading reaches the expected number."""
         start, self.used = self.used, self.used + math.prod(shape)
         if self.used > self.values.size:
             return np.broadcast_to(1.0, shape)
         return self.values[start : self.used].reshape(shape)
 
     def tensor(self, outputs: Size, inputs: Size, taps: int = 1, groups: int = 1) -> np.ndarray:
-        """Return the used part of a weight (out, in/groups, taps); what has groups is never slimmed."""
+        """Return the used part of a weight (out, in/groups, taps); layers with groups are never slimmed."""
         return self.take(outputs.full, inputs.full // groups, taps)[: outputs.used, : inputs.used]
 
     def vector(self, size: Size) -> np.ndarray:
@@ -114,7 +114,7 @@ class Job:
     rate : float or None
         Hz, None where the file does not say.
     size : float or None
-        Value of the size knob, 0 to 1; None: full, and the knob has no say.
+        Value of the size knob, 0 to 1; None: full size, whatever the knob's value.
     nested : callable
         Appends a complete model inside this one: ``nested(model, where, input, size)``.
     """
@@ -144,14 +144,14 @@ class Job:
         return integer_at(self.config, key, f"{self.where}config", default, limit)
 
     def part(self, output: int, prewarm: int) -> Part:
-        """Return the finished part, if the weights came out even."""
+        """Return the finished part; raise if weights are left over or missing."""
         self.weights.finish()
         self.graph.parameters += self.weights.used
         return Part(output, prewarm, self.rate, self.metadata)
 
 
 def flag(value: Any, where: str) -> bool:
-    """Return a JSON boolean, of which 0 and 1 are another spelling."""
+    """Return a JSON boolean, which may also be written as 0 or 1."""
     if value in (0, 1):
         return bool(value)
     if not isinstance(value, bool):

@@ -64,7 +64,7 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """What differs from layer to layer; the activations as in the file."""
+    """The options that differ between layers; activations are as in the file."""
 
     taps: int
     dilation: int
@@ -168,7 +168,7 @@ def film_width(array: ArrayConfig, layer: LayerConfig, name: str) -> int:
 
 
 def _layers(data: dict, second: Any, where: str) -> tuple[LayerConfig, ...]:
-    """Return the layers: each option is one value for all or a list of one a layer."""
+    """Return the layers; each option is one value for all layers or a list with one value per layer."""
     dilations = at(data, "dilations", where, listed)
     count = at_most(len(dilations), NODES, f"{where}: number of layers")
     if not count:
@@ -207,7 +207,7 @@ def _layers(data: dict, second: Any, where: str) -> tuple[LayerConfig, ...]:
 
 
 def _pointwise(data: dict, key: str, where: str, present: bool = False) -> Pointwise | None:
-    """Return layer1x1 or head1x1, None where inactive; `present` is what a missing key means."""
+    """Return layer1x1 or head1x1, None if inactive; `present` tells whether a missing key means active."""
     if data.get(key) is None:
         return Pointwise() if present else None
     entry, where = mapping(data[key], f"{where}.{key}"), f"{where}.{key}"
@@ -218,7 +218,7 @@ def _pointwise(data: dict, key: str, where: str, present: bool = False) -> Point
 
 
 def _film(entry: Any, where: str) -> Pointwise | None:
-    """Return a FiLM, None where inactive; an object that does not say is active."""
+    """Return a FiLM, None if inactive; an object without the key `active` is active."""
     if entry is None or entry is False:
         return None
     entry = mapping(entry, where)
@@ -239,7 +239,7 @@ def _head(data: dict, where: str) -> tuple[int, int, int, bool]:
 
 
 def _sizes(data: Any, channels: int, where: str) -> tuple[int, ...]:
-    """Return the channel counts that a slimmable array allows, ascending, the last its own; () where it is not."""
+    """Return the channel counts of a slimmable array, ascending, its full count last; () if it is not slimmable."""
     if not isinstance(data, dict):  # null, false
         return ()
     where = f"{where}.slimmable"
@@ -363,7 +363,7 @@ def _slimmed(job: Job, arrays: Sequence[ArrayConfig], head: dict[str, Any] | Non
 
 
 def _unslimmable(arrays: Sequence[ArrayConfig], head: dict[str, Any] | None) -> str:
-    """Return why these arrays have no defined smaller sizes, "" if they have."""
+    """Return the reason why these arrays cannot be slimmed, "" if they can."""
     if head is not None:
         return "has a head behind its arrays"
     for array in arrays:

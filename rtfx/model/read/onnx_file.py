@@ -1,4 +1,4 @@
-"""What an ONNX file says: operators, constant tensors, inputs and outputs, out of its protocol-buffer messages.
+"""Decodes an ONNX file's protocol-buffer messages to operators, constant tensors, inputs and outputs.
 
 Only the fields that are needed are decoded; all others are skipped. Weights may lie in a file beside it, which
 PyTorch's exporter writes by default: it must be in the same folder. Sources: the wire format at
@@ -93,7 +93,7 @@ def decode(content: bytes | memoryview, message: str, depth: int = 0) -> dict[st
     Raises
     ------
     NotAModelFile
-        The bytes are no such message.
+        The bytes are not a valid message.
     """
     if depth > DEPTH:
         raise NotAModelFile("the ONNX file is nested too deeply, expected a few levels: export it again")
@@ -178,7 +178,7 @@ def _signed(number: int) -> int:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its kind, the names of what it reads and gives ("" where left out), its options."""
+    """One operator: its kind, the names of its inputs and outputs ("" if omitted), and its options."""
 
     kind: str
     name: str

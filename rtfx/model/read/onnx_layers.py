@@ -18,11 +18,11 @@ FUNCTIONS = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "R
 
 
 class LastState:
-    """What a recurrent layer ends in: a single frame, which only the next call of the file may read."""
+    """The final state of a recurrent layer: a single frame, which only the next call of the program may read."""
 
 
 def _along_time(call: Call, x: Signal, kernel: tuple[int, ...]) -> int:
-    """Return which of the kernel's axes runs along the frames; others, as of a 2-D convolution, must be of size 1."""
+    """Return the kernel's axis along the frames; other axes, as in a 2-D convolution, must have size 1."""
     axes = x.axes[2:]
     if len(x.axes) != len(kernel) + 2 or axes.count(TIME) != 1:
         call.graph.fail(f"reads ({', '.join(x.axes)}), expected (1, features, frames)")

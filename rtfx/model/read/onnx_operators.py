@@ -1,7 +1,7 @@
-"""ONNX operators as operations on streams: what each makes of the signals and constants that it reads.
+"""Converts ONNX operators to operations on signals and constants.
 
-Source: onnx/docs/Operators.md, versions 7 to 24 of the operator set. What a signal is, and how its axes and frames are
-followed, is that of PyTorch's programs (``pt2.signals``), whose operations serve here too.
+Source: onnx/docs/Operators.md, versions 7 to 24 of the operator set. Signals, with their axes and frames, and many
+operations are those of the reader of PyTorch's programs (``signals``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SINGLE = (
 
 @dataclass(frozen=True, eq=False)
 class GeluPart(Affine):
-    """Stands for a part of GELU, x (1 + erf(x / sqrt 2)) / 2, until the whole is seen; never played.
+    """Represents a part of GELU, x (1 + erf(x / sqrt 2)) / 2, until the whole formula is read; it is never played.
 
     `part` is that part of the formula, `argument` the node of x.
     """
@@ -119,7 +119,7 @@ def folding(kind: str) -> Operator:
 
 
 def fixed_only(function: Callable[..., Any]) -> Operator:
-    """Return an operator that only constants may go through."""
+    """Return an operator that accepts only constants."""
 
     def run(call: Call) -> Value:
         if not call.fixed:
@@ -146,7 +146,7 @@ def _marked(call: Call, x: Signal, part: str, argument: int) -> Signal:
 
 
 def _part_of_gelu(call: Call, kind: str) -> Value | None:
-    """Return what becomes of a part of GELU in a sum or product; None if there is none here."""
+    """Return the result of a sum or product that contains a part of GELU; None if it contains none."""
     nodes = [call.graph.nodes[value.node] if isinstance(value, Signal) else None for value in call.inputs]
     place = next((i for i, node in enumerate(nodes) if isinstance(node, GeluPart)), None)
     if place is None:

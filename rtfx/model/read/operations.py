@@ -235,7 +235,7 @@ def greater(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def where(graph: SignalGraph, a: Arguments) -> Value:
-    """A choice between two branches, as PyTorch's decompositions leave slopes and softplus."""
+    """A choice between two branches, to which PyTorch's decompositions reduce slopes and softplus."""
     asked, above, below = a["condition"], a["self"], a["other"]
     if all(isinstance(each, np.ndarray) for each in (asked, above, below)):
         return np.where(asked, above, below)
@@ -252,7 +252,7 @@ def where(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def norm(graph: SignalGraph, a: Arguments) -> Value:
-    """The length of a fixed tensor, of which weight normalisation is made."""
+    """The norm of a constant tensor, which weight normalisation divides by."""
     x, dims = graph.constant(a["self"], "its input"), a.get("dim")
     if a.get("ord", 2) != 2:
         graph.fail(f"is of order {a['ord']}, expected 2")
@@ -340,7 +340,7 @@ def _entered(graph: SignalGraph, a: Arguments) -> Signal:
 
 
 def _wide(x: Signal, width: int) -> tuple[str, ...]:
-    """Return the axes of what a convolution gives."""
+    """Return the axes of a convolution's output."""
     return (*x.axes[:-2], ONE if width == 1 else FEATURE, TIME)
 
 
@@ -494,7 +494,7 @@ def prelu(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def weight_norm(graph: SignalGraph, a: Arguments) -> Value:
-    """A weight stored as direction and length."""
+    """A weight that is stored as direction and norm."""
     v, g, dim = graph.constant(a["v"], "its weight"), graph.constant(a["g"], "its length"), a.get("dim", 0)
     others = tuple(i for i in range(v.ndim) if i != dim)
     return [v * (g / np.sqrt((v * v).sum(axis=others, keepdims=True)))]

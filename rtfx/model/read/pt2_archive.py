@@ -91,7 +91,7 @@ class _Reader:
         if self.left < 0:
             raise ResourceLimit(f"the archive unpacks to more than {FILE_BYTES} bytes: is this a model file?")
         with self.archive.open(name) as member:
-            return member.read(size)  # the packed size, which a read of all believes, may be anything
+            return member.read(size)  # a read without `size` trusts the stated packed size, which may be wrong
 
     def json(self, name: str) -> dict[str, Any]:
         try:

@@ -67,7 +67,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
     path : Path
         Its stem is the model's name.
     inputs : str, optional
-        What the inputs are, as `sort_inputs` has it.
+        The meaning of the inputs, as in `sort_inputs`.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def _recurrent(layers: Any) -> bool:
 
 
 def outputs_of(layers: Any) -> int:
-    """Return the outputs that the last layer declares, 0 where it does not."""
+    """Return the number of outputs that the last layer declares, 0 if it declares none."""
     last = layers[-1] if isinstance(layers, list) and layers else None
     try:
         return width_of(last.get("shape"), "shape") if isinstance(last, dict) else 0
@@ -146,7 +146,7 @@ def outputs_of(layers: Any) -> int:
 
 
 class LayerData:
-    """One layer object: where it stands, the width of its input and the width that it declares."""
+    """One layer object, its place in the file, the width of its input and the width that it declares."""
 
     def __init__(self, data: Any, where: str, inputs: int):
         self.data = mapping(data, where) | ({"activation": ""} if data.get("activation", "") is None else {})
@@ -418,7 +418,7 @@ def batchnorm2d(layer: LayerData) -> Chain:
 
 
 def _fits(layer: LayerData, features: int, channels: int, width: int, side: str) -> None:
-    """Raise unless so many features of so many channels are `width` numbers."""
+    """Raise unless the number of features times the number of channels is `width`."""
     at_most(channels, WIDTH, f"num_filters_{side} of {layer.where}")
     if features * channels != width:
         raise ShapeMismatch(
