@@ -1,18 +1,18 @@
-"""Cabinet: the level parameter, and reading an impulse response for plan to convolve with.
+"""Cabinet: its level parameter, and the reading of the impulse response that `plan` convolves with.
 
 A response is brought to the stream's rate and then cut, so that it costs neither latency nor inaudible work:
 
-- offset: a constant that is still there when the response is over, as a recording's converter adds one, is subtracted;
-- front: everything before the first sample above -60 dB of the peak, or, where steady noise runs ahead of the response,
-  above six times that noise;
-- rate: by soxr, multiplied by (old rate / new rate), since a denser sum of the same curve is louder. Where the
-  conversion itself rings ahead of the front, at most `PRERING` frames of that are kept;
-- tail: after the point where -80 dB of the energy is left it fades out, within an eighth of what came before or 256
-  taps; where that would be beyond `max_taps` it fades out before;
+- offset: a constant at the end of the response, such as a recording's converter adds, is subtracted;
+- front: everything before the first sample above -60 dB of the peak is removed; if steady noise precedes the response,
+  everything before the first sample above six times that noise;
+- rate: soxr converts the response, which is then multiplied by (old rate / new rate), since the sum of more samples of
+  the same curve is louder. If the conversion rings before the front, at most `PRERING` frames of that are kept;
+- tail: the response fades out after the point where -80 dB of the energy is left, within an eighth of its length so far
+  and at most 256 taps. If that exceeds `max_taps`, it fades out earlier, to end at `max_taps`;
 - level: the mean power gain over 80 Hz to 5 kHz, equal weight to each octave, is 1, so that cabinets can be compared
   and changed without a change of loudness; but no frequency is raised by more than 12 dB.
 
-`Impulse.notes` tells of an offset, of noise ahead of the response, and of an end that was cut for its length.
+`Impulse.notes` reports an offset, noise before the response, and an end that was cut because it was too long.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from .effect import Effect
 
 PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),)
 
-MAX_TAPS = 8192  # 170 ms at 48 kHz: a close-miked cabinet is over in 50
-READ_SECONDS = 10.0  # of a longer file: the rest cannot matter
+MAX_TAPS = 8192  # 170 ms at 48 kHz; the response of a close-miked cabinet lasts 50 ms
+READ_SECONDS = 10.0  # more of a file is not read, as a response is much shorter
 FRONT_DB = -60.0
-OFFSET_DB = (-80.0, -6.0)  # of the peak: below, it may be the end of the response; above, it is no offset
+OFFSET_DB = (-80.0, -6.0)  # of the peak: a smaller value may be the end of the response; a larger one is no offset
 OFFSET_SECONDS = 0.005  # of the response's last quarter, at least
-OFFSET_STEADY = 0.1  # of the offset: how much its parts may differ
+OFFSET_STEADY = 0.1  # largest difference between its parts, as a share of the offset
 NOISE_WINDOW = 0.001  # s
-NOISE_WINDOWS = 10  # of lead-in, at least, from which the noise in it can be known
-NOISE_STEADY_DB = 4.0  # between its first and its second half: what grows towards the peak belongs to the response
-OVER_NOISE = 6.0  # times its RMS: of a million samples of Gaussian noise none is above
-PRENOISE = 0.0005  # s kept ahead of what is above the noise: the response begins within it
+NOISE_WINDOWS = 10  # shortest lead-in whose noise is measured
+NOISE_STEADY_DB = 4.0  # largest level change from its first to its second half: what grows belongs to the response
+OVER_NOISE = 6.0  # times its RMS: none of a million samples of Gaussian noise is larger
+PRENOISE = 0.0005  # s kept before the first sample above the noise, as the response begins there
 TAIL_ENERGY_DB = -80.0
 PRERING = 32  # frames: 0.7 ms at 48 kHz
 LOUDNESS_HZ = (80.0, 5000.0)
@@ -132,7 +132,7 @@ def _read(path: Path) -> tuple[np.ndarray, int, list[str]]:
 
 
 def _offset(response: np.ndarray, rate: float) -> np.ndarray:
-    """Return the constant offset of each channel, (channels,): 0 where the last quarter has none that stays."""
+    """Return the constant offset of each channel, (channels,): 0 if its last quarter is not constant enough."""
     frames = response.shape[1] // 16
     if 4 * frames < OFFSET_SECONDS * rate:
         return np.zeros(len(response))
@@ -145,10 +145,10 @@ def _offset(response: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _behind_noise(response: np.ndarray, rate: float) -> int:
-    """Return the frame at which a response begins behind a lead-in of steady noise, 0 if there is none.
+    """Return the frame at which a response begins after a lead-in of steady noise, 0 if there is none.
 
-    The noise is known from the median energy of short windows before the peak: a response that begins at once, and has
-    its peak later, is above it from its first sample on.
+    The level of the noise is the median energy of short windows before the peak. A response that begins at once and has
+    a late peak is above that level from its first sample on.
     """
     loudest = np.abs(response).max(axis=0)
     window = max(round(NOISE_WINDOW * rate), 1)
@@ -197,7 +197,7 @@ def _cut_tail(response: np.ndarray, max_taps: int) -> np.ndarray:
 
 
 def _level(response: np.ndarray, sample_rate: float) -> float:
-    """Return the gain that makes the response as loud as a wire."""
+    """Return the gain that brings the response to a loudness of 0 dB; at most `HIGHEST_GAIN` at any frequency."""
     size = max(16384, 2 ** int(np.ceil(np.log2(response.shape[1]))))
     power = (np.abs(np.fft.rfft(response, size)) ** 2).mean(axis=0)
     frequencies = np.fft.rfftfreq(size, 1.0 / sample_rate)

@@ -100,7 +100,7 @@ def take_rig(engine):
 
 @inline
 def fading(slots):
-    """Return whether a fade is under way. [audio thread]"""
+    """Return whether a fade is in progress. [audio thread]"""
     for i in range(SLOTS):
         phase = slots[i].phase
         if phase == LEAVING or phase == CLOSING or phase == PRIMING or (phase == PLAYING and slots[i].position < 1.0):

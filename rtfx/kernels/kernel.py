@@ -1,8 +1,8 @@
 """The two kinds of kernel: `Tile`, written as LLVM IR, and `Loop`, a Python function that Numba compiles.
 
 A kernel is a C function. It is compiled, or loaded from the disk cache, when its address is first asked for. Neither
-Numba nor LLVM is imported before that, so parameter tables and readers can live beside kernels. Inside a loop two
-decorators help: `intrinsic` (a few LLVM instructions) and `inline` (a helper that is compiled into its callers).
+Numba nor LLVM is imported before that, so modules with parameter tables and readers can import kernels quickly. Two
+decorators make functions for loops: `intrinsic` (a few LLVM instructions) and `inline` (compiled into its callers).
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def inline(function: Callable | str) -> Any:
     """Declare a helper that is compiled into the loops that call it.
 
     With a signature, ``@inline("none(int64, int64)")``, it is compiled once for all calls; without, Numba compiles it
-    anew for each kind of argument, and each constant is a kind.
+    again for each combination of argument types, and each constant is a type.
     """
     if isinstance(function, str):
         return lambda helper: Lazy(helper, lambda helper: _helper_decorator(function)(_resolved(helper)))

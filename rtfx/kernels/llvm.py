@@ -106,5 +106,5 @@ def _target():
 
 
 def _relocation() -> str:
-    """Return the relocation model: x86's loader for code in memory knows the static one only."""
+    """Return the relocation model: on x86 the loader for code in memory supports only the static one."""
     return "static" if _target().name.startswith("x86") else "default"

@@ -1,11 +1,11 @@
 """Streaming conversion between two sample rates by polyphase filters, for a model of another rate than the stream's.
 
-With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j stands at stream time j down / up.
+With the rates' ratio ``model / stream = up / down`` in lowest terms, model frame j is at stream time j down / up.
 A block of stream frames T to T + n - 1 gives the model frames j with T <= floor(j down / up) < T + n, so their number
 follows from the stream's clock alone and the sound does not depend on the block size. Both directions are sums over
 past frames only; `plan.resampling` makes the filters.
 
-Inside a model `hold` lowers the rate of some rows by a whole number.
+Inside a model, `hold` divides the rate of some rows by a whole number.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def held(state, source, target, frames):
 
 
 def hold(state, source, target, frames):
-    """Every stride-th frame of each row, and between these the last such frame, or zeros.
+    """Write every stride-th frame of each row; between these repeat the last such frame, or write zeros.
 
-    The last frame taken is read from the source's history, which goes back stride - 1 frames.
+    The repeated frame is read from the source's history, which holds stride - 1 frames.
     """
     s = records(state, 1, HOLD_STATE)[0]
     stride, reach = s.stride, s.stride - 1

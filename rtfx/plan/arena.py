@@ -370,12 +370,12 @@ def _write_state(state, step: _Step, places) -> None:
 
 
 def _place(buffer: _Buffer, start: int, ratio: Ratio):
-    """Return the BUFFER record of a buffer that begins at byte `start`, and the first byte behind it.
+    """Return the BUFFER record of a buffer that begins at byte `start`, and the first byte after it.
 
-    Rows lie an odd multiple of 64 bytes apart: a multiple of 4 KiB would put all of them in one set of the cache.
-    Without history the cursor stays. With a short one it slides: each row overwrites the past that the next one no
-    longer needs, and once the slack is used up all rows move back in one piece. A long one lies in a ring whose frames
-    are written twice, a ring length apart, so that any window is contiguous and no block pays for a move.
+    Rows are an odd multiple of 64 bytes apart: with a multiple of 4 KiB all would use the same set of the cache.
+    Without history the cursor stays. With a short history it slides: each row overwrites the past that the next row no
+    longer needs, and when the slack is used up, all rows are moved back together. A long history is in a ring, whose
+    frames are written twice, a ring length apart, so that any window is contiguous and nothing has to be moved.
     """
     history = -(-buffer.history // 16) * 16
     block = ratio.model_frames(MAX_BLOCK) if buffer.domain else MAX_BLOCK
@@ -401,7 +401,7 @@ def _odd_lines(floats: int) -> int:
 
 
 def graph_number(builder: Builder) -> int:
-    """Return a number that two rigs share if they differ in weights and parameters only."""
+    """Return a number that is equal for two rigs if they differ only in weights and parameters."""
     places: dict[int, int] = {}  # buffers, numbered in the order in which the counted steps use them
     facts = [
         (s.kernel.name, [(places.setdefault(b.buffer, len(places)), b.row) for b in (s.source, s.target, *s.extra)])
@@ -413,7 +413,7 @@ def graph_number(builder: Builder) -> int:
 
 
 def layout_number(builder: Builder) -> int:
-    """Return a number that two rigs share if the state of one means the same in the other, and lies at its place."""
+    """Return a number that is equal for two rigs if a state of one is valid in the other, at the same addresses."""
     steps = [
         (s.kernel.name, s.dtype.itemsize, s.source, s.target, s.extra, s.domain, s.block, s.guarded)
         + tuple(
@@ -425,7 +425,7 @@ def layout_number(builder: Builder) -> int:
 
 
 def digest(kernels: Iterable[Kernel]) -> str:
-    """Return eight digits that differ where other kernels are called."""
+    """Return eight hexadecimal digits that differ for different sets of kernels."""
     names = "\n".join(sorted(kernel.name for kernel in kernels))
     return hashlib.sha256(names.encode()).hexdigest()[:8]
 

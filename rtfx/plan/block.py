@@ -54,7 +54,7 @@ class ReadyBlock:
     source : BlockSpec, optional
         The block's entry in the set list.
     input_db, output_db : float
-        Gains before and after the model beside those that it states; not part of the bare function.
+        Gains in dB before and after the model, in addition to those that it states; a bare model ignores them.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""From a preset's words to a chain that can be planned: models and impulses are read, values checked, defaults set."""
+"""Turns a preset into a chain that can be planned: reads models and impulses, checks values and sets defaults."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ DEFAULT_RATE = 48000.0
 
 @dataclass
 class Models:
-    """Reads each model file once for each of the ways in which its inputs are taken.
+    """Reads model files; each file is read once per meaning of its inputs, "channels" or "knobs".
 
-    `inputs` is that of `model.load.load`; it counts before what a block says.
+    `inputs` is that of `model.load.load`; if set, it overrides the `inputs` of a block.
     """
 
     inputs: str | None = None
@@ -56,13 +56,13 @@ def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
     """Return every model that the presets play, once per use; those that cannot be read are left out."""
     found: list[ModelSpec | None] = []
     for block in (block for preset in presets for block in preset.chain):
-        with contextlib.suppress(RtfxError):  # loading the preset says so
+        with contextlib.suppress(RtfxError):  # the loading of the preset reports the error
             found.append(_model(block, models) if block.type == "model" else _net(block, models))
     return [model for model in found if model is not None]
 
 
 def _net(block: BlockSpec, models: Models) -> ModelSpec | None:
-    """Return the model that plays a part of a block which is not itself one."""
+    """Return the model that a block of another type uses, such as the net of `klon`; None if it uses none."""
     name = BLOCKS[block.type].net
     return models[name] if name else None
 
@@ -84,7 +84,7 @@ def _model(block: BlockSpec, models: Models) -> ModelSpec:
 
 
 def common_rate(specs: Iterable[ModelSpec]) -> float | None:
-    """Return the sample rate that most models share, in Hz; None if no model knows its rate."""
+    """Return the sample rate that most models share, in Hz; None if no model states its rate."""
     rates = Counter(spec.sample_rate for spec in specs if spec.sample_rate)
     return rates.most_common(1)[0][0] if rates else None
 
@@ -117,7 +117,7 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
 
 
 def _warnings(block: BlockSpec, spec: ModelSpec) -> list[str]:
-    """Return the warning that matters most about a model, with the number of the others and where they are shown."""
+    """Return the first warning about a model, with the number of the others and the place where they are shown."""
     if len(spec.warnings) < 2:
         return list(spec.warnings)
     where = "model.spec.warnings" if isinstance(block.file, ModelSpec) else f"rtfx info {block.file}"
@@ -125,7 +125,7 @@ def _warnings(block: BlockSpec, spec: ModelSpec) -> list[str]:
 
 
 def _with_cab(blocks: list[BlockSpec], models: Models, options: Options, notes: list[str]) -> list[BlockSpec]:
-    """Add a cabinet: the user's, or a default one behind an amp that has none."""
+    """Add a cabinet: the user's, or a default one after an amp that has none."""
     if options.cab == "none":
         return [block for block in blocks if block.type != "cab"]
     if options.cab is not None:

@@ -27,7 +27,7 @@ def step_records(plan: Plan) -> np.ndarray:
 
 
 def steps_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return a dictionary a step, in the order in which they run.
+    """Return one dictionary per step, in the order in which the steps run.
 
     Keys: `block` (its id in the chain, "" for what belongs to none), `node` (the kind of node that it computes, ""
     outside models), `kernel` (its name), `shape` (the numbers that it was compiled for, its tile among them), `inputs`
