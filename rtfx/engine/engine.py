@@ -45,7 +45,7 @@ STORE = Loop(_store, "int64(int64, int64)")
 
 def order_kernels() -> None:
     """Start to compile the kernels of every engine that are not on disk, and return at once. [control thread]"""
-    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, DRIVE, EXCHANGE, LOAD, STORE))
+    order((CALLBACK_KERNEL, FINISH, RUN_RIG, PLAY_SLOTS, DRIVE, EXCHANGE, LOAD))
 
 
 class Published(NamedTuple):

@@ -20,7 +20,7 @@ from ..reference import evaluate_file
 from ..reference_nam import evaluate_nam
 from ..sampled import sampled
 from .guitar_nets import agam_files, smartamppro_files, wavenet_va_files
-from .nam_files import by_feature, mixture
+from .nam_files import by_feature, mixture, nam
 from .nets import small_nets, write
 from .random_graphs import random_graph
 
@@ -156,6 +156,18 @@ def test_every_size_is_written(tmp_path, name, suffix):
     for (_, one), (_, other) in zip(spec.sizes, back.sizes, strict=True):
         assert parity(one, other, 300).max_abs_error == 0
         assert (one.level_db, one.prewarm_frames) == (other.level_db, other.prewarm_frames)
+
+
+def test_every_size_of_a_net_that_was_no_nam_file_is_written(tmp_path):
+    files = by_feature()
+    sizes = [{"max_value": limit, "model": files[name]} for limit, name in ((0.5, "lstm"), (1.0, "a1"))]
+    container = nam("SlimmableContainer", {"submodels": sizes})
+    spec = replace(load(write(tmp_path, container, "in.nam")), form=None)
+    convert(spec, tmp_path / "out.nam", frames=300)
+    back = load(tmp_path / "out.nam")
+    assert [limit for limit, _ in back.sizes] == [limit for limit, _ in spec.sizes]
+    for (_, one), (_, other) in zip(spec.sizes, back.sizes, strict=True):
+        assert parity(one, other, 300).max_abs_error == 0
 
 
 def test_a_size_that_differs_is_seen(tmp_path, monkeypatch):
