@@ -25,7 +25,7 @@ LINE = np.dtype(
         ("first", np.int64),  # age in frames of the newest state in the sum
         ("taps", np.int64),  # 1 or MIX
         ("ring", np.int64),  # states kept
-        ("place", np.int64),  # of the next one
+        ("place", np.int64),  # where the next state is stored
         ("mix", np.float32, (MIX,)),
     ]
 )
@@ -33,7 +33,7 @@ LINE_BYTES = LINE.itemsize
 
 
 def delayed_dtype(record: np.dtype, width: int, ring: int) -> np.dtype:
-    """Return a layer's record with a line for `ring` states of `width` floats; the header is the record's own."""
+    """Return a layer's record with a delay line for `ring` states of `width` floats after its own fields."""
     fields: dict[str, Any] = dict(record.fields or {})
     header = set(state_dtype().names or ())
     own = [(name, fields[name][0].base, fields[name][0].shape) for name in record.names or () if name not in header]
@@ -42,10 +42,11 @@ def delayed_dtype(record: np.dtype, width: int, ring: int) -> np.dtype:
 
 
 def line_fields(delay: float, state: np.ndarray) -> dict[str, Any]:
-    """Return the line's fields for a state fed back from `delay` frames ago; `state` is where the layer starts.
+    """Return the fields of the delay line for a state fed back from `delay` frames ago; `state` is the initial state.
 
-    The sum is the cubic Lagrange polynomial through four neighbours, which stand around the delay unless it is below 2:
-    a state of this very frame does not exist.
+    A whole delay takes one past state. Otherwise the sum is the cubic Lagrange polynomial through four neighbouring
+    states: two on each side of the delay; below a delay of 2 one on the near side and three on the far side, because
+    the state of the present frame does not exist yet.
     """
     whole = int(delay)
     if delay == whole:
@@ -65,13 +66,13 @@ def line_fields(delay: float, state: np.ndarray) -> dict[str, Any]:
 
 
 def line_taps(delay: float) -> int:
-    """Return how many past states are summed; 0: the state stays where it is, the layer runs at its own rate."""
+    """Return how many past states are summed; 0 if there is no delay line, as the layer runs at its own rate."""
     return 0 if delay == 1.0 else 1 if delay == int(delay) else MIX
 
 
 @inline
 def recall(line, state, width):
-    """Replace the state, `width` floats at `state`, by the sum of past ones; `line` is the address of `first`."""
+    """Replace the `width` floats at `state` by the sum of past states; `line` is the address of the field `first`."""
     s = records(line, 1, LINE)[0]
     x = floats(state, width)
     past = floats(line + LINE_BYTES, s.ring * width)
@@ -85,7 +86,7 @@ def recall(line, state, width):
 
 @inline
 def keep(line, state, width):
-    """Put the new state into the ring."""
+    """Store the new state, `width` floats at `state`, in the ring."""
     s = records(line, 1, LINE)[0]
     x = floats(state, width)
     past = floats(line + LINE_BYTES + 4 * s.place * width, width)
@@ -95,21 +96,21 @@ def keep(line, state, width):
 
 
 class CellDelay:
-    """The ring behind a tiled cell's record: the code of taking a state from it, straight to registers, and keeping it.
+    """Emits the delay line of a tiled cell: it reads past states from the ring into registers, and stores new ones.
 
     Parameters
     ----------
     cell : recurrent.Cell
     record : simd.Record
-        Of the cell's state, the line included.
+        The record of the cell's state, delay line included.
     taps : int
-        Past states in a sum.
+        Number of past states in a sum.
     """
 
     def __init__(self, cell: Any, record: simd.Record, taps: int):
         self.cell, self.e, self.b, self.record = cell, cell.e, cell.b, record
         self.first, self.ring = record.load("first"), record.load("ring")
-        if taps == 1:  # interleaved copies of the layer: each turns as it would alone
+        if taps == 1:  # interleaved copies of the layer: each changes the direction of its sums by itself
             cell.period = self.first
         self.past = self.e.pointer(record.place("past"))
         mix = self.e.pointer(record.place("mix"))
@@ -120,7 +121,7 @@ class CellDelay:
         self.width = padded * len(self.parts)
 
     def recall(self):
-        """Set the cell's state to the sum of past ones."""
+        """Emit: set the cell's state to the sum of past states."""
         for k, weight in enumerate(self.mix):
             row = self._row(self.b.sub(self.b.load(self.place), self.b.add(self.first, self.e.index(k))))
             for slots, offset in self.parts:
@@ -133,7 +134,7 @@ class CellDelay:
                     self.b.store(old, slot)
 
     def keep(self):
-        """Put the cell's new state into the ring."""
+        """Emit: store the cell's new state in the ring."""
         place = self.b.load(self.place)
         row = self._row(place)
         for slots, offset in self.parts:
@@ -144,10 +145,10 @@ class CellDelay:
         self.b.store(self.b.select(wraps, self.e.index(0), following), self.place)
 
     def save(self):
-        """Write the ring's place back to memory at the block's end."""
+        """Emit: write the position in the ring to memory at the end of the block."""
         self.record.store("place", self.b.load(self.place))
 
     def _row(self, slot):
-        """Return where the state of a slot begins; slots down to minus the ring's length wrap."""
+        """Return the index of a slot's first float; a negative slot, at least minus the ring's length, wraps around."""
         negative = self.b.icmp_signed("<", slot, self.e.index(0))
         return self.b.mul(self.b.select(negative, self.b.add(slot, self.ring), slot), self.e.index(self.width))

@@ -13,7 +13,7 @@ from .activations import BY_CODE, CONSTANTS, exp2
 from .kernel import Kernel, Tile
 from .state import STATE
 
-# operation codes: activations.CODES's codes from 0 (copy), then these
+# operation codes: 0 copies, then the codes of activations.CODES, then these
 AFFINE, PRELU, ADD, GAIN, SOFTMAX, MUL = 16, 17, 18, 19, 20, 21
 
 
@@ -23,7 +23,7 @@ def pack(*vectors) -> np.ndarray:
 
 
 class RowsShape(NamedTuple):
-    """One operation on so many rows; `lanes` are the frames of a vector."""
+    """One operation on a number of rows; `lanes` is the number of frames in a vector."""
 
     operation: int
     rows: int
@@ -31,7 +31,7 @@ class RowsShape(NamedTuple):
 
 
 def emit_elementwise(builder, shape: RowsShape, tile, state, source, target, frames):
-    """Emit the loop over the block's vectors."""
+    """Emit the loop over the block's frames, a vector at a time, and over the rows."""
     operation, rows, lanes = shape
     e, b = simd.Emitter(builder), builder
     header = simd.Record(e, state, STATE)
@@ -74,7 +74,10 @@ def emit_elementwise(builder, shape: RowsShape, tile, state, source, target, fra
 
 
 def _softmax(e, rows, lanes, frames, load, y, out_stride):
-    """Subtract the largest feature first: the sum is then between 1 and `rows` and nothing overflows."""
+    """Emit softmax. The largest feature is subtracted first, so the sum lies between 1 and `rows` and never overflows.
+
+    `load` returns the vector of a row and a time; `y` is (rows, frames).
+    """
     b = e.b
     largest, total = e.slot(lanes), e.slot(lanes)
     with e.loop(frames, lanes) as t:

@@ -1,7 +1,7 @@
 """Memory inside loops: views of raw addresses, atomics, calls through addresses, memory moves.
 
-`floats`, `integers` and `records` return one pointer, which is indexed from 0 and nothing else. An array also has
-shape, strides, owner and reference count; to process these would take Numba and LLVM most of the compilation time.
+`floats`, `integers` and `records` return a pointer; the only operation on it is an index from 0. An array would also
+have shape, strides, owner and reference count; these would take most of the time that Numba and LLVM need to compile.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def records(context, address, count, dtype):
 
 
 def _view(kind, *further):
-    """Return signature and codegen of an intrinsic that turns an address into a pointer; `further` only tell."""
+    """Return signature and codegen of an intrinsic that turns an address into a pointer; `further` are not used."""
     from numba import types
 
     def codegen(context, builder, signature, arguments):
@@ -46,7 +46,7 @@ def _view(kind, *further):
 
 @cache
 def _records_type():
-    """Return Numba's type of some records, one behind the other; an item is a reference."""
+    """Return Numba's type for a pointer to adjacent records; an item is a reference to a record."""
     from numba import types
     from numba.extending import lower_builtin, models, register_model
 
@@ -64,7 +64,7 @@ def _records_type():
 
 @intrinsic
 def row(context, parameters, stride, index, frames):
-    """Return parameter row `index`, the rows `stride` floats apart, as float32 for `frames` frames."""
+    """Return parameter row `index` as `frames` float32; the rows are `stride` floats apart."""
     from llvmlite import ir
     from numba import types
 
@@ -125,7 +125,7 @@ def call_process(context, function, state, source, target, frames):
 
 
 def call_address(context, builder, signature, arguments):
-    """Call the C function at the first argument, an address, with the others, all int64; it returns an int64."""
+    """Call the C function at the first argument, an address, with the other arguments; all are int64, as the result."""
     from llvmlite import ir
 
     function, *further = arguments

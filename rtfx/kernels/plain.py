@@ -31,7 +31,7 @@ CONV_STATE = state_dtype(
 
 
 def cell_state(hidden: int) -> np.dtype:
-    """Return the state of `cell`: sizes, then h, c and room for the gate sums."""
+    """Return the state of `cell`: sizes, then h and c (`hidden` each) and space for the gates' sums."""
     sizes = [("cell", np.int64), ("width_in", np.int64), ("hidden", np.int64), ("width_out", np.int64)]
     return state_dtype(
         *sizes, ("h", np.float32, (hidden,)), ("c", np.float32, (hidden,)), ("sums", np.float32, (8 * hidden,))
@@ -39,18 +39,18 @@ def cell_state(hidden: int) -> np.dtype:
 
 
 def elman_state(hidden: int) -> np.dtype:
-    """Return the state: sizes, then h and room for the next h."""
+    """Return the state of `elman`: sizes, then h and space for the next h (`hidden` each)."""
     rows = [("h", np.float32, (hidden,)), ("sums", np.float32, (hidden,))]
     return state_dtype(("width_in", np.int64), ("hidden", np.int64), *rows)
 
 
 def field_of(name: str) -> str:
-    """Return the field that holds a number of the shape: the header has `inputs` and `outputs` of its own."""
+    """Return the field that holds a number of the shape; `inputs` and `outputs` are already fields of the header."""
     return f"{name}_" if name in ("inputs", "outputs") else name
 
 
 def layer_state(features: int) -> np.dtype:
-    """Return the state: dilation, the shape's numbers, room for z."""
+    """Return the state of `layer`: dilation, the numbers of its shape, then space for z (`features`)."""
     numbers = [(field_of(name), np.int64) for name in ("dilation", *LayerShape._fields)]
     return state_dtype(*numbers, ("z", np.float32, (features,)))
 
@@ -79,7 +79,7 @@ def sigmoid32(x):
 
 @inline
 def fasttanh(x):
-    """Return Neural Amp Modeler's quotient for tanh."""
+    """Return Neural Amp Modeler's approximation of tanh, a quotient of polynomials."""
     x = float(min(max(x, np.float32(-FASTTANH_LIMIT)), np.float32(FASTTANH_LIMIT)))
     q, square = abs(x), x * x
     above = x * (NUMERATOR * (1.0 + q) + (SQUARE + CUBE * q) * square)
@@ -93,7 +93,7 @@ def elu(x, slope):
 
 @inline
 def hardtanh(x, address):
-    """Return x between its bounds and straight lines outside; constants: slope, slope_high, low, high."""
+    """Return x between the bounds, and straight lines beyond them; constants: slope, slope_high, low, high."""
     constants = floats(address, CONSTANTS)
     if x < constants[2]:
         return constants[2] + constants[0] * (x - constants[2])
@@ -109,7 +109,7 @@ def softshrink(x, slope):
 
 @inline
 def rarer(code, x, address):
-    """Return the activations of codes 8 and above."""
+    """Return an activation whose code is 8 or above."""
     if code == 8:
         return hardtanh(x, address)
     if code == 9:
@@ -129,9 +129,9 @@ def rarer(code, x, address):
 
 @inline
 def activate(code, x, address):
-    """Return one activation of codes.CODES by its code; `address` is that of its constants.
+    """Return the activation of `activations.CODES` with this code; `address` is the address of its constants.
 
-    An array in its place would be counted as a reference at the call: not what the audio thread may do.
+    The constants are no array because Numba would count references to an array, which the audio thread must not do.
     """
     slope = floats(address, 1)[0]
     if code == 0:
@@ -172,7 +172,7 @@ def conv(state, source, target, frames):
 
 
 def cell(state, source, target, frames):
-    """Weights: w_ih, w_hh, b_ih, b_hh in PyTorch's order, then dense weight and bias; no dense: h itself is written."""
+    """Weights: w_ih, w_hh, b_ih, b_hh in PyTorch's order, dense weight and bias; without a dense layer h is written."""
     s = records(state, 1, _CELL)[0]
     hidden, inputs, outputs = s.hidden, s.width_in, s.width_out
     gates = np.int64(4) - s.cell
@@ -242,7 +242,7 @@ run_cell, run_elman = inline(cell), inline(elman)
 
 
 def delayed_cell(state, source, target, frames):
-    """`cell`; h and c are delayed together, the line lies behind the gate sums."""
+    """Compute `cell` with h and c delayed together; the delay line is stored after the gates' sums."""
     width = 2 * records(state, 1, _CELL)[0].hidden
     h = state + _CELL_H
     line = h + 4 * 5 * width
@@ -254,7 +254,7 @@ def delayed_cell(state, source, target, frames):
 
 
 def delayed_elman(state, source, target, frames):
-    """`elman`; the line lies behind the room for the next h."""
+    """Compute `elman` with h delayed; the delay line is stored after the space for the next h."""
     width = records(state, 1, _ELMAN)[0].hidden
     h = state + _ELMAN_H
     line = h + 4 * 2 * width
@@ -266,7 +266,7 @@ def delayed_elman(state, source, target, frames):
 
 
 def layer(state, source, target, frames):
-    """The equations of `layer`, one frame and one sum at a time."""
+    """Compute the equations of the module `layer`, one frame and one sum at a time."""
     s = records(state, 1, _LAYER)[0]
     sums, inputs, taps, conditions, outputs = s.sums, s.inputs_, s.taps, s.conditions, s.outputs_
     features = sums // 2 if s.gate > 0 else sums

@@ -27,12 +27,12 @@ from .state import state_dtype
 
 LSTM, GRU = 0, 1
 GATES = (4, 3)
-ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # of PyTorch's gates: LSTM i g f o, GRU r z n
+ORDERS = ((0, 2, 1, 3), (0, 1, 2))  # PyTorch's gates in the order used here: LSTM i g f o, GRU r z n
 # how the gates compute tanh and sigmoid; the tables need AVX-512
 RATIONAL, EXPONENTIAL, TABLE, EXPONENTIAL_TABLE = range(4)
 UNROLL_LIMIT = 40  # hidden units; a larger sum is a loop, as its weights do not fit the first-level cache
 ACCUMULATORS = {16: 24, 8: 12, 4: 12}  # lanes -> vectors of sums that fit the registers with all other values
-NEAR = 4  # units per tile that are broadcast from a register; the others are broadcast from memory: later, but cheaper
+NEAR = 4  # units per tile broadcast from a register; a broadcast from memory, for the others, is cheaper but later
 INPUT, CANDIDATE, FORGET, OUTPUT = range(4)  # the LSTM's gates in the order of the weights
 RESET, UPDATE, FRESH = range(3)  # the GRU's; FRESH is the recurrent part of its candidate
 TANH_FACTOR = -2.0 * LOG2E
@@ -55,7 +55,7 @@ _VECTORS = {
 
 
 class UnitTile(NamedTuple):
-    """`units` lanes from hidden unit `first` on, of which `real` exist; vectors of `widths` hold the gates."""
+    """Hidden units `first` to `first + units`, of which `real` exist; their gates are in vectors of `widths` lanes."""
 
     first: int
     units: int
@@ -64,10 +64,10 @@ class UnitTile(NamedTuple):
 
 
 class CellShape(NamedTuple):
-    """What a recurrent kernel is compiled for.
+    """The numbers for which a recurrent kernel is compiled.
 
-    With `outputs` 0 the hidden state is written. `taps` is the number of past states that the delay line sums; with 0
-    there is no delay line, and the state stays in registers.
+    `outputs` is the width of the dense layer; with 0 there is none, and the hidden state is written. `taps` is the
+    number of past states that the delay line sums; with 0 there is no delay line, and the state stays in registers.
     """
 
     cell: int
@@ -96,12 +96,12 @@ class CellShape(NamedTuple):
 
     @property
     def row(self) -> int:
-        """Floats of one row of gate weights: a multiple of a register, so that no vector lies in two cache lines."""
+        """Floats in one row of gate weights: a multiple of a register, so that no vector crosses a cache line."""
         return -(-GATES[self.cell] * self.padded // self.lanes) * self.lanes
 
     @property
     def input_rows(self) -> int:
-        """Rows before the recurrent ones: bias and inputs; the GRU has a second set for its candidate."""
+        """Rows of weights before the recurrent ones: bias and inputs; the GRU has a second set for its candidate."""
         return (1 + self.inputs) * (1 if self.cell == LSTM else 2)
 
     @property
@@ -119,7 +119,7 @@ class CellShape(NamedTuple):
 
     @property
     def stages(self) -> list[range | None]:
-        """The vectors of a tile that are summed together, in order; None: all.
+        """The vectors of a tile that are summed together, in order; None stands for all.
 
         With a single tile nothing else can be computed while it waits for its gates. So the gates that others depend on
         are summed first. The sum of the LSTM's output gate runs in parallel with the new cell state; in the GRU, the
@@ -148,7 +148,7 @@ class CellShape(NamedTuple):
 
 
 def gate_factors(shape: CellShape) -> np.ndarray:
-    """Return the factor folded into each gate's weights, LSTM i g f o, GRU r z n."""
+    """Return the factor that is multiplied into each gate's weights, in the order LSTM i g f o, GRU r z n."""
     if shape.maths in (EXPONENTIAL, EXPONENTIAL_TABLE):
         factors = (-LOG2E, -2 * LOG2E, -LOG2E, -LOG2E) if shape.cell == LSTM else (-LOG2E, -LOG2E, -2 * LOG2E)
     else:
@@ -157,7 +157,7 @@ def gate_factors(shape: CellShape) -> np.ndarray:
 
 
 def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> np.ndarray:
-    """Return the weights as the kernel reads them.
+    """Return the weights in the order in which the kernel reads them.
 
     Parameters
     ----------
@@ -166,8 +166,11 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     b_ih, b_hh : (gates hidden,) float64
     dense_weight, dense_bias : (outputs, hidden) and (outputs,) float64
 
-    Returns ------- float32 array: rows of gate lanes (bias, inputs, for the GRU the candidate's own bias and inputs,
-    recurrent), then the dense rows, then the dense biases.
+    Returns
+    -------
+    (floats,) float32
+        Rows of gate lanes: bias, inputs, for the GRU the candidate's own bias and inputs, then the recurrent rows.
+        After them the rows of the dense layer, then its biases.
     """
     gates, hidden = GATES[shape.cell], shape.hidden
     factors = np.repeat(gate_factors(shape), hidden)
@@ -180,8 +183,8 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
     if shape.cell == LSTM:
         rows = np.concatenate([bias_in + bias_hidden * factors, inputs, recurrent * factors])
     else:
-        # rational: sigmoid(z) = (1 + tanh(z/2)) / 2, so the candidate's recurrent part is halved once and r n_h = (1
-        # + t) n_h / 2
+        # rational: sigmoid(z) = (1 + t) / 2 with t = tanh(z/2). The weights of the candidate's recurrent part are
+        # halved here, so the kernel computes r n_h = (1 + t) (n_h / 2) without a further product
         own = factors.copy()
         if shape.maths not in (EXPONENTIAL, EXPONENTIAL_TABLE):
             own[2 * hidden :] *= 0.5
@@ -198,7 +201,7 @@ def pack(shape: CellShape, w_ih, w_hh, b_ih, b_hh, dense_weight, dense_bias) -> 
 
 
 def _tile_lanes(rows: np.ndarray, tile: UnitTile) -> np.ndarray:
-    """Return (rows, gates units): the tile's lanes of each row, padding zero."""
+    """Return the tile's lanes of each row, (rows, gates * units); the padding is zero."""
     lanes = np.zeros((rows.shape[0], rows.shape[1], tile.units))
     lanes[:, :, : tile.real] = rows[:, :, tile.first : tile.first + tile.real]
     return lanes.reshape(rows.shape[0], -1)
@@ -292,7 +295,7 @@ class Cell:
             self.b.store(self.dense(o), self.b.gep(y, [self.b.add(t, self.b.mul(self.e.index(o), self.out_stride))]))
 
     def step(self, inputs):
-        """Advance h and c by one sample; gates are computed while other sums are still in progress."""
+        """Advance h and c by one sample; the gates of one tile are computed during the sums of the others."""
         old = self._old()
         gates = self._gates(inputs)
         if self.shape.hidden > UNROLL_LIMIT:
@@ -453,7 +456,7 @@ class Cell:
 
 
 class Gates:
-    """One time step of the units of a tile. It takes sums in any order and stores the new state once all are known.
+    """Emits one time step of a tile's units. It takes sums in any order and stores the state when all are known.
 
     Parameters
     ----------
@@ -479,7 +482,7 @@ class Gates:
         self.wanted = next(self.work)
 
     def take(self, vectors: Sequence[int], sums: Sequence[Any]):
-        """Take the sums of some vectors of the tile and emit all computations that they make possible."""
+        """Take the sums of some vectors of the tile and emit every computation whose values are now known."""
         self.e.keep_order()
         for i, total in zip(vectors, sums, strict=True):
             first = sum(width for _, width in self.columns[:i]) // self.units
@@ -499,9 +502,9 @@ class Gates:
         except StopIteration:
             return -1
 
-    # each generator yields the gate that it needs next, after all code that does not depend on that gate
+    # each generator first emits all code that does not depend on the next gate, then yields that gate's number
     def _lstm(self) -> Generator[int, Any, None]:
-        """With t = tanh(z / 2) in place of sigmoid(z) = (1 + t) / 2."""
+        """Emit an LSTM with sigmoid(z) = (1 + t) / 2, t = tanh(z / 2)."""
         e, b = self.e, self.e.b
         c = b.load(self.c)
         one_half = e.const(0.5, self.units)
@@ -515,7 +518,7 @@ class Gates:
         b.store(self.tanh(e, c, output), self.h)
 
     def _lstm_of_powers(self) -> Generator[int, Any, None]:
-        """With E = 2**z and D = 1 + E of each gate, factors folded in: two divisions in place of five.
+        """Emit an LSTM with E = 2**z and D = 1 + E for each gate, z with its factor: two divisions instead of five.
 
         c = (c Di Dg + (1 - Eg) Df) / (Di Dg Df), h = (1 - Ec) / ((1 + Ec) Do)
         """
@@ -533,9 +536,10 @@ class Gates:
         b.store(e.div(b.fneg(ec), e.mul(e.add(two, ec), do)), self.h)
 
     def _gru(self, inputs) -> Generator[int, Any, None]:
-        """With t = tanh(z / 2), and the candidate's recurrent part halved: r n = (1 + t) n / 2.
+        """Emit a GRU with t = tanh(z / 2) and the candidate's recurrent part halved: r n = (1 + t) n / 2.
 
-        The state is rounded once, in the sum: a unit that remembers for long adds up what every rounding leaves.
+        Each sample rounds the state only once, in the last sum, because a unit with a long memory adds up the errors of
+        all roundings.
         """
         e, b = self.e, self.e.b
         h = b.load(self.h)
@@ -548,7 +552,7 @@ class Gates:
         b.store(e.fma(update, h, self.tanh(e, candidate, e.sub(one, update))), self.h)
 
     def _gru_of_powers(self, inputs) -> Generator[int, Any, None]:
-        """With E = 2**z: h = (h (1 + En) + Eu (1 - En)) / ((1 + Eu) (1 + En))."""
+        """Emit a GRU with E = 2**z: h = (h (1 + En) + Eu (1 - En)) / ((1 + Eu) (1 + En))."""
         e, b = self.e, self.e.b
         h = b.load(self.h)
         one = e.const(1.0, self.units)
@@ -560,7 +564,7 @@ class Gates:
         b.store(e.div(top, e.mul(e.add(one, eu), e.add(one, en))), self.h)
 
     def _fed(self, inputs):
-        """Return what bias and inputs add to the GRU's candidate: it stays out of the reset gate's reach."""
+        """Return the sum of bias and weighted inputs in the GRU's candidate; the reset gate does not scale it."""
         column = self.columns[0][0] + FRESH * self.units
         return self.cell.affine(1 + self.cell.shape.inputs, inputs, column, self.units)
 

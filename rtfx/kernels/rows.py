@@ -19,7 +19,7 @@ INFINITE_BITS = 0x7F800000  # the bits of an infinite float32; the bits of NaN a
 
 @intrinsic
 def row_pass(context, target, source, gain, loudest, frames, operation):
-    """Emit one pass; see the functions below for the operations."""
+    """Emit one pass over a row; the functions below describe the operations."""
     from numba import types
 
     def codegen(context, builder, signature, arguments):
@@ -88,7 +88,7 @@ def number_of_bits(context, bits):
 
 @inline
 def scale_row(target, source, gain, frames):
-    """Write ``source * gain``, 0 where that is not finite; return its peak's bits. [audio thread]"""
+    """Write ``source * gain``, or 0 where that is not finite; return the bits of its peak. [audio thread]"""
     return row_pass(target, source, gain, LARGEST, frames, SCALE)
 
 
@@ -106,15 +106,15 @@ def fill_row(target, value, frames):
 
 @inline
 def measure_row(source, frames):
-    """Return the bits of the peak; they are at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
+    """Return the bits of the peak, which are at least `INFINITE_BITS` if a frame is not finite. [audio thread]"""
     return row_pass(source, source, np.float32(1.0), LARGEST, frames, MEASURE)
 
 
 @inline
 def hear_row(target, source, stride, loudest, frames):
-    """Copy every `stride`-th float of `source`; write 0 where its magnitude is above `loudest`. [audio thread]
+    """Copy every `stride`-th float of `source`, or write 0 if its magnitude is above `loudest`. [audio thread]
 
-    Return the bits of the peak of what was written.
+    Return the bits of the peak of the written row.
     """
     if stride == 1:
         return row_pass(target, source, np.float32(1.0), loudest, frames, SCALE)

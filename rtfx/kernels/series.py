@@ -94,7 +94,7 @@ class _Series:
                 layer.tile_at(times, shape.mixed + shape.sums)
 
     def _each_layer(self):
-        """Emit the loop over the layers; yields once: (rows that a layer reads, rows that it writes, its dilation)."""
+        """Emit the loop over the layers; yield once (rows that a layer reads, rows that it writes, its dilation)."""
         e, b = self.e, self.b
         rows, stride, out = (e.integer_slot(e.index(0)) for _ in range(3))
         for slot, value in ((rows, self.source), (stride, self.in_stride), (out, self.target)):
@@ -164,7 +164,7 @@ class _Series:
         self._mix(x, heads, z, first + width * width)
 
     def _mix(self, x, heads, z, offset: int):
-        """Compute the rows over z: output with its residual, head."""
+        """Emit the products with z: the layer's output, to which its input is added, and its part of the head sum."""
         e, b, shape = self.e, self.b, self.shape
         weights = offset + shape.mixed
         for row in range(shape.mixed):
@@ -229,5 +229,8 @@ class _Series:
 
 @cache
 def series_kernel(shape: LayerShape, tile: SeriesTile) -> Kernel:
-    """Return the kernel of layers of one shape: plain gate, as wide as its input, 1x1 and residual or neither."""
+    """Return the kernel of layers of one shape, as wide as their input, without a second activation.
+
+    Their output is the input plus a 1x1 layer of the activation (IDENTITY), or the activation itself (exposed).
+    """
     return Tile(emit_series, shape, tile)

@@ -1,4 +1,4 @@
-"""The state that every compiled block begins with: 64 bytes, written by the engine before each call.
+"""The header at the beginning of every kernel's state: 64 bytes, which the engine writes before each call.
 
 Every kernel has the C signature ``int64 kernel(int64 state, int64 input, int64 output, int64 frames)``. Addresses are
 bytes; `input` and `output` point at the block's first frame of row 0 of planar float32 buffers, ``[channel][frame]``.
@@ -25,7 +25,7 @@ HEADER = [
 
 
 def state_dtype(*fields) -> np.dtype:
-    """Return the record of a block's state: the common header, then `fields`."""
+    """Return the dtype of a kernel's state: the common header, then `fields`."""
     return np.dtype(HEADER + list(fields), align=True)
 
 
@@ -34,5 +34,5 @@ assert STATE.itemsize == 64
 
 
 def offsets(record: np.dtype) -> dict[str, int]:
-    """Return where each field of a record begins, in bytes."""
+    """Return the offset of each field of a record, in bytes."""
     return {name: place[1] for name, place in (record.fields or {}).items()}

@@ -3,12 +3,12 @@
 ==========  ================================================================  ===================  =================
 method      what                                                              for                  added latency
 ==========  ================================================================  ===================  =================
-none        as it is                                                          its own rate         none
+none        the model runs unchanged                                          its own rate         none
 delay       the state of recurrent layers fed back from further ago           recurrent nets,      none
                                                                               higher rates
 dilate      every dilation multiplied                                         nets without state,  none
                                                                               whole multiples
-resample    conversion there and back around the model                        all                  ``Conversion``'s
+resample    conversion to the model's rate before it and back after it        all                  ``Conversion``'s
 ==========  ================================================================  ===================  =================
 
 At a whole multiple M of the model's rate, delay and dilate make M interleaved copies of the net: every M-th output
@@ -43,17 +43,21 @@ NEEDS = {
 LEVELS = (0.0, 0.03, -0.03, 0.3, -0.3)  # constant inputs around whose points of rest the net is linearised
 SETTLE_FRAMES = 2048
 SETTLED = 1e-9
-SLACK = 1e-3  # in the growth per frame of the model's own rate, of nets that oscillate by themselves
-NUDGE = 1e-5  # of a state, for the slopes of the step
+SLACK = 1e-3  # relative; how much faster a net that oscillates by itself may grow, per frame at its own rate
+NUDGE = 1e-5  # difference of a state by which the derivatives of a step are taken
 
 
 def fitted(block: ReadyBlock, sample_rate: float, wanted: str = "auto") -> tuple[ReadyBlock, list[str]]:
-    """Return the block with its model as it runs in a stream of `sample_rate` Hz, and what the user should know.
+    """Return the block with its model changed to run in a stream of `sample_rate` Hz, and messages for the user.
 
     Parameters
     ----------
+    block : ReadyBlock
+        A block without a model, or whose model has no sample rate, is returned unchanged.
+    sample_rate : float
+        The stream's, in Hz.
     wanted : str
-        One of `rig.parameters.RATE_METHODS`.
+        One of `rig.parameters.RATE_METHODS`; "auto" chooses the method without latency if it fits and is stable.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def fitted(block: ReadyBlock, sample_rate: float, wanted: str = "auto") -> tuple
 
 
 class Choice(NamedTuple):
-    """A method, and why it is not the expected one: "" where it is."""
+    """A method; `why` is the reason if it replaces the method that fits without latency, else ""."""
 
     method: str
     why: str = ""
@@ -101,7 +105,7 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
     Raises
     ------
     UsageError
-        The wanted method does not fit the model. One that fits but would not be stable is replaced.
+        The wanted method does not fit the model. A method that fits but would not be stable is replaced by resampling.
     """
     if not spec.sample_rate or spec.sample_rate == sample_rate:
         return Choice("none")
@@ -123,13 +127,13 @@ def choose_method(spec: ModelSpec, sample_rate: float, wanted: str = "auto") -> 
 
 
 def _stretches(spec: ModelSpec, factor: float) -> bool:
-    """Tell whether every node can be stretched; parts of a frame are interpolated in recurrent states only."""
+    """Return whether every node can be stretched; a factor that is not whole needs interpolated recurrent states."""
     taps = max((node.weight.shape[2] for node in spec.nodes if isinstance(node, Conv1d)), default=1)
     return spec.period == 1 and (factor == int(factor) or taps == 1 and spec.recurrent)
 
 
 def stretched(spec: ModelSpec, factor: float) -> ModelSpec:
-    """Return the model for `factor` times its rate, with every dilation and every state's delay multiplied."""
+    """Return the model for `factor` times its rate: every dilation and every delay of a state is multiplied."""
     return replace(
         spec,
         nodes=tuple(node.stretched(factor) for node in spec.nodes),
@@ -140,14 +144,14 @@ def stretched(spec: ModelSpec, factor: float) -> ModelSpec:
 
 
 def stays_stable(spec: ModelSpec, delay: float) -> bool:
-    """Tell whether all poles stay inside the unit circle, or no further outside than at the model's own rate."""
+    """Return whether all poles are inside the unit circle, or no further outside than at the model's own rate."""
     pole = largest_pole(spec, delay)
     return pole <= 1.0 or pole**delay <= largest_pole(spec, 1.0) * (1.0 + SLACK)
 
 
 @lru_cache(maxsize=64)
 def largest_pole(spec: ModelSpec, delay: float) -> float:
-    """Return the largest magnitude of any pole, with the states fed back from `delay` frames ago; knobs at default."""
+    """Return the largest magnitude of a pole, with states fed back from `delay` frames ago and knobs at default."""
     knobs = {knob.name: knob.default for knob in spec.knobs}
     period = 1.0 / spec.sample_rate if spec.sample_rate else 0.0
     signals: list[np.ndarray] = []
@@ -170,7 +174,7 @@ def largest_pole(spec: ModelSpec, delay: float) -> float:
 
 
 def _settled(node: Any, driven: np.ndarray) -> np.ndarray:
-    """Return the states, (state, points), that constant inputs lead to."""
+    """Return the states at which the layer rests for constant inputs, (state, points)."""
     state = np.repeat(node.stored_state(np.float64)[:, None], driven.shape[1], axis=1)
     for _ in range(SETTLE_FRAMES):
         before, state = state, node.step(driven, state)

@@ -15,17 +15,17 @@ from .arena import Builder, Signal
 from .lowering import lower
 
 TAPS = 64  # at the lower of the two rates; a multiple of the vector length
-ATTENUATION_DB = 110.0  # of the Kaiser window's stop band
-PASS = 0.907  # of half the lower rate: 20 kHz at 44.1 kHz
-GRID = 64  # points per frame, at least, on which a filter of minimum phase is made and shifted
-FLOOR = 1e-7  # of the magnitude whose logarithm gives the minimum phase: below the stop band
+ATTENUATION_DB = 110.0  # stop band of the Kaiser window
+PASS = 0.907  # end of the pass band as a part of half the lower rate: 20 kHz at 44.1 kHz
+GRID = 64  # a minimum-phase filter is computed and shifted on at least this many points per frame
+FLOOR = 1e-7  # smallest relative magnitude whose logarithm is taken; below the stop band's
 
 
 @dataclass(frozen=True)
 class Conversion:
     """The conversions to and from a model at `ratio` times the stream's rate.
 
-    The filters are windowed sincs of linear phase, or of minimum phase and the same magnitude.
+    The filters are windowed sincs of linear phase, or minimum-phase filters of the same magnitude (`phase`).
     """
 
     ratio: Ratio
@@ -70,20 +70,24 @@ def _taps(shrink: float) -> int:
 
 @lru_cache(maxsize=32)
 def design(phases: int, taps: int, shrink: float, phase: str, delay: float | None = None) -> tuple[np.ndarray, float]:
-    """Return the polyphase filter, (phases, taps) float64, and its delay: row p is late by ``delay - p / phases``.
+    """Return a polyphase filter, (phases, taps) float64, and its delay; row p is delayed by ``delay - p / phases``.
 
     Parameters
     ----------
     phases : int
         Outputs between two frames of the input.
     taps : int
-        Input frames of each.
+        Input frames that each output reads.
     shrink : float
         Input frames per output frame; the cut-off is half the lower rate.
     phase : str
         One of `rig.parameters.PHASES`.
     delay : float, optional
-        Input frames; by default the shortest there is, and up to a frame longer. Row p is stored oldest frame first.
+        In input frames, at most one more than the filter's shortest delay, which is the default.
+
+    Notes
+    -----
+    Each row is stored with the weight of the oldest frame first.
     """
     middle = (taps - 1) / 2
     if phase == "linear":
@@ -101,12 +105,12 @@ def design(phases: int, taps: int, shrink: float, phase: str, delay: float | Non
 
 
 def _times(points: int, taps: int) -> np.ndarray:
-    """Return `points` instants per frame over `taps` frames."""
+    """Return the times, in frames, of `points` points per frame over `taps` frames."""
     return np.arange(taps * points) / points
 
 
 def _sinc(offset: np.ndarray, taps: int, shrink: float) -> np.ndarray:
-    """Return the windowed sinc at a distance, in frames of the input, from its middle."""
+    """Return the windowed sinc at these distances from its middle, in input frames."""
     beta = 0.1102 * (ATTENUATION_DB - 8.7)
     cutoff = min(1.0, 1.0 / shrink) * (1.0 + PASS) / 2.0
     inside = np.clip(1.0 - (offset / (taps / 2.0)) ** 2, 0.0, None)
@@ -114,13 +118,13 @@ def _sinc(offset: np.ndarray, taps: int, shrink: float) -> np.ndarray:
 
 
 def _rows(response: np.ndarray, phases: int, taps: int) -> np.ndarray:
-    """Return the response, one point a phase and frame, as rows, oldest frame first, each of gain 1 for a constant."""
+    """Return a response as one row per phase, oldest frame first, each with gain 1 for a constant signal."""
     rows = response.reshape(taps, phases).T[:, ::-1]
     return np.ascontiguousarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def minimum_phase(response: np.ndarray) -> np.ndarray:
-    """Return the response of the same magnitude and length whose energy comes as early as it can.
+    """Return the minimum-phase response of the same magnitude and length: its energy comes as early as possible.
 
     Its phase is the Hilbert transform of the log magnitude, taken by folding the cepstrum (Oppenheim and Schafer,
     Discrete-Time Signal Processing, 12.1); eight times the length keeps the cepstrum from wrapping.
@@ -136,7 +140,7 @@ def minimum_phase(response: np.ndarray) -> np.ndarray:
 def at_own_rate(
     spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal], conversion: Conversion | None
 ) -> Signal:
-    """Append a model, between two conversions if it runs at a rate of its own; return its output."""
+    """Append the steps of a model, between two conversions if `conversion` is given; return its output."""
     if conversion is None:
         return lower(spec, builder, audio, controls)
     domain = builder.at_rate(conversion.ratio)

@@ -22,7 +22,7 @@ from ..kernels.kernel import Kernel
 
 TOLERANCE = 1e-4  # of the output's peak: far above rounding errors, far below the error of a wrong lane or weight
 BLOCKS = (64, 5, 17)
-TIMED = 30  # blocks of which the fastest counts
+TIMED = 30  # blocks that are timed; the fastest counts
 BY_LOOP, BY_LAYER = "the loop plays instead", "its layers play one by one instead"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .chain import Plan
 
 DEBUG = "RTFX_DEBUG"  # environment variable: 1 prints the steps of every plan, 2 also what was compiled or loaded
-_told: set[str] = set()  # kernels of which that has been printed
+_told: set[str] = set()  # names of the kernels that have been printed
 
 
 def step_records(plan: Plan) -> np.ndarray:
@@ -29,11 +29,11 @@ def step_records(plan: Plan) -> np.ndarray:
 def steps_of(plan: Plan) -> list[dict[str, Any]]:
     """Return one dictionary per step, in the order in which the steps run.
 
-    Keys: `block` (its id in the chain, "" for what belongs to none), `node` (the kind of node that it computes, ""
-    outside models), `kernel` (its name), `shape` (the numbers that it was compiled for, its tile among them), `inputs`
-    and `outputs` (rows), `history` (frames of the past that its input buffer keeps), `bytes` (of its state), `weights`
-    (where its weights begin, in bytes), `source`, `target` and `extra` (buffer and row, as ``"3.0"``), `domain` (0: it
-    runs at the stream's rate, else at a model's own).
+    Keys: `block` (the block's id in the chain, "" if the step belongs to none), `node` (the kind of node that it
+    computes, "" outside models), `kernel` (its name), `shape` (the numbers that it was compiled for, its tile among
+    them), `inputs` and `outputs` (rows), `history` (past frames that its input buffer keeps), `bytes` (size of its
+    state), `weights` (offset of its weights in bytes), `source`, `target` and `extra` (buffer and row, as ``"3.0"``),
+    `domain` (0 at the stream's rate, above 0 at a model's own).
     """
     record = plan.arena[: RIG.itemsize].view(RIG)[0]
     buffers = plan.arena[record["buffers"] :][: record["buffer_count"] * BUFFER.itemsize].view(BUFFER)
@@ -65,14 +65,14 @@ def steps_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _name(kernel: Kernel) -> str:
-    """Return the last part of a kernel's name that says something, without its shape."""
+    """Return the part of a kernel's name that tells kernels apart, without its shape."""
     suffix = "".join(f"_{name}{value}" for name, value in kernel.shape.items())
     *rest, last = kernel.name.removesuffix(suffix).split(".")
     return rest[-1] if last == "process" and rest else last
 
 
 def shown(plan: Plan) -> str:
-    """Return a plan as text: its bytes, then a line a step."""
+    """Return a plan as text: a line with its size in bytes, then one line for each step."""
     lines = [
         f"plan: {plan.arena.size} bytes, weights {plan.weights.nbytes} bytes, at {plan.sample_rate:g} Hz",
         "step  block         node        kernel              rows        history    bytes  buffers and shape",

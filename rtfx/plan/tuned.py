@@ -38,7 +38,7 @@ _read: tuple[str, float, dict[str, Choice]] = ("", -1.0, {})
 
 
 def tile_for(kind: str, shape: Any, rule: ConvTile) -> ConvTile:
-    """Return the tile for a shape, as `choice`; no tile reads further past a block's end than buffers reach."""
+    """Return the tile for a shape, as `choice` does; candidates that would read past the buffers' end are left out."""
     widest = max(getattr(shape, "sums", 0), shape.outputs + getattr(shape, "head_rows", 0))
     different = {(rule.vectors, min(rule.group, widest)): rule}  # all groups wider than the layer are equal
     for vectors, group in CANDIDATES:

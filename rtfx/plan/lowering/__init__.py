@@ -1,7 +1,8 @@
 """From the nodes of a model to the steps of a plan.
 
-Each kind of node registers how it becomes steps (``@lowers(Kind)`` in ``lower.py``): ``linear.py``, ``recurrent.py``
-and ``elementwise.py`` hold the kinds, ``wavenet.py`` what several nodes become together.
+For each kind of node a function is registered that turns the node into steps (``@lowers(Kind)`` in ``lower.py``).
+``linear.py``, ``recurrent.py`` and ``elementwise.py`` hold these functions; ``wavenet.py`` turns several nodes into one
+step.
 """
 
 from . import elementwise, linear, recurrent

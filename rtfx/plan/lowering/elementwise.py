@@ -1,4 +1,4 @@
-"""Lowers inputs, and nodes that join, cut or bend signals frame by frame."""
+"""Lowers inputs, and nodes that work frame by frame: activations, gains, sums, products, slices and joins."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def lower_affine(lowering: Lowering, index: int, node: Affine, sources: list[Sig
 
 @lowers(Add)
 def lower_add(lowering: Lowering, index: int, node: Add, sources: list[Signal]) -> Signal:
-    """Add the sources that no layer kernel has added already."""
+    """Add the sources, except those that a layer's kernel adds to the sum itself."""
     total, done = lowering.sums.get(index, (None, []))
     for source in node.sources:
         if source not in done:

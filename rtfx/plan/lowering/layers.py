@@ -1,4 +1,4 @@
-"""From a match in the graph to a WaveNet layer kernel: shape, weights, tile, and the check against the plain loop."""
+"""Chooses the kernel for a WaveNet layer found in the graph: shape, weights, tile, and the check by a plain loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from ..tuned import tile_for
 
 @dataclass(frozen=True)
 class Described:
-    """A layer before it has a kernel; `kinds` are its activations' names, `constants` theirs, four each."""
+    """A layer for which no kernel is chosen yet.
+
+    `kinds` are the names of its two activations (equal if it has one), `constants` four numbers for each.
+    """
 
     shape: LayerShape
     weights: LayerWeights
@@ -30,12 +33,12 @@ class Described:
 
     @property
     def history(self) -> int:
-        """Frames of its source that it looks back."""
+        """Past frames of its source that the layer reads."""
         return (self.shape.taps - 1) * self.dilation
 
     @property
     def loop(self) -> Layer:
-        """The plain loop."""
+        """The same layer computed by the plain loop."""
         numbers = {plain.field_of(name): value for name, value in self.shape._asdict().items()}
         return Layer(
             plain.PLAIN_LAYER,
@@ -46,7 +49,7 @@ class Described:
 
 
 def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Layer, LayerShape]:
-    """Return the kernel of a matched layer; `first` begins the head sum."""
+    """Return the kernel of a matched layer; with `first` it overwrites the head sum instead of adding to it."""
     whole = described(nodes, found, first)
     shape = whole.shape
     tile = tile_for("layer", shape, layer_tile(shape))
@@ -62,7 +65,7 @@ def wavenet_layer(nodes: Sequence[Any], found: Match, first: bool) -> tuple[Laye
 
 
 def described(nodes: Sequence[Any], found: Match, first: bool) -> Described:
-    """Return shape and weights of a matched layer; `first` begins the head sum."""
+    """Return shape and weights of a matched layer; with `first` it overwrites the head sum instead of adding to it."""
     conv = nodes[found.conv]
     sums, inputs, taps = conv.weight.shape
     condition = nodes[found.condition] if found.condition is not None else None
@@ -104,7 +107,7 @@ def described(nodes: Sequence[Any], found: Match, first: bool) -> Described:
 
 
 def layer_tile(shape: LayerShape) -> ConvTile:
-    """Return the tile that fits the registers: accumulators of one pass, not more than half of them."""
+    """Return the tile for a shape: the accumulators of one pass take at most half of the registers."""
     width = lanes()
     if width == 16:
         return ConvTile(16, 2, 8 if shape.sums > 4 else 4)

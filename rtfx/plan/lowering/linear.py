@@ -1,4 +1,4 @@
-"""Dense layers and convolutions: their kernels by shape and register width, with the activation behind them inside."""
+"""Lowers dense layers and convolutions; the kernel of a layer also computes the activation after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .lower import Lowering, lowers
 from .wavenet import append_series
 
 ALL = slice(None)
-FEW_PRODUCTS = 8  # of an output: with fewer, two vectors gain nothing
+FEW_PRODUCTS = 8  # products per output; with fewer, two vectors of frames are no faster than one
 
 
 @lowers(Dense, Conv1d)
@@ -44,7 +44,7 @@ def lower_linear(lowering: Lowering, index: int, node: Dense | Conv1d, sources: 
 
 
 def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: slice = ALL) -> Layer:
-    """Return the kernel of a dense layer, a convolution or those outputs of it that form one group."""
+    """Return the kernel of a dense layer, of a convolution, or of one group of a convolution (its `outputs`)."""
     kind, constants = (activation.kind, activation.constants) if activation else ("", (0.0,) * CONSTANTS)
     taps = node.weight if isinstance(node, Conv1d) else node.weight[:, :, None]
     weight, bias = taps[outputs], node.bias[outputs]
@@ -68,7 +68,7 @@ def conv_layer(node: Conv1d | Dense, activation: Activation | None, outputs: sli
 
 
 def conv_tile(shape: conv.ConvShape) -> conv.ConvTile:
-    """Return the tile that fits the registers: two vectors by eight outputs if there are 32, else by six or four."""
+    """Return the tile for a shape: two vectors by eight outputs with 32 registers, else by six or four outputs."""
     width = lanes()
     if shape.outputs <= 2:
         return conv.ConvTile(width, 4, shape.outputs)

@@ -1,4 +1,4 @@
-"""Walks over the nodes of a model and lowers each by the function that is registered for its kind."""
+"""Lowers a model: for each node in turn it calls the function that is registered for the node's kind."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ LOWER: dict[type[Node], Callable[[Lowering, int, Any, list[Signal]], Signal | No
 def lowers(*kinds: type[Node]) -> Callable[[Any], Any]:
     """Register a function for kinds of node: ``function(lowering, index, node, sources) -> Signal | None``.
 
-    It appends steps to ``lowering.builder`` and returns the node's signal, or None if it has put the signals of all
-    nodes that it covers into ``lowering.signals`` itself. `sources` are the signals of the node's sources.
+    The function appends steps to ``lowering.builder`` and returns the node's signal. If its steps compute several
+    nodes, it puts the signal of each into ``lowering.signals`` and returns None. `sources` are the signals of the
+    node's sources.
     """
 
     def register(function: Any) -> Any:
@@ -33,25 +34,33 @@ def lowers(*kinds: type[Node]) -> Callable[[Any], Any]:
 
 
 def lower(spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal]) -> Signal:
-    """Append the model's steps; return its output.
+    """Append the steps of a model and return its output signal.
 
     Parameters
     ----------
+    spec : ModelSpec
+    builder : Builder
+        Takes the steps, buffers and weights.
     audio : Signal
-        As wide as the model's audio inputs.
-    controls : dict
-        One row per knob name, and ``sample_period`` where the model asks for it.
+        The audio input: one row for each of the model's audio channels.
+    controls : dict of str to Signal
+        One row for each knob, by its name; and the row ``sample_period`` if the model has such an input.
+
+    Returns
+    -------
+    Signal
+        One row for each output channel.
 
     Raises
     ------
     UnsupportedArchitecture
-        A kind of node for which nothing is registered.
+        No function is registered for a node's kind.
     """
     return Lowering(spec, builder, audio, controls).run()
 
 
 class Lowering:
-    """A model on its way to steps.
+    """One run over the nodes of a model, with the signals computed so far.
 
     Attributes
     ----------
@@ -60,11 +69,13 @@ class Lowering:
     users : list of list of int
         The nodes that use each node.
     signals : dict of int to Signal
-        Of the nodes that have been lowered.
+        The output signal of each node that has been lowered.
+    sums : dict of int to (Signal, list of int)
+        For each head sum that layers add to: its signal, and the nodes already added.
     absorbed : set of int
-        Nodes that are computed inside another's kernel and have no signal.
+        Nodes that another node's kernel computes inside; they have no signal.
     channel : int
-        The next audio input that no Input node has taken.
+        The first audio channel that no Input node reads yet.
     """
 
     def __init__(self, spec: ModelSpec, builder: Builder, audio: Signal, controls: dict[str, Signal]):
@@ -75,7 +86,7 @@ class Lowering:
             for source in node.sources:
                 self.users[source].append(index)
         self.signals: dict[int, Signal] = {}
-        self.sums: dict[int, tuple[Signal, list[int]]] = {}  # head sums under way: signal, sources already in it
+        self.sums: dict[int, tuple[Signal, list[int]]] = {}
         self.layers: dict[int, Match] = {found.conv: found for found in matches(self.nodes, self.users)}
         self.absorbed = {node for found in self.layers.values() for node in found.inside}
         self.channel = 0
@@ -101,21 +112,21 @@ class Lowering:
         return self.signals[len(self.nodes) - 1]
 
     def following(self, index: int, kind: type[Node]) -> int | None:
-        """Return the node that alone uses this one, if it is of a kind."""
+        """Return the only user of a node if it is of this kind, else None."""
         users = self.users[index]
         return users[0] if len(users) == 1 and isinstance(self.nodes[users[0]], kind) else None
 
     def rows(self, operation: int, source: Signal, weights: Any = None, extra: tuple[Signal, ...] = ()) -> Signal:
-        """Append one elementwise step into a new buffer."""
+        """Append one elementwise step that writes to a new buffer."""
         kernel = rows_kernel(operation, source.width, lanes())
         return self.builder.step(kernel, source, self.builder.buffer(source.width), extra=extra, weights=weights)
 
     def step(self, layer: Layer, source: Signal, target: Signal, extra: tuple[Signal, ...] = ()) -> Signal:
-        """Append a layer's kernel."""
+        """Append the step of a layer."""
         return self.builder.step(layer.kernel, source, target, extra, layer.weights, layer.dtype, **layer.fields)
 
     def with_history(self, source: Signal, frames: int) -> Signal:
-        """Have the source's buffer keep its past; parameter rows have none, so they are copied first."""
+        """Make the source's buffer keep `frames` past frames; parameter rows keep none, so they are copied first."""
         if frames and source.buffer == 0:
             source = self.rows(0, source)
         if frames:

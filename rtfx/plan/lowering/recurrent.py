@@ -1,4 +1,4 @@
-"""Recurrent layers: as many as feed each other in one kernel, with a small dense layer behind them inside."""
+"""Lowers recurrent layers: one kernel computes a stack of small layers, and a small dense layer after them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lower_rnn(lowering: Lowering, index: int, node: Rnn, sources: list[Signal]) 
 
 
 def _stack(lowering: Lowering, index: int, node: Lstm | Gru) -> list[int]:
-    """Return this layer and those behind it that one kernel can compute with it."""
+    """Return this layer and the layers after it that one kernel can compute together."""
     indices = [index]
     while len(indices) < stack.DEEPEST and node.width <= stack.LARGEST:
         above = lowering.following(indices[-1], type(node))
@@ -53,7 +53,7 @@ def _stack(lowering: Lowering, index: int, node: Lstm | Gru) -> list[int]:
 
 
 def _dense_behind(lowering: Lowering, index: int) -> tuple[Dense | None, list[int]]:
-    """Return the dense layer behind a node if it is small enough to be fused, and its index."""
+    """Return the dense layer after a node if it is small enough to be fused, and its index."""
     following = lowering.following(index, Dense)
     if following is None or lowering.nodes[following].width > FUSED_OUTPUTS:
         return None, []
@@ -61,17 +61,17 @@ def _dense_behind(lowering: Lowering, index: int) -> tuple[Dense | None, list[in
 
 
 def recurrent_layer(node: Lstm | Gru, dense: Dense | None) -> Layer:
-    """Return the kernel of a recurrent layer and the dense layer fused behind it."""
+    """Return the kernel of a recurrent layer with the dense layer fused after it."""
     tiled, loop, shape = _cell_layers(node, dense)
     return proved(tiled, loop, shape.inputs, shape.outputs or shape.hidden, 0)
 
 
 def recurrent_stack(nodes: Sequence[Lstm | Gru], dense: Dense | None) -> Layer | None:
-    """Return the kernel of layers of one kind and width that feed each other, or None where it is wrong, or slower."""
+    """Return one kernel for a stack of layers of one kind and width; None if it fails its check or would be slower."""
     last = len(nodes) - 1
     singles = [_cell_layers(node, dense if i == last else None) for i, node in enumerate(nodes)]
     shape = singles[0][2]._replace(outputs=singles[-1][2].outputs)
-    wide = shape.cell == recurrent.GRU and shape.lanes == 16  # measured: there a GRU of 20 units is faster apart
+    wide = shape.cell == recurrent.GRU and shape.lanes == 16  # measured: here a stack of GRUs of 20 units is slower
     narrow = 2 * shape.hidden <= (2 if wide else 3) * shape.lanes  # else the sums of one layer fill the registers
     if choice("stack", (*shape, len(nodes)), TOGETHER if narrow else APART, [TOGETHER, APART]) == APART:
         return None
@@ -120,7 +120,7 @@ def _cell_layers(node: Lstm | Gru, dense: Dense | None) -> tuple[Layer, Layer, r
 
 
 def gate_maths(hidden: int) -> int:
-    """Return the form of the gates: the shortest chain for few units, the fewest operations for many."""
+    """Return how the gates are computed: with the shortest latency for few units, the fewest operations for many."""
     if "avx512f" in features():
         return recurrent.TABLE if hidden <= 32 else recurrent.EXPONENTIAL_TABLE
     return recurrent.RATIONAL if hidden <= 16 else recurrent.EXPONENTIAL
@@ -137,7 +137,7 @@ def elman_layer(node: Rnn) -> Layer:
 
 
 def _delayed(layer: Layer, kernel: Kernel, node: Lstm | Gru | Rnn, names: tuple[str, ...]) -> Layer:
-    """Return the layer with the line that its node's delay needs; `names` are the fields of the state it delays."""
+    """Return the layer with the delay line that its node needs; `names` are the fields of the state it delays."""
     if node.delay == 1.0:
         return layer
     start = np.concatenate([layer.fields[name] for name in names])

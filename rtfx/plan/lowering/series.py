@@ -19,13 +19,13 @@ from ..self_check import BY_LAYER, Layer, agrees
 from ..tuned import APART, Choice, choice
 from .layers import Described, described
 
-IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames side by side; whether these go layer by layer
+IN_REGISTERS = [(1, 0), (2, 0), (4, 0)]  # vectors of frames in a tile; 1 if full tiles are computed layer by layer
 BY_LAYERS = [(2, 1), (4, 1)]
-WIDEST = 8  # channels: more keep the units busy by themselves
+WIDEST = 8  # channels; a wider layer keeps the processor busy by itself
 
 
 def joined(nodes: Sequence[Any], users: Sequence[Sequence[int]], layers: Mapping[int, Match], found: Match):
-    """Return the matches from `found` on that can share a kernel, itself alone at least."""
+    """Return `found` and the matches after it that can share a kernel with it."""
     run = [found]
     while (following := _following(users, layers, run[-1])) is not None:
         first, then = (described(nodes, one, False) for one in (found, following))
@@ -37,14 +37,14 @@ def joined(nodes: Sequence[Any], users: Sequence[Sequence[int]], layers: Mapping
 
 
 def fits(shape: LayerShape) -> bool:
-    """Return whether layers of this shape can stand in series."""
+    """Return whether one kernel can compute several layers of this shape in series."""
     square = shape.inputs == shape.sums == (shape.outputs or shape.inputs)
     form = (shape.residual, shape.exposed) in ((IDENTITY, 0), (NONE, 1))
     return lanes() == 16 and square and form and not shape.gate and shape.inputs <= WIDEST
 
 
 def stacked(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) -> list[tuple[int, int]]:
-    """Return convolutions of one shape from `index` on, each with its activation, that feed each other alone."""
+    """Return the convolutions from `index` on, each with its activation, that have one shape and no other users."""
     run: list[tuple[int, int]] = []
     while True:
         conv, after = nodes[index], users[index]
@@ -63,7 +63,7 @@ def stacked(nodes: Sequence[Any], users: Sequence[Sequence[int]], index: int) ->
 
 
 def plain_shape(conv: Conv1d, kind: Activation) -> LayerShape:
-    """Return a convolution with its activation as a layer without further parts."""
+    """Return the shape of a convolution and its activation as a layer that has no other parts."""
     outputs, inputs, taps = conv.weight.shape
     return LayerShape(inputs, taps, outputs, 0, code_of(kind.kind), 0, 0, NONE, NONE, 0, 0, 1)
 
@@ -77,9 +77,10 @@ def plain_layer(conv: Conv1d, kind: Activation) -> Described:
 
 
 def series_layer(parts: Sequence[Described]) -> Layer | None:
-    """Return the kernel of layers in series, or None where it is wrong, or slower."""
+    """Return the kernel of layers in series; None if it fails its check or would be slower."""
     shape, width = parts[0].shape, lanes()
-    forms = IN_REGISTERS if series.by_table(shape) else [*IN_REGISTERS, *BY_LAYERS, APART]  # one tanh: the same bits
+    # only forms that compute tanh in the same way: all give the same bits
+    forms = IN_REGISTERS if series.by_table(shape) else [*IN_REGISTERS, *BY_LAYERS, APART]
     form = choice("series", shape, form_for(shape), forms)
     if form == APART:
         return None
@@ -97,12 +98,12 @@ def series_layer(parts: Sequence[Described]) -> Layer | None:
 
 
 def form_for(shape: LayerShape) -> Choice:
-    """Return how many vectors of frames fit the registers, with their sums alone where they go layer by layer."""
+    """Return the form to use without measurements: how many vectors of frames, and whether layer by layer."""
     return (4, 0) if series.by_table(shape) else (4, 1) if shape.inputs <= 4 else (2, 1)
 
 
 def _following(users, layers: Mapping[int, Match], found: Match) -> Match | None:
-    """Return the match that alone uses the output of another."""
+    """Return the match that is the only user of another's output, None if there is no such match."""
     if found.output is None:
         return None
     after = [layers[user] for user in users[found.output] if user in layers]
@@ -112,7 +113,7 @@ def _following(users, layers: Mapping[int, Match], found: Match) -> Match | None
 
 
 def _source(nodes, found: Match) -> int | None:
-    """Return the node of the condition."""
+    """Return the node that a layer's condition reads."""
     return None if found.condition is None else nodes[found.condition].sources[0]
 
 
@@ -123,7 +124,7 @@ def _reach(nodes, users, index: int | None) -> int:
 
 
 def _limit(reach: Sequence[int], width: int) -> int:
-    """Return how many layers share one buffer: as even as they come, without need of a ring."""
+    """Return how many layers share one buffer: groups of nearly equal size that need no ring buffer."""
     for groups in range(1, len(reach) + 1):
         count = -(-len(reach) // groups)
         stride = max(reach[:count]) + MAX_BLOCK + OVERHANG + 32

@@ -1,4 +1,4 @@
-"""Lowers what several nodes become together: a WaveNet layer, and narrow layers in series."""
+"""Lowers several nodes as one step: the nodes of a WaveNet layer, and narrow layers in series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .lower import Lowering
 
 
 def lower_layers(lowering: Lowering, index: int) -> None:
-    """Append the layer that begins with a convolution, or it and those after it as one step."""
+    """Append the layer that begins with a convolution; layers after it join its step if one kernel can compute all."""
     run = series.joined(lowering.nodes, lowering.users, lowering.layers, lowering.layers[index])
     if len(run) < 2 or not _together(lowering, run):
         _alone(lowering, lowering.layers[index])
@@ -39,7 +39,7 @@ def _alone(lowering: Lowering, found: Match) -> None:
 
 
 def _together(lowering: Lowering, run: Sequence[Match]) -> bool:
-    """Append layers in series as one step; return whether there is a kernel for them."""
+    """Append layers in series as one step; return False, and append nothing, if there is no kernel for them."""
     begins = run[0].head_sum not in lowering.sums
     parts = [described(lowering.nodes, found, begins and found is run[0]) for found in run]
     condition = _condition(lowering, run[0])
@@ -62,7 +62,7 @@ def append_series(
     condition: Signal | None = None,
     head: Signal | None = None,
 ) -> Signal:
-    """Append the step of layers in series, of which `conv` is the first; return the last one's output."""
+    """Append the step of layers in series that begin with node `conv`; return the output of the last layer."""
     width = parts[0].shape.inputs
     source = lowering.with_history(lowering.signals[lowering.nodes[conv].sources[0]], parts[0].history)
     target = lowering.builder.buffer(width * len(parts))
@@ -77,7 +77,7 @@ def _condition(lowering: Lowering, found: Match) -> Signal | None:
 
 
 def _head(lowering: Lowering, found: Match, rows: int) -> Signal:
-    """Return the head sum that a layer joins."""
+    """Return the head sum that a layer adds to, and note that the layer's features are in it."""
     assert found.head_sum is not None
     if found.head_sum not in lowering.sums:
         lowering.sums[found.head_sum] = lowering.builder.buffer(rows), []
