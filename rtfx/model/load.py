@@ -138,7 +138,7 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
         raise ResourceLimit(
             f"{one_line(path)}: nested too deeply, expected a few levels: is this a model file?"
         ) from error
-    except (ModelError, UsageError) as error:  # of usage: what a description beside the file says
+    except (ModelError, UsageError) as error:  # UsageError: a wrong value in a description beside the file
         message = "".join(c if is_text(c) else "?" for c in one_line(error))
         if len(message) > MESSAGE:
             message = f"{message[: MESSAGE // 2]} ... {message[-MESSAGE // 3 :]}"

@@ -92,7 +92,7 @@ class ModelSpec:
     quiet_past: bool = False
 
     def __post_init__(self):
-        by_weight = sorted(self.warnings, key=lambda warning: warning.endswith(IGNORED))  # the unimportant come last
+        by_weight = sorted(self.warnings, key=lambda warning: warning.endswith(IGNORED))  # ignored keys come last
         object.__setattr__(self, "warnings", tuple(by_weight))
         driven = [knob.name for knob in self.knobs if not (self.sizes and knob.name == SIZE)]
         check(self.nodes, driven, (self.name or self.family)[:60])

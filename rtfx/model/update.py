@@ -16,7 +16,7 @@ from .spec import ModelSpec
 BATCHNORM_EPSILON = 1e-5  # PyTorch's; a state_dict does not hold it
 OWN_NAME = re.compile(r"node(\d+)\.(\w+)")
 RECURRENT_NAME = re.compile(r"(.*?)(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
-CELLS: dict[int, type[Node]] = {4: Lstm, 3: Gru, 1: Rnn}  # by gates
+CELLS: dict[int, type[Node]] = {4: Lstm, 3: Gru, 1: Rnn}  # by the number of gates
 PARTS = ("weight", "bias", "running_mean", "running_var")
 RECURRENT_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -115,7 +115,7 @@ def _by_own_names(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpe
 
 
 def _in_order(spec: ModelSpec, arrays: Mapping[str, np.ndarray]) -> ModelSpec:
-    """Give each layer of a state_dict to the first node of its kind and shapes that has none yet."""
+    """Give each layer of a state_dict to the first node of its kind and shapes that has no layer yet."""
     nodes = list(spec.nodes)
     open_places = [i for i, node in enumerate(nodes) if node.tensors]
     for title, layer in _layers(arrays).items():

@@ -13,7 +13,7 @@ import numpy as np
 
 BLOCK = 16  # tensors of at least this size get their normals in blocks: 8 cosines, then 8 sines
 RRELU_SLOPE = 11 / 48  # mean of the training slopes 1/8 and 1/3: PyTorch uses it in evaluation mode
-# name: nodes.Activation's kind and slope; linear is none
+# name -> kind and slope of nodes.Activation; "linear" has no activation
 ACTIVATIONS: dict[str, tuple[str, float] | None] = {
     "linear": None,
     "leaky_relu": ("leaky_relu", 0.2),
@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, tuple[str, float] | None] = {
     "sine": ("sine", 1.0),
     "sine30": ("sine", 30.0),
 }
-PYTHON_LEAKY_SLOPE = 0.01  # where the plugin has 0.2
+PYTHON_LEAKY_SLOPE = 0.01  # the plugin uses 0.2
 OFFSET_ACTIVATIONS = ("sigmoid", "softplus")  # f(0) is not 0
 
 
@@ -39,7 +39,7 @@ class TorchGenerator:
     def __init__(self, seed: int):
         self._bits = np.random.MT19937()
         self._bits._legacy_seeding(seed)  # NumPy's name for the classic 32-bit seeding
-        self._spare: float | None = None  # the second number of a pair outlives the tensor it was drawn for
+        self._spare: float | None = None  # the second number of a pair, which the next tensor gets
 
     def uniform(self, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
         """Return float32 numbers in [low, high), as ``Tensor.uniform_``."""
@@ -61,7 +61,7 @@ class TorchGenerator:
         return (numbers * np.float32(deviation)).reshape(shape)
 
     def _one_normal(self) -> float:
-        """Return one normal number in double precision; every second one is the sine of the pair before."""
+        """Return one normal number in double precision; numbers come in pairs, a cosine and then a sine."""
         if self._spare is not None:
             number, self._spare = self._spare, None
             return number
@@ -98,7 +98,7 @@ def orthogonal(generator: TorchGenerator, shape: tuple[int, ...], *fans: int) ->
     return (q.T if rows < columns else q).reshape(shape)
 
 
-# in the order of the plugin's own switch: as shipped it falls through from the one asked for to the last
+# in the order of the plugin's switch statement: as shipped, it falls through from the chosen case to the last
 INITS: dict[str, Draw] = {
     "normal": lambda g, shape, fan_in, fan_out: g.normal(shape, 1.0),
     "uniform1": lambda g, shape, fan_in, fan_out: symmetric(g, shape, 0.25),

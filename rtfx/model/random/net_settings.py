@@ -1,6 +1,7 @@
-"""The settings of random nets, ``tcn?key=value&...``, keys and names in any case, checked one by one, and their cost.
+"""The settings of random nets, ``tcn?key=value&...``: checks each one, and predicts what the net costs.
 
-What a net would cost is found from its settings alone, and refused before anything of its size is allocated.
+Keys and names may be in upper or lower case. The cost is predicted from the settings alone, so a net that costs too
+much is refused before memory for it is allocated.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ ALIASES = {
 HISTORY_BYTES = 256 << 20
 LOAD = 0.8
 RATE = 48000.0  # Hz, the sample rate for which the load is predicted
-ORDER = ("dilation", "kernel", "channels", "layers")  # equally near changes: the least audible first
+ORDER = ("dilation", "kernel", "channels", "layers")  # of equally small changes, the least audible comes first
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,12 @@ class Recurrent:
 
 @dataclass(frozen=True)
 class RandomGru(Recurrent):
-    """Of gated recurrent units."""
+    """A random net of gated recurrent units."""
 
 
 @dataclass(frozen=True)
 class RandomLstm(Recurrent):
-    """Of long short-term memories."""
+    """A random net of long short-term memory units."""
 
     gates = 4
 
@@ -158,7 +159,7 @@ def parse(text: str, kinds: Mapping[str, type]):
     Raises
     ------
     UsageError
-        An unknown kind, key or value; names what is known.
+        The kind, a key or a value is unknown; the message lists the known ones.
     """
     kind, _, query = text.partition("?")
     if kind.lower() not in kinds:
@@ -193,7 +194,7 @@ def _plain(name: str) -> str:
 
 
 def _known(name: str, names) -> str | None:
-    """Return which of `names` is meant, whatever its case and underscores."""
+    """Return the entry of `names` that equals `name` apart from case and underscores, None if there is none."""
     table = {_plain(known): known for known in names}
     wanted = _plain(name)
     return table.get(wanted) or table.get(ALIASES.get(wanted, ""))
@@ -222,7 +223,7 @@ def _value(kind: str, key: str, value: str, wanted: type) -> int | str | bool:
 
 
 def check_cost(settings: Any, kind: str) -> None:
-    """Raise ResourceLimit, which names both figures and the nearest setting that fits, for a net that is too costly."""
+    """Raise ResourceLimit if a net costs too much; the message names both figures and the nearest setting that fits."""
     if _fits(settings):
         return
     history, load = settings.history_floats * 4 / 2**20, predicted_load(settings)

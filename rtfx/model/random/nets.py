@@ -1,16 +1,16 @@
 """Random nets: ``random:tcn?seed=42&layers=6&...``, an untrained net as an effect, after RONN.
 
-Layer i of ``tcn`` is a convolution of dilation ``dilation ** i``; an activation follows each but the last. With the
-plugin's values the weights are those of the RONN plugin: semantics ``intended`` draws them from the `init` that was
-asked for, ``as_shipped`` repeats the plugin's defect: the weights always end up kaiming_uniform, and `init` only
-decides how many numbers are drawn first. The plugin's biases are not reproducible; here they are U(+-1/sqrt(fan_in))
-from `seed` + 1. ``python`` is the research code: always biases, an activation after every layer, `film` to scale and
-shift them.
+Layer i of ``tcn`` is a convolution with dilation ``dilation ** i``; an activation follows each layer except the last.
+With the plugin's settings the weights are those of the RONN plugin. Semantics ``intended`` draws them by the chosen
+`init`. ``as_shipped`` repeats a defect of the plugin: the weights are always kaiming_uniform, and `init` only decides
+how many numbers are drawn first. The plugin's biases cannot be reproduced; here they are U(+-1/sqrt(fan_in)) from
+`seed` + 1. ``python`` is the research code: it always has biases and an activation after every layer, and `film` scales
+and shifts the layers.
 
-``gru`` and ``lstm`` are untrained cells and a dense layer behind them. Weights are drawn in PyTorch's order of
-parameters: of each layer input, then state; then the dense layer's. Their outputs stay between -1 and 1 times the last
-layer's weights, whatever the input, so that no seed can explode. Source: the plugin's ronn.cpp, as meant and as
-shipped; dev/ of the same repository for `python`.
+``gru`` and ``lstm`` are untrained cells with a dense layer after them. Weights are drawn in PyTorch's order of
+parameters: for each layer those of the input, then those of the state; at the end the dense layer's. The cells' outputs
+stay between -1 and 1 for every input, so no seed can explode. Source: the plugin's ronn.cpp as intended and as shipped,
+dev/ of the same repository for `python`.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def random_spec(text: str) -> ModelSpec:
     Parameters
     ----------
     text : str
-        ``tcn?key=value&...``, also ``gru`` and ``lstm``; keys and ranges are in `settings`.
+        ``tcn?key=value&...``, also ``gru`` and ``lstm``; keys and ranges are in `net_settings`.
 
     Raises
     ------
     UsageError
         An unknown kind, key or value.
     ResourceLimit
-        More history or predicted load than `settings.check_cost` allows.
+        More history or predicted load than `net_settings.check_cost` allows.
     """
     settings = parse(text, KINDS)
     check_cost(settings, text.partition("?")[0].lower())
@@ -65,7 +65,7 @@ def random_spec(text: str) -> ModelSpec:
         return calibrated(_spec(text, settings, recurrent_nodes(settings)))
     silent = stays_silent(settings)
     far = settings.receptive_field > RECEPTIVE_FIELD
-    # zeros leave a silent net as it is, so that one of a very long memory need not be run through them
+    # zeros do not change a net whose output for zeros is zero, so a long one needs no prewarm
     spec = replace(
         _spec(text, settings, tcn_nodes(settings)), quiet_past=not silent, prewarm=0 if silent and far else "auto"
     )
@@ -78,9 +78,9 @@ def _spec(text: str, settings: Tcn | Recurrent, nodes: tuple[Node, ...]) -> Mode
 
 
 def _within(settings: Tcn, frames: int) -> list[int]:
-    """Return the dilations for a receptive field of at most `frames`, else the shortest possible one.
+    """Return dilations for a receptive field of at most `frames`, or of the shortest possible length.
 
-    The burst must fill the receptive field to measure the level; the distance of the taps hardly matters for noise.
+    The burst must fill the receptive field to measure the level; for noise, the distance between taps hardly matters.
     """
     while settings.receptive_field > frames and settings.dilation > 1:
         settings = replace(settings, dilation=settings.dilation - 1)
@@ -88,24 +88,24 @@ def _within(settings: Tcn, frames: int) -> list[int]:
 
 
 def check_words(text: str) -> None:
-    """Raise the error that `random_spec` would, but for those that need the net itself."""
+    """Raise the errors that `random_spec` would raise, except those that need the net itself."""
     check_cost(parse(text, KINDS), text.partition("?")[0].lower())
 
 
 def kind_of(spec: ModelSpec | None) -> str:
-    """Return what kind of random net a model is, "" for any other."""
+    """Return the kind of a random net, "" for any other model."""
     if spec is None or spec.family != FAMILY:
         return ""
     return _words(spec).partition("?")[0].lower()
 
 
 def settings_of(spec: ModelSpec) -> dict[str, int | str]:
-    """Return the settings of a random net; true and false as words."""
+    """Return the settings of a random net; true and false as text."""
     return {key: str(v).lower() if isinstance(v, bool) else v for key, v in spec.metadata.items()}
 
 
 def words_with(text: str, settings: Mapping[str, float | str]) -> str:
-    """Return the words of a random net with other settings."""
+    """Return the text ``kind?key=value&...`` of a random net with other settings."""
     kind, _, query = text.partition("?")
     parts = [pair.partition("=")[::2] for pair in query.split("&") if pair]
     pairs = {canonical(key): value for key, value in parts} | {key: str(value) for key, value in settings.items()}
@@ -113,14 +113,14 @@ def words_with(text: str, settings: Mapping[str, float | str]) -> str:
 
 
 def changed_words(spec: ModelSpec, values: Mapping[str, float | str]) -> str:
-    """Return the words of a random net whose settings are those among `values`, "" if it is that net.
+    """Return the text of the random net with the settings in `values`, "" if `spec` has them already.
 
     Raises
     ------
     UsageError
-        Settings that do not go together.
+        The settings exclude each other.
     ResourceLimit
-        As `random_spec`.
+        As for `random_spec`.
     """
     said = settings_of(spec)
     changed = {key: values[key] for key in said if key in values and values[key] != said[key]}
@@ -132,7 +132,7 @@ def changed_words(spec: ModelSpec, values: Mapping[str, float | str]) -> str:
 
 
 def redrawn(spec: ModelSpec, values: Mapping[str, float | str]) -> ModelSpec:
-    """Return the random net whose settings are those among `values`: `spec` itself if they are its own."""
+    """Return the random net with the settings in `values`; `spec` itself if it has them already."""
     text = changed_words(spec, values)
     return _drawn(text) if text else spec
 
@@ -163,7 +163,7 @@ def tcn_nodes(settings: Tcn) -> tuple[Node, ...]:
 
 
 def stays_silent(settings: Tcn) -> bool:
-    """Tell whether zeros at the input leave zeros everywhere in the net."""
+    """Return whether zeros at the input give zeros everywhere in the net."""
     return not settings.biased and (settings.activation not in OFFSET_ACTIVATIONS or settings.layers == 1)
 
 
@@ -176,7 +176,7 @@ def _weights(settings: Tcn, generator: TorchGenerator, shape: tuple[int, ...]) -
 
 
 def _python_nodes(settings: Tcn) -> tuple[Node, ...]:
-    """Return the research code's net: built with PyTorch's defaults, then every weight, but no bias, drawn again."""
+    """Return the research code's net: built with PyTorch's defaults; then all weights, but no biases, are redrawn."""
     generator = TorchGenerator(settings.seed)
     dimensions = settings.film_dim
     condition = [(dimensions**2, dimensions), (dimensions**4, dimensions**2), (CONDITION, dimensions**4)]
@@ -226,7 +226,7 @@ def _default_bound(shape: tuple[int, ...]) -> float:
 
 
 def recurrent_nodes(settings: Recurrent) -> tuple[Node, ...]:
-    """Return the graph; biases are U(+-1/sqrt(channels)) from seed + 1, as the convolution stack's."""
+    """Return the graph; biases are U(+-1/sqrt(channels)) from seed + 1, as for the convolution stack."""
     generator, bias_generator = TorchGenerator(settings.seed), TorchGenerator(settings.seed + 1)
     size, rows = settings.channels, settings.gates * settings.channels
     nodes: list[Node] = [Input(sources=(), channels=settings.inputs)]
@@ -253,8 +253,8 @@ def recurrent_nodes(settings: Recurrent) -> tuple[Node, ...]:
 def calibrated(spec: ModelSpec, dilations: Sequence[int] = ()) -> ModelSpec:
     """Return the net with the gain that brings its output for a burst of noise to `TARGET_DBFS` RMS, offset removed.
 
-    A silent net keeps its level, and a warning says so. One whose signals would leave the range of float32 gets smaller
-    weights, see `tamed`. The burst goes through the net with `dilations` in place of its own, where they are given.
+    A silent net keeps its level, and a warning says so. A net whose signals would exceed the range of float32 gets
+    smaller weights, see `tamed`. If `dilations` are given, the burst goes through the net with these.
     """
     frames = int(min(FRAMES, max(512, BURST_MACS / spec.macs_per_sample)))
     burst = BURST_RMS * np.random.Generator(np.random.Philox(1)).standard_normal((spec.inputs, frames))
@@ -291,7 +291,7 @@ def tamed(spec: ModelSpec, dilations: Sequence[int], burst: np.ndarray) -> Model
 
 
 def _nearer(spec: ModelSpec, dilations: Sequence[int]) -> ModelSpec:
-    """Return the net with other dilations, where they are given."""
+    """Return the net with other dilations; unchanged if none are given."""
     own = iter(dilations)
     nodes = (replace(n, dilation=next(own, n.dilation)) if isinstance(n, Conv1d) else n for n in spec.nodes)
     return replace(spec, nodes=tuple(nodes))

@@ -2,9 +2,9 @@
 
 ``model_data`` describes the network, ``state_dict`` holds its tensors under PyTorch's names:
 
-- SimpleRNN: LSTM, GRU or RNN layers, a linear layer, and the first `skip` inputs added to the output
-- RecNet: several of these in a row, described in ``blocks``; the skip of each is 1 unless it says otherwise
-- GatedConvNet: a gated WaveNet, zeros before the first frame
+- SimpleRNN: LSTM, GRU or RNN layers, then a linear layer; the first `skip` inputs are added to the output
+- RecNet: several such nets in series, described in ``blocks``; the default of each `skip` is 1
+- GatedConvNet: a gated WaveNet, with zeros before the first frame
 
 A second input is a knob `drive`, a third `tone`. A legacy CoreAudioML file is the description of one recurrent block;
 its weights are in a .pt, a pickle, which is not opened: they are read from a `state_dict` in the file, or from
@@ -33,7 +33,7 @@ from .wavenetva import Layer, append_stack
 MODELS = ("SimpleRNN", "RecNet", "GatedConvNet")
 LEGACY_WEIGHTS = "modelBest.json"
 
-# input gain of each plugin with its knob at half, by the nets that it accepts: unit, hidden size, inputs
+# unit, hidden size and inputs of a net -> the plugin that plays it, and the plugin's input gain with its knob at half
 PLUGINS = {
     ("LSTM", 40, 1): ("Proteus", 1.25),  # 2.5 x drive
     ("LSTM", 40, 2): ("Proteus", 1.5),
@@ -47,12 +47,12 @@ PLUGINS = {
 
 
 def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSpec:
-    """Return the model in an Automated-GuitarAmpModelling file; `inputs` is as `sort_inputs` has it.
+    """Return the model in an Automated-GuitarAmpModelling file; `inputs` is as in `sort_inputs`.
 
     Raises
     ------
     ModelError
-        MissingKey if the file has no weights, UnsupportedArchitecture for another network than those above.
+        MissingKey if the file has no weights, UnsupportedArchitecture if its network is none of those above.
     """
     model = mapping(data["model_data"], "model_data")
     kind = one_of(required(model, "model", "model_data"), MODELS, "model_data.model")
@@ -107,7 +107,7 @@ def _spec(
     warnings: list[str],
     plugin: tuple[str, float] | None = None,
 ) -> ModelSpec:
-    """Return the finished model, if every tensor was used."""
+    """Return the finished model; raise if a tensor was not used."""
     state.finish()
     rate, rate_source = guitar_rate(data, path, warnings)
     levels = plugin_levels({plugin[0]: (plugin[1], 1.0)}, plugin[0]) if plugin else plugin_levels({}, None)
@@ -149,7 +149,7 @@ def _layers(model: dict[str, Any], where: str) -> int:
 
 
 def _skip(model: dict[str, Any], where: str, default: int) -> int:
-    """Return how many inputs are added to the output; true is one."""
+    """Return the number of inputs that are added to the output; ``true`` means 1."""
     value = model.get("skip", default)
     return int(value) if isinstance(value, bool) else integer(value, f"{where}.skip", 0)
 
@@ -167,7 +167,7 @@ def _blocks(data: dict[str, Any]) -> list[dict[str, Any]]:
 def _block(
     graph: Graph, source: int, width: int, model: dict[str, Any], where: str, state: State, prefix: str
 ) -> tuple[int, int]:
-    """Append recurrent layers, a linear layer and the direct path of one block; return its output and width."""
+    """Append the recurrent layers, linear layer and direct path of one block; return its output node and width."""
     unit = at(model, "unit_type", where, one_of, GATES)
     hidden = integer_at(model, "hidden_size", where)
     outputs = integer_at(model, "output_size", where, 1)
@@ -186,7 +186,7 @@ def _block(
 
 
 def _append_skip(graph: Graph, source: int, width: int, skip: int, outputs: int) -> None:
-    """Add the first `skip` features of `source` to the last node; one of them goes to every output."""
+    """Add the first `skip` features of `source` to the last node; a single feature is added to every output."""
     kept, last = min(skip, width), graph.output
     if not kept:
         return

@@ -40,7 +40,7 @@ PROCESS = Path(__file__).with_name("hdf5_process.py")
 
 
 def read_archive(opened: zipfile.ZipFile, name: str, side: dict[str, Any], inputs: str | None = None) -> ModelSpec:
-    """Return the model in an archive; `side` is what the description beside it says; `inputs` as `sort_inputs`."""
+    """Return the model in an archive; `side` is the description beside it, `inputs` is as in `sort_inputs`."""
     config = _json(_member(opened, CONFIG_MEMBER), CONFIG_MEMBER)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / WEIGHTS_MEMBER
@@ -59,7 +59,7 @@ def read_h5(path: Path, side: dict[str, Any], inputs: str | None = None) -> Mode
 
 
 def _spec(config: Any, weights: Any, name: str, side: dict[str, Any], inputs: str | None) -> ModelSpec:
-    """Return the model of a whole config; `weights` gives the tensors for the inner one."""
+    """Return the model of a whole config; `weights` returns the tensors for the inner config."""
     kind = mapping(config, CONFIG_MEMBER).get("class_name")
     inner = mapping(required(config, "config", CONFIG_MEMBER), "config")
     if kind not in MODELS or not isinstance(inner.get("layers"), list):
@@ -138,7 +138,7 @@ def _of_h5(stored: Stored, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def snake(name: str) -> str:
-    """Return a class's name as Keras calls the group of a layer of it."""
+    """Return the name of the group in which Keras stores a layer of this class."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
@@ -205,7 +205,7 @@ class Stored(NamedTuple):
 
 
 def holds_model(path: Path) -> bool:
-    """Tell a model that Keras saved from other HDF5 files, which hold measurements or weights alone, unopened."""
+    """Return, without opening it as HDF5, whether a file is a model saved by Keras and not only weights or data."""
     try:
         return path.stat().st_size <= FILE_BYTES and CONFIG in path.read_bytes()
     except OSError:
@@ -213,7 +213,7 @@ def holds_model(path: Path) -> bool:
 
 
 def read_hdf5(path: Path) -> Stored:
-    """Return what is in a file of at most `values.FILE_BYTES`.
+    """Return the content of a file of at most `values.FILE_BYTES`.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def read_hdf5(path: Path) -> Stored:
 def spec_from_keras(
     model: Any, knobs: Sequence[str] | None = None, sample_rate: float | None = None, name: str | None = None
 ) -> ModelSpec:
-    """Return the model that a Keras model of shape (batch, frames, features) is.
+    """Return a Keras model, whose input has the shape (batch, frames, features), as a model.
 
     Raises
     ------

@@ -40,12 +40,12 @@ FRAMEWISE = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", *SILE
 JOINS: dict[str, type[Node]] = {"Add": Add, "Multiply": Mul, "Concatenate": Concat, "Subtract": Add}
 MODELS = ("Functional", "Sequential", "Model")
 KERAS = "keras"  # modules of Keras' own classes
-Weights = Mapping[str, Any]  # of each layer its tensors in Keras' order, of a model inside again such a mapping
-Value = tuple[str, int]  # what a layer gives the n-th time it is called
+Weights = Mapping[str, Any]  # layer -> its tensors in Keras' order; for an inner model another such mapping
+Value = tuple[str, int]  # a layer's name and the number of the call whose output this is
 
 
 def cudnn_kind(name: object) -> str | None:
-    """Return the key of `CUDNN_GATES` that a layer's type spells in any way, such as "cudnn_lstm"; None for others."""
+    """Return the key of `CUDNN_GATES` that a type such as "cudnn_lstm" means, in any spelling; None for others."""
     flat = re.sub("[^a-z]", "", str(name).lower())
     return next((kind for kind in CUDNN_GATES if kind.lower() == flat), None)
 
@@ -80,18 +80,20 @@ def plain_tensors(kind: str, tensors: Sequence[np.ndarray], where: str) -> list[
 
 
 def reset_first(blocks: np.ndarray) -> np.ndarray:
-    """Keras orders a GRU's gates z, r, n along the first axis; PyTorch r, z, n."""
+    """Return a GRU's gates in PyTorch's order r, z, n along the first axis; Keras has z, r, n."""
     z, r, n = np.split(blocks, 3)
     return np.concatenate([r, z, n])
 
 
 def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarray], where: str) -> Iterator[Node]:
-    """Yield the nodes of one layer, the first of which reads `source` and each other the one before it.
+    """Yield the nodes of one layer; the first reads `source`, each other node reads the one before it.
 
     Raises
     ------
     UnsupportedArchitecture
-        rtfx does not support a layer or an option. KeyError and similar errors if the config is not Keras'.
+        rtfx does not support the layer or an option of it.
+    LookupError, TypeError, ValueError
+        The config is not one that Keras writes.
     """
     if kind in SILENT:
         return
@@ -141,7 +143,7 @@ def layer_nodes(source: int, kind: str, config: dict[str, Any], w: list[np.ndarr
 
 
 def _activation(source: int, value: Any, where: str) -> Iterator[Node]:
-    """Yield an activation by its name, nothing for none."""
+    """Yield the activation with this name; yield nothing if there is none."""
     if value in (None, "linear"):
         return
     name = ACTIVATION_NAMES.get(value, value) if isinstance(value, str) else json.dumps(value)[:60]
@@ -222,7 +224,7 @@ def spec_from_config(
     name: str,
     asked: str | None = None,
 ) -> ModelSpec:
-    """Return the model that a config of `width` input features describes; `asked` is as `sort_inputs` has it.
+    """Return the model that a config with `width` input features describes; `asked` is as in `sort_inputs`.
 
     Raises
     ------
@@ -280,7 +282,7 @@ def _model(graph: Graph, source: int, config: dict[str, Any], weights: Weights) 
             calls = [(_named(entry), i, list(_arguments(call))) for i, call in enumerate(entry["inbound_nodes"])]
             waiting += [((name, i), entry, arguments) for name, i, arguments in calls]
     at_most(len(waiting), NODES, "number of layers")
-    while waiting:  # mostly one round: Keras lists layers nearly in the order of their computation
+    while waiting:  # usually one round: Keras lists layers nearly in the order of their computation
         later = []
         for value, entry, arguments in waiting:
             if any(isinstance(argument, tuple) and argument not in places for argument in arguments):
@@ -336,7 +338,7 @@ def _called(graph: Graph, sources: list[Any], entry: dict[str, Any], weights: We
 
 
 def _joined(graph: Graph, sources: list[Any], kind: str, config: dict[str, Any], where: str) -> int:
-    """Append a sum, product, difference or concatenation; one with a number is a gain or an offset."""
+    """Append a sum, product, difference or concatenation; with a number it becomes a gain or an offset."""
     constants = [each for each in sources if isinstance(each, float)]
     signals = [each for each in sources if not isinstance(each, float)]
     if not signals or (constants and (len(sources) != 2 or kind == "Concatenate")):
@@ -364,7 +366,7 @@ def _affine(graph: Graph, source: int, scale: float, shift: float) -> int:
 
 
 def _arguments(value: Any) -> Iterator[Value | float]:
-    """Yield the arguments of a layer's call: signals, and numbers of an operation."""
+    """Yield the arguments of a layer's call: signals, and the numbers in an operation."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             layer, call, part = value["config"]["keras_history"]

@@ -19,7 +19,7 @@ from ..values import RECEPTIVE_FIELD, WIDTH, at_most
 from . import operations, signals
 from .signals import FEATURE, ONE, TIME, Signal, SignalGraph, Value
 
-CONSTANT_NUMBERS = 1 << 22  # of a constant that operators make: no weight of a model file is as large
+CONSTANT_NUMBERS = 1 << 22  # most numbers in a constant that operators compute: no weight in a file is as large
 SINGLE = (
     "takes single frames, as a net does that looks at one window: rtfx runs nets that give every frame; export it with "
     "the output of all frames"
@@ -44,11 +44,11 @@ class Call:
     Attributes
     ----------
     inputs : list
-        Signals, arrays of constants, None where left out.
+        Signals, arrays of constants, or None for an input that is left out.
     frames : list of int
-        Length of the time axis of each input, 0 where it has none.
+        Length of each input's time axis, 0 if it has none.
     length : int
-        Frames of the result, which an operator that changes them sets.
+        Frames of the result; an operator that changes the number of frames sets it.
     """
 
     graph: SignalGraph
@@ -63,7 +63,7 @@ class Call:
         self.length = max(self.frames, default=0)
 
     def given(self, place: int) -> Value:
-        """Return an input, None where it is left out."""
+        """Return an input, None if it is left out."""
         return self.inputs[place] if place < len(self.inputs) else None
 
     def sizes(self, place: int = 0) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ def sizes_of(value: Value, frames: int) -> tuple[int, ...]:
 
 
 def unary(operation: signals.Operation, **options: tuple[str, Any]) -> Operator:
-    """Return PyTorch's operation of one signal; `options` are its arguments: the option here and its default."""
+    """Return PyTorch's operation on one signal; `options` maps its arguments to an ONNX option and its default."""
 
     def run(call: Call) -> Value:
         given = {key: call.options.get(name, default) for key, (name, default) in options.items()}
@@ -131,7 +131,7 @@ def fixed_only(function: Callable[..., Any]) -> Operator:
 
 
 def erf(call: Call) -> Value:
-    """A part of GELU: x (1 + erf(x / sqrt 2)) / 2; by itself it is no layer."""
+    """Read erf as a part of GELU, x (1 + erf(x / sqrt 2)) / 2; there is no layer for erf alone."""
     x = call.graph.signal(call.inputs[0])
     scaled = call.graph.nodes[x.node]
     if not isinstance(scaled, Affine) or scaled.shift.any() or abs(scaled.scale * math.sqrt(2.0) - 1.0).max() > 1e-6:
@@ -278,7 +278,7 @@ def flatten(call: Call) -> Value:
 
 
 def reshaped(call: Call, shape: Sequence[int]) -> Value:
-    """Return a value of another shape; the time axis of a net for single frames is of size 1 like others."""
+    """Return a value of another shape; in a net for single frames the time axis is of size 1, like other axes."""
     x, own = call.inputs[0], call.sizes()
     if isinstance(x, Signal) and TIME in x.axes and call.frames[0] == 1:
         if math.prod(own) != math.prod(shape) or [s for s in own if s != 1] != [s for s in shape if s != 1]:
@@ -451,7 +451,7 @@ def same(call: Call) -> Value:
 
 
 def gemm(call: Call) -> Value:
-    """alpha A B + beta C, A (frames, features)."""
+    """Compute alpha A B + beta C, with A (frames, features)."""
     graph, (x, weight) = call.graph, call.inputs[:2]
     scale, offset = call.options.get("alpha", 1.0), call.options.get("beta", 1.0)
     weight = graph.constant(weight, "its right-hand side") * scale

@@ -44,7 +44,7 @@ def binary(graph: SignalGraph, a: Arguments, kind: type[Add] | type[Mul], other:
 
 
 def with_constant(graph: SignalGraph, x: Signal, values: np.ndarray, kind: type[Add] | type[Mul]) -> Signal:
-    """Add constants to a signal or multiply it by them, feature by feature."""
+    """Add constants to a signal, or multiply it by them, for each feature."""
     if values.ndim == 0 and values == (0.0 if kind is Add else 1.0):
         return x
     large = [i for i, size in enumerate(values.shape) if size > 1]
@@ -66,7 +66,7 @@ def with_constant(graph: SignalGraph, x: Signal, values: np.ndarray, kind: type[
 
 
 def folded(function: Callable[..., Any]) -> Callable[[Operation], Operation]:
-    """Compute with NumPy what depends on constants only."""
+    """Return a decorator: the operation is computed by `function`, in NumPy, if all its inputs are constants."""
 
     def decorate(operation: Operation) -> Operation:
         def run(graph: SignalGraph, a: Arguments) -> Value:
@@ -235,7 +235,7 @@ def greater(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def where(graph: SignalGraph, a: Arguments) -> Value:
-    """A choice between two branches, to which PyTorch's decompositions reduce slopes and softplus."""
+    """Read a choice between two branches; PyTorch decomposes leaky ReLU and softplus into one."""
     asked, above, below = a["condition"], a["self"], a["other"]
     if all(isinstance(each, np.ndarray) for each in (asked, above, below)):
         return np.where(asked, above, below)
@@ -252,7 +252,7 @@ def where(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def norm(graph: SignalGraph, a: Arguments) -> Value:
-    """The norm of a constant tensor, which weight normalisation divides by."""
+    """Compute the norm of a constant tensor, by which weight normalisation divides."""
     x, dims = graph.constant(a["self"], "its input"), a.get("dim")
     if a.get("ord", 2) != 2:
         graph.fail(f"is of order {a['ord']}, expected 2")
@@ -261,7 +261,7 @@ def norm(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def total(graph: SignalGraph, a: Arguments) -> Value:
-    """The sum over the features."""
+    """Sum over the features."""
     x = graph.signal(a["self"])
     dims = [position(graph, dim, len(x.axes)) for dim in a.get("dim") or []]
     if [x.axes[dim] for dim in dims] != [FEATURE]:
@@ -274,7 +274,7 @@ def total(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def product(other: str) -> Operation:
-    """Return the product of two constants: of spectral normalisation, which is folded into its weight."""
+    """Return the operation of a product of two constants, as spectral normalisation of a weight needs it."""
 
     def run(graph: SignalGraph, a: Arguments) -> Value:
         if isinstance(a["self"], Signal) or isinstance(a[other], Signal):
@@ -327,7 +327,7 @@ ARITHMETIC: dict[str, Operation] = {
 
 
 def _one(value: object, default: int) -> int:
-    """Return an option of a convolution over one axis."""
+    """Return the value of an option of a convolution over one axis."""
     if isinstance(value, list):
         value = value[0] if value else default
     return default if value is None else int(value)  # type: ignore[call-overload]
@@ -363,7 +363,7 @@ def convolution(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def any_convolution(graph: SignalGraph, a: Arguments) -> Value:
-    """A convolution of either direction, as PyTorch's decompositions leave it."""
+    """Read a convolution or a transposed one, which PyTorch's decompositions turn into one operation."""
     if graph.constant(a["weight"], "its weight").ndim != 3:
         graph.fail("is over another number of axes than one, expected a conv1d")
     if a.get("transposed"):
@@ -411,7 +411,7 @@ def matmul(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def addmm(graph: SignalGraph, a: Arguments) -> Value:
-    """A bias and a product, scaled: a linear layer as PyTorch's decompositions leave it."""
+    """Read a scaled sum of a bias and a product, into which PyTorch decomposes a linear layer."""
     if "rnn." in graph.module:
         graph.fail("is part of a recurrent layer taken apart frame by frame: export without run_decompositions()")
     weight = graph.constant(a["mat2"], "its right-hand side") * a.get("alpha", 1)
@@ -429,7 +429,7 @@ def mm(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def recurrent(graph: SignalGraph, a: Arguments, kind: type[Lstm] | type[Gru] | type[Rnn], start: list[Value]) -> Value:
-    """A stack of recurrent layers; `start` are its initial states, (layers, 1, hidden)."""
+    """Append a stack of recurrent layers; `start` holds its initial states, (layers, 1, hidden)."""
     x = graph.signal(a["input"])
     order: tuple[str, ...] = (TIME, FEATURE)
     if len(x.axes) == 3:
@@ -494,7 +494,7 @@ def prelu(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def weight_norm(graph: SignalGraph, a: Arguments) -> Value:
-    """A weight that is stored as direction and norm."""
+    """Compute a weight that is stored as direction and norm."""
     v, g, dim = graph.constant(a["v"], "its weight"), graph.constant(a["g"], "its length"), a.get("dim", 0)
     others = tuple(i for i in range(v.ndim) if i != dim)
     return [v * (g / np.sqrt((v * v).sum(axis=others, keepdims=True)))]

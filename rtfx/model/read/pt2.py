@@ -1,6 +1,6 @@
 """Reads PyTorch programs: exports in files, and modules, which are exported first.
 
-The audio is followed through the program's operations, one node or a few for each. The first input is the audio,
+The reader follows the audio through the program's operations; each becomes one node or a few. The first input is audio,
 (1, features, frames) or (1, frames, features): frames are its longest axis. Other inputs are knobs, one for each of
 their numbers. If the first input of a recurrent net has two or three features, those after the first are knobs too,
 as in guitar captures. All nodes are causal: the output of a module that reads future frames is delayed by that number
@@ -28,10 +28,10 @@ RECURRENT = ("lstm", "gru", "rnn_tanh")
 PREFIX = "torch.ops.aten."
 UNLIKE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what an invalid program raises
 SILENT = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
-FRAMES = 4099  # of the example: longer than other sizes, and no multiple of any
-FEWEST = 67  # of an example for recurrent layers, which PyTorch traces frame by frame, 3 to 5 ms each
+FRAMES = 4099  # length of the example input: longer than other sizes, and no multiple of any
+FEWEST = 67  # shortest example for recurrent layers, which PyTorch traces frame by frame, 3 to 5 ms each
 ENDLESS = 1 << 62  # the end of a slice that has none
-SHORT = 67, 131, 257, 521, 1031, 2053  # for recurrent layers, which PyTorch traces frame by frame: 3 to 5 ms each
+SHORT = 67, 131, 257, 521, 1031, 2053  # lengths of shorter examples for recurrent layers, prime numbers
 
 
 def read(
@@ -55,7 +55,7 @@ def read(
     Raises
     ------
     ModelError
-        UnsupportedArchitecture names the operation that is no layer of rtfx.
+        UnsupportedArchitecture names an operation for which rtfx has no layer.
     """
     try:
         return _model(read_program(source), name, knobs, sample_rate, asked)
@@ -119,7 +119,7 @@ def _run(graph: SignalGraph, program: Program, values: dict[str, Value], entry: 
 
 
 def _module(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return which module a node comes from, in words for a message, and its class, if the export says."""
+    """Return the module that a node comes from, as text for a message, and its class; "" if the export names none."""
     metadata = entry.get("metadata")
     stack = metadata.get("nn_module_stack") if isinstance(metadata, dict) else None
     parts = stack.split(";")[-1].split(",") if isinstance(stack, str) else []
@@ -128,7 +128,7 @@ def _module(entry: dict[str, Any]) -> tuple[str, str]:
 
 
 def _named(output: Any) -> list[str]:
-    """Return the names of an output."""
+    """Return the names of an output: one, or several if it is a list of tensors."""
     output = mapping(output, "outputs")
     if "as_tensor" in output:
         return [output["as_tensor"]["name"]]
@@ -138,7 +138,7 @@ def _named(output: Any) -> list[str]:
 
 
 def _argument(graph: SignalGraph, program: Program, values: dict[str, Value], argument: dict[str, Any]) -> Any:
-    """Return an argument as a value."""
+    """Return an argument of an operation as a value."""
     (kind, value), *rest = argument.items()
     if kind == "as_tensor":
         if value["name"] not in values:
@@ -166,16 +166,16 @@ def spec_from_torch(
     sample_rate: float | None = None,
     name: str | None = None,
 ) -> ModelSpec:
-    """Return the model that a module is.
+    """Export a PyTorch module and return it as a model.
 
     Parameters
     ----------
     module : torch.nn.Module
         It is evaluated as after ``module.eval()``; its mode is restored afterwards.
     example : torch.Tensor or tuple of them, optional
-        What the module is called with: audio of one batch, (1, features, frames) or (1, frames, features), then knobs.
-        Without it both layouts are tried, with as many features as the first layer takes. A module with recurrent
-        layers is called with fewer frames first.
+        Arguments for a call with a batch of 1: audio, (1, features, frames) or (1, frames, features), then knobs.
+        Without it both layouts are tried, with the number of features that the first layer takes. A module with
+        recurrent layers is called with fewer frames first.
     knobs : sequence of str, optional
         Names of the knobs: the last features of the audio input, then the other inputs.
     sample_rate : float, optional
@@ -184,9 +184,9 @@ def spec_from_torch(
     Raises
     ------
     ModelError
-        UnsupportedArchitecture names the operation that is no layer of rtfx.
+        UnsupportedArchitecture names an operation for which rtfx has no layer.
     UsageError
-        No module, or no example that it could be called with.
+        `module` is not a module, or a call with the example fails.
     """
     try:
         import torch
@@ -217,7 +217,7 @@ def _tuple(example: Any) -> tuple:
 
 
 def _examples(torch: Any, module: Any) -> list[tuple]:
-    """Return inputs to try: features second, as convolutions take them, or last, as recurrent and linear layers."""
+    """Return inputs to try: with features second, for convolutions, or last, for recurrent and linear layers."""
     found: list[tuple[int, bool]] = []
     for part in module.modules():
         if isinstance(part, (torch.nn.Conv1d, torch.nn.ConvTranspose1d)):
@@ -234,7 +234,7 @@ def _examples(torch: Any, module: Any) -> list[tuple]:
 
 
 def _archive(torch: Any, module: Any, inputs: tuple) -> BytesIO:
-    """Return the archive of an export, of as few frames as are enough."""
+    """Return the archive of an export, made with as few frames as are enough."""
     program = _exported_short(torch, module, inputs) or _export(torch, module, inputs)
     archive = BytesIO()
     with warnings.catch_warnings():
@@ -247,8 +247,8 @@ def _archive(torch: Any, module: Any, inputs: tuple) -> BytesIO:
 def _exported_short(torch: Any, module: Any, inputs: tuple) -> Any:
     """Return the export of a module with recurrent layers for the first frames of an example, None if that fails.
 
-    The first frames are more than any of the module's sizes and than its convolutions take away. A program that names
-    a number of frames beyond them, to crop its input for example, needs the whole example.
+    They are more frames than any size in the module, and more than its convolutions remove. A program that names a
+    larger number of frames, to crop its input for example, needs the whole example.
     """
     tensors = [each for each in inputs if isinstance(each, torch.Tensor)]
     if not tensors or not any(isinstance(part, torch.nn.RNNBase) for part in module.modules()):
@@ -272,7 +272,7 @@ def _exported_short(torch: Any, module: Any, inputs: tuple) -> Any:
 
 
 def _enough(torch: Any, module: Any) -> int:
-    """Return a prime number of frames above every size of the module and all that its convolutions take away."""
+    """Return a prime number of frames, above every size in the module and above what its convolutions remove."""
     sizes, taken = [FEWEST - 1], 0
     for part in module.modules():
         if isinstance(part, torch.nn.RNNBase):
@@ -304,7 +304,7 @@ def _export(torch: Any, module: Any, inputs: tuple) -> Any:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # about torch's own future
             return torch.export.export(module, inputs)
-    except Exception as error:  # PyTorch raises what its tracer met, of any class
+    except Exception as error:  # PyTorch's tracer raises exceptions of any class
         sizes = ", ".join(str(tuple(each.shape)) for each in inputs if hasattr(each, "shape"))
         reason = " ".join(str(error).split())[:160]
         raise UsageError(

@@ -28,10 +28,10 @@ SYMBOL = re.compile(r"Symbol\('(\w+)'")
 
 @dataclass(frozen=True)
 class Program:
-    """The graph's nodes as in the file, its tensors by the graph's names, the sizes of every value, and its ends.
+    """The graph's nodes as in the file, its tensors by name, the sizes of every value, and its inputs and output.
 
-    Where the export leaves the length of the audio open, sizes are those of the example that it was made with;
-    `lengths` are those that the program computes, `time_axis` is the axis of the audio that is open.
+    If the export leaves the length of the audio open, sizes are those of the example with which it was made. `lengths`
+    are the lengths that the program computes, `time_axis` is the axis of the audio whose length is open.
     """
 
     nodes: list[dict[str, Any]]
@@ -44,7 +44,7 @@ class Program:
 
 
 def is_program(archive: zipfile.ZipFile) -> bool:
-    """Tell a PyTorch export from other archives."""
+    """Return whether an archive is a PyTorch export."""
     names = archive.namelist()
     return any(name.endswith(("archive_format", "serialized_exported_program.json")) for name in names)
 
@@ -55,7 +55,7 @@ def read_program(source: Path | BytesIO) -> Program:
     Raises
     ------
     ModelError
-        An older layout, whose tensors are pickles, missing parts, sizes that do not fit.
+        The layout is older and has pickled tensors, a part is missing, or sizes do not fit.
     """
     try:
         with zipfile.ZipFile(source) as archive:
@@ -65,7 +65,7 @@ def read_program(source: Path | BytesIO) -> Program:
 
 
 class _Reader:
-    """An open archive; `left` are the bytes that may still be taken from it."""
+    """An open archive; `left` is the number of bytes that may still be read from it."""
 
     def __init__(self, archive: zipfile.ZipFile):
         self.archive, self.left = archive, FILE_BYTES
@@ -82,7 +82,7 @@ class _Reader:
         self.root = self.model[: self.model.index("models/")]
 
     def take(self, name: str) -> bytes:
-        """Return a member, as long as the archive is not larger than a model file may be."""
+        """Return the content of a member; raise ResourceLimit if the archive holds more than a model file may."""
         try:
             size = self.archive.getinfo(name).file_size
         except KeyError:
@@ -193,7 +193,7 @@ def _name(entry: Any) -> str:
 
 
 def _number(entry: Any, minimum: int = 0) -> int:
-    """Return a size, of one that is open that of the example."""
+    """Return a size; for an open one, the size of the example."""
     if isinstance(entry, dict) and isinstance(entry.get("as_expr"), dict):
         entry = entry["as_expr"].get("hint")
     if not isinstance(entry, dict) or "as_int" not in entry:

@@ -1,16 +1,17 @@
 """Reads RTNeural JSON (a Keras network: ``in_shape``, ``layers``), the KlonCentaur files among it.
 
-What the file does not say is inferred as follows. A recurrent net of two inputs takes audio and a knob `drive`, of
-three audio, `drive` and `tone`, unless as many come out; KlonCentaur's three are audio, a knob `gain` and the sample
-period in seconds. Any other width is that many audio channels. The rate is unknown, but 44.1 kHz for KlonCentaur's
-one-input nets (their training data); its three-input nets are right at every rate. KlonCentaur files have no activation
-key anywhere. With two-dimensional layers the audio inputs are the features of one frame, channels next to each other.
+The reader infers facts that the file does not state. A recurrent net with two inputs takes audio and a knob `drive`;
+with three inputs, audio, `drive` and `tone`; but if it has as many outputs, all inputs are audio. The three inputs of a
+KlonCentaur net are audio, a knob `gain` and the sample period in seconds. Any other number of inputs is the number of
+audio channels. The sample rate is unknown, except that KlonCentaur's one-input nets were trained at 44.1 kHz; its
+three-input nets are right at every rate. KlonCentaur files have no activation key at all. With two-dimensional layers
+the audio inputs are the features of one frame, channels next to each other.
 
-A reader of one layer type returns its nodes as ``(class, fields)``, to be chained one after the other. Keras axes in
+The reader of a layer type returns its nodes as a list of ``(class, fields)``, each reading the one before. Axes in
 the file: dense ``[in][out]``, conv1d ``[taps][in/groups][out]``, gru and lstm ``[in][gates]``, ``[hidden][gates]``.
 Layers over time and features become layers over time: a frame holds all features of all channels, flattened as
-``feature * channels + channel``, and a kernel that slides along the features is a matrix with the same block at every
-place. Time is causal in every case; `padding` is that of the feature axis alone. Sources: RTNeural's model_loader.h,
+``feature * channels + channel``, and a kernel that slides along the features becomes a matrix with equal blocks. Time
+is causal in every case; `padding` concerns only the feature axis. Sources: RTNeural's model_loader.h,
 conv2d.h, conv1d_stateless.h and Keras exporter.
 """
 
@@ -106,7 +107,7 @@ def read(data: dict[str, Any], path: Path, inputs: str | None = None) -> ModelSp
 
 
 def frame_warnings(in_shape: list, layers: list) -> list[str]:
-    """Return a warning for a net whose convolutions were trained on whole frames, without padding in time."""
+    """Return a warning for each layer that was trained on a window of frames without padding in time."""
     count = in_shape[1] if len(in_shape) > 2 else None
     for i, layer in enumerate(layers):
         shape = one_shape(layer.get("shape", ()))
@@ -131,7 +132,7 @@ def klon_inputs(layers: Any, width: int) -> int:
 
 
 def _recurrent(layers: Any) -> bool:
-    """Tell whether a net has a recurrent layer, as captures with knobs have."""
+    """Return whether a net has a recurrent layer, as captures with knobs do."""
     kinds = [layer.get("type") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
     return any(re.search("lstm|gru", str(kind), re.IGNORECASE) for kind in kinds)
 
@@ -146,7 +147,7 @@ def outputs_of(layers: Any) -> int:
 
 
 class LayerData:
-    """One layer object, its place in the file, the width of its input and the width that it declares."""
+    """One layer of the file, its place there, the width of its input and the width that it declares."""
 
     def __init__(self, data: Any, where: str, inputs: int):
         self.data = mapping(data, where) | ({"activation": ""} if data.get("activation", "") is None else {})
@@ -161,13 +162,13 @@ class LayerData:
         return tensor(self.weights[index], f"{self.where}.weights[{index}]", shape)
 
     def expect(self, *counts: int) -> None:
-        """Raise unless the layer holds one of these numbers of tensors, so that every weight is used."""
+        """Raise unless the number of tensors in the layer is among `counts`, so that every weight is used."""
         if len(self.weights) not in counts:
             found, expected = len(self.weights), " or ".join(map(str, counts))
             raise WeightCountMismatch(f"{self.where} ({self.type}) holds {found} weight tensors, expected {expected}")
 
     def bias(self) -> np.ndarray:
-        """Return weights[1], zeros if the layer was exported without a bias."""
+        """Return weights[1], or zeros if the layer was exported without a bias."""
         return self.tensor(1, self.outputs) if len(self.weights) > 1 else np.zeros(self.outputs)
 
     def same_width(self) -> None:
@@ -200,7 +201,7 @@ class LayerData:
         return scale, beta - mean * scale
 
     def two_biases_in_a_row(self, gates: int) -> bool:
-        """Tell whether the last tensor is both biases of a cuDNN layer, which only such a layer has in one vector."""
+        """Return whether the last tensor holds two biases in one vector, as only a cuDNN layer does."""
         bias = self.weights[2]
         return isinstance(bias, list) and len(bias) == 2 * gates * self.outputs and not isinstance(bias[0], list)
 
@@ -219,9 +220,9 @@ def kind_of(data: Any, where: str) -> str:
 
 
 def is_input(data: Any, width: int) -> bool:
-    """Tell whether the first layer is Keras' InputLayer, which RTNeural's exporter calls unknown: as wide as the input.
+    """Return whether a layer is Keras' InputLayer, as wide as the input; RTNeural's exporter calls its type unknown.
 
-    Of several inputs Keras gives a list of shapes, which the exporter writes for one too.
+    For several inputs Keras gives a list of shapes; the exporter writes such a list for one input too.
     """
     if not isinstance(data, dict) or data.get("weights") or data.get("activation"):
         return False
@@ -236,7 +237,7 @@ def is_input(data: Any, width: int) -> bool:
 
 
 def one_shape(shape: Any) -> Any:
-    """Return the only shape of a list of shapes, any other value as it is."""
+    """Return the only shape in a list of shapes; return any other value unchanged."""
     return shape[0] if isinstance(shape, list) and len(shape) == 1 and isinstance(shape[0], list) else shape
 
 
@@ -319,7 +320,7 @@ def _prelu(layer: LayerData) -> Chain:
     layer.no_activation()
     layer.same_width()
     where = f"{layer.where}.weights[0]"
-    alpha = tensor(layer.weights[0], where, axes=2)  # one row per time step if the axis was not shared: row 0 counts
+    alpha = tensor(layer.weights[0], where, axes=2)  # one row per time step if time was not shared: row 0 is used
     if alpha.shape[0] < 1 or alpha.shape[1] not in (1, layer.inputs):
         raise ShapeMismatch(f"{where} has shape {alpha.shape}, expected (1, {layer.inputs}) or (1, 1)")
     return [(PRelu, {"alpha": np.broadcast_to(alpha[0], (layer.inputs,)).copy()})]
@@ -401,7 +402,7 @@ def conv2d(layer: LayerData) -> Chain:
 
 
 def feature_places(features: int, reach: int, stride: int, padding: str) -> tuple[int, int]:
-    """Return the feature where the first kernel begins, negative in the padding, and the number of kernels."""
+    """Return the feature at which the first kernel begins (negative: in the padding), and the number of kernels."""
     if padding == "valid":
         return 0, max(-(-(features - reach + 1) // stride), 0)
     places = -(-features // stride)

@@ -29,7 +29,7 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Signal:
-    """A tensor; `axes` names each axis, a single feature has none. A `steady` one is the same at every frame."""
+    """A tensor; `axes` names each of its axes. With `steady` it has the same value at every frame."""
 
     node: int
     width: int
@@ -41,7 +41,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """Part of an activation that PyTorch's decompositions take apart: there is a layer for the whole alone."""
+    """Part of an activation that PyTorch has decomposed; rtfx has a layer only for the whole activation."""
 
     kind: str
     signal: Signal
@@ -52,12 +52,12 @@ Value = Any  # Signal, numpy.ndarray of constants, a list of these, or None
 
 
 class SignalGraph(Graph):
-    """A graph of signals; it names the operation that cannot become one."""
+    """A graph of signals; its errors name the operation that cannot be converted."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.absolute: dict[int, int] = {}  # nodes that are |x|, and x
-        self.place = ""  # of the operation being read, for messages
+        self.absolute: dict[int, int] = {}  # node of |x| -> node of x
+        self.place = ""  # the operation being read, for messages
         self.module = ""  # the class of the module that it comes from
 
     def fail(self, why: str) -> NoReturn:
@@ -72,7 +72,7 @@ class SignalGraph(Graph):
         return replace(signal, node=self.add(node), width=node.width or signal.width)
 
     def signal(self, value: Value, what: str = "its input") -> Signal:
-        """Return a value that must depend on the input."""
+        """Return a value as a signal; fail if it does not depend on the input."""
         if isinstance(value, Unfinished):
             self.fail(f"uses {value.kind}, which rtfx knows as part of an activation only")
         if not isinstance(value, Signal):
@@ -80,13 +80,13 @@ class SignalGraph(Graph):
         return value
 
     def constant(self, value: Value, what: str) -> np.ndarray:
-        """Return a value that must not depend on the input."""
+        """Return a value as an array; fail if it depends on the input."""
         if not isinstance(value, np.ndarray):
             self.fail(f"{what} depends on the audio, expected a fixed tensor")
         return value
 
     def laid_out(self, signal: Signal, *axes: str) -> Signal:
-        """Return a signal whose axes must be these; a single feature may be at any axis of size 1."""
+        """Return a signal with these axes, or fail; a single feature may be at any axis of size 1."""
         found = [ONE if axis == FEATURE and signal.width == 1 else axis for axis in signal.axes]
         wanted = [ONE if axis == FEATURE and signal.width == 1 else axis for axis in axes]
         if signal.steady and TIME not in found:
@@ -98,7 +98,7 @@ class SignalGraph(Graph):
         return signal
 
     def delayed(self, signal: Signal, shift: int) -> Signal:
-        """Return a signal of a later shift."""
+        """Return a signal delayed so that its shift becomes `shift`."""
         if signal.steady or shift == signal.shift:
             return replace(signal, shift=shift)
         frames = at_most(shift - signal.shift, RECEPTIVE_FIELD, "frames of delay")
@@ -107,7 +107,7 @@ class SignalGraph(Graph):
         return replace(self.follow(signal, node), shift=shift)
 
     def aligned(self, signals: list[Signal]) -> list[Signal]:
-        """Return signals of one shift and rate."""
+        """Return the signals with equal shifts; fail if their rates differ."""
         moving = [signal for signal in signals if not signal.steady]
         if len({signal.period for signal in moving}) > 1:
             self.fail("joins signals of unequal strides, expected equal ones")
@@ -117,7 +117,7 @@ class SignalGraph(Graph):
         return [replace(self.delayed(signal, latest), period=moving[0].period) for signal in signals]
 
     def spread(self, signal: Signal, width: int) -> Signal:
-        """Return a signal of one feature as one of several equal ones."""
+        """Return a signal of one feature as a signal of `width` equal features."""
         if signal.width == width:
             return signal
         if signal.width != 1:
@@ -137,7 +137,7 @@ class SignalGraph(Graph):
 
 
 class Entered(NamedTuple):
-    """The names of the knobs so far, and the features of the audio input that may be knobs too, with usual names."""
+    """Names of the knobs so far, and of the audio input's features that may be knobs too."""
 
     knobs: list[str]
     features: int
@@ -158,11 +158,11 @@ def enter(
     Parameters
     ----------
     sizes : mapping
-        Of each input, the audio first; the others are knobs, one for each of their numbers.
+        Sizes of each input, the audio first; the others are knobs, one for each of their numbers.
     frames : int
         Length of the audio's time axis, which is its last of that size unless `time_axis` names it.
     recurrent : bool
-        The features of the audio after the first are knobs, as in guitar captures, unless as many come out.
+        The features of the audio after the first are knobs, as in guitar captures, unless the output has as many.
     knobs : sequence of str or None
         Names of the knobs: the last features of the audio input, then the other inputs.
     """
@@ -195,7 +195,7 @@ def enter(
 
 
 def _axes(sizes: tuple[int, ...], name: str, frames: int, time_axis: int | None = None) -> tuple[tuple[str, ...], int]:
-    """Return what the axes of an input are, and its number of features."""
+    """Return the names of an input's axes, and its number of features."""
     large = [i for i, size in enumerate(sizes) if size != 1]
     time = time_axis if time_axis is not None else next((i for i in reversed(large) if sizes[i] == frames), None)
     features = [i for i in large if i != time]
@@ -306,7 +306,7 @@ def squeeze(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def reshape(graph: SignalGraph, a: Arguments) -> Value:
-    """A reshaping that only adds or drops axes of size 1."""
+    """Add or drop axes of size 1; other reshapings fail."""
     x, shape = a["self"], a["sizes"]["out"]
     if isinstance(x, np.ndarray):
         return x.reshape(shape)
@@ -386,7 +386,7 @@ def narrow(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def split(graph: SignalGraph, a: Arguments) -> Value:
-    """Take a tensor apart into pieces whose sizes are those of the outputs."""
+    """Split a tensor into pieces of the outputs' sizes."""
     x = a["self"]
     sizes = a["sizes"]["outs"]
     rank = x.ndim if isinstance(x, np.ndarray) else len(graph.signal(x).axes)
@@ -405,7 +405,7 @@ def unbind(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def cat(graph: SignalGraph, a: Arguments) -> Value:
-    """Features one after the other; along the frames only zeros in front of or behind a signal."""
+    """Join features; along the frames, join only zeros before or after a signal."""
     tensors, dim = a["tensors"], a.get("dim", 0)
     if all(isinstance(each, np.ndarray) for each in tensors):
         return np.concatenate(tensors, axis=dim)
@@ -437,7 +437,7 @@ def cat(graph: SignalGraph, a: Arguments) -> Value:
 
 
 def fixed(graph: SignalGraph, value: np.ndarray, at: int, rank: int) -> Signal:
-    """Return constants, the same at every frame, as a signal."""
+    """Return constants as a signal with the same values at every frame."""
     first = value.take([0], axis=-1) if value.ndim == rank and at != rank - 1 else value
     if first.size != value.size and (value != first).any():
         graph.fail("joins a tensor that changes from frame to frame, expected a constant")
@@ -448,7 +448,7 @@ def fixed(graph: SignalGraph, value: np.ndarray, at: int, rank: int) -> Signal:
 
 
 def pad(graph: SignalGraph, a: Arguments) -> Value:
-    """Zeros before or behind the frames."""
+    """Add zeros before or after the frames."""
     x, widths = graph.signal(a["self"]), list(a["pad"])
     if a.get("mode", "constant") != "constant" or (a.get("value") or 0.0) != 0.0:
         graph.fail("pads with something else than zeros, expected zeros")

@@ -1,16 +1,16 @@
 """Reads a PyTorch state_dict dumped as JSON, by the description of the network beside it.
 
 ``python -c "json.dump({k: v.tolist() for k, v in module.state_dict().items()}, file)"`` keeps the tensors, not the
-network. For ``net.json`` that is said in ``net.arch.json``::
+network. A file ``net.arch.json`` beside ``net.json`` describes it::
 
     {"inputs": 1, "knobs": ["drive"], "sample_rate": 44100, "name": "My amp", "kind": "amp",
      "layers": [{"type": "conv1d", "prefix": "conv1.", "dilation": 10, "groups": 1},
                 {"type": "batchnorm", "prefix": "bn.", "eps": 1e-5}, {"type": "prelu", "prefix": "relu."},
                 {"type": "gru", "prefix": "gru.", "layers": 2}, {"type": "linear", "prefix": "dense."}]}
 
-Only ``layers`` must be there. `inputs` are audio channels (1); each of `knobs` is one more feature behind them, but
-for those that a film layer reads. Layers are applied one after the other; `prefix` is what comes before ``weight`` in
-the tensors' names, "" if it is left out. docs/reference/formats.md has this table for users.
+Only ``layers`` is required. `inputs` is the number of audio channels (1). Each of `knobs` is one more feature after
+them, except the knobs that a film layer reads. Layers are applied one after the other. `prefix` is the text before
+``weight`` in the tensors' names, "" by default. docs/reference/formats.md has this table for users.
 
 ================  ===================================================================================================
 type              further keys
@@ -23,17 +23,18 @@ prelu, batchnorm  batchnorm: eps, else the tensor ``eps``, else 1e-5; evaluated 
 activation        kind, slope, slope_high, low, high: as in rtfx JSON
 slice             start, stop: features
 film              knobs (all): names; layers: those between the knobs and the film; order "scale-shift" or "shift-scale"
-                  ("scale-shift"); one_plus (false): what is computed is added to a scale of 1
+                  ("scale-shift"); one_plus (false): the computed scale is added to 1
 residual          layers, shortcut: two lists of layers, whose outputs are added; an empty list is the signal itself
 parallel          branches: lists of layers; join: "add", "mul" or "concat"
 ================  ===================================================================================================
 
-A strided convolution gives one frame where it took `stride`; here it is held until the next. With phase "torch" its
-frames are those of PyTorch without padding: the first when all taps have been filled. What follows runs at that lower
-rate, up to a transposed convolution of the same stride, whose output is PyTorch's without `padding`, which would only
-shift it. With phase "rtneural" the first frame is taken, then every stride-th, what follows runs at the full rate, as
-in RTNeural, and a transposed convolution reads a signal that already has zeros between its frames. Tensors that no
-layer uses are an error. Source: RTNeural torch_helpers.h, strided_conv1d.h; PyTorch's documentation.
+A strided convolution gives one output frame for `stride` input frames; here each is held until the next. With phase
+"torch" its frames are those of PyTorch without padding: the first comes when all taps are filled. The layers after it
+run at this lower rate, up to a transposed convolution of the same stride; that gives PyTorch's output without
+`padding`, which would only shift it. With phase "rtneural" the first frame is taken, then every stride-th. The layers
+after it run at the full rate, as in RTNeural, and a transposed convolution reads a signal that already has zeros
+between its frames. Tensors that no layer uses are an error. Source: RTNeural torch_helpers.h, strided_conv1d.h;
+PyTorch's documentation.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class State:
     data : dict
         Nested lists by parameter name.
     where : str
-        What messages call it.
+        Its name in messages.
     """
 
     def __init__(self, data: Any, where: str = "state_dict"):
@@ -121,14 +122,14 @@ class State:
         return name in self.data
 
     def take(self, name: str, shape: tuple[int, ...] | None = None, axes: int | None = None) -> np.ndarray:
-        """Return a tensor that must be there, with `shape` or this number of axes."""
+        """Return a tensor; raise unless it exists and has `shape` or this number of axes."""
         if name not in self.data:
             raise MissingKey(f"{self.where} has no tensor {name!r}: re-export the model")
         self.used.add(name)
         return np.ascontiguousarray(tensor(self.data[name], f"{self.where}[{name!r}]", shape, axes))
 
     def optional(self, name: str, size: int) -> np.ndarray:
-        """Return a vector, zeros if the layer was made without."""
+        """Return a vector, or zeros if the layer was made without it."""
         return self.take(name, (size,)) if name in self.data else np.zeros(at_most(size, 4 * WIDTH, name))
 
     def finish(self) -> None:
@@ -142,7 +143,7 @@ class State:
 
 
 def linear(state: State, prefix: str, source: int, inputs: int | None = None, outputs: int | None = None) -> Dense:
-    """Return a linear layer; a size that is not given is the tensor's."""
+    """Return a linear layer; a size that is not given is taken from the tensor."""
     weight = state.take(f"{prefix}weight", axes=2)
     expected = (outputs or weight.shape[0], inputs or weight.shape[1])
     if weight.shape != expected:
@@ -153,7 +154,7 @@ def linear(state: State, prefix: str, source: int, inputs: int | None = None, ou
 def recurrent(
     state: State, prefix: str, source: int, unit: str, inputs: int, hidden: int, layer: int = 0
 ) -> Lstm | Gru | Rnn:
-    """Return one layer of a recurrent stack; `unit` is a key of `GATES`, biases that are missing are zeros."""
+    """Return one layer of a recurrent stack; `unit` is a key of `GATES`; missing biases become zeros."""
     rows = GATES[unit] * at_most(hidden, WIDTH, "hidden_size")
     weight_ih = state.take(f"{prefix}weight_ih_l{layer}", (rows, inputs))
     weight_hh = state.take(f"{prefix}weight_hh_l{layer}", (rows, hidden))
@@ -165,7 +166,7 @@ def recurrent(
 
 
 def prelu(state: State, prefix: str, source: int, width: int) -> PRelu:
-    """Return a PReLU of one slope a feature, or one for all."""
+    """Return a PReLU with one slope for each feature, or one slope for all."""
     alpha = state.take(f"{prefix}weight", axes=1)
     if alpha.size not in (1, width):
         raise ShapeMismatch(f"{state.where}['{prefix}weight'] has {alpha.size} slopes, expected 1 or {width}")
@@ -173,9 +174,9 @@ def prelu(state: State, prefix: str, source: int, width: int) -> PRelu:
 
 
 def batchnorm(state: State, prefix: str, source: int, width: int, epsilon: float | None = None) -> Affine:
-    """Return a batch normalisation as evaluated: by the running mean and variance.
+    """Return a batch normalisation in evaluation mode, by the running mean and variance.
 
-    `epsilon` is the description's; else that of the file, which some exporters add by hand, else PyTorch's.
+    `epsilon` comes from the description. By default it is the file's, which some exporters add, else PyTorch's.
     """
     mean, variance = (state.take(f"{prefix}running_{name}", (width,)) for name in ("mean", "var"))
     affine = f"{prefix}weight" in state
@@ -190,7 +191,7 @@ def batchnorm(state: State, prefix: str, source: int, width: int, epsilon: float
 
 
 class Signal(NamedTuple):
-    """A node, its features, and at which frames it is renewed: every `period`-th from `phase` on."""
+    """A node, its features, and the frames at which it changes: every `period`-th, starting with `phase`."""
 
     node: int
     width: int
@@ -207,12 +208,12 @@ def description(path: Path) -> Path | None:
 def read(
     data: dict[str, Any], path: Path, inputs: str | None = None, metadata: dict[str, Any] | None = None
 ) -> ModelSpec:
-    """Return the model in a state_dict file; `inputs` is as `sort_inputs` has it, `metadata` what the file says beside.
+    """Return the model in a state_dict file; `inputs` is as in `sort_inputs`, `metadata` is the file's own.
 
     Raises
     ------
     ModelError
-        UnsupportedArchitecture without a description; else as its layers say, with their place in it.
+        UnsupportedArchitecture if there is no description; an error in a layer names its place in the description.
     """
     beside = description(path)
     if beside is None:
@@ -263,7 +264,7 @@ def read(
 
 
 def films(layers: Any, knobs: list[str]) -> set[str] | None:
-    """Return the knobs that the film layers in a description read, each of which it must name; None without any."""
+    """Return the knobs that the film layers of a description read, None if it has no such layers."""
     read: set[str] | None = None
     waiting = [layers]
     while waiting:
@@ -281,7 +282,7 @@ def films(layers: Any, knobs: list[str]) -> set[str] | None:
 
 
 class Builder:
-    """Appends described layers to a graph; `knobs` are the nodes of those that film layers read."""
+    """Appends described layers to a graph; `knobs` holds the nodes of the knobs that film layers read."""
 
     def __init__(self, graph: Graph, state: State):
         self.graph, self.state, self.depth = graph, state, 0
@@ -344,7 +345,7 @@ class Builder:
         return signal
 
     def join(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
-        """Append branches that read the same signal, and what joins them."""
+        """Append branches that read the same signal, and the node that joins them."""
         if entry["type"] == "residual":
             branches, join = {"layers": required(entry, "layers", where), "shortcut": entry.get("shortcut", [])}, "add"
         else:
@@ -362,7 +363,7 @@ class Builder:
         return ends[0]._replace(node=self.graph.add(JOINS[join](tuple(end.node for end in ends))), width=width)
 
     def film(self, signal: Signal, entry: dict[str, Any], where: str) -> Signal:
-        """Append a gain and a shift for each feature, computed from knobs; a gain alone where only that is computed."""
+        """Append a gain and a shift for each feature, computed from knobs; or a gain alone if only that is computed."""
         sources = tuple(self.knobs[name] for name in entry.get("knobs", self.knobs))
         condition = Signal(self.graph.add(Concat(sources)) if len(sources) > 1 else sources[0], len(sources))
         if "layers" in entry:
@@ -388,7 +389,7 @@ class Builder:
         return signal._replace(node=self.graph.add(Add((node, halves[1]))) if len(halves) > 1 else node)
 
     def pointwise(self, prefix: str, signal: Signal) -> Dense:
-        """Return a linear layer, which PyTorch may have as a convolution of one tap."""
+        """Return a linear layer, which in PyTorch may be a convolution of one tap."""
         weight = self.state.take(f"{prefix}weight")
         if weight.ndim == 3 and weight.shape[2] == 1:
             weight = weight[:, :, 0]
@@ -398,7 +399,7 @@ class Builder:
         return Dense((signal.node,), weight=np.ascontiguousarray(weight), bias=bias)
 
     def convolution(self, signal: Signal, entry: dict[str, Any], prefix: str, where: str) -> Signal:
-        """Append a convolution or a transposed one, with what its stride needs."""
+        """Append a convolution or a transposed one, and the nodes that its stride needs."""
         dilation, groups, stride = (
             integer_at(entry, key, where, 1, RECEPTIVE_FIELD) for key in ("dilation", "groups", "stride")
         )
@@ -428,7 +429,7 @@ class Builder:
         return signal._replace(node=self.graph.add(Hold((signal.node,), period, phase)), period=period, phase=phase)
 
     def spread(self, signal: Signal, stride: int, where: str) -> Signal:
-        """Return the signal at `stride` times its rate, zeros between its frames."""
+        """Return the signal at `stride` times its rate, with zeros between its frames."""
         if signal.period % stride:
             raise UnsupportedArchitecture(
                 f"{where} has stride {stride} and reads one frame in {signal.period}, so that it would raise the rate: "
@@ -442,9 +443,10 @@ class Builder:
 
 
 def transposed(weight: np.ndarray, groups: int, where: str) -> np.ndarray:
-    """Return the kernel of the convolution that a transposed one is on a signal with zeros between its frames.
+    """Return the kernel by which a convolution of the signal with zeros between frames equals a transposed one.
 
-    The tensor is (in, out/groups, taps), tap k for the frame k before; ours (out, in/groups, taps), the oldest first.
+    PyTorch's tensor is (in, out/groups, taps), with tap k for the frame k before. The result is (out, in/groups, taps),
+    with the tap of the oldest frame first.
     """
     inputs, outputs, taps = weight.shape
     if inputs % groups or outputs * groups > WIDTH:

@@ -119,7 +119,7 @@ def proteus(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     UnsupportedArchitecture
-        Names the node that the format has no place for.
+        The format cannot hold a node; the message names it.
     """
     graph = PlainGraph(spec, pass_on=True)
     net = recurrent_net(graph).folded()
@@ -171,7 +171,7 @@ def aidax(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     UnsupportedArchitecture
-        Names the node that AIDA-X would refuse.
+        AIDA-X would refuse a node; the message names it.
     """
     from pathlib import Path
 

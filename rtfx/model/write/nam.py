@@ -26,8 +26,8 @@ from .nam_wavenet import IDENTITY, Written, activation_name, wavenet
 from .plain_graph import PlainGraph
 
 OLD, NEW = "0.5.4", "0.7.0"  # file versions; the older is written if it defines all keys
-GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # the first of several
-TRIALS = 600  # most parts of a graph that are tried: takes at most a second
+GEAR = {kind: gear for gear, kind in reversed(KINDS.items())}  # for each kind, the first gear of that kind
+TRIALS = 600  # most parts of a graph that are tried, which takes at most a second
 
 
 def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
@@ -36,7 +36,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     UnsupportedArchitecture
-        Names a node that the most similar architecture does not allow.
+        The most similar architecture does not allow a node; the message names it.
     """
     plain = without_knobs(spec) if spec.family == "nam" else spec
     warnings = []
@@ -67,7 +67,7 @@ def refilled(spec: ModelSpec) -> dict[str, Any] | None:
     if pairs is None:
         return None
     for node, places in pairs:
-        for name, numbers in places.tensors.items() if not isinstance(node, PRelu) else ():  # its slopes are no weights
+        for name, numbers in places.tensors.items() if not isinstance(node, PRelu) else ():  # slopes are no weights
             index = numbers.astype(np.int64) - 1
             taken = (numbers == index + 1) & (index >= 0) & (index < count)
             weights[index[taken]] = node.tensors[name][taken]
@@ -219,7 +219,7 @@ def _audio_only(graph: PlainGraph, index: int) -> int:
 
 
 def _with_input(graph: PlainGraph, net: RecurrentNet) -> Written:
-    """Return the sum of the input and an LSTM of it: a WaveNet of one straight layer, the LSTM its condition."""
+    """Return the sum of the input and an LSTM of it, as a WaveNet of one linear layer whose condition is the LSTM."""
     channels, unit = _audio_only(graph, net.entrance.node), np.eye(net.head.width)
     if channels != net.head.width:
         graph.fail(graph.last, f"adds up {channels} and {net.head.width} channels")

@@ -111,7 +111,7 @@ def wavenet(graph: PlainGraph) -> Written:
 
 
 def _heads(graph: PlainGraph) -> Iterator[tuple[int, Linear | None]]:
-    """Yield where the layers' outputs are added up, and the convolution behind: that at the output, else none."""
+    """Yield the node at which the layers' outputs are added up, and the convolution after it: the output, or none."""
     found = linear(graph.nodes[graph.last])
     if found is not None and not isinstance(graph.nodes[graph.source(graph.last)], Input):
         yield graph.source(graph.last), found
@@ -145,7 +145,7 @@ class _Array:
                 users[s].append(i)
         self.layers: dict[int, Layer] = {}  # by the node of a layer's output
         self.found: dict[int, Match] = {}  # the same, of layers that begin with a convolution
-        self.after: dict[int, int] = {}  # a signal of the chain: the output of the layer that was added last
+        self.after: dict[int, int] = {}  # signal of the chain -> output of the layer that was added last
         for i, node in enumerate(graph.nodes):
             if isinstance(node, Dense | Conv1d) and (found := match(graph.nodes, users, i, for_file=True)):
                 self.found.setdefault(found.features, found)
@@ -195,7 +195,7 @@ class _Array:
         return Layer(nodes[found.conv].sources[0], conv, names[0], second, mixin, step)
 
     def _chain(self) -> list[int]:
-        """Return the signals that layers read, the first first: each is the one before it and a layer's 1x1 layer.
+        """Return the signals that layers read, in order; each is the signal before it plus a layer's 1x1 layer.
 
         A layer on the way that adds nothing to the sum is noted too.
         """
@@ -219,7 +219,7 @@ class _Array:
         return Linear(first.weight[:, :, None], first.bias)
 
     def _ordered(self) -> list[Layer]:
-        """Return the layers in NAM's order: after the one that makes the next signal come those that read that."""
+        """Return the layers in NAM's order: each group reads one signal, and a group's last layer makes the next."""
         made: list[Layer] = []
         left = dict(self.layers)
         for place, signal in enumerate(self.chain):
@@ -235,7 +235,7 @@ class _Array:
         return made
 
     def written(self, head: Linear | None) -> Written:
-        """Return the array's config and weights; `head` is the convolution behind the sum."""
+        """Return the array's config and weights; `head` is the convolution after the sum."""
         layers = self._ordered()
         entrance = self._entrance()
         into, inputs = entrance.weight.shape[:2]
@@ -285,13 +285,13 @@ class _Array:
         return Written(config, weights, new)
 
     def _mix(self, layer: Layer, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return weight and bias of what is between a layer and the sum."""
+        """Return weight and bias of the 1x1 layer between a layer and the sum."""
         if isinstance(layer.head, Linear):
             return layer.head.weight, layer.head.bias
         return np.eye(self.width, width) if layer.head else np.zeros((self.width, width)), np.zeros(self.width)
 
     def _fitted(self, layer: Layer, entrance: Linear) -> Layer:
-        """Return a layer whose convolution reads what NAM's chain has: without the entrance's bias, never the input."""
+        """Return a layer whose convolution reads NAM's chain, which lacks the entrance's bias, and never the input."""
         weight = layer.conv.weight
         if layer.reads != self.source:
             bias = layer.conv.bias + weight.sum(axis=2) @ entrance.bias

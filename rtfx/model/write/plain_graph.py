@@ -66,7 +66,7 @@ class PlainGraph:
         return net
 
     def fail(self, index: int, why: str) -> NoReturn:
-        """Raise UnsupportedArchitecture for a node that the format has no place for."""
+        """Raise UnsupportedArchitecture for a node that the format cannot hold."""
         node = self.nodes[index]
         detail = f" {node.kind}" if hasattr(node, "kind") else ""
         raise UnsupportedArchitecture(f"node {self.origin[index]} ({type(node).__name__.lower()}{detail}): {why}")
@@ -84,7 +84,7 @@ class PlainGraph:
         return self.nodes[index].sources[0]
 
     def chain(self, index: int) -> tuple[Entrance, list[int]]:
-        """Return the layers, one after the other, that end at a node, and where they begin."""
+        """Return the layers in series that end at a node, and the entrance at which they begin."""
         layers: list[int] = []
         while (entrance := self.entrance(index)) is None:
             layers.append(index)
@@ -166,7 +166,7 @@ def _resolved(node: Node, graph: Graph) -> Node | int:
 
 
 def _changes_nothing(node: Node) -> bool:
-    """Whether a node is a layer that copies its source, or a leaky ReLU of slope 1."""
+    """Return whether a node copies its source, as a leaky ReLU of slope 1 does."""
     if isinstance(node, Dense):
         weight = node.weight
         return weight.shape[0] == weight.shape[1] and (weight == np.eye(len(weight))).all() and not node.bias.any()
@@ -174,7 +174,7 @@ def _changes_nothing(node: Node) -> bool:
 
 
 def _mixes(node: Node, graph: Graph) -> list[Dense]:
-    """Return a dense layer of signals that were joined as one of each, none where it reads what came in, or no join."""
+    """Return a dense layer of a join as one dense layer for each joined signal; none if it reads inputs, or no join."""
     if not isinstance(node, Dense) or not isinstance(joined := graph.nodes[node.sources[0]], Concat):
         return []
     if any(isinstance(graph.nodes[i], Input | Affine) for i in joined.sources):
@@ -188,7 +188,7 @@ def _mixes(node: Node, graph: Graph) -> list[Dense]:
 
 
 def _resolved_slice(node: Slice, graph: Graph) -> Node | int:
-    """Return a slice of a slice as one, and a slice that is all of a signal, or of one of those joined, as that."""
+    """Return a slice of a slice as one slice, and a slice that takes a whole signal, joined or not, as that signal."""
     (source,), start, stop = node.sources, node.start, node.stop
     if stop - start == graph.widths[source]:
         return source
@@ -205,5 +205,5 @@ def _resolved_slice(node: Slice, graph: Graph) -> Node | int:
 
 
 def numbers(tensor: np.ndarray) -> Any:
-    """Return a tensor as nested lists of numbers with all their digits."""
+    """Return a tensor as nested lists of numbers with all digits."""
     return np.asarray(tensor, np.float64).tolist()

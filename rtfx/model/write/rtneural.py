@@ -27,7 +27,7 @@ CPP_ACTIVATIONS = {
     "softmax": "SoftmaxActivationT",
     "elu": "ELuActivationT",
 }
-LONGEST = 64  # most layers of a type: a longer one would not be readable
+LONGEST = 64  # most layers in a C++ type; a longer type would be unreadable
 
 
 def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
@@ -36,7 +36,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     Raises
     ------
     UnsupportedArchitecture
-        Names the first node, from the input on, that RTNeural JSON has no layer for.
+        RTNeural JSON has no layer for a node; the message names the first one after the input.
     """
     entrance, layers = layers_of(PlainGraph(spec, pass_on=True))
     data: dict[str, Any] = {"in_shape": [None, None, entrance.width], "layers": layers}
@@ -50,7 +50,7 @@ def document(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
 
 
 def layers_of(graph: PlainGraph) -> tuple[Entrance, Layers]:
-    """Return the layers of a graph that is a chain, and where it begins."""
+    """Return the layers of a graph that is a chain, and the entrance at which it begins."""
     entrance, chain = graph.chain(graph.last)
     layers: Layers = []
     if (entrance.gain != 1).any():
@@ -84,7 +84,7 @@ def dropped_state(spec: ModelSpec) -> list[str]:
 
 
 def _is_klon(spec: ModelSpec, entrance: Entrance, layers: Layers) -> bool:
-    """Tell whether a net is KlonCentaur's, whose loader expects a layout of its own."""
+    """Return whether a net is KlonCentaur's, whose loader expects a layout of its own."""
     shape = [(layer["type"], layer["activation"]) for layer in layers]
     if entrance.period:
         return shape == [("dense", "tanh"), ("gru", ""), ("dense", "")] and entrance.knobs == ("gain",)
@@ -110,7 +110,7 @@ def _gru(node: Gru) -> dict[str, Any]:
 
 
 def _update_first(blocks: np.ndarray) -> np.ndarray:
-    """PyTorch orders a GRU's gates r, z, n along the first axis; Keras z, r, n."""
+    """Return a GRU's gates in Keras' order z, r, n along the first axis; PyTorch has r, z, n."""
     r, z, n = np.split(blocks, 3)
     return np.concatenate([z, r, n])
 
