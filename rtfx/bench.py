@@ -1,7 +1,7 @@
-"""Times models through the engine, in turns, so that other load on the machine affects all of them alike.
+"""Times models through the engine, in turns, so that other load on the machine affects all of them equally.
 
 Each turn is a short run, and the result of a candidate is its best run: other programs rarely disturb a run of a
-millisecond, but always one of seconds. The result also lists the kernel of each layer.
+millisecond, but always a run of seconds. The result also lists the kernel of each layer.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ WORDS = {
     "head": {ROWS: "head", FOLDED: "head folded"},
 }
 TILE = ("lanes", "vectors", "group")
-CODED = ("operation", "cell")  # in these fields 0 is a code, not "unused"
+CODED = ("operation", "cell")  # fields in which 0 is a code and does not mean "unused"
 SILENT = ("head_first", "exposed")
 
 

@@ -285,7 +285,10 @@ class Rig:
             self._calling = Calling(offline, asked, [], weights)  # a call that resets must prewarm with these weights
 
     def forget(self) -> None:
-        """Discard the state, so that the next call starts from rest."""
+        """Discard the state of calls, so that the next call starts from rest, even with ``reset=False``. [any thread]
+
+        The rig's chain, its knobs and learned weights stay. `Model.reset` calls it.
+        """
         with self._turn:
             self._calling = Calling()
 
@@ -321,10 +324,10 @@ class Rig:
             Remove the rig's latency at the front and render its tail at the end; False: keep the timing of live audio.
         model_rate : float, optional
             Rate that the models were made for, in Hz; it overrides the rate in their files.
-            block : int
-                Frames that the engine processes at a time.
-            in_gain_db, out_gain_db : float
-                Gain before and after the rig, in dB.
+        block : int
+            Frames that the engine processes at a time.
+        in_gain_db, out_gain_db : float
+            Gain before and after the rig, in dB.
         values, **how
             As for `plan`.
 
@@ -366,17 +369,17 @@ class Rig:
         **settings
             As for `stream_blocks`.
 
-            Returns
-            -------
-            Rendered
-                The number of frames, their rate in Hz, and warnings about the source.
+        Returns
+        -------
+        Rendered
+            The number of frames, their rate in Hz, and warnings about the source.
 
         Raises
         ------
         AudioFileError
             The source or the target cannot be used.
-            RtfxError
-                A model, a value or an option cannot be used.
+        RtfxError
+            A model, a value or an option cannot be used.
         """
         process = partial(self.stream_blocks, **settings)
         return render_file(process, src, dst, encoding, mono, overwrite=True)

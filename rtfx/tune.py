@@ -1,8 +1,8 @@
 """Finds the fastest kernel for every layer shape of a model on this machine, and stores it for this processor.
 
 It times the whole model through the engine; all kernels that it tries give the same samples.
-It tries every choice for one shape after the other while the other shapes stay the same, and undoes a choice that does
-not make the model faster.
+It takes one shape after the other, tries every choice for it while the other shapes stay the same, and keeps only a
+choice that makes the model faster.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def search(
 
 
 def _fixed(asked: Mapping[str, Asked]) -> list[dict[str, Choice]]:
-    """Return sets of choices that use one choice for all layers, as a precompiled library does, else the rules."""
+    """Return sets of choices with one choice for all layers, as in a precompiled library, wherever it is possible."""
     every = dict.fromkeys(other for each in asked.values() for other in each.among)
     return [{key: one if one in each.among else each.made for key, each in asked.items()} for one in every]
 

@@ -22,7 +22,7 @@ from .rigs import Rig
 FLOOR_DB = -110.0  # an error below this level is inaudible
 FLOAT32_FACTOR = 4.0  # most that another order of summation can increase NumPy's error
 FRAMES = 12000
-FILLED = 3000  # frames after the net's history is full of sound
+FILLED = 3000  # frames of the test after the net's history is filled
 LARGEST = 40_000_000  # numbers in the reference's memory, 300 MB; this limits the length for nets with a long history
 BLOCKS = (1, 2, 16, 63, 64, 65, 512)
 SMALLEST_PEAK = 1e-9  # reference for the error of a silent model
@@ -75,7 +75,8 @@ def verify(spec: ModelSpec, frames: int = FRAMES) -> Verdict:
 
     Returns
     -------
-    Verdict : the bound, relative to the peak, is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation).
+    Verdict
+        Its bound, relative to the peak, is max(-110 dB, 4 x the error of a plain float32 NumPy evaluation).
     """
     length = _length(spec, frames)
     verdicts = [_compared(spec, knobs, length) for knobs in positions(spec)]

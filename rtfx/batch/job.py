@@ -1,4 +1,4 @@
-"""One file to render and its result; and the ledger of a folder, by which an interrupted run can continue."""
+"""One file to render and its result; and a list of finished files, by which an interrupted run can continue."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Job:
         return rig
 
     def info(self) -> Info | None:
-        """Return the header of the source; None for a pipe, or if it is not audio: the reader then raises the error."""
+        """Return the header of the source; None for a pipe, or if the source is not audio (the reader will raise)."""
         from ..audio import Reader
 
         if self.source == STANDARD:
@@ -146,7 +146,7 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         raise
     except MemoryError as error:
         raise AudioFileError(f"{job.source}: not enough memory") from error
-    except Exception as error:  # of any kind: the other files are still rendered
+    except Exception as error:  # of any class: the other files are still rendered
         raise AudioFileError(f"{job.source}: internal error, please report it ({message_of(error)})") from error
     for warning in rendered.warnings:
         tell(warning)
@@ -169,9 +169,9 @@ class Rigs:
 
 
 class Ledger:
-    """A file in the output folder: for each output the settings, the source and, when finished, size and time.
+    """A file in the output folder with the settings, the source and, when finished, size and time of each output.
 
-    An output that is listed but not finished is left from an earlier run and may be replaced.
+    An output that is listed but not finished comes from an interrupted run and may be replaced.
     """
 
     def __init__(self, folder: Path, settings: Callable[[Job], str]):

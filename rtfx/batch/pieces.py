@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..plan.block import ReadyBlock
     from ..plan.chain import Plan
 
-WORTH = 4e11  # multiply-adds: about 5 s of one core; less work takes no longer than starting the workers
+WORTH = 4e11  # least multiply-adds, about 5 s of one core: less work takes no longer than starting the workers
 PIECE_SECONDS = 10.0
 OVERLAP_SHARE = 0.25  # at most this share of a piece is computed twice
 
@@ -28,7 +28,7 @@ _worker: dict[Any, Any] = {}
 
 
 class Uncuttable(RtfxError):
-    """Rendering in pieces would give other samples."""
+    """The file cannot be rendered in pieces, because the samples would differ."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _offline(
     cold: bool = False,
     first: bool = False,
 ) -> Any:
-    """Return a stage ready to run; takes the first of `means` for each of its DC blockers.
+    """Return a stage ready to run; each of its DC blockers takes the next number from `means`.
 
     Only the `first` stage gets samples from the file; of these, the ones that are not finite or above
     `LOUDEST_SAMPLE` are replaced by zeros.
@@ -211,7 +211,7 @@ def _after(blocks: Iterable[np.ndarray], skip: int) -> Iterator[np.ndarray]:
 
 
 def _pieces(blocks: Iterable[np.ndarray], size: int, history: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield (frames, number of leading frames that are only history), with `size` new frames each time."""
+    """Yield arrays of frames, each with `size` new frames, and the number of frames at its start that are history."""
     blocks = iter(blocks)
     held: list[np.ndarray] = []
     before: np.ndarray | None = None

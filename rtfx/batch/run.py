@@ -1,4 +1,4 @@
-"""Many files at once: one in this process, several in worker processes."""
+"""Renders many files: a single one in this process, several in worker processes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def render_all(
 
 
 def _in_pieces(rig: Rig, job: Job, jobs: int, progress: Progress, tell: Callable[[str], None]) -> Outcome | None:
-    """Render one long file over all cores; None if it cannot be cut."""
+    """Render one long file in pieces over all cores; return None if it cannot be cut."""
     from .pieces import Uncuttable, cut, render_pieces
 
     begun = time.perf_counter()
@@ -210,7 +210,7 @@ def _rate(job: Job) -> float:
 
 
 def _total_seconds(work: Sequence[Job]) -> float | None:
-    """Return the length of all sources in seconds, None if one of them does not say how long it is."""
+    """Return the total length of the sources in seconds, None if the length of one is not known."""
     infos = [job.info() for job in work]
     if any(job.source == STANDARD for job in work) or any(info and info.frames is None for info in infos):
         return None

@@ -28,7 +28,7 @@ def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
 
 
 def _follow() -> None:
-    """End this process when the one that started it has ended, even by a kill."""
+    """End this process when its parent process has ended, even if that was killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -114,7 +114,7 @@ def choose(
 
 
 def _feedback(source: Device | None, target: Device, named: bool) -> str:
-    """Return the input that would feed the output back, such as its own monitor; "" if there is none."""
+    """Return text that names an input that would feed the output back, such as its monitor; "" if there is none."""
     if source and source.monitor and not named:
         return f"the only input there is, {source.name!r}, repeats what is played, and"
     if source and source.key == f"{target.key}.monitor":
@@ -130,7 +130,7 @@ def _plugin(wanted: Wanted) -> Wanted:
 
 
 def _unnamed() -> list[Device]:
-    """Return the devices to choose from if none is named: PortAudio is not loaded where JACK or PipeWire has them."""
+    """Return the devices to choose from if none is named; PortAudio is not loaded if JACK or PipeWire has devices."""
     behind_jack = jack_devices()
     keys = {device.key for device in behind_jack}
     others = {remembered_device(side) for side in ("input", "output")} - keys - {None}

@@ -12,11 +12,11 @@ from typing import Any
 from ..errors import DeviceError
 
 ALSA, JACK = "ALSA", "JACK Audio Connection Kit"  # host APIs by PortAudio's names; PipeWire's devices are behind JACK
-CARDS = Path("/proc/asound/cards")  # Linux: a line each card
+CARDS = Path("/proc/asound/cards")  # Linux: one line for each card
 
 STALL_SECONDS, FIRST_BLOCK_SECONDS = 3.0, 10.0  # longest time without a block; Bluetooth starts slowly
 UNWATCHED_SECONDS = 0.5  # longer between two checks: the process, and so its audio, was suspended
-PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"  # moved: to another sample rate
+PLAYING, GONE, MOVED, STALLED = "playing", "gone", "moved", "stalled"  # MOVED: the device has another sample rate now
 
 BUILTIN_INPUT = re.compile(
     r"built-?in|internal mic|macbook.*microphone|imac.*microphone|microphone array|\bdmic\b|digital mic", re.I
@@ -81,7 +81,7 @@ class Device:
 
 
 def drifts(source: Device, target: Device) -> bool:
-    """Tell whether two devices have different clocks; those behind JACK share the server's."""
+    """Return whether two devices have different clocks; all devices behind JACK share the server's clock."""
     if source.index == target.index or source.host_api == JACK:
         return False
     return _card(source) != _card(target)
@@ -102,9 +102,9 @@ def cards() -> str:
 
 
 def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
-    """Guess from its name whether a device is a computer's own microphone or loudspeakers.
+    """Return, guessed from its name, whether a device is a computer's own microphone or loudspeakers.
 
-    A wrong True costs the user a key press, a wrong False causes feedback: so an onboard card counts as microphone and
+    A wrong True costs the user a key press; a wrong False causes feedback. So an onboard card counts as microphone and
     loudspeakers unless its name says otherwise.
 
     Parameters
@@ -112,7 +112,7 @@ def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
     side : str
         "input": a microphone; "output": loudspeakers.
     listed : str, optional
-        In place of `cards()`: the cards for which a generic name may stand.
+        The cards to which a generic name may refer; by default `cards()`.
     """
     if side == "output" and NOT_SPEAKERS.search(device.name):
         return False
@@ -129,7 +129,7 @@ def is_builtin(device: Device, side: str, listed: str | None = None) -> bool:
 
 
 class Watch:
-    """Tells whether the engine's clock still moves.
+    """Detects that the engine's clock has stopped.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class DeviceStream:
         return self.state() == PLAYING
 
     def state(self) -> str:
-        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
+        """Return the device's state: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
         raise NotImplementedError
 
     def trouble(self) -> str:

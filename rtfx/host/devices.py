@@ -14,7 +14,7 @@ from .device import ALSA, JACK, Device, Missing
 from .jack_devices import jack_devices
 from .portaudio import quiet, renew_if_servers_changed, sounddevice
 
-RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz, that `sample_rates` tries
+RATES = (44100, 48000, 88200, 96000, 176400, 192000)  # Hz; the rates that `sample_rates` tries
 PREFERRED = {"linux": (JACK, ALSA), "darwin": ("Core Audio",), "win32": ("ASIO", "Windows WASAPI", "MME")}
 
 
@@ -24,7 +24,7 @@ def preferred_apis() -> tuple[str, ...]:
 
 
 def route_name(host_api: str) -> str:
-    """Return the name under which a host API is shown: PipeWire is named when it stands in for JACK."""
+    """Return the name under which a host API is shown: "PipeWire" if its library replaces JACK's."""
     if host_api == JACK:
         return "PipeWire's JACK" if jack.route() == jack.PIPEWIRE_ROUTE else "JACK"
     return host_api
@@ -99,7 +99,7 @@ def sample_rates(device: Device) -> list[int]:
 
 
 def runs_at(device: Device, rate: float) -> bool:
-    """Tell whether the device opens at a rate in Hz."""
+    """Return whether the device opens at a rate in Hz."""
     if device.host_api == JACK:
         return device.sample_rate == rate
     module = sounddevice()
@@ -123,12 +123,12 @@ def find(name: str | int, side: str, known: list[Device] | None = None) -> Devic
     side : str
         "input" or "output": devices without channels on that side are passed over.
     known : list of Device, optional
-        In place of `devices()`.
+        The devices to search; by default `devices()`.
 
     Raises
     ------
     DeviceError
-        Nothing fits, or several devices do: then they are listed.
+        No device fits, or several do; the message lists them.
     """
     known = devices() if known is None else known
     usable = [d for d in known if d.channels(side)]

@@ -35,9 +35,9 @@ def grow(
     container : str
         One of the values of `CONTAINERS`.
     encoding : str
-        One of `BITS`; by default 32-bit floats, of a FLAC 24-bit integers.
+        One of `BITS`; by default 32-bit floats, in a FLAC 24-bit integers.
     tags : Tags, optional
-        To be written into it, as far as the container holds them.
+        Tags to write, as far as the container can hold them.
 
     Raises
     ------

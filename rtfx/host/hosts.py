@@ -47,13 +47,13 @@ class Opened:
     choice : Choice
         The devices.
     block : int
-        Frames to ask for, 0: by `latency`.
+        Frames per block to request; 0: `latency` decides.
     latency : str, float or None
         "low", "high" or seconds.
     fixed_rate : bool
-        The user named the sample rate.
+        Whether the user named the sample rate.
     name : str
-        Of the client, where there are clients.
+        Name of the client of JACK or PipeWire.
     out_channels : tuple of int
         Output channels, from 1, that the user chose; (): the first ones.
     """
@@ -66,16 +66,16 @@ class Opened:
     out_channels: tuple[int, ...] = ()
 
     def again(self, engine: Engine) -> DeviceHost:
-        """Return a host on the same devices as they are now, not yet started.
+        """Return a host, not yet started, on the same devices with their present numbers and ports.
 
         Raises
         ------
         Missing
-            A device of that name is not there.
+            There is no device of that name now.
         OtherRate
-            It runs at another sample rate now.
+            The device runs at another sample rate now.
         DeviceError
-            It does not open.
+            The device does not open.
         """
         if self.choice.output is not None and self.choice.output.host_api != JACK:
             renew()
@@ -90,7 +90,7 @@ class Opened:
 
 
 def order_kernels(choice: Choice) -> None:
-    """Start to compile the kernels of these devices' host, unless they are on disk."""
+    """Start to compile the kernels of the host for these devices, unless they are on disk."""
     if choice.output is None:
         order((PACE,))
     elif choice.output.host_api == JACK:
@@ -110,13 +110,13 @@ def open_host(
     Parameters
     ----------
     block : int
-        Frames to ask for, 0: by `latency`.
+        Frames per block to request; 0: `latency` decides.
     sample_rate : float
         Hz.
     latency : str, float or None
         "low", "high" or seconds.
     name : str
-        Of its client where there are clients.
+        Name of the client of JACK or PipeWire.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def open_host(
 
 
 def channels(choice: Choice, outputs: int, chosen: tuple[int, ...] = ()) -> tuple[int, int]:
-    """Return how many channels of the devices are opened for a rig of `outputs` outputs: (inputs, outputs).
+    """Return the number of input and output channels to open on the devices, for a rig with `outputs` outputs.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def channels(choice: Choice, outputs: int, chosen: tuple[int, ...] = ()) -> tupl
     Raises
     ------
     DeviceError
-        A chosen channel that the device does not have.
+        The device does not have a chosen channel.
     """
     source, target = choice.input, choice.output
     wanted = max(chosen, default=max(2, outputs))

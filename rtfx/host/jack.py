@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import DeviceError
 from .timeouts import within
 
-NAME = "rtfx"  # of a client that plays
+NAME = "rtfx"  # name of a client that plays
 SONAME = "libjack.so.0"
 PIPEWIRE_LIBRARIES = (
     "/usr/lib/*/pipewire-0.3/jack/libjack.so.0",  # Debian, Ubuntu
@@ -37,12 +37,12 @@ NAMES = 16  # clients of one name are numbered up to this
 
 
 def jack_runs() -> bool:
-    """Tell whether the JACK server that this environment names answers on its socket."""
+    """Return whether the JACK server that the environment variables name answers on its socket."""
     return any(_answers(path) for path in _jack_sockets())
 
 
 def pipewire_runs() -> bool:
-    """Tell whether the user's PipeWire answers on its socket."""
+    """Return whether the user's PipeWire answers on its socket."""
     return _answers(_pipewire_socket())
 
 
@@ -149,12 +149,12 @@ def load(path: str) -> Any:
 
 
 def route() -> str:
-    """Return the server that rtfx uses: "jack" if one runs, else "pipewire" if its JACK library is there too, or ""."""
+    """Return the server that rtfx uses: "jack" if one runs, else "pipewire" if it has its JACK library, else ""."""
     return _found()[0]
 
 
 def lacks_pipewire() -> bool:
-    """Tell whether PipeWire runs, and its JACK library is missing."""
+    """Return whether PipeWire runs but its JACK library is missing."""
     return sys.platform.startswith("linux") and not _found()[0] and pipewire_runs()
 
 
@@ -217,7 +217,7 @@ class Client:
         return None
 
     def _is_taken(self, handle: int, name: str) -> bool:
-        """Tell whether another client of this name has ports: PipeWire lets two have one name."""
+        """Return whether another client of this name has ports, as PipeWire allows two clients of one name."""
         ports = self.library.jack_get_ports(handle, f"^{re.escape(name)}:".encode(), None, 0)
         if ports:
             self.library.jack_free(ports)
@@ -261,7 +261,7 @@ class Client:
         return os.fsdecode(name) if name else ""
 
     def has(self, port: str) -> bool:
-        """Tell whether a port is there."""
+        """Return whether a port exists."""
         return bool(self.library.jack_port_by_name(self.handle, os.fsencode(port)))
 
     def connect(self, source: str, target: str) -> bool:
@@ -271,7 +271,7 @@ class Client:
     def latency(self, port: str, mode: int) -> int | None:
         """Return the frames between a device's port and its jack on the `CAPTURE` or `PLAYBACK` side; None: unknown.
 
-        PipeWire reports 0 for a latency that it does not know: a known one is at least a period.
+        A known latency is at least one period; PipeWire reports 0 if it does not know the latency.
         """
         place = self.library.jack_port_by_name(self.handle, os.fsencode(port))
         if not place:
@@ -289,7 +289,7 @@ class Client:
 
 @contextlib.contextmanager
 def environment(settings: Mapping[str, str | None]) -> Iterator[None]:
-    """Set environment variables, or remove them by None, for a C library that reads them at one moment."""
+    """Set environment variables (None removes one) inside the `with` block, for a C library that reads them there."""
     before = {name: os.environ.get(name) for name in settings}
     _set(settings)
     try:

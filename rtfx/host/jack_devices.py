@@ -13,7 +13,7 @@ from .device import JACK, Device
 from .jack import IS_INPUT, IS_OUTPUT, IS_PHYSICAL, PIPEWIRE_ROUTE, Client, Port, route
 
 LISTING = "rtfx-devices"  # the client that lists the ports; it has none of its own
-# before it runs, a client with these variables gets the rate in them from PipeWire, not the graph's
+# PipeWire reports the rate in these variables, not the graph's, to a client that does not run yet
 WITHOUT_WISHES = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
 NEVER, MONITOR, REAL, CHOSEN = range(4)  # rank as default device: real devices before monitors
 DUMP_SECONDS = 5.0
@@ -105,7 +105,7 @@ def by_node(graph: Graph, port_of: Callable[[int], str]) -> list[Group]:
     Parameters
     ----------
     port_of : callable
-        Returns the JACK name of a port by its number: names alone do not tell two devices of one name apart.
+        Returns the JACK name of a port by its number, because two devices may have the same name.
     """
     groups = []
     for node in graph.nodes:
@@ -124,7 +124,7 @@ def by_node(graph: Graph, port_of: Callable[[int], str]) -> list[Group]:
 
 
 def by_client(ports: Iterable[Port]) -> list[Group]:
-    """Return JACK's devices: the ports of each client, its monitors apart; the default has physical ports."""
+    """Return JACK's devices: one for the ports of each client, another for its monitors; the default is physical."""
     clients: dict[str, list[Port]] = {}
     for port in ports:
         clients.setdefault(port.client, []).append(port)
@@ -153,11 +153,11 @@ class Node:
     Parameters
     ----------
     name : str
-        The same from start to start, such as ``alsa_input.usb-Focusrite_Scarlett_2i2``.
+        A name that stays the same after a restart, such as ``alsa_input.usb-Focusrite_Scarlett_2i2``.
     kind : str
-        PipeWire's media.class; programs have another one than devices, or none.
+        PipeWire's media.class; that of a program differs from that of a device, or is missing.
     outputs, inputs, monitors : list of int
-        Ports out of which sound comes, into which it goes, and which repeat what a sink plays.
+        Ports that give sound, take sound, and repeat the sound that a sink plays.
     """
 
     name: str
@@ -186,7 +186,7 @@ class Graph:
 
 
 def graph() -> Graph | None:
-    """Return what PipeWire has now; None where it cannot be asked: ``pw-dump`` comes with it."""
+    """Return PipeWire's present graph by its program ``pw-dump``; None if that fails."""
     if not shutil.which("pw-dump"):
         return None
     try:
@@ -197,7 +197,7 @@ def graph() -> Graph | None:
 
 
 def read_graph(objects: Any) -> Graph:
-    """Return the graph that a dump describes; objects that lack something, as those just being made, are left out."""
+    """Return the graph that a dump describes; incomplete objects, which PipeWire is just creating, are left out."""
     nodes: dict[Any, Node] = {}
     ports, defaults = [], {}
     for each in objects if isinstance(objects, list) else []:

@@ -37,7 +37,7 @@ from .jack_devices import RATE, jack_devices
 from .timeouts import within
 
 LOW_FRAMES, HIGH_FRAMES = 64, 1024  # periods that latency "low" and "high" ask for
-SMALLEST, LARGEST = 16, 8192  # frames of a period; a longer one is interleaved in pieces
+SMALLEST, LARGEST = 16, 8192  # frames of a period; a longer period is processed in pieces
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
 SETTLE_SECONDS, STEADY_SECONDS = 2.0, 0.25  # longest wait for a stable period; time without a change
 ENDING_TRIES, ENDING_SECONDS = 4, 0.1
@@ -111,7 +111,7 @@ KERNELS = (PROCESS, COUNT_XRUN, NOTE_END)
 
 
 def frames_for(latency: str | float | None, sample_rate: float) -> int:
-    """Return the period, in frames, for a latency (low, high or seconds): both ways take one each; 0 for None."""
+    """Return the period, in frames, for a latency (low, high or seconds), which is two periods; 0 for None."""
     if latency is None:
         return 0
     if isinstance(latency, str):
@@ -126,12 +126,12 @@ class JackHost(DeviceStream):
     Parameters
     ----------
     block : int
-        The period to ask for, in frames; 0: by `latency`.
+        The period to request, in frames; 0: `latency` decides.
     latency : str, float or None
-        "low", "high", or the seconds that both ways may take together. None: low on PipeWire, where each client asks
-        for itself; on JACK the period that runs, which the person who started the server has chosen.
+        "low", "high", or the seconds for input and output together. None: low on PipeWire, where each client requests
+        its own; on JACK the present period, which the person who started the server has chosen.
     name : str
-        The client's name; a second one is numbered.
+        The client's name; a second client of this name gets a number.
 
     Raises
     ------
@@ -205,7 +205,7 @@ class JackHost(DeviceStream):
         self._output_ports = self._target.output_ports[:outputs]
 
     def start(self) -> None:
-        """Start the client, connect it, and wait until its period is the one that was asked for, or stays."""
+        """Start the client, connect it, and wait until its period is the requested one, or no longer changes."""
         try:
             within(OPEN_SECONDS, self._connect)
         except DeviceError:
@@ -226,7 +226,7 @@ class JackHost(DeviceStream):
     def connect_loop(self, out_channel: int, in_channel: int) -> bool:
         """Connect an output to an input inside the server, channels from 1; return whether that worked.
 
-        PipeWire carries nothing from a client to itself: there it goes by the monitor of the device that plays.
+        PipeWire connects no client to itself; there the connection uses the monitor of the device that plays.
         """
         output = f"{self.client.name}:out_{out_channel}"
         if not self._by_jack:
@@ -252,7 +252,7 @@ class JackHost(DeviceStream):
 
     @property
     def input_latency(self) -> float | None:
-        """Seconds from the jack to the period that holds it, as the server's driver says; None: unknown."""
+        """Seconds from the input jack to the period that holds the sound, as the driver states; None: unknown."""
         if not self._input_ports:
             return 0.0
         frames = self._reported()[0]
@@ -261,12 +261,12 @@ class JackHost(DeviceStream):
 
     @property
     def output_latency(self) -> float | None:
-        """Seconds from a period to the jack, as the server's driver says; None: unknown."""
+        """Seconds from a period to the output jack, as the driver states; None: unknown."""
         frames = self._reported()[1]
         return None if frames is None else frames / self.sample_rate
 
     def _reported(self) -> tuple[int | None, int | None]:
-        """Return the driver's frames on the way in and out; once it is closed, the last ones."""
+        """Return the latency in frames of input and output that the driver states; after `close`, the last values."""
         with self._asking:
             if not self._closed and not self._shared["ended"]:
                 inward = self.client.latency(self._input_ports[0], CAPTURE) if self._input_ports else 0
@@ -274,7 +274,7 @@ class JackHost(DeviceStream):
         return self._latencies
 
     def state(self) -> str:
-        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
+        """Return the device's state: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
         with self._asking:
             if self._closed or self._shared["ended"]:
                 return GONE
@@ -290,7 +290,7 @@ class JackHost(DeviceStream):
         return STALLED if self._watch.stalled else PLAYING
 
     def _why_gone(self) -> str:
-        """Return in a line why the device has gone: its port, its server or the connection."""
+        """Return a line that says why the device is gone: its port, its server or the connection has ended."""
         if self._missing:
             return f"{self.name} has stopped: {self._missing} is not there any more: is it still plugged in?"
         runs, server = (jack_runs, "the JACK server") if self._by_jack else (pipewire_runs, "PipeWire")
@@ -301,16 +301,16 @@ class JackHost(DeviceStream):
         return f"{self.name} has stopped: {self.route} has closed the connection"
 
     def release(self) -> bool:
-        """Release the device; return False while it must not be opened again, as the stream may still continue."""
+        """Release the device; return False while it must not be opened again because the stream may still continue."""
         state = self.state()
         if state == STALLED and self._by_jack:  # the whole server hangs, and may continue
             return False
         return self.close() or bool(self._shared["ended"])
 
     def close(self, patient: bool = True) -> bool:
-        """Close the client; return whether that worked. Not `patient`: the server is known not to answer.
+        """Close the client; return whether that worked. Without `patient` it does not wait for a server that hangs.
 
-        Where the server does not answer, the client is left behind with the memory that its callbacks use.
+        If the server does not answer, the client stays open, and the memory that its callbacks use stays allocated.
         """
         if not self._closed:
             self._reported()

@@ -21,10 +21,10 @@ STOP, ENDED = 0, 24  # byte offsets
 
 
 def pace(callback, engine, target, control, block, sample_rate):
-    """Call the callback at each block's deadline until told to stop or `frames` are done. [audio thread]
+    """Call the callback at each block's deadline, until `stop` is set or `frames` are done. [audio thread]
 
-    A block more than a block late is reported to the callback as an output underflow, as a sound card would, and the
-    deadlines start afresh from then.
+    If a call is more than one block late, the callback is told of an output underflow, as by a sound card, and the
+    deadlines start again from that time.
     """
     c = records(control, 1, CONTROL)[0]
     period = np.int64(np.float64(block) * 1e9 / np.float64(sample_rate))
@@ -55,7 +55,7 @@ class NullHost:
     Parameters
     ----------
     frames : int or None
-        Stop by itself after this many frames.
+        The thread ends by itself after this number of frames; None: it does not.
     """
 
     name = input_name = output_name = "null"
@@ -72,7 +72,7 @@ class NullHost:
         self._thread = threading.Thread(target=self._run, name="rtfx null device", daemon=True)
 
     def _run(self) -> None:
-        """Play; the thread holds this host until then, so that the memory of its loop stays valid. [audio thread]"""
+        """Play until the end; the thread refers to this host, so the memory of its loop stays valid. [audio thread]"""
         output, control = self._output.ctypes.data, self._control.ctypes.data
         PACE(self._callback, self.engine.address, output, control, self.block, self.sample_rate)
 
@@ -90,6 +90,6 @@ class NullHost:
         return ""
 
     def close(self, patient: bool = True) -> None:
-        """Stop; returns when the audio thread has ended."""
+        """Stop, and return when the audio thread has ended."""
         self._control["stop"] = 1
         await_end(self._thread, 3.0)

@@ -1,8 +1,8 @@
 """PortAudio: loads it, restarts it to find new devices, hides its messages, and ends it.
 
-Importing sounddevice initialises PortAudio, which must not become a client of JACK beside ours: so it is imported here
-and nowhere else. PortAudio looks for devices when it starts. Where one of its streams hangs it cannot be ended. Then a
-second copy of the library takes its place, and the first one stays loaded, with its memory (some 100 kB).
+Importing sounddevice initialises PortAudio, which must not become a second client of JACK; so only this module imports
+it. PortAudio looks for devices only when it starts. If one of its streams hangs, PortAudio cannot be ended; then rtfx
+loads a second copy of the library, and the first one stays loaded with its memory (about 100 kB).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ OPEN: dict[int, tuple] = {}  # streams by their host's id, with the memory that 
 left_behind: set[int] = set()  # ids of hosts whose stream could not be closed
 _left_alone: list[Any] = []  # libraries with such a stream; they stay loaded, as its thread runs in them
 _servers: frozenset = frozenset()  # servers that ran when PortAudio started
-# PortAudio's own JACK part finds no server: PipeWire's library then lets no client in, JACK's looks for another name.
+# With these variables PortAudio's JACK part finds no server: PipeWire's library refuses it, JACK's seeks another name.
 WITHOUT_JACK = {"PIPEWIRE_NOJACK": "1", "JACK_DEFAULT_SERVER": "none-for-portaudio", "JACK_NO_START_SERVER": "1"}
-# Names of sounddevice that are private, or on which the stream depends: asserted at import, so that a new version that
-# lacks one is named here and not deep inside a callback.
+# Names in sounddevice that are private or that streams need. They are checked at import, so that a version that lacks
+# one gives a clear error here, and not an unclear one inside a callback.
 USED = (
     "_StreamBase",
     "_ffi",
@@ -80,7 +80,7 @@ def sounddevice() -> Any:
 
 
 def begun() -> bool:
-    """Tell whether PortAudio has been started."""
+    """Return whether PortAudio has been started."""
     return sounddevice.cache_info().currsize > 0
 
 
@@ -91,25 +91,25 @@ def _imported() -> Any:
 
 
 def renew_if_servers_changed() -> None:
-    """Let PortAudio look for devices again if a sound server has started or ended; not under an open stream."""
+    """Make PortAudio look for devices again if a sound server has started or ended; no stream may be open."""
     if _servers != running() and not OPEN.keys() - left_behind:
         renew()
 
 
 def renew_if_begun() -> None:
-    """Let PortAudio look for devices again if it has been started; not under an open stream."""
+    """Make PortAudio look for devices again if it has been started; no stream may be open."""
     if begun() and not OPEN:
         with contextlib.suppress(DeviceError):
             renew()
 
 
 def renew() -> None:
-    """Let PortAudio look for devices again. No stream may be open but those left behind.
+    """Make PortAudio look for devices again. No stream may be open, except those that could not be closed.
 
     Raises
     ------
     DeviceError
-        PortAudio does not come back.
+        PortAudio does not start again.
     """
     global _servers
     module = sounddevice()
@@ -150,7 +150,7 @@ def _library_file() -> str | None:
 
 
 class _Ending:
-    """Ends PortAudio at exit, unless a stream could not be closed; waits `END_SECONDS` for it at most."""
+    """Ends PortAudio at exit, unless a stream could not be closed; waits at most `END_SECONDS` for it."""
 
     def __init__(self, module: Any):
         self._module = module
@@ -171,9 +171,9 @@ class _Ending:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send what C libraries print on standard error nowhere: PortAudio and ALSA comment on every attempt that fails.
+    """Suppress what C libraries print on standard error: PortAudio and ALSA print a line for each failed attempt.
 
-    What other threads print meanwhile is lost with it, unless they do so inside `own_standard_error`.
+    Lines that other threads print meanwhile are lost too, unless they are printed inside `own_standard_error`.
     """
     try:
         kept = os.dup(2)
@@ -193,7 +193,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_standard_error() -> Iterator[None]:
-    """Give Python's standard error a file descriptor of its own, which `quiet` leaves alone."""
+    """Give Python's standard error a file descriptor of its own, which `quiet` does not change."""
     before = sys.stderr
     try:
         own = os.fdopen(os.dup(before.fileno()), "w", encoding=before.encoding, errors=before.errors, buffering=1)

@@ -15,8 +15,8 @@ from .realtime import enable_alsa
 from .timeouts import within
 
 OPEN_SECONDS, CLOSE_SECONDS = 5.0, 1.5
-LOW_FRAMES = 64  # a period of the card that latency "low" asks for
-ALSA_PERIODS = 3  # PortAudio makes ALSA's buffer of four, of which three wait to be played
+LOW_FRAMES = 64  # period of the card that latency "low" requests
+ALSA_PERIODS = 3  # PortAudio gives ALSA's buffer four periods, of which three wait to be played
 
 
 class PortAudioHost(DeviceStream):
@@ -25,7 +25,7 @@ class PortAudioHost(DeviceStream):
     Parameters
     ----------
     block : int
-        Frames per callback to ask for; 0: by `latency`.
+        Frames per callback to request; 0: `latency` decides.
     sample_rate : float
         Hz.
     latency : str, float or None
@@ -73,7 +73,7 @@ class PortAudioHost(DeviceStream):
                 wrap_callback=None,
             )
 
-        self._device = source or target  # the one that an error names
+        self._device = source or target  # the device that an error names
         try:
             with quiet():
                 self._stream = within(OPEN_SECONDS, build)
@@ -101,7 +101,7 @@ class PortAudioHost(DeviceStream):
             raise explain(error, self._device, self.sample_rate) from error
 
     def state(self) -> str:
-        """Return how the device is: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
+        """Return the device's state: `PLAYING`, `GONE`, `MOVED` to another sample rate, or `STALLED`."""
         if self._closed or not self._stream.active:
             return GONE
         info = self._module._lib.Pa_GetStreamInfo(self._stream._ptr)
@@ -116,13 +116,13 @@ class PortAudioHost(DeviceStream):
         return int(self.engine.record["largest_block"]) or None
 
     def release(self) -> bool:
-        """Release the device; return False while it must not be opened again, as the stream may still continue."""
+        """Release the device; return False while it must not be opened again because the stream may still continue."""
         return self.close()
 
     def close(self, patient: bool = True) -> bool:
-        """Close the stream; return whether that worked. Not `patient`: the device is known not to answer.
+        """Close the stream; return whether that worked. Without `patient` it does not wait for a device that hangs.
 
-        One that hangs is left behind with the memory that it may still use.
+        A stream that hangs stays open, and the memory that it may still use stays allocated.
         """
         if self._closed:
             return id(self) not in left_behind

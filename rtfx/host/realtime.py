@@ -33,7 +33,7 @@ class Granted:
 
 
 def ask(thread_id: int, priority: int = PRIORITY) -> Granted:
-    """Ask for real-time scheduling of one thread of this process, by the system's own way. [control thread]
+    """Request real-time scheduling for one thread of this process, in the way of this system. [control thread]
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _by_scheduler(thread_id: int, priority: int) -> Granted | None:
 
 
 def _by_rtkit(thread_id: int, priority: int) -> Granted | None:
-    """Ask rtkit, the desktop's broker; it demands a limit on uninterrupted real-time running of the whole process."""
+    """Ask the service rtkit; it requires a limit on the real-time CPU time of the whole process."""
     import resource
 
     if not shutil.which("busctl"):
@@ -133,7 +133,8 @@ def enable_alsa(module: Any, stream: Any, host_api: str) -> bool:
 
     Returns
     -------
-    bool : PortAudio was asked; whether the kernel grants it shows only in `scheduling`.
+    bool
+        Whether PortAudio was asked. Only `scheduling` shows whether the kernel has granted it.
     """
     if host_api != ALSA or not sys.platform.startswith("linux"):
         return False

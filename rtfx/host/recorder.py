@@ -21,12 +21,12 @@ from .growing import CONTAINERS, GrowingOther, GrowingWave, check_growing, grow
 from .timeouts import STALLED_SECONDS, await_writing
 
 DRAIN_SECONDS = 0.05
-LOOK_SECONDS = 1.0  # between looks whether the file is still there, and between attempts to write elsewhere
-WRITE_SECONDS = 4.0  # at most so much in one write: a disk that takes a second for each still keeps up
-LATE_SECONDS = 10.0  # behind the audio: the player should know before the rings are full
-FREE_SECONDS = 60.0  # a folder must have room for as much
+LOOK_SECONDS = 1.0  # between two checks that the file exists, and between attempts to write to another folder
+WRITE_SECONDS = 4.0  # most audio in one write: enough for a disk that takes a second for each write
+LATE_SECONDS = 10.0  # delay behind the audio at which the player is warned, before the rings are full
+FREE_SECONDS = 60.0  # length of audio for which a folder must have space
 MOST_PARTS = 100
-MOST_GAPS = 5  # that are named; of more the number
+MOST_GAPS = 5  # gaps that a message lists; of further ones it states the number
 FAULTS = (OSError, RuntimeError)
 
 
@@ -40,7 +40,7 @@ class Recorder:
     stop : callable
         ``stop()`` is the stream frame at which the audio ends, or -1.
     frames : int or None
-        Exact length; further frames are not written.
+        Exact length of the recording; later frames are not written.
 
     Attributes
     ----------
@@ -51,17 +51,17 @@ class Recorder:
     error : str
         A problem with the file; "" if there is none.
     frames : int
-        Written so far, in all parts.
+        Frames written so far, in all parts.
     gaps : list of (int, int)
-        First frame and end of each part that the disk was too slow for; the file has silence there or ends before it.
+        First frame and end of each part for which the disk was too slow; there the file has silence, or it ends before.
 
     Raises
     ------
     AudioFileError
-        The file cannot be made.
+        The file cannot be created.
 
-    A take of the same name is kept: it is renamed with a number before this one begins. A file that is removed is put
-    back. One that cannot grow is left complete as it is, and a further part begins where there is room.
+    An earlier recording of the same name is kept: it gets a number before this one begins. If the file is removed, it
+    is restored. If it cannot grow, it stays complete, and another part begins in a folder that has space.
     """
 
     def __init__(self, rings: Rings, path: str, sample_rate: float, stop=lambda: -1, frames: int | None = None):
@@ -126,7 +126,7 @@ class Recorder:
             _close(self._file)
 
     def _drain(self) -> None:
-        """Write all that the engine has kept since the last time."""
+        """Write all audio that has come into the rings since the last time."""
         while self._next < (end := self._end):
             last = min(end, self._next + round(WRITE_SECONDS * self._rate))
             first, frames = self._rings.read(self._rings.wet, self._next, last)
@@ -141,7 +141,7 @@ class Recorder:
                 return
 
     def _lack(self, first: int, end: int) -> None:
-        """Note frames that the recording lacks; say so the first time."""
+        """Note frames that the recording lacks; tell the player the first time."""
         if first >= end:
             return
         if not self.gaps and not self._stop.is_set():
@@ -217,7 +217,7 @@ class Recorder:
         return False
 
     def _places(self, path: Path):
-        """Yield names for a further part: in the same folder, the working one, the user's and the temporary one."""
+        """Yield names for another part: in the same, the current, the user's and the temporary folder."""
         need = FREE_SECONDS * self._rate * self._rings.wet.shape[1] * 4
         for folder in writable_folders(path.parent, need) if self._parts < MOST_PARTS else ():
             yield free_name(folder / Path(self.path).name, "-part", 2)
@@ -230,9 +230,9 @@ class Recorder:
         self._late = seconds > (0.5 if self._late else 1.0) * LATE_SECONDS
 
     def close(self) -> None:
-        """Write what is left and close the file, however long a disk takes that gets on; call it after the audio's end.
+        """Write the rest and close the file; call it after the audio has ended.
 
-        Where the disk does not get on, the file is left to its thread, and `error` says what it lacks.
+        It waits while the disk makes progress. Otherwise the thread keeps the file, and `error` says what it lacks.
         """
         self._stop.set()
         if self._thread.ident is None:  # never started
@@ -252,7 +252,7 @@ class Recorder:
         self.say(f"writing {self._file.path}: the disk is slow, {left:.1f} s of the recording are left")
 
     def _judge(self, given_up: str) -> None:
-        """Note what the recording lacks now that nothing more is awaited, and why it was given up if it was."""
+        """Note what the recording lacks at its end; `given_up` is the reason if not all of it was written."""
         silent = self.lost
         self._lack(self._next, self._end)
         if not self.gaps:
@@ -269,7 +269,7 @@ class Recorder:
 
 
 def _keep(path: Path) -> tuple[Path | None, int | None]:
-    """Rename an earlier take out of the way; return its new name and its permissions, None if there was none."""
+    """Rename an earlier recording of this name; return its new name and its permissions, None if there was none."""
     if not path.is_file():
         return None, None
     found = path.stat()

@@ -17,9 +17,9 @@ from ..files import STANDARD
 from ..plan.arena import MAX_CHANNELS
 from .wave import Writer, check_target
 
-READ_FRAMES = 8192  # per block: small against any memory, large against the cost of a call
-QUALITY = "VHQ"  # of soxr
-RATES = (1.0, 10e6)  # Hz; soxr never returns from NaN
+READ_FRAMES = 8192  # per block: little memory, and the cost of a call does not matter
+QUALITY = "VHQ"  # soxr's quality
+RATES = (1.0, 10e6)  # Hz; soxr never returns if a rate is NaN
 
 Process = Callable[[Iterable[np.ndarray], int, int], tuple[Iterator[np.ndarray], int]]
 Progress = Callable[[int, int | None], None]
@@ -52,7 +52,7 @@ def render_file(
     process : callable
         ``process(blocks, sample_rate, channels) -> (blocks, channels)`` on (frames, channels) float32 blocks, lazily.
     source, target : str or Path
-        ``-`` is WAV through standard input or output.
+        ``-`` is WAV on standard input or output.
     encoding : str
         PCM_16, PCM_24 or FLOAT.
     mono : bool
@@ -65,7 +65,7 @@ def render_file(
     Raises
     ------
     AudioFileError
-        Source or target cannot be used. The target appears only when it is complete.
+        Source or target cannot be used. The target appears under its name only when it is complete.
     """
     if str(target) != STANDARD:
         check_target(Path(target), encoding, overwrite)  # before anything costly
@@ -94,7 +94,7 @@ def render_file(
 
 
 def _check_different(source: Path, target: Path) -> None:
-    """Raise if the target is the source, also by another name: the recording would be lost."""
+    """Raise if the target is the source, even under another name, because the recording would be lost."""
     if source.exists() and target.exists() and source.samefile(target):
         raise AudioFileError(f"{target} is what is read, and the dry recording would be lost: name another file")
 
@@ -109,9 +109,9 @@ def at_rate(
     skip: int = 0,
     tail: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Run a block processor at its own sample rate inside a stream of another, by soxr, in constant memory.
+    """Run a block processor at its own sample rate inside a stream of another rate, with soxr, in constant memory.
 
-    Yields the processed stream, as long as the input plus its tail.
+    Yields the processed stream, which is as long as the input plus the tail.
 
     Parameters
     ----------
@@ -121,16 +121,16 @@ def at_rate(
     stream_rate, rig_rate : float
         Hz.
     channels_in, channels_out : int
-        Of `process`.
+        Channels that `process` takes and returns.
     skip : int
-        Frames at `rig_rate` to drop at the front: the rig's latency.
+        Frames at `rig_rate` to remove at the front: the rig's latency.
     tail : int
-        Frames at `rig_rate` of silence fed after the input, so that the rig rings out.
+        Frames of silence at `rig_rate` after the input, during which the rig's sound decays.
 
     Raises
     ------
     UsageError
-        A rate that is no number of Hz.
+        A rate is not a number of Hz.
     """
     for rate in (stream_rate, rig_rate):
         if not isinstance(rate, Real) or not RATES[0] <= rate <= RATES[1]:
@@ -162,7 +162,7 @@ def at_rate(
 
 
 def _converter(old_rate: float, new_rate: float, channels: int) -> Callable[[np.ndarray, bool], np.ndarray]:
-    """Return what converts (frames, channels) blocks, the last one marked; equal rates change nothing."""
+    """Return a function ``(block, last)`` that converts (frames, channels) blocks; with equal rates it returns them."""
     if old_rate == new_rate:
         return lambda x, last: x
     import soxr
@@ -177,17 +177,17 @@ def _converter(old_rate: float, new_rate: float, channels: int) -> Callable[[np.
 
 
 def sound(x: np.ndarray) -> np.ndarray:
-    """Return samples with 0 for those beyond `LOUDEST_SAMPLE` or not finite, which would make a filter burst."""
+    """Return samples with 0 in place of those above `LOUDEST_SAMPLE` or not finite, to which a filter would ring."""
     return np.where(np.abs(x) <= LOUDEST_SAMPLE, x, np.float32(0.0))
 
 
 def count_no_sound(x: np.ndarray) -> int:
-    """Return how many samples `sound` would replace."""
+    """Return the number of samples that `sound` would replace."""
     return x.size - int(np.count_nonzero(np.abs(x) <= LOUDEST_SAMPLE))
 
 
 def no_sound(name: str, count: int) -> list[str]:
-    """Return the warning about a file with `count` samples that are no sound; none for 0."""
+    """Return the warning about a file in which `sound` replaces `count` samples; an empty list for 0."""
     if not count:
         return []
     samples = "1 sample is" if count == 1 else f"{count} samples are"
@@ -198,7 +198,7 @@ def no_sound(name: str, count: int) -> list[str]:
 
 
 def as_array(x: Any) -> Any:
-    """Return a torch tensor as an array, from whatever device and graph; anything else as it is."""
+    """Return a torch tensor of any device as an array, without its gradients; return other values unchanged."""
     if not hasattr(x, "detach"):
         return x
     tensor = x.detach().cpu()
@@ -214,7 +214,7 @@ def planar(x: Any) -> np.ndarray:
     Raises
     ------
     UnsupportedInput
-        It is no array of numbers, or has more channels than rtfx plays: then it is probably transposed.
+        `x` is not an array of numbers, or has more channels than rtfx plays: then it is probably transposed.
     """
     try:
         found = np.asarray(as_array(x))

@@ -15,14 +15,14 @@ from .device import JACK
 from .hosts import open_host
 from .jack_host import JackHost
 
-LEVEL = 0.1  # -20 dBFS: loud enough for a cable, soft enough for loudspeakers that are on
+LEVEL = 0.1  # -20 dBFS: loud enough for a cable, soft enough if loudspeakers are on
 BURST_SECONDS, PAUSE_SECONDS, BURSTS = 0.1, 0.4, 6
-CERTAIN = 8.0  # the correlation's peak over its root mean square; of noise alone it is about 5
+CERTAIN = 8.0  # least peak of the correlation over its root mean square; noise alone gives about 5
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """What was measured, and what the driver reports; `difference_ms` is what it does not know of: the converters."""
+    """The measured and the reported latency; `difference_ms` is the part that the driver does not know: converters."""
 
     device: str
     route: str
@@ -68,13 +68,13 @@ PLAY_TAPE = Loop(play_tape, "intc(int64, int64, ulong, int64, ulong, int64)")
 
 
 class Tape:
-    """What a host plays in place of an engine: a score, and the recording of what comes back.
+    """Replaces an engine in a host: plays a score and records the input.
 
     Parameters
     ----------
     score : (frames,) float32
     in_channel, out_channel : int
-        From 1.
+        Channels of the device, from 1.
     """
 
     def __init__(self, score: np.ndarray, in_channel: int, out_channel: int):
@@ -91,7 +91,7 @@ class Tape:
 
     @property
     def clock(self) -> int:
-        """Frames so far; hosts watch it."""
+        """Frames played so far; hosts watch it."""
         return self.position
 
     @property
@@ -99,12 +99,12 @@ class Tape:
         return int(self._memory["xruns"][0])
 
     def begin(self) -> None:
-        """Play from the start: what was played before the connection was made is played again."""
+        """Start again from the first frame, as frames played before the connection existed are lost."""
         self._memory["position"] = 0
 
 
 def burst(sample_rate: float) -> np.ndarray:
-    """Return (frames,) float32 of noise, the same every time."""
+    """Return (frames,) float32 of noise, equal at each call."""
     frames = round(BURST_SECONDS * sample_rate)
     return (LEVEL * np.sign(np.random.default_rng(1).standard_normal(frames))).astype(np.float32)
 
@@ -117,7 +117,9 @@ def delays(sent: np.ndarray, came: np.ndarray, starts: list[int], longest: int) 
     sent : (frames,)
         One burst.
     came : (frames,)
-        The whole recording; `starts` are the frames at which bursts went out.
+        The whole recording.
+    starts : list of int
+        The frames at which bursts were sent.
     longest : int
         The longest delay to look for.
     """
@@ -152,12 +154,13 @@ def measure(
     ----------
     jack_loop : bool
         Connect output and input inside JACK: then the round trip is that of the server alone, without the card.
-    Others : as for `rtfx.Rig.play`.
+    others
+        As for `rtfx.Rig.play`.
 
     Raises
     ------
     DeviceError
-        No device, or nothing came back: then the message says how to connect.
+        There is no device, or no burst came back; then the message says how to connect.
     """
     choice = choose(device, input_device, output_device, allow_feedback=True)
     if choice.is_null or choice.input is None or choice.output is None:

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from ..errors import DeviceError
 
 T = TypeVar("T")
-STALLED_SECONDS = 30.0  # without a byte; a disk spins up in less, and a network is back
-QUIET_SECONDS = 1.0  # of waiting before the user is told
-TOLD_SECONDS = 5.0  # between two lines about it
+STALLED_SECONDS = 30.0  # longest time without progress; a disk spins up and a network returns in less
+QUIET_SECONDS = 1.0  # time of waiting after which the user is told
+TOLD_SECONDS = 5.0  # between two messages about it
 
 
 def await_end(thread: threading.Thread, seconds: float) -> bool:
-    """Wait for a thread, except for the calling one, which would wait for ever; return whether it has ended."""
+    """Wait for a thread, unless it is the calling thread; return whether it has ended."""
     if thread.is_alive() and thread is not threading.current_thread():
         thread.join(seconds)
     return not thread.is_alive()
@@ -29,9 +29,9 @@ def await_writing(thread: threading.Thread, progress: Callable[[], Any], tell: C
     Parameters
     ----------
     progress : callable
-        Returns something else whenever a part of the work is done; without a change for `STALLED_SECONDS` it is over.
+        Its value changes whenever a part of the work is done; without a change for `STALLED_SECONDS` the wait ends.
     tell : callable
-        Called now and then if it takes long.
+        Called after `QUIET_SECONDS` and then every `TOLD_SECONDS`.
     """
     seen, since = progress(), time.monotonic()
     told = since + QUIET_SECONDS
@@ -48,14 +48,15 @@ def await_writing(thread: threading.Thread, progress: Callable[[], Any], tell: C
 
 
 def within(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
-    """Return ``function(*arguments)``, or raise what it raised.
+    """Return ``function(*arguments)`` or raise its exception, after at most `seconds` on Linux.
 
-    Off Linux it runs on this thread: Windows' sound systems want to be used on the thread that began with them.
+    On other systems it runs on this thread without a limit: Windows' sound systems must be used on the thread that
+    opened them.
 
     Raises
     ------
     DeviceError
-        It did not return in time. It is left behind, on a thread that ends with the process.
+        It did not return in time. It continues on a thread that ends with the process.
     """
     if not sys.platform.startswith("linux"):
         return function(*arguments)

@@ -40,9 +40,9 @@ class Writer:
     overwrite : bool
         Replace an existing file.
     tags : Tags, optional
-        To be written into the file, as far as its container holds them.
+        Tags to write, as far as the container can hold them.
     frames : int
-        How many are expected: if the container cannot hold so many, that is said at once.
+        Number of frames to expect: if the container cannot hold them, the constructor raises.
 
     Raises
     ------
@@ -129,7 +129,7 @@ class Writer:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the incomplete file."""
         if hasattr(self, "_sink"):
             with contextlib.suppress(Exception):
                 self._sink.close()
@@ -149,7 +149,7 @@ class Writer:
 
 
 def check_target(target: Path, encoding: str, overwrite: bool) -> str:
-    """Return the container for `target`, or raise AudioFileError naming what stands in the way."""
+    """Return the container for `target`, or raise AudioFileError if it cannot be written; the message says why."""
     container = CONTAINERS.get(target.suffix.lower())
     if container is None:
         known = ", ".join(CONTAINERS)
@@ -175,7 +175,7 @@ def quantise(samples: np.ndarray, bits: int) -> np.ndarray:
 
 
 class _Pipe:
-    """WAV into a pipe: the header claims unknown length, and is mended at the end where seeking is possible."""
+    """WAV for a pipe: its header states an unknown length, and is corrected at the end if the stream can seek."""
 
     def __init__(self, stream: BinaryIO, layout: Layout, chunks: bytes):
         self._stream, self._layout, self._chunks = stream, layout, chunks

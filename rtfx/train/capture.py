@@ -17,17 +17,17 @@ from ..units import db_from_gain
 
 QUIET_PEAK_DB = -30.0
 SILENT_DB = -80.0  # root mean square
-FULL_SCALE = 0.99
+FULL_SCALE = 0.99  # three samples in a row at the peak, if that is at least this, are clipping
 CLIPPED_SHARE = 1e-4  # share of frames in runs of three at the peak: from here on it is an error
 NOISE_SHARE = 1e-3  # noise power relative to wet: no net reaches a lower ESR
 PAUSE_FRAMES, PAUSE_SHARE = 2400, 1e-8  # share of dry's squared peak: -80 dB
 SHORT_SECONDS, LEAST_SECONDS = 30.0, 2.0
-OWN_DELAY = -0.5, 8.0  # frames: a delay in this range is the device's; an interface's is longer
+OWN_DELAY = -0.5, 8.0  # frames; a delay in this range comes from the device, an interface's is longer
 DRIFT_WARNED, DRIFT_REFUSED, JUMP_REFUSED = 4.0, 12.0, 4.0  # frames
 OFFSET_SHARE = 0.01  # relative to the root mean square of wet
 LONGEST_SECONDS = 1.0  # longest delay, early or late
-LISTENED_SECONDS, PIECE_SECONDS = 20.0, 5.0  # the loudest part, searched for the delay; one local measurement
-ALIKE = 20.0  # least likeness of recordings of one performance: different ones have 4 to 12, equal ones 90 and more
+LISTENED_SECONDS, PIECE_SECONDS = 20.0, 5.0  # length of the loudest part, used for the delay; of a local measurement
+ALIKE = 20.0  # least likeness of recordings of one performance; different ones have 4 to 12, equal ones 90 and more
 WINDOW = 8192  # frames of a local measurement
 FINER = 16  # steps within a frame
 FIRST = 0.5  # an earlier arrival counts if it has this share of the strongest one
@@ -305,7 +305,7 @@ def _fine(dry: np.ndarray, wet: np.ndarray, coarse: int) -> tuple[float, float]:
     power = np.mean(np.abs(xs) ** 2, axis=0)
     response = np.mean(ys * np.conj(xs), axis=0) / (power + REGULAR * power.mean() + 1e-30)
     bins = np.arange(response.size) / response.size
-    response = response * np.cos(0.5 * np.pi * bins) ** 2  # without the ringing of a sharp end
+    response = response * np.cos(0.5 * np.pi * bins) ** 2  # a sharp end of the spectrum would ring
     fine = np.fft.irfft(response, WINDOW * FINER)
     reach = 64 * FINER
     around = np.concatenate([fine[-reach:], fine[: reach + 1]])

@@ -18,7 +18,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_as_written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare one whose sums are not to be put in another order: activations round by adding a large number."""
+    """As `compiled`, but sums keep their order, because activations round by adding a large number."""
     return _declared(function, False)
 
 
@@ -27,9 +27,9 @@ def _declared(function: Callable[..., Any], fastmath: bool) -> Callable[..., Any
     before = settings.CACHE_DIR
     folder = cache_folder() / "train"
     settings.CACHE_DIR = str(folder)  # read while the dispatcher is made
-    own = not any(map(distrust, (folder, *folder.rglob("*"))))  # of another's making it would run his code
+    own = not any(map(distrust, (folder, *folder.rglob("*"))))  # another user's cache could hold any code
     try:
-        # with Python's error model every division asks for zero, and no loop with one in it is vectorised
+        # with Python's error model every division checks for zero, and a loop with a division is not vectorised
         return numba.njit(function, cache=own, fastmath=fastmath, nogil=True, error_model="numpy")
     finally:
         settings.CACHE_DIR = before

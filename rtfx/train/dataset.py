@@ -58,7 +58,7 @@ class Dataset:
         for i, (take, start, stop) in enumerate(spans):
             begin = max(0, start - warm_up)
             x[i, :, frames - (stop - begin) :] = self.takes[take].x[:, begin:stop]
-            x[i, 1:, : frames - (stop - begin)] = self.takes[take].x[1:, :1]  # a knob stood where it stands
+            x[i, 1:, : frames - (stop - begin)] = self.takes[take].x[1:, :1]  # knobs had their first value before
             y[i, frames - (stop - begin) :] = self.takes[take].y[begin:stop]
         return x, y
 
@@ -97,7 +97,7 @@ def dataset(takes: Sequence[Take]) -> Dataset:
         pieces = max(1, round(take.y.size * HELD_BACK / piece))
         space, end = take.y.size / pieces, 0
         for k in range(pieces):
-            start = int((k + 1) * space) - piece  # at the end of its share: what comes before settles it
+            start = int((k + 1) * space) - piece  # at the end of its share: the frames before settle the net
             training.append(Span(number, end, start))
             checks.append(Span(number, start, end := start + piece))
     return Dataset(tuple(takes), tuple(training), tuple(checks))

@@ -221,7 +221,7 @@ def _note(rng: np.random.Generator, hertz: float, frames: int, sample_rate: floa
         stretched = hertz * k * math.sqrt(1.0 + stiffness * k * k)
         size = math.sin(math.pi * k * place) / k
         y += size * np.exp(-rate * t) * np.sin(2.0 * math.pi * stretched * t + rng.uniform(-0.5, 0.5))
-    edges = np.minimum(1.0, t / 0.001) * np.minimum(1.0, t[::-1] / 0.01)  # s: the pick lets go, a finger stops
+    edges = np.minimum(1.0, t / 0.001) * np.minimum(1.0, t[::-1] / 0.01)  # attack of 1 ms, release of 10 ms
     return y * edges / max(float(np.abs(y).max()), 1e-9)
 
 

@@ -116,7 +116,15 @@ def fit(
 
     Returns
     -------
-    Checkpoint, and the reason why it stopped. An interrupt before the first check is raised: no weights are kept yet.
+    Checkpoint
+        The best weights, and all data to resume.
+    str
+        The reason why the training stopped, one of `Stopped`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        An interrupt before the first check, when there are no weights to keep.
     """
     plan = plan or Plan()
     done = begin or Checkpoint()
@@ -201,7 +209,7 @@ def _no_better(reports: list[Report], patience: int) -> bool:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Delay an interrupt until the block has ended; only the main thread receives interrupts."""
-    own = signal.getsignal(signal.SIGINT) is not None  # None: another language's, which Python could not put back
+    own = signal.getsignal(signal.SIGINT) is not None  # None: a C handler, which Python could not restore
     if not own or threading.current_thread() is not threading.main_thread():
         yield
         return

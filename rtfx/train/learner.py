@@ -30,7 +30,7 @@ class Options:
     pre_emphasis : float
         a in the filter 1 - a/z, which is applied to target and error before their ratio is taken (Wright et al. 2020).
     dc : float
-        Weight of the error of the mean: a third, equal to the ratio of 0.25 to 0.75 in the paper.
+        Weight of the error of the mean; the default of a third is the paper's ratio of 0.25 to 0.75.
     spectra : float
         Weight of the distance between magnitude spectra at several resolutions; 0 leaves them out.
     evenly : bool
@@ -101,7 +101,7 @@ def _torch(name: str) -> Factory:
 
 
 def _torch_nets(what: str) -> Any:
-    """Return the module that learns through PyTorch."""
+    """Return the module that trains with PyTorch; raise UsageError if PyTorch is missing."""
     try:
         import torch  # noqa: F401
     except ImportError:
@@ -136,7 +136,7 @@ def architecture(name: str) -> Factory:
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     if is_wavenet(name):
-        wavenet_sizes(name)  # of sizes that can be
+        wavenet_sizes(name)  # raises if the sizes are not possible
         return _torch(name)
     found = RECURRENT.fullmatch(name)
     if found is None:

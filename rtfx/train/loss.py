@@ -84,7 +84,8 @@ def evened(target: np.ndarray) -> np.ndarray:
 def spectral_loss(y: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the distance of magnitude spectra and its gradient with respect to y; (parts, frames, lanes) each.
 
-    The mean, over the resolutions that fit, of spectral convergence |M - M'| / |M| and of the mean |log M - log M'|.
+    It is the mean, over the resolutions that fit, of spectral convergence |M - M'| / |M| plus the mean
+    |log M - log M'|.
     """
     gradient, total = np.zeros_like(y), 0.0
     sizes = [size for size in RESOLUTIONS if size <= y.shape[1]]
@@ -121,7 +122,7 @@ def esr(y: np.ndarray, target: np.ndarray, pre_emphasis: float = 0.0) -> float:
 
 
 class Adam:
-    """Moves a vector against gradients; `values` is changed in place."""
+    """Adam's optimiser for one vector; it changes `values` in place."""
 
     def __init__(self, values: np.ndarray):
         self.values = values

@@ -30,8 +30,8 @@ STEPS = 8  # frames whose gradients are summed at a time: their intermediate res
 WARM_UP = 1000  # frames after which the initial state no longer matters
 CHUNK = 500  # frames of back-propagation
 LONG_CHUNK = 2048  # used with spectra: several of the longest windows must fit
-PARTS = 2  # parts of a batch, one thread each; the same on all machines, because the order of sums depends on it
-PREDICTED = 256  # frames at a time
+PARTS = 2  # parts of a batch, one thread each; equal on all machines, because the order of sums depends on it
+PREDICTED = 256  # frames that are predicted at a time
 RATE = 1e-2
 LONGEST_MEMORY = 2000.0  # frames: longest memory of an untrained unit
 
@@ -44,7 +44,7 @@ def at(array):
 
 @compiled
 def add_product(y, weight, x, rows, terms, w_row, w_term, lanes):
-    """y += weight x; weight[r, k] lies at r w_row + k w_term."""
+    """Compute y += weight x, with weight[r, k] at the offset r w_row + k w_term."""
     whole = lanes // 16 * 16
     for b in range(0, whole, 16):
         r = 0
@@ -64,7 +64,7 @@ def add_product(y, weight, x, rows, terms, w_row, w_term, lanes):
 
 @compiled
 def put_product(y, bias, weight, x, rows, terms, lanes):
-    """y = bias + weight x, the weight row by row."""
+    """Compute y = bias + weight x, with the weight stored row by row."""
     whole = lanes // 16 * 16
     for b in range(0, whole, 16):
         r = 0
@@ -84,7 +84,10 @@ def put_product(y, bias, weight, x, rows, terms, lanes):
 
 @compiled
 def gather(total, left, right, rows, columns, frames, l_frame, r_frame, lanes):
-    """total (rows, columns, 16) += sum over frames and vectors of left[r] right[k]; left over lanes go to lane 0."""
+    """Add the sum over frames and vectors of left[r] right[k] to total (rows, columns, 16).
+
+    The last lanes, which fill no vector, are added to lane 0.
+    """
     whole = lanes // 16 * 16
     r = 0
     while r < rows:
@@ -113,7 +116,10 @@ def gather(total, left, right, rows, columns, frames, l_frame, r_frame, lanes):
 
 @compiled
 def gather_output(total, total_bias, d_y, tape, last, first, stop, per, hidden, lanes, ones):
-    """Add to the output's gradients, (hidden, 16) and (1, 16), frames first to stop; `last` follows the tape's end."""
+    """Add frames `first` to `stop` to the output's gradients, (hidden, 16) and (1, 16).
+
+    `last` is the state after the last frame, which the tape does not hold.
+    """
     within = min(stop, tape.shape[0] - 1)
     left, row = at(d_y), FLOAT * lanes
     gather(
@@ -134,7 +140,10 @@ def gather_output(total, total_bias, d_y, tape, last, first, stop, per, hidden, 
 
 @compiled
 def gru_forward(x, w_ih, w_hh, b_ih, b_hh, w_out, b_out, state, tape, y):
-    """Run the GRU; tape (frames, 5 hidden, batch) keeps h before, r, z, n and what r multiplies; state moves on."""
+    """Run the GRU from `state`, which becomes the last state.
+
+    The tape (frames, 5 hidden, batch) gets the previous h, r, z, n and the product's second factor U_n h + b.
+    """
     hidden, inputs, lanes, frames = w_hh.shape[1], x.shape[1], x.shape[2], x.shape[0]
     both = b_ih + b_hh
     size = hidden * lanes
@@ -155,7 +164,7 @@ def gru_forward(x, w_ih, w_hh, b_ih, b_hh, w_out, b_out, state, tape, y):
 
 @compiled
 def gru_backward(x, w_ih, w_hh, w_out, tape, last, d_y, g_ih, g_hh, g_bih, g_bhh, g_out, g_bout):
-    """Add the gradients of all weights; `last` is the state after the last frame."""
+    """Add to the gradients of all weights; `last` is the state after the last frame."""
     frames, hidden, lanes, inputs = x.shape[0], w_hh.shape[1], x.shape[2], x.shape[1]
     size, row = hidden * lanes, FLOAT * lanes
     group = FLOAT * size
@@ -191,7 +200,10 @@ def gru_backward(x, w_ih, w_hh, w_out, tape, last, d_y, g_ih, g_hh, g_bih, g_bhh
 
 @compiled
 def lstm_forward(x, w_ih, w_hh, b_ih, b_hh, w_out, b_out, state, tape, y):
-    """Run the LSTM; tape (frames, 7 hidden, batch) keeps h and c before, i, f, g, o and tanh(c). state is h, then c."""
+    """Run the LSTM from `state` (h, then c), which becomes the last state.
+
+    The tape (frames, 7 hidden, batch) gets the previous h and c, i, f, g, o and tanh(c).
+    """
     hidden, inputs, lanes, frames = w_hh.shape[1], x.shape[1], x.shape[2], x.shape[0]
     both = b_ih + b_hh
     size = hidden * lanes
@@ -209,7 +221,7 @@ def lstm_forward(x, w_ih, w_hh, b_ih, b_hh, w_out, b_out, state, tape, y):
 
 @compiled
 def lstm_backward(x, w_ih, w_hh, w_out, tape, last, d_y, g_ih, g_hh, g_bih, g_bhh, g_out, g_bout):
-    """Add the gradients of all weights; the second bias has none."""
+    """Add to the gradients of all weights; the second bias has no gradient."""
     frames, hidden, lanes, inputs = x.shape[0], w_hh.shape[1], x.shape[2], x.shape[1]
     size, row = hidden * lanes, FLOAT * lanes
     group = FLOAT * size
@@ -243,7 +255,7 @@ def lstm_backward(x, w_ih, w_hh, w_out, tape, last, d_y, g_ih, g_hh, g_bih, g_bh
 
 FORWARD: dict[str, Callable[..., Any]] = {"gru": gru_forward, "lstm": lstm_forward}
 BACKWARD: dict[str, Callable[..., Any]] = {"gru": gru_backward, "lstm": lstm_backward}
-TAPE = {"gru": 5, "lstm": 7}  # rows of hidden units
+TAPE = {"gru": 5, "lstm": 7}  # values stored on the tape for each hidden unit
 STATE = {"gru": 1, "lstm": 2}
 GATES = {"gru": 3, "lstm": 4}
 
@@ -273,7 +285,7 @@ class RecurrentLearner:
         bound, hidden = self.hidden**-0.5, self.hidden
         for weight in self.weights[:-1]:
             weight[:] = rng.uniform(-bound, bound, weight.shape)
-        # frames that the units remember at first, and as much less of what is new (Tallec and Ollivier 2018)
+        # biases of z or f that give the units memories of 2 to LONGEST_MEMORY frames (Tallec and Ollivier 2018)
         memory = np.log(np.geomspace(2.0, LONGEST_MEMORY, hidden) - 1.0)
         self.weights[2][hidden : 2 * hidden] = memory
         if self.cell == "lstm":
@@ -344,14 +356,14 @@ class RecurrentLearner:
         self.optimiser.restore(state)
 
     def _each(self, parts: int, work: Callable[[int], Any]) -> list[Any]:
-        """Return what `work` returns for every part, computed side by side."""
+        """Return the result of `work` for every part; the parts run in parallel."""
         return list(self._threads.map(work, range(parts))) if parts > 1 else [work(0)]
 
     def _rest(self, lanes: int) -> np.ndarray:
         return np.zeros((STATE[self.cell] * self.hidden, lanes), np.float32)
 
     def _run(self, x: np.ndarray, state: np.ndarray, part: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return output (frames, lanes) and tape for x (frames, inputs, lanes); `state` moves on.
+        """Return output (frames, lanes) and tape for x (frames, inputs, lanes); `state` becomes the last state.
 
         The next run of the same part overwrites the tape: allocating a new one would take as long as the arithmetic.
         """

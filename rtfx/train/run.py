@@ -140,9 +140,9 @@ def train(
     after : callable, optional
         Called with the report of every round, after that round's files are written.
     tick : callable, optional
-        As of `fit`.
+        As for `fit`.
     learner : Learner, optional
-        In place of an untrained one of ``goal.arch``.
+        The learner to train; by default an untrained one of ``goal.arch``.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
     Raises
     ------
     UsageError
-        There is none, it is damaged, or it belongs to another training; the message names the difference.
+        There is no checkpoint, it is damaged, or it belongs to another training; the message names the difference.
     """
     try:
         with np.load(BytesIO(read_file(path)), allow_pickle=False) as file:
@@ -298,7 +298,7 @@ def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Re
         import matplotlib
     except ImportError:
         return "no plots: matplotlib is missing, pip install matplotlib"
-    matplotlib.use("Agg")  # a file, whatever the screen
+    matplotlib.use("Agg")  # draws to files, without a screen
     from matplotlib import pyplot
 
     settle = max(learner.warm_up, SETTLE_FRAMES)
@@ -338,7 +338,7 @@ def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Re
 
 
 def _decibels(wave: np.ndarray) -> np.ndarray:
-    """Return the mean power spectrum of (frames,) in dB, `BINS` to a window."""
+    """Return the mean power spectrum of (frames,) in dB, with windows of `BINS` frames."""
     padded = np.pad(wave, (0, max(0, BINS - wave.size)))
     pieces = np.lib.stride_tricks.sliding_window_view(padded, BINS)[:: BINS // 2] * np.hanning(BINS)
     return 10.0 * np.log10(np.mean(np.abs(np.fft.rfft(pieces)) ** 2, axis=0) + 1e-12)

@@ -22,7 +22,7 @@ DONE: Any = types.int64
 
 
 def _tile(context, weight, bias, x, y, terms, w_row, w_term, lanes, rows, width, fresh):
-    """y[r] = bias[r] + sum_k weight[r, k] x[k] for `rows` rows of one vector; without `fresh`, y replaces bias."""
+    """Compute y[r] = bias[r] + sum_k weight[r, k] x[k] for `rows` rows of one vector; without `fresh`, y[r] += ..."""
     rows_n, w, begins = rows.literal_value, width.literal_value, fresh.literal_value
 
     def codegen(context, b, signature, arguments):
@@ -46,7 +46,7 @@ def _tile(context, weight, bias, x, y, terms, w_row, w_term, lanes, rows, width,
 
 
 def _outer(context, left, right, total, frames, left_frame, right_frame, lanes, columns, rows, cols, width):
-    """total[r, k] += sum over frames of left[r] right[k], vectors, for `rows` by `cols` of them, `columns` a row."""
+    """Add the sum over frames of left[r] right[k] to total[r, k], vectors, for `rows` by `cols` of its `columns`."""
     rows_n, cols_n, w = (kind.literal_value for kind in (rows, cols, width))
 
     def codegen(context, b, signature, arguments):
@@ -75,7 +75,7 @@ def _outer(context, left, right, total, frames, left_frame, right_frame, lanes, 
 
 
 def elementwise(pointers: int, emit):
-    """Return an intrinsic of so many addresses and a size: `emit(e, pointers, size, at, width)` for every vector."""
+    """Return an intrinsic that calls `emit(e, pointers, size, at, width)` for every vector of `size` floats."""
     kinds = [i64] * (pointers + 1)
 
     def codegen(context, b, signature, arguments):
@@ -100,7 +100,7 @@ def _tanh(e: Emitter, x):
 
 
 def _rows(e: Emitter, size, at, count: int) -> list:
-    """Return the offsets of one vector in so many groups of rows that lie behind each other."""
+    """Return the offsets of one vector in `count` adjacent groups of rows."""
     return [e.b.add(at, e.b.mul(size, ir.Constant(I64, i))) for i in range(count)]
 
 
@@ -158,30 +158,30 @@ def _lstm_slopes(e: Emitter, bases, size, at, width):
 
 
 def _typed_gru_gates(context, tape, after, size):
-    """From h, pre-activations of r and z, n's part of the input, c = U_n h + b: r, z, n in place, the new h `after`."""
+    """Compute r, z, n in place from the pre-activations, h and c = U_n h + b; write the new h to `after`."""
     codegen, kinds = elementwise(2, _gru_gates)
     return i64(*kinds), codegen
 
 
 def _typed_gru_slopes(context, tape, d_h, d_a, d_c, size):
-    """From the gradient d_h by the new state those by both halves of the pre-activations; d_h becomes that by z h."""
+    """Compute the gradients d_a and d_c of the pre-activations' two parts from d_h; d_h becomes its part by z."""
     codegen, kinds = elementwise(4, _gru_slopes)
     return i64(*kinds), codegen
 
 
 def _typed_lstm_gates(context, tape, after, size):
-    """From h, c and the pre-activations: i, f, g, o and tanh(c) in place, the new h and c `after`."""
+    """Compute i, f, g, o and tanh(c) in place from the pre-activations, h and c; write the new h and c to `after`."""
     codegen, kinds = elementwise(2, _lstm_gates)
     return i64(*kinds), codegen
 
 
 def _typed_lstm_slopes(context, tape, d_h, d_c, d_a, size):
-    """From the gradients by the new h and c those by the pre-activations; d_c becomes that by the old c, d_h 0."""
+    """Compute the pre-activations' gradient d_a from d_h and d_c; d_c becomes the old c's gradient, d_h 0."""
     codegen, kinds = elementwise(4, _lstm_slopes)
     return i64(*kinds), codegen
 
 
-# as numba.njit sees them: without the context
+# as Numba calls them, without the context argument
 tile: Any = intrinsic(prefer_literal=True)(_tile)
 outer: Any = intrinsic(prefer_literal=True)(_outer)
 gru_gates: Any = intrinsic(_typed_gru_gates)

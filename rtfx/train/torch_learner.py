@@ -1,7 +1,7 @@
 """Computes a model's graph in PyTorch, differentiable with respect to its weights, and trains it.
 
-The trained graph is the one that is played. Signals are (features, batch, frames), so that a layer is one matrix
-product over all frames of all segments. A node computes only those last frames that later nodes read.
+rtfx plays the same graph that is trained. Signals are (features, batch, frames), so a layer is one matrix product over
+all frames of all segments. A node computes only those last frames that later nodes read.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softplus": lambda x, *constants: torch.nn.functional.softplus(x, threshold=SOFTPLUS_LINEAR),
     "softshrink": lambda x, slope, *constants: torch.nn.functional.softshrink(x, slope),
 }
-LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # not Affine, which is a fixed level
+LEARNT = (Dense, Conv1d, Lstm, Gru, Rnn, PRelu)  # nodes that are trained; not Affine, which is a fixed level
 STATES = ("h0", "c0")
 RATE, AGAIN_RATE = 1e-2, 5e-4  # learning rates of untrained and of trained nets
 RECURRENT_WARM_UP, RECURRENT_PIECE = 1000, 1000  # frames
 BATCH_FRAMES = 24000  # target frames per step of the optimiser
-PREDICTED = 1 << 16  # frames at a time
+PREDICTED = 1 << 16  # frames that are predicted at a time
 
 
 def _hardtanh(x, slope, slope_high, low, high):
@@ -115,7 +115,7 @@ def run(spec: ModelSpec, weights: Tensors, x: Any, frames: int) -> Any:
             y = COMPUTE[type(node)](node, tensors, sources, needs[i])
         signals.append(y[..., y.shape[2] - needs[i] :])
         for s in set(node.sources):
-            if last_used[s] == i:  # otherwise long audio would stay in memory once for every node
+            if last_used[s] == i:  # frees memory: otherwise each node would keep a copy as long as the audio
                 signals[s] = None
     return signals[-1]
 
@@ -125,7 +125,7 @@ def _tensor(value: np.ndarray, like: Any) -> Any:
 
 
 def _needs(spec: ModelSpec, frames: int, whole: int) -> list[int]:
-    """Return for every node how many of its last frames later nodes read."""
+    """Return, for every node, the number of its last frames that later nodes read."""
     needs = [0] * len(spec.nodes)
     needs[-1] = min(frames, whole)
     for i in range(len(spec.nodes) - 1, -1, -1):
@@ -273,14 +273,14 @@ class TorchLearner:
             if name not in STATES and tensor.any()
         }
         self.optimiser = Adam(np.concatenate([tensor.ravel() for tensor in found.values()]).astype(np.float32))
-        self._vector = torch.from_numpy(self.optimiser.values).requires_grad_()  # one memory, both see every step
+        self._vector = torch.from_numpy(self.optimiser.values).requires_grad_()  # shares the optimiser's memory
         self._shapes = {name: tensor.shape for name, tensor in found.items()}
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """Learn from x (batch, inputs, frames) and y (batch, frames), part by part; return the mean loss."""
         losses, whole = [], self._power(y[:, self.warm_up :])
         for heard, wanted in self._parts(x, y):
-            share = np.float32(self._power(wanted) / whole)  # else a quiet part, whose own ratio is bad, counts as much
+            share = np.float32(self._power(wanted) / whole)  # so a quiet part, whose ratio is worse, counts less
             out = run(self.model, self._weights(), torch.from_numpy(heard), wanted.shape[1])[0]
             value, gradient = total_loss(_lanes(out.detach().numpy()), _lanes(wanted), self.options)
             out.backward(torch.from_numpy(np.ascontiguousarray(share * gradient[0].T)))
@@ -305,7 +305,7 @@ class TorchLearner:
         return y
 
     def spec(self, name: str, sample_rate: float, knobs: tuple[Knob, ...], metadata: dict[str, Any]) -> ModelSpec:
-        """Return the model with the present weights, in nine digits: enough for float32."""
+        """Return the model with the present weights, rounded to nine digits, which are enough for float32."""
         learnt = {key: np.vectorize(lambda v: float(f"{v:.9g}"))(w.detach().numpy()) for key, w in self._items()}
         if len(knobs) != len(self.model.knobs):
             raise UsageError(f"{self.model.name} has {len(self.model.knobs)} knobs, what it learns from {len(knobs)}")
@@ -360,5 +360,5 @@ class TorchLearner:
 
 
 def _lanes(wave: np.ndarray) -> np.ndarray:
-    """Return (1, frames, batch) for (batch, frames), as losses take it."""
+    """Return (1, frames, batch) for (batch, frames), the layout of the losses."""
     return np.ascontiguousarray(wave.T)[None]

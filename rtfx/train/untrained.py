@@ -21,7 +21,7 @@ from ..model.read.wavenetva import Layer, append_stack
 from ..model.spec import Knob, ModelSpec
 
 RATE = 48000.0  # Hz, until the rate of the audio is known
-HEAD_SCALE = 0.02  # of every net that NAM trains
+HEAD_SCALE = 0.02  # head_scale of every net that NAM's trainer makes
 ONE_TO_512 = [2**i for i in range(10)]
 TAPS = 3
 A1_CHANNELS = {"nam-standard": (16, 8), "nam-lite": (12, 6), "nam-feather": (8, 4), "nam-nano": (4, 2)}
@@ -144,7 +144,7 @@ class WaveNet:
 
     @property
     def dilations(self) -> list[int]:
-        """Of each layer."""
+        """Dilation of each layer."""
         depth = -(-self.layers // self.stacks)
         return [2 ** (i % depth) for i in range(self.layers)]
 
@@ -165,7 +165,7 @@ def wavenet_sizes(name: str) -> WaveNet:
     Raises
     ------
     UsageError
-        An unknown key, a value out of range, or a net that looks back further than `LONGEST`.
+        A key is unknown, a value is out of range, or the receptive field is longer than `LONGEST`.
     """
     sizes: dict[str, int] = {}
     for pair in filter(None, name.partition(":")[2].split("&")):
