@@ -92,6 +92,8 @@ class Controller:
     ----------
     gains : dict of str to Knob
         The input and output gain, which all presets share, by address.
+    changed : callable
+        Called after each change, on the thread that makes it.
     """
 
     def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
@@ -106,7 +108,7 @@ class Controller:
         self._built: list[Built] = []
         self._builder = Builder(self._receive)
         self.news: deque[str] = deque()
-        self._listeners: list[Callable[[str, Value], None]] = []
+        self.changed: Callable[[], object] = lambda: None
         self.history = History()
         levels: dict[str, Value] = {
             parameter.name: round(db_from_gain(float(engine.record[_gain_of(parameter.name)]["target"])), 4)
@@ -181,14 +183,13 @@ class Controller:
                 if some:
                     was, now = ({knob.address: found[knob] for knob in some} for found in (before, turned))
                     self.history.note(name, was, now)
-        for knob, value in turned.items():
-            for listener in self._listeners:
-                listener(knob.address, value)
+        self.changed()
 
     def set_gain(self, address: str, db: float) -> None:
         """Set the input or output gain in dB, also beyond the range of its knob; a ramp smooths it. [any thread]"""
         self.gains[address].values[address] = db
         self._glide_gain(address)
+        self.changed()
 
     def _glide_gain(self, address: str) -> None:
         self.engine.glide(_gain_of(address), gain_from_db(float(self.gains[address].value)))
@@ -210,6 +211,7 @@ class Controller:
             self._listed = presets, index
             self._selected = True
             self._wake.notify()
+        self.changed()
 
     def scene(self, name: str) -> None:
         """Set all values of a scene of the current preset. [any thread]"""
@@ -235,10 +237,7 @@ class Controller:
             self._listed = list(presets), index
             self._replaced = True
             self._wake.notify()
-
-    def subscribe(self, listener: Callable[[str, Value], None]) -> None:
-        """Call ``listener(address, value)`` at every change, on the thread that makes the change."""
-        self._listeners.append(listener)
+        self.changed()
 
     def stop(self) -> None:
         """End the control thread."""
@@ -348,6 +347,7 @@ class Controller:
         self.news.append(error)
         with self._wake:
             preset.take_back(built.values)
+        self.changed()
 
     def check_outputs(self, name: str, plan: Plan) -> None:
         """Raise AudioFileError if a plan has more outputs than the stream was opened with."""

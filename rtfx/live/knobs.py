@@ -88,7 +88,7 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
         place = parameter.choices.index(str(value)) + steps
         return parameter.choices[min(max(place, 0), len(parameter.choices) - 1)]
     low, high = parameter.minimum, parameter.maximum
-    if not parameter.whole and low > 0.0 and high / low >= LOGARITHMIC_RATIO:
+    if logarithmic(parameter):
         moved = float(value) * SEMITONE ** (steps / FINE if fine else steps)
         moved = float(f"{moved:.{DIGITS}g}")
     else:
@@ -102,6 +102,44 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
         grid = step if parameter.whole else step / FINE
         moved = round(round((float(value) + steps * (grid if fine else step)) / grid) * grid, 9)
     return parameter.check(min(max(moved, low), high))
+
+
+def logarithmic(parameter: Parameter) -> bool:
+    """Return whether steps of a parameter are ratios, as on wide ranges of Hz and ms."""
+    return (
+        not parameter.whole and parameter.minimum > 0.0 and parameter.maximum / parameter.minimum >= LOGARITHMIC_RATIO
+    )
+
+
+def norm_of(knob: Knob) -> float | None:
+    """Return the place of a knob's value in its range, 0 to 1, as a fader shows it; None if it has none."""
+    parameter, value = knob.parameter, knob.value
+    if parameter.choices:
+        last = len(parameter.choices) - 1
+        return parameter.choices.index(value) / last if last and value in parameter.choices else None
+    if isinstance(value, str):
+        return None
+    low, high = parameter.minimum, parameter.maximum
+    if logarithmic(parameter):
+        place = math.log(max(float(value), low) / low) / math.log(high / low)
+    else:
+        place = (float(value) - low) / (high - low) if high > low else 0.0
+    return min(max(place, 0.0), 1.0)
+
+
+def value_at(parameter: Parameter, norm: float) -> Value:
+    """Return the value at a place in a parameter's range, 0 to 1: the inverse of `norm_of`.
+
+    Whole numbers, choices and switches get the nearest one.
+    """
+    norm = min(max(norm, 0.0), 1.0)
+    if parameter.choices:
+        return parameter.choices[round(norm * (len(parameter.choices) - 1))]
+    low, high = parameter.minimum, parameter.maximum
+    if logarithmic(parameter):
+        return min(max(low * (high / low) ** norm, low), high)
+    value = low + norm * (high - low)
+    return float(round(value)) if parameter.whole or parameter.kind == "switch" else value
 
 
 def round_step(size: float) -> float:
@@ -118,6 +156,9 @@ class Change:
     before: Mapping[str, Value]
     after: Mapping[str, Value]
     time: float
+
+
+Playing = Callable[[Change], Mapping[str, Value]]  # the values that a change left in effect
 
 
 class History:
@@ -171,24 +212,38 @@ class History:
         with self._lock:
             return self._move(self._undone, self._done, preset, current, lambda change: change.before)
 
+    def available(self, preset: str, current: Mapping[str, Value]) -> tuple[bool, bool]:
+        """Return whether `undo` and `redo` would find a change."""
+        with self._lock:
+            undo = _last(self._done, preset, current, lambda change: change.after)
+            redo = _last(self._undone, preset, current, lambda change: change.before)
+        return undo is not None, redo is not None
+
     def _move(
         self,
         source: list[Change],
         target: list[Change],
         preset: str,
         current: Mapping[str, Value],
-        playing: Callable[[Change], Mapping[str, Value]],
+        playing: Playing,
     ) -> Change | None:
         self._closed = True
-        for place in range(len(source) - 1, -1, -1):
-            change = source[place]
-            if change.preset not in (None, preset) or change.before == change.after:
-                continue
-            if all(current.get(address) == value for address, value in playing(change).items()):
-                del source[place]
-                target.append(change)
-                return change
-        return None
+        place = _last(source, preset, current, playing)
+        if place is None:
+            return None
+        target.append(source.pop(place))
+        return target[-1]
+
+
+def _last(source: list[Change], preset: str, current: Mapping[str, Value], playing: Playing) -> int | None:
+    """Return the place of the newest change of a preset whose `playing` values are in effect."""
+    for place in range(len(source) - 1, -1, -1):
+        change = source[place]
+        if change.preset not in (None, preset) or change.before == change.after:
+            continue
+        if all(current.get(address) == value for address, value in playing(change).items()):
+            return place
+    return None
 
 
 @dataclass

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..host.hosts import Host
     from ..host.recorder import Recorder
     from .controller import Controller
+    from .feed import Feed
     from .reload import Watcher
     from .stream import Stream
     from .takes import Takes
@@ -71,6 +72,7 @@ class Ending:
         recorder: Recorder | None,
         takes: Takes,
         companions: list[Watcher],
+        feed: Feed,
     ):
         self.certain = self.deleted = False
         self._engine, self._hosts = engine, hosts
@@ -87,6 +89,7 @@ class Ending:
                 *([recorder.close] if recorder else []),
                 takes.close,
                 engine.reclaim,
+                feed.close,
             ]
         )
         _begin(self)

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..rig.parameters import Parameter, channels_of
 from ..rig.set_list import Preset, SetList
 from .commands import COMMANDS, Command, do
 from .controller import Controller
+from .feed import Feed, State, Unsubscribe, snapshot
 from .knobs import History, Selection
 from .reload import Watcher
 from .reseed import Reseeder
@@ -31,6 +32,7 @@ from .stats import Cleared, Meters, Stats, read_meters
 from .takes import Takes
 
 POLL_SECONDS = 0.005
+KEPT_LINES = 1000  # of `news` that nobody asks for
 
 
 class Stream:
@@ -49,6 +51,8 @@ class Stream:
         The set list that plays, and the cabinet that was given in place of its own.
     unheard : bool
         True if no device was found, so that the stream plays on the null device, without sound.
+    message : tuple of int and str
+        How many lines there were for the player, and the last of them.
     """
 
     def __init__(
@@ -73,13 +77,18 @@ class Stream:
         self.reloads: deque[str] = deque()
         self.reseeder: Reseeder | None = None
         self._companions: list[Watcher] = []
+        self._untold: deque[str] = deque(maxlen=KEPT_LINES)
+        self._gathering = threading.Lock()
+        self.message = (0, "")
+        self.feed = Feed(self)
+        controller.changed = self.feed.touch
         self._closed = False
         self._lock = threading.Lock()
         self._granted = Granted(False, "not asked yet")
         self.opened: Opened | None = None  # how the device was opened, if it can be opened again
         self.reconnects = 0
         self._hosts = [host]
-        self._ending = Ending(engine, controller, self._hosts, recorder, takes, self._companions)
+        self._ending = Ending(engine, controller, self._hosts, recorder, takes, self._companions, self.feed)
         weakref.finalize(self, let_go, self._ending).atexit = False  # at exit `shutdown` ends every open stream
         try:
             self._start()
@@ -130,6 +139,7 @@ class Stream:
     @mute.setter
     def mute(self, on: bool) -> None:
         self.engine.glide("open", 0.0 if on else 1.0)
+        self.feed.touch()
 
     @property
     def bypass(self) -> bool:
@@ -139,6 +149,7 @@ class Stream:
     @bypass.setter
     def bypass(self, on: bool) -> None:
         self.engine.glide("wet", 0.0 if on else 1.0)
+        self.feed.touch()
 
     @property
     def in_channel(self) -> int:
@@ -152,6 +163,7 @@ class Stream:
             raise UsageError(f"in_channel is {channel!r}, expected a channel from 1 to {self.in_channel_choices}")
         if self.in_channel_choices > 1:
             self.engine.record["in_channel"] = min(named[0], self.in_channel_choices) - 1
+            self.feed.touch()
 
     @property
     def in_channel_choices(self) -> int:
@@ -343,6 +355,7 @@ class Stream:
         """
         preset = self.controller.preset
         preset.scenes = {**preset.scenes, name: dict(values)}
+        self.feed.touch()
 
     def scene(self, name: str) -> None:
         """Set all values of a scene of the current preset.
@@ -367,6 +380,7 @@ class Stream:
         """Clear the clip indicators, the held peaks, the highest load and the xruns of `meters`."""
         self.engine.record["clear_held"] += 1
         self._cleared = Cleared.of(self.engine)
+        self.feed.touch()
 
     @property
     def stats(self) -> Stats:
@@ -407,19 +421,76 @@ class Stream:
         RtfxError
             The command cannot be run now; nothing has changed.
         """
-        return do(self, line)
+        text = do(self, line)
+        if text:
+            with self._gathering:
+                self.message = self.message[0] + 1, text
+        self.feed.touch()
+        return text
 
     @property
     def commands(self) -> Mapping[str, Command]:
         """The commands that `do` can run, by name, each with its arguments and its help text."""
         return COMMANDS
 
-    def news(self) -> list[str]:
-        """Return lines of text for the player; each line is returned once."""
+    def subscribe(self, callback: Callable[[State], object], meters: bool = False) -> Unsubscribe:
+        """Call a function with the state of the stream, then at each change, whoever makes it.
+
+        Parameters
+        ----------
+        callback : callable
+            ``callback(difference)``, on a thread of the stream's own. The first call brings the whole state, as
+            `snapshot` returns it. Each later one brings what has changed since: the keys of the snapshot that differ,
+            with their new values; if only values of knobs differ, ``values`` (``{address: {value, text, norm}}``) in
+            place of ``knobs``. `live.feed.merged` puts both together. Changes that follow each other quickly come
+            together, at most 50 times a second. It must return soon, as all subscribers share the thread; if it
+            raises an error it is not called again. The last call has ``ended`` true.
+        meters : bool
+            Also give it ``meters``, ten times a second: ``{in, out, held_in, held_out}``, lists of levels in dBFS, one
+            a channel; ``clip_in``, ``clip_out``; ``load`` and ``load_max``, 0 to 1; ``xruns`` since they were cleared.
+
+        Returns
+        -------
+        callable
+            Called without arguments, it ends the subscription.
+        """
+        return self.feed.subscribe(callback, meters)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as numbers, text, lists and dicts: presets, scenes, blocks, knobs, device and more.
+
+        Returns
+        -------
+        dict
+            The keys that `subscribe` tells changes of; `live.feed.snapshot` describes each.
+        """
+        return snapshot(self)
+
+    def tell(self, text: str) -> None:
+        """Add a line for the player to `news`, such as one from a surface that has nothing to print on."""
+        with self._gathering:
+            self._untold.append(text)
+            self.message = self.message[0] + 1, text
+        self.feed.touch()
+
+    def gather(self) -> None:
+        """Collect the lines that the parts of the stream have for the player."""
         if self.recorder:
             self.recorder.look()
         told = [self.controller.news, self.reloads, self.takes.news, *([self.recorder.news] if self.recorder else [])]
-        return [lines.popleft() for lines in told for _ in range(len(lines))]
+        with self._gathering:
+            lines = [lines.popleft() for lines in told for _ in range(len(lines))]
+            self._untold.extend(lines)
+            if lines:
+                self.message = self.message[0] + len(lines), lines[-1]
+
+    def news(self) -> list[str]:
+        """Return lines of text for the player; each line is returned once."""
+        self.gather()
+        with self._gathering:
+            lines = list(self._untold)
+            self._untold.clear()
+        return lines
 
     def accompany(self, companion: Watcher) -> None:
         """Start a watcher of files; the end of the stream also ends it."""
@@ -429,7 +500,12 @@ class Stream:
     @property
     def active(self) -> bool:
         """Whether audio plays: False once the stream has ended, and while its device is lost."""
-        return not self._closed and not self._complete and self.host.active
+        return not self.ended and self.host.active
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over: closed, or played for as long as was asked."""
+        return self._closed or self._complete
 
     @property
     def _complete(self) -> bool:
@@ -437,7 +513,7 @@ class Stream:
 
     def trouble(self) -> str:
         """Return why the device gives no sound; "" if it does or if the stream has ended."""
-        return "" if self._closed or self._complete else self.host.trouble()
+        return "" if self.ended else self.host.trouble()
 
     def revive(self, host: DeviceHost) -> bool:
         """Continue on another host, which is already started; return False if the stream has been closed meanwhile."""
@@ -447,6 +523,7 @@ class Stream:
             self.host = self._hosts[0] = host
             self.reconnects += 1
         self._ask_for_realtime()
+        self.feed.touch()
         return True
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -473,6 +550,7 @@ class Stream:
         """Fade out, stop the device and finish the recording. A second call waits until the first is done."""
         with self._lock:
             self._closed = True  # from here on `revive` refuses another host
+        self.feed.touch()
         try:
             self._ending()
         finally:

@@ -191,6 +191,11 @@ class Takes:
         writer.start()
         return base.parent / (base.name + LIST)
 
+    @property
+    def writing(self) -> bool:
+        """Whether a take is being written."""
+        return any(writer.is_alive() for writer in list(self._writers))
+
     def close(self) -> None:
         """Wait until all takes are on the disk; give up if the disk has stopped writing."""
         for writer in self._writers:

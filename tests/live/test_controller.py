@@ -127,13 +127,15 @@ def test_unknown_presets(live):
             controller.select(index)
 
 
-def test_listeners_hear_every_change(live):
+def test_every_change_is_announced(live):
     _, controller = live
-    heard = []
-    controller.subscribe(lambda address, value: heard.append((address, value)))
+    found = []
+    controller.changed = lambda: found.append((controller.index, controller.get("gain.gain_db")))
     controller.set("gain.gain_db", -3.0)
     controller.scene("quiet")
-    assert heard == [("gain.gain_db", -3.0), ("gain.gain_db", -20.0)]
+    controller.select(1)
+    controller.set_gain("out_gain_db", -2.0)
+    assert found[:2] == [(0, -3.0), (0, -20.0)] and [index for index, _ in found] == [0, 0, 1, 1]
 
 
 def test_many_threads_turn_while_it_plays(live):

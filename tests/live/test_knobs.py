@@ -5,7 +5,8 @@ import pytest
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import UsageError
 from rtfx.live import knobs
-from rtfx.live.knobs import Slots, round_step, turned
+from rtfx.live.knobs import Slots, norm_of, round_step, turned, value_at
+from rtfx.loading.preset import Knob
 from rtfx.rig.parameters import Parameter
 
 from .fake_stream import FakeStream
@@ -126,3 +127,24 @@ def test_a_switch_changes_only_what_differs():
     stream.sets.clear()
     slots.switch(stream, "A")
     assert stream.sets == [{"amp.drive": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "norms"),
+    [
+        (Parameter("drive", 0.5), {0.0: 0.0, 0.25: 0.25, 1.0: 1.0}),
+        (Parameter("gain_db", 0.0, -60.0, 20.0, "dB"), {-60.0: 0.0, -20.0: 0.5, 20.0: 1.0}),
+        (Parameter("freq_hz", 200.0, 20.0, 20000.0, "Hz"), {20.0: 0.0, 20000.0 / 10**1.5: 0.5, 20000.0: 1.0}),
+        (Parameter("taps", 2, 1, 5, whole=True), {1: 0.0, 3: 0.5, 5: 1.0}),
+        (Parameter("mode", "b", kind="stepped", choices=("a", "b", "c")), {"a": 0.0, "b": 0.5, "c": 1.0}),
+    ],
+)
+def test_places_in_a_range_and_back(parameter, norms):
+    for value, norm in norms.items():
+        assert norm_of(Knob("x.y", parameter, {parameter.name: value})) == pytest.approx(norm)
+        found = value_at(parameter, norm)
+        assert found == (value if isinstance(value, str) else pytest.approx(value))
+        assert parameter.check(found) == found
+    assert value_at(parameter, -1.0) == value_at(parameter, 0.0) and value_at(parameter, 7.0) == value_at(
+        parameter, 1.0
+    )

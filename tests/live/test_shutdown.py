@@ -114,7 +114,7 @@ def test_close_on_the_control_thread_ends_everything():
     stream.close()
 
 
-STEPS = ("clock", "fade", "companions", "controller", "host", "follower", "takes", "reclaim")
+STEPS = ("clock", "fade", "companions", "controller", "host", "follower", "takes", "reclaim", "feed")
 
 
 @pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
