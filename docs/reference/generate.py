@@ -155,11 +155,14 @@ def keys(names: Iterable[str], said: dict[str, str] = SAID, parameters: Iterable
     if not parameters:
         return table(("key", "what it is"), [(f"`{name}`", said[name]) for name in names])
     rows = [(f"`{name}`", "", "", "", said[name]) for name in names]
-    kinds = {"continuous": "glides", "stepped": "stepped", "structural": "new plan"}
+    kinds = {"continuous": "glides", "switch": "fades", "stepped": "stepped", "structural": "new plan"}
     for one in parameters:
         unit = f" {one.unit}" if one.unit else ""
         span = ", ".join(one.choices) or f"{one.minimum:.10g} to {one.maximum:.10g}{unit}"
+        span += ", or a note" if one.note else ""
         default = one.default if isinstance(one.default, str) else f"{one.default:g}"
+        if one.kind == "switch":
+            span, default = "true, false", "true" if one.default else "false"
         rows.append((f"`{one.name}`", span, default, kinds.get(one.kind, one.kind), one.summary))
     return table(("key", "values", "default", "a change", "what it is"), rows)
 

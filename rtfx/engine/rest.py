@@ -19,13 +19,14 @@ with high gain would turn the small remaining changes of its blocks into a click
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..effects.effect import RESTS
-from ..plan.arena import BUFFER, MAX_BLOCK, STEP
+from ..plan.arena import BUFFER, MAX_BLOCK, STEP, Signal
 from ..plan.block import ReadyBlock
 from ..plan.chain import PlannedBlock
 from .run_rig import PART, RUN_RIG
@@ -48,8 +49,8 @@ class Rested(NamedTuple):
 
     Parameters
     ----------
-    inputs : tuple of (width,) float32
-        The constant input of each block at rest, linear.
+    inputs : tuple of (rows,) float32
+        The constant inputs of each block at rest, linear.
     run : tuple of bool
         Which blocks were run; the state of rest of such a block depends on its parameters.
     frames : int
@@ -63,17 +64,16 @@ class Rested(NamedTuple):
 
 def settle(rig: EngineRig) -> Rested:
     """Bring every block of a rig that does not play yet to rest at its current parameter values. [control thread]"""
-    runner, blocks = _Runner(rig), rig.plan.blocks
+    runner = _Runner(rig)
+    constants = {int(rig.record["input_buffer"]): np.zeros(rig.plan.inputs, np.float32)}  # by buffer, a value per row
     inputs, run = [], []
-    constant = np.zeros(rig.plan.inputs, np.float32)
-    for place, block in enumerate(blocks):
-        inputs.append(constant)
-        run.append(runner.runs(block.source) or bool(constant.any()))
-        after = blocks[place + 1].input if place + 1 < len(blocks) else None
-        width = after.width if after else rig.plan.outputs
-        target = after.buffer if after else int(rig.record["output_buffer"])
-        found = runner.settle(block, constant, target, width) if run[-1] else np.zeros(width)
-        constant = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
+    for block in rig.plan.blocks:
+        given = tuple(constants[signal.buffer][signal.row :][: signal.width] for signal in block.inputs)
+        inputs.append(np.concatenate(given))
+        run.append(runner.runs(block.source) or any(constant.any() for constant in given))
+        width = block.output.width
+        found = runner.settle(block, given) if run[-1] else np.zeros(width)
+        constants[block.output.buffer] = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
     if any(run[:-1]) and not rig.cold and not rig.plan.bare:
         runner.settle_together()
     return Rested(tuple(inputs), tuple(run), runner.frames)
@@ -95,13 +95,13 @@ class _Runner:
             return bool(source.spec and source.spec.quiet_past)
         return source.playing is not None
 
-    def settle(self, block: PlannedBlock, constant: np.ndarray, target: int, width: int) -> np.ndarray:
-        """Run a block on a constant input until its output is at rest; return the mean of each row, (width,).
+    def settle(self, block: PlannedBlock, constants: Sequence[np.ndarray]) -> np.ndarray:
+        """Run a block on constant inputs until its output is at rest; return the mean of each row, (width,).
 
-        The output is `width` rows of buffer `target`. A cold or bare block gets only its prewarm; then 0 is returned.
+        A cold or bare block gets only its prewarm; then 0 is returned.
         """
         source = block.source
-        self._feed(block, constant)
+        self._feed(block, constants)
         impulse = source.impulse
         frames = block.prewarm_frames if impulse is None else impulse.shape[1] - 1
         for done in range(0, frames, UNIT):
@@ -109,39 +109,39 @@ class _Runner:
         if frames:
             self._set_filters(block, (frames - 1) % UNIT + 1)
         if self._rig.cold or source.bare:
-            return np.zeros(width)
+            return np.zeros(block.output.width)
         period = source.playing.period if source.playing else 1
-        return self._until_still(block, target, width, STILL, period, filters=True)
+        return self._until_still(block, STILL, period, filters=True)
 
     def settle_together(self) -> None:
         """Run the whole rig on silence until its output is at rest."""
         record, blocks = self._rig.record, self._plan.blocks
         counts = (len(self._plan.calls), int(record["buffer_count"]), int(record["domain_count"]))
         steps, buffers, domains = (slice(0, count) for count in counts)
-        whole = replace(blocks[0], steps=steps, buffers=buffers, domains=domains)
+        entrance = Signal(int(record["input_buffer"]), 0, self._plan.inputs)
+        output = Signal(int(record["output_buffer"]), 0, self._plan.outputs)
+        whole = replace(blocks[0], inputs=(entrance,), output=output, steps=steps, buffers=buffers, domains=domains)
         period = math.lcm(*(block.source.playing.period for block in blocks if block.source.playing))
-        self._feed(whole, np.zeros(self._plan.inputs, np.float32))
-        target = int(record["output_buffer"])
-        self._until_still(whole, target, self._plan.outputs, STILL_OUTPUT, period, filters=False)
+        self._feed(whole, [np.zeros(self._plan.inputs, np.float32)])
+        self._until_still(whole, STILL_OUTPUT, period, filters=False)
 
-    def _feed(self, block: PlannedBlock, constant: np.ndarray) -> None:
-        """Write a constant, one value per row, to `UNIT` frames of the block's input."""
-        entrance = self._buffers[block.input.buffer]
-        for row, value in enumerate(constant):
-            first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (block.input.row + row)
-            self._floats[first : first + UNIT] = value
+    def _feed(self, block: PlannedBlock, constants: Sequence[np.ndarray]) -> None:
+        """Write constants, one value per row, to `UNIT` frames of the block's inputs."""
+        for signal, constant in zip(block.inputs, constants, strict=True):
+            entrance = self._buffers[signal.buffer]
+            for row, value in enumerate(constant):
+                first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (signal.row + row)
+                self._floats[first : first + UNIT] = value
 
-    def _until_still(
-        self, block: PlannedBlock, target: int, width: int, still: float, period: int, filters: bool
-    ) -> np.ndarray:
+    def _until_still(self, block: PlannedBlock, still: float, period: int, filters: bool) -> np.ndarray:
         """Run units until the block's output is at rest; return the mean of each of its rows, (width,)."""
         spans: list[float] = []
         drifts: list[float] = []
         limit = int(LONGEST_SECONDS * self._plan.sample_rate) // UNIT
         while not spans or spans[-1] > still and not hisses(spans, drifts) and len(spans) < limit:
             self._call(block, UNIT)
-            y = self._rows(target, width, UNIT).astype(np.float64)
-            halves = y.reshape(width, 2, -1).mean(axis=2)
+            y = self._rows(block.output, UNIT).astype(np.float64)
+            halves = y.reshape(len(y), 2, -1).mean(axis=2)
             spans.append(float(np.ptp(y, axis=1).max()))
             drifts.append(float(np.abs(halves[:, 1] - halves[:, 0]).max()))
             if filters:
@@ -160,16 +160,16 @@ class _Runner:
             if known:
                 kind, rest = known
                 step = self._steps[place]
-                source = self._rows(int(step["source"]), int(step["source_row"]) + 1, frames)[-1]
+                source = self._rows(Signal(int(step["source"]), int(step["source_row"]), 1), frames)[0]
                 state = self._rig.table(int(step["state"]), 1, kind)[0]
                 rest(state, float(source.mean(dtype=np.float64)), cells[int(state["first_parameter"]) :])
 
-    def _rows(self, buffer: int, rows: int, frames: int) -> np.ndarray:
-        """Return the last block that was written to a buffer at the stream's rate, (rows, frames) float32."""
-        b = self._buffers[buffer]
+    def _rows(self, signal: Signal, frames: int) -> np.ndarray:
+        """Return the last block that was written to a signal at the stream's rate, (rows, frames) float32."""
+        b = self._buffers[signal.buffer]
         first = int(b["cursor"]) // 4 - int(b["slides"]) * frames
-        stride = int(b["stride"])
-        return np.stack([self._floats[first + stride * row :][:frames] for row in range(rows)])
+        rows = (first + int(b["stride"]) * (signal.row + row) for row in range(signal.width))
+        return np.stack([self._floats[row : row + frames] for row in rows])
 
     def _call(self, block: PlannedBlock, frames: int) -> None:
         parts = (block.steps, block.buffers, block.domains)

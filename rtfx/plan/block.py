@@ -16,7 +16,7 @@ from ..model.random.nets import changed_words, kind_of, redrawn, settings_of
 from ..model.spec import SIZE, ModelSpec
 from ..rig import random_block
 from ..rig.blocks import BlockSpec
-from ..rig.parameters import Parameter
+from ..rig.parameters import DEFAULT_BPM, ON, Parameter
 from ..units import gain_from_db
 from .resampling import Conversion
 
@@ -117,24 +117,39 @@ class ReadyBlock:
             return self.net if self.values["mode"] == NEURAL else None
         return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
 
-    def cells(self, values: Mapping, sample_rate: float) -> list[float]:
-        """Return the values of the block's cells, linear gains and coefficients, at `sample_rate` in Hz."""
-        cells = [float(v) for v in self.effect.cells(values, sample_rate)]
+    def cells(self, values: Mapping, sample_rate: float, bpm: float = DEFAULT_BPM) -> list[float]:
+        """Return the values of the block's cells: linear gains, coefficients, knobs, and last whether it is on.
+
+        Parameters
+        ----------
+        values : mapping
+            A value for each parameter; notes have their length at `bpm` beats a minute.
+        sample_rate : float
+            Hz.
+        """
+        on = float(values.get(ON.name, ON.default))
+        notes = {p.name: p.number(values[p.name], bpm) for p in self.parameters if p.note}
+        cells = [float(v) for v in self.effect.cells({**values, **notes}, sample_rate)]
         if self.spec is None:
-            return cells
+            return [*cells, on]
         if self.bare:
             cells = [1.0] * len(cells)
         else:
             cells[0] *= gain_from_db(self.spec.input_db + self.input_db)
             cells[1] *= gain_from_db((self.spec.level_db if self.level == PLUGIN else 0.0) + self.output_db)
         period = 1.0 / (self.period_rate or self.model_rate or sample_rate)
-        return cells + [values[knob.name] for knob in self.spec.knobs] + [period]
+        return [*cells, *(values[knob.name] for knob in self.spec.knobs), period, on]
 
     def conversion(self, sample_rate: float) -> Conversion | None:
         """Return the conversion around the model, None if it runs at the stream's rate."""
         if self.playing is None or self.model_rate is None or self.model_rate == sample_rate:
             return None
         return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
+
+    def latency(self, sample_rate: float) -> int:
+        """Return the frames by which the block's output is late."""
+        conversion = self.conversion(sample_rate)
+        return self.effect.latency(sample_rate) + (conversion.latency if conversion else 0)
 
     def prewarm_frames(self, sample_rate: float) -> int:
         """Return the stream frames of silence that bring the block to rest."""

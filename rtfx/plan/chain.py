@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..effects import klon_circuit, knob_smoother
+from ..effects import klon_circuit, knob_smoother, switch
 from ..effects.dcblock import DCBLOCK
-from ..effects.effect import Effect
 from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
 from ..errors import UnsupportedInput
 from ..kernels.compile_workers import order
@@ -33,7 +32,8 @@ class PlannedBlock:
 
     source: ReadyBlock
     first_cell: int
-    input: Signal
+    inputs: tuple[Signal, ...]
+    output: Signal
     steps: slice
     buffers: slice
     domains: slice
@@ -133,18 +133,21 @@ def _build(chain: Sequence[ReadyBlock], sample_rate: float, channels: int):
         builder.block = index
         first_cell = len(builder.cells)
         before = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
-        cells = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
+        *cells, on = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
         entrance = signal
         signal = _BUILDERS.get(item.effect.type, _effect)(builder, item, signal, cells, sample_rate)
+        if not item.bare and not item.effect.rings:
+            _switch(builder, entrance, signal, on, item.latency(sample_rate))
         tail += item.effect.tail(item.values, sample_rate)
         if item.impulse is not None:
             tail += item.impulse.shape[1] - 1
-        conversion = item.conversion(sample_rate)
-        latency += conversion.latency if conversion else 0
+        latency += item.latency(sample_rate)
         after = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
         steps, buffers, domains = (slice(a, b) for a, b in zip(before, after, strict=True))
         blocks.append(
-            PlannedBlock(item, first_cell, entrance, steps, buffers, domains, item.prewarm_frames(sample_rate))
+            PlannedBlock(
+                item, first_cell, (entrance,), signal, steps, buffers, domains, item.prewarm_frames(sample_rate)
+            )
         )
     if signal is source:
         signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
@@ -152,16 +155,32 @@ def _build(chain: Sequence[ReadyBlock], sample_rate: float, channels: int):
 
 
 def _effect(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
-    """One mono step per channel; the kernel reads the block's cells as consecutive rows."""
-    target = builder.buffer(signal.width)
+    """Call the kernel once for each channel, or once for all; it reads the block's cells as consecutive rows."""
+    effect = item.effect
+    first = cells[0].row if cells else 0
+    kind, fields = effect.state_at(sample_rate), effect.constants(sample_rate)
+    if effect.channels == "stereo" and signal.width > 2:
+        raise UnsupportedInput(
+            f"{item.id}: {effect.type} takes one channel or two, the chain has {signal.width}: --mono averages them"
+        )
+    widths = {"each": signal.width, "linked": signal.width, "stereo": 2, "mono": 1}
+    target = builder.buffer(widths[effect.channels])
+    if effect.channels != "each":
+        return builder.step(effect.kernel, signal, target, dtype=kind, first_parameter=first, **fields)
     for channel in range(signal.width):
-        _mono(builder, item.effect, signal.rows(channel, 1), target.rows(channel, 1), cells)
+        source, place = signal.rows(channel, 1), target.rows(channel, 1)
+        builder.step(effect.kernel, source, place, dtype=kind, first_parameter=first, **fields)
     return target
 
 
-def _mono(builder: Builder, effect: Effect, source: Signal, target: Signal, cells: list[Signal]) -> None:
-    first = cells[0].row if cells else 0
-    builder.step(effect.kernel, source, target, dtype=effect.state, first_parameter=first)
+def _switch(builder: Builder, signal: Signal, output: Signal, on: Signal, late: int) -> None:
+    """Fade a block's output over to its input, delayed by `late` frames, while the block is off."""
+    if late:
+        signal = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))
+        builder.remember(signal, late)
+    for channel in range(output.width):
+        dry = signal.rows(min(channel, signal.width - 1), 1)
+        builder.step(switch.KERNEL, dry, output.rows(channel, 1), extra=(on,), dtype=switch.STATE, late=late)
 
 
 def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Signal:
@@ -203,7 +222,9 @@ def _model(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signa
         blocked = builder.buffer(target.width)
         corner = [builder.cell(value) for value in DCBLOCK.cells({}, sample_rate)]
         for channel in range(target.width):
-            _mono(builder, DCBLOCK, target.rows(channel, 1), blocked.rows(channel, 1), corner)
+            place = blocked.rows(channel, 1)
+            first_row = corner[0].row
+            builder.step(DCBLOCK.kernel, target.rows(channel, 1), place, dtype=DCBLOCK.state, first_parameter=first_row)
         target = blocked
     return target
 

@@ -12,6 +12,10 @@ RATE_METHODS = ("auto", "delay", "dilate", "resample")
 PHASES = ("linear", "minimum")
 HIGHEST_CHANNEL = 256
 CHANNELS_EXPECTED = f"a channel from 1 to {HIGHEST_CHANNEL}, or two with a comma between, such as 1,2"
+NOTE = re.compile(r"\s*(\d{1,2})/(\d{1,2})([.dt]?)\s*", re.ASCII)  # 1/8 plain, 1/8. or 1/8d dotted, 1/8t a triplet
+DOTTED, TRIPLET = 1.5, 2.0 / 3.0
+DEFAULT_BPM = 120.0
+SWITCHED = {"on": 1.0, "true": 1.0, "yes": 1.0, "off": 0.0, "false": 0.0, "no": 0.0}
 CHANNEL_WORDS = re.compile(r"\s*(\d{1,4})\s*(?:,\s*(\d{1,4})\s*)?", re.ASCII)
 
 
@@ -22,9 +26,13 @@ class Parameter:
     Parameters
     ----------
     kind : str
-        "continuous" (glides), "stepped" (one of `choices`) or "structural" (a change needs a new plan).
+        "continuous" (glides), "switch" (1 on, 0 off; glides between them), "stepped" (one of `choices`) or "structural"
+        (a change needs a new plan).
     whole : bool
         Whether values are whole numbers.
+    note : bool
+        Whether a value may also be the length of a note, such as ``1/8.``: a time in ms, or the rate in Hz of
+        something that happens once in that time.
     """
 
     name: str
@@ -36,9 +44,18 @@ class Parameter:
     choices: tuple[str, ...] = ()
     summary: str = ""
     whole: bool = False
+    note: bool = False
 
     def check(self, value):
         """Return `value` as this parameter stores it, or raise UsageError naming what is allowed."""
+        if self.kind == "switch":
+            word = str(value).strip().lower()
+            if word not in SWITCHED and value not in (0, 1):
+                raise UsageError(f"{self.name} is {value!r}, expected true or false")
+            return SWITCHED[word] if word in SWITCHED else float(value)
+        if self.note and isinstance(value, str) and NOTE.fullmatch(value):
+            beats_of(value)
+            return value.strip()
         if self.choices:
             choice = str(value).lower() if isinstance(value, bool) else value
             if choice not in self.choices:
@@ -52,7 +69,8 @@ class Parameter:
         if isinstance(value, bool) or outside or (self.whole and number != int(number)):
             unit = f" {self.unit}" if self.unit else ""
             kind = "a whole number" if self.whole else "a number"
-            allowed = f"{kind} from {self.minimum:.10g} to {self.maximum:.10g}{unit}"
+            note = ", or a note such as 1/8 or 1/4t" if self.note else ""
+            allowed = f"{kind} from {self.minimum:.10g} to {self.maximum:.10g}{unit}{note}"
             raise UsageError(f"{self.name} is {value!r}, expected {allowed}")
         return int(number) if self.whole else number
 
@@ -60,13 +78,39 @@ class Parameter:
         """Return a value as text with its unit; decibels have a sign."""
         if isinstance(value, str):
             return value
+        if self.kind == "switch":
+            return "on" if value else "off"
         if self.unit == "dB":
             return f"{value:+.1f} dB"
         return f"{value if self.whole else format(value, '.4g')} {self.unit}".strip()
 
+    def number(self, value: float | str, bpm: float = DEFAULT_BPM) -> float:
+        """Return a value in the parameter's unit, within its range; a note has its length at `bpm` beats a minute."""
+        if not isinstance(value, str):
+            return float(value)
+        seconds = beats_of(value) * 60.0 / bpm
+        return min(max(1.0 / seconds if self.unit == "Hz" else 1000.0 * seconds, self.minimum), self.maximum)
+
     def norm(self, value: float) -> float:
         """Return the position of `value` in the range, 0 to 1."""
         return (value - self.minimum) / (self.maximum - self.minimum)
+
+
+ON = Parameter("on", 1.0, kind="switch", summary="false takes the block out of the sound; it fades over 20 ms")
+
+
+def beats_of(note: str) -> float:
+    """Return the length of a note in beats, which are quarter notes: 0.5 for ``1/8``, 0.75 for ``1/8.``.
+
+    Raises
+    ------
+    UsageError
+        It is not the length of a note.
+    """
+    match = NOTE.fullmatch(note)
+    if not match or not int(match[1]) or not int(match[2]):
+        raise UsageError(f"the note is {note!r}, expected a length such as 1/4, 1/8. (dotted) or 1/4t (triplet)")
+    return 4.0 * int(match[1]) / int(match[2]) * {"": 1.0, "t": TRIPLET}.get(match[3], DOTTED)
 
 
 @dataclass(frozen=True)

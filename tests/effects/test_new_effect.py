@@ -61,7 +61,7 @@ def test_the_commands_list_it_and_check_it(set_list, capsys):
     assert code == 0 and "toy" in said and "level_db" in said and TOY.summary in said
     code, said, _ = run(capsys, "info", "--blocks", "--json")
     (listed,) = [entry for entry in map(json.loads, said.splitlines()) if entry["type"] == "toy"]
-    assert [parameter["name"] for parameter in listed["parameters"]] == ["mix", "level_db"]
+    assert [parameter["name"] for parameter in listed["parameters"]] == ["mix", "level_db", "on"]
     code, _, told = run(capsys, "check", str(set_list))
     assert code == 0, told
 

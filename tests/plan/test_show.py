@@ -25,7 +25,8 @@ def test_every_step_names_its_block_its_node_and_its_kernel():
     assert convs and all(step["kernel"] in ("conv", "series", "layer") and step["shape"]["taps"] == 3 for step in convs)
     assert max(step["history"] for step in convs) >= 2 * 8, "the past that the dilated convolution reads"
     assert all(step["bytes"] >= 64 and step["inputs"] >= 1 and step["outputs"] >= 1 for step in steps)
-    (scaled,) = [step for step in steps if step["block"] == "gain"]
+    scaled, switch = [step for step in steps if step["block"] == "gain"]
+    assert switch["kernel"] == "switch"
     assert (scaled["node"], scaled["kernel"], scaled["bytes"]) == ("", "gain", 64)
     lines = shown(plan).splitlines()
     assert lines[0].startswith(f"plan: {plan.arena.size} bytes") and len(lines) == 2 + len(steps)

@@ -248,7 +248,7 @@ presets:
       - {type: reverb, mix: 0.3}
       - {type: amp, file: a.json, drive: loud}
     scenes:
-      solo: {gate.on: 1, reverb.mix: 0.5, amp.file: b.json, out_gain_db: 3}
+      solo: {gate.bright: 1, reverb.mix: 0.5, amp.file: b.json, out_gain_db: 3}
   - name: one
     chain: [{type: gain}]
   - Outro
@@ -267,7 +267,7 @@ def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another
         (6, "threshold_db is 9"),
         (7, "unknown type 'reverb'"),
         (8, "drive is 'loud'"),
-        (10, "gate.on: unknown key 'on'"),
+        (10, "gate.bright: unknown key 'bright'"),
         (10, "amp.file: is 'b.json'"),
         (10, "unknown address 'out_gain_db'"),
         (11, "a second preset is called 'one'"),
