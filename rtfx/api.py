@@ -154,7 +154,7 @@ class Model:
         vars(self).update({name: value for name, value in state.items() if name not in ("file", "knobs")})
 
     def set(self, name: str, value: float) -> None:
-        """Set a knob; it takes effect at the next call with ``reset=True``.
+        """Set a knob; it takes effect at the next call with ``reset=True``. [any thread]
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class Model:
     def __call__(
         self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
     ) -> NDArray[np.float32]:
-        """Return the model's output for audio.
+        """Return the model's output for audio; calls of one model run one after the other. [any thread]
 
         Parameters
         ----------
@@ -208,11 +208,11 @@ class Model:
         return self._rig(x, sample_rate, reset, bare=bare, cold=cold)
 
     def reset(self) -> None:
-        """Make the next call start from rest, even with ``reset=False``."""
+        """Make the next call start from rest, even with ``reset=False``. [any thread]"""
         self._rig.forget()
 
     def update(self, source: Any) -> None:
-        """Replace the weights by others of the same shapes.
+        """Replace the weights by others of the same shapes. [any thread]
 
         Streams that play the model crossfade to the new weights and keep its state; nothing is compiled.
 
@@ -238,7 +238,7 @@ class Model:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        """Return a copy of every array of the model.
+        """A copy of every array of the model. [any thread]
 
         Returns
         -------
@@ -248,12 +248,24 @@ class Model:
         return weights_of(self.spec)
 
     def heard_in(self, stream: Stream, preset: int, block: str) -> None:
-        """Make `update` also change a block of a stream, as long as the stream exists; `preset` counts from 0."""
+        """Make `update` also change a block of a stream, as long as the stream exists. [any thread]
+
+        `Rig.play` calls it for every block that was given as a `Model`.
+
+        Parameters
+        ----------
+        stream : Stream
+            It is referred to weakly.
+        preset : int
+            Place of the preset in `Stream.presets`, from 0.
+        block : str
+            The block's id.
+        """
         with self._lock:
             self._streams.setdefault(stream, []).append((preset, block))
 
     def save(self, path: str | Path, to: str | None = None) -> Converted:
-        """Write the model in a format, load what was written, and compare the two.
+        """Write the model in a format, load the file, and compare the two. [any thread]
 
         Parameters
         ----------

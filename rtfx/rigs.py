@@ -226,7 +226,7 @@ class Rig:
     def __call__(
         self, x: ArrayLike, sample_rate: float, reset: bool = True, bare: bool = False, cold: bool = False
     ) -> NDArray[np.float32]:
-        """Return the rig's output for audio.
+        """Return the rig's output for audio; calls of one rig run one after the other. [any thread]
 
         Parameters
         ----------

@@ -139,7 +139,7 @@ class Meters:
     output : float
         The loudest of the outputs.
     clip_in, clip_out, held_in, held_out, load_max, xruns
-        Since they were cleared. The held peak of an output is before the limiter: above 0 dBFS the limiter works.
+        Since `Stream.clear_clips`. The held peak of an output is before the limiter, which works above 0 dBFS.
     busy_seconds, offered_seconds : float
         Processing time and audio time since the start; the differences of two readings give the load between them.
     """

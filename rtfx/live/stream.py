@@ -38,7 +38,8 @@ KEPT_LINES = 1000  # of `news` that nobody asks for
 class Stream:
     """A rig that plays live, as `Rig.play` returns it; `close`, the end of its ``with`` block or deletion ends it.
 
-    All methods may be called from any thread but the audio thread.
+    "[any thread]" below means any Python thread: the audio thread runs no Python. `set`, `select` and similar methods
+    check their arguments and post the change; the stream's control thread then applies it.
 
     Parameters
     ----------
@@ -201,7 +202,7 @@ class Stream:
         self.controller.set_gain("out_gain_db", within("out_gain_db", db))
 
     def set(self, address: str, value: float | str) -> None:
-        """Set a parameter of the current preset; the sound follows in a ramp of 20 ms.
+        """Set a parameter of the current preset; the sound follows in a ramp of 20 ms. [any thread]
 
         A structural parameter needs a new plan, which is built while the audio runs and then crossfaded in. If no plan
         can be built for the value, the old value is restored, and `news` says why.
@@ -224,7 +225,7 @@ class Stream:
         self.controller.set(address, value)
 
     def get(self, address: str) -> float:
-        """Return the value of a parameter that was set last.
+        """Return the value to which a parameter was set last, even if the sound still glides to it. [any thread]
 
         Parameters
         ----------
@@ -245,7 +246,7 @@ class Stream:
         return value
 
     def find(self, address: str) -> Knob:
-        """Return the knob of a parameter.
+        """Return the knob of a parameter. [any thread]
 
         Parameters
         ----------
@@ -276,7 +277,7 @@ class Stream:
 
     @property
     def parameters(self) -> list[tuple[str, Parameter, float]]:
-        """Return (address, Parameter, value) of every parameter of the current preset."""
+        """The address, the Parameter and the value of every parameter of the current preset."""
         return [(address, knob.parameter, knob.value) for address, knob in self.controller.preset.knobs.items()]
 
     @property
@@ -300,7 +301,7 @@ class Stream:
         return self.controller.preset.source
 
     def select(self, index: int) -> None:
-        """Crossfade to a preset.
+        """Crossfade to a preset; it becomes the current one at once. [any thread]
 
         Parameters
         ----------
@@ -317,7 +318,7 @@ class Stream:
         self.controller.select(index)
 
     def set_many(self, values: Mapping[str, Value], remember: bool = True) -> None:
-        """Set several parameters at once; if one value is wrong, none of them changes.
+        """Set several parameters at once; if one value is wrong, none of them changes. [any thread]
 
         Parameters
         ----------
@@ -344,7 +345,7 @@ class Stream:
         return self.controller.preset.scenes
 
     def add_scene(self, name: str, values: Mapping[str, Value]) -> None:
-        """Add a scene to the current preset until the stream ends; the set list's file does not change.
+        """Add a scene to the current preset until the stream ends; the set list's file does not change. [any thread]
 
         Parameters
         ----------
@@ -358,7 +359,7 @@ class Stream:
         self.feed.touch()
 
     def scene(self, name: str) -> None:
-        """Set all values of a scene of the current preset.
+        """Set all values of a scene of the current preset. [any thread]
 
         Parameters
         ----------
@@ -373,24 +374,46 @@ class Stream:
         self.controller.scene(name)
 
     def meters(self) -> Meters:
-        """Return the peaks in dBFS, the load and the xruns that a display shows while the stream plays."""
+        """Return the levels, the load and the xruns that a display shows while the stream plays. [any thread]
+
+        Returns
+        -------
+        Meters
+            The peak of each channel over the last tenth of a second, in dBFS; the load, from 0 to 1; and, since the
+            last `clear_clips`, the held peaks, the highest load, the xruns and whether input and output have clipped.
+        """
         return read_meters(self.engine, self.input_channels, self._cleared)
 
     def clear_clips(self) -> None:
-        """Clear the clip indicators, the held peaks, the highest load and the xruns of `meters`."""
+        """Clear the clip indicators, the held peaks, the highest load and the xruns of `meters`. [any thread]
+
+        `stats` still counts from the start of the stream.
+        """
         self.engine.record["clear_held"] += 1
         self._cleared = Cleared.of(self.engine)
         self.feed.touch()
 
     @property
     def stats(self) -> Stats:
-        """Return every count and measurement of the stream; it also works after `close`."""
+        """Counts and measurements of the stream since its start; available after `close` too. [any thread]
+
+        Returns
+        -------
+        Stats
+            A frozen dataclass. Its fields are the keys of ``rtfx play --json``, with the same units.
+        """
         parts = (self.recorder, self._latency_frames, self._granted, self.reconnects)
         return Stats.of(self.engine, self.host, self.controller.preset.name, *parts)
 
     @property
     def audio(self) -> Audio:
-        """Return the rig's output over at most the last minute; a notebook shows it as a player."""
+        """The rig's output over at most the last minute; a notebook shows it as an audio player. [any thread]
+
+        Returns
+        -------
+        Audio
+            Samples as (channels, frames) float32, full scale at 1, and their rate in Hz.
+        """
         return played(self.engine, self._frames)
 
     def _repr_html_(self) -> str:
@@ -402,7 +425,7 @@ class Stream:
         return f"<rtfx.Stream on {stats.device}, {state}: {stats.preset}, {stats.frames / stats.sample_rate:.1f} s>"
 
     def do(self, line: str) -> str:
-        """Run a command and return a line to show.
+        """Run a command and return a line to show. [any thread]
 
         Parameters
         ----------
@@ -434,7 +457,7 @@ class Stream:
         return COMMANDS
 
     def subscribe(self, callback: Callable[[State], object], meters: bool = False) -> Unsubscribe:
-        """Call a function with the state of the stream, then at each change, whoever makes it.
+        """Call a function with the state of the stream, and again at each change, whoever makes it. [any thread]
 
         Parameters
         ----------
@@ -457,7 +480,7 @@ class Stream:
         return self.feed.subscribe(callback, meters)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the whole state as numbers, text, lists and dicts: presets, scenes, blocks, knobs, device and more.
+        """Return the whole state as numbers, text, lists and dicts, presets and knobs among it. [any thread]
 
         Returns
         -------
@@ -467,7 +490,7 @@ class Stream:
         return snapshot(self)
 
     def tell(self, text: str) -> None:
-        """Add a line for the player to `news`, such as one from a surface that has nothing to print on."""
+        """Add a line for the player to `news`, for a control surface that has no display of its own. [any thread]"""
         with self._gathering:
             self._untold.append(text)
             self.message = self.message[0] + 1, text
@@ -485,7 +508,15 @@ class Stream:
                 self.message = self.message[0] + len(lines), lines[-1]
 
     def news(self) -> list[str]:
-        """Return lines of text for the player; each line is returned once."""
+        """Return the new messages for the player, such as a file that was reloaded. [any thread]
+
+        Each message is returned once, to whichever thread asks first: `subscribe` gives messages to several displays.
+
+        Returns
+        -------
+        list of str
+            One line each; empty if there is nothing new.
+        """
         self.gather()
         with self._gathering:
             lines = list(self._untold)
@@ -493,7 +524,13 @@ class Stream:
         return lines
 
     def accompany(self, companion: Watcher) -> None:
-        """Start a watcher of files; the end of the stream also ends it."""
+        """Start a watcher of files, which the end of the stream ends too. [any thread]
+
+        Parameters
+        ----------
+        companion : Watcher
+            A watcher that is not started yet.
+        """
         companion.start()
         self._companions.append(companion)
 
@@ -512,11 +549,22 @@ class Stream:
         return self._frames is not None and self.engine.clock >= self._frames
 
     def trouble(self) -> str:
-        """Return why the device gives no sound; "" if it does or if the stream has ended."""
+        """Return why the device gives no sound; "" if it does or if the stream has ended. [any thread]"""
         return "" if self.ended else self.host.trouble()
 
     def revive(self, host: DeviceHost) -> bool:
-        """Continue on another host, which is already started; return False if the stream has been closed meanwhile."""
+        """Continue on another host, after the device was lost and is back. [any thread]
+
+        Parameters
+        ----------
+        host : DeviceHost
+            A host of the same engine, already started.
+
+        Returns
+        -------
+        bool
+            False if the stream has been closed meanwhile: then the caller must close the host.
+        """
         with self._lock:
             if self._closed:
                 return False
@@ -527,7 +575,7 @@ class Stream:
         return True
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the stream ends.
+        """Wait until the stream ends. [any thread]
 
         Parameters
         ----------
@@ -547,7 +595,13 @@ class Stream:
         return True
 
     def close(self) -> None:
-        """Fade out, stop the device and finish the recording. A second call waits until the first is done."""
+        """Fade out, stop the device and finish the recording; a second call waits until the first is done. [any thread]
+
+        Raises
+        ------
+        Exception
+            The first error of a step, such as the end of a recording; all other steps have run.
+        """
         with self._lock:
             self._closed = True  # from here on `revive` refuses another host
         self.feed.touch()

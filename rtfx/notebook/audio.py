@@ -72,7 +72,7 @@ class Audio:
 
 
 def played(engine: Engine, frames: int | None) -> Audio:
-    """Return the last minute at most of what an engine has played, of its first `frames` if that is a number."""
+    """Return at most the last minute of the audio that an engine has played; `frames` is the stream's length."""
     rings, rate = engine.rings, float(engine.record["sample_rate"])
     if rings is None:
         return Audio(np.zeros((int(engine.record["outputs"]), 0), np.float32), rate)
