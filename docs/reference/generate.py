@@ -172,7 +172,7 @@ def keys(names: Iterable[str], said: dict[str, str] = SAID, parameters: Iterable
 
 def commands_page() -> str:
     """Return the page of what can be done to a playing stream in words, and of the keys that do it."""
-    rows = [(f"`{f'{name} {one.arguments}'.strip()}`", one.help) for name, one in COMMANDS.items()]
+    rows = [(f"`{one.usage}`", one.help, f"`{one.default}`" if one.default else "") for one in COMMANDS.values()]
     pressed = []
     for line in KEYS:
         lines = ", ".join(f"`{each}`" for each in list(dict.fromkeys(line.lines.values()))[:2])  # of 1 to 9 two say it
@@ -181,8 +181,9 @@ def commands_page() -> str:
         [
             MADE,
             "# Commands while it plays\n",
-            'A command is a line of text. Keys run commands, and so does Python: `stream.do("preset next")`.\n',
-            table(("command", "what it does"), rows),
+            'A command is a line of text. Keys run commands, and so does Python: `stream.do("preset next")`.\n'
+            "What stands in brackets may be left out; the last column says what is taken then.\n",
+            table(("command", "what it does", "without arguments"), rows),
             "## Keys\n",
             "[Playing](../guide/playing.md) shows the page that they belong to.\n",
             table(("key", "what it does", "command"), pressed),

@@ -1,16 +1,20 @@
-"""The commands that control a stream: one table, which the keys of the player and `Stream.do` look up.
+"""The commands that control a stream: one table, from which keys, pedals, pages, scripts and `Stream.do` are fed.
 
 A command is a line of text: its name, then its arguments. A new command is one function and one row of `COMMANDS`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import AudioFileError, UsageError, did_you_mean, quoted, same_accents
 from ..host.choose import remember_channel
+from ..loading.preset import Knob, Value
 from . import knobs
 from .save import save_scene
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 STEP = {"next": 1, "previous": -1}
 SWITCH = {"on": True, "off": False}
+TOGGLE, OTHER = "toggle", "other"
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,29 @@ class Command:
     ----------
     name : str
     arguments : str
-        The arguments as the help shows them; "" if there are none.
+        The arguments as the help shows them, those that may be left out in brackets; "" if there are none.
     help : str
         One line that says what the command does.
     run : callable
         ``run(stream, arguments) -> str`` returns a line to show, or ""; it raises RtfxError if it cannot run.
+    default : str
+        The arguments if none are given.
+    alone : bool
+        Whether it takes turns with commands of other threads. Commands that wait for a disk do not: a pedal must not
+        wait for them.
     """
 
     name: str
     arguments: str
     help: str
     run: Callable[[Stream, str], str]
+    default: str = ""
+    alone: bool = True
+
+    @property
+    def usage(self) -> str:
+        """The name and the arguments."""
+        return f"{self.name} {self.arguments}".strip()
 
     def expects(self, found: str) -> UsageError:
         """Return the error that says what was found in place of the arguments."""
@@ -69,7 +86,8 @@ def do(stream: Stream, line: str) -> str:
     command, arguments = COMMANDS[name], arguments.strip()
     if arguments and not command.arguments:
         raise command.expects(arguments)
-    return command.run(stream, arguments)
+    with stream.turns if command.alone else contextlib.nullcontext():
+        return command.run(stream, arguments or command.default)
 
 
 def _preset(stream: Stream, which: str) -> str:
@@ -104,19 +122,19 @@ def _select(stream: Stream, index: int) -> str:
 
 def _scene(stream: Stream, name: str) -> str:
     preset = stream.presets[stream.preset]
-    if name != "next":
+    if name not in STEP or name in stream.scenes:
         stream.scene(name)
     elif not stream.scenes:
         return f"{preset} has no scenes: turn its knobs, then s saves one"
     else:
-        name = knobs.next_scene(stream, stream.selection.scenes.get(preset, ""))
+        name = knobs.next_scene(stream, stream.selection.scenes.get(preset, ""), STEP[name])
     stream.selection.scenes[preset] = name
     return f"scene {name}" if name else "no scene: the preset as it is written"
 
 
 def _switched(command: str, word: str, now: bool) -> bool:
-    """Return the new state of a switch: the state that `word` names, else the opposite of `now`."""
-    if word and word not in SWITCH:
+    """Return the new state of a switch: the state that `word` names, or the opposite of `now`."""
+    if word not in (*SWITCH, TOGGLE):
         raise COMMANDS[command].expects(word)
     return SWITCH.get(word, not now)
 
@@ -143,20 +161,57 @@ def _input(stream: Stream, which: str) -> str:
     return f"input {wanted} of {count}"
 
 
+def _panic(stream: Stream, _: str) -> str:
+    stream.mute = True
+    stream.select(stream.preset)  # from rest: what rang on or went wrong is gone
+    return "muted, and the preset starts from rest: mute off brings the sound back"
+
+
+def _quit(stream: Stream, _: str) -> str:
+    # on a thread of its own: closing waits for the threads of the surfaces, one of which runs this
+    threading.Thread(target=stream.close, name="rtfx quit", daemon=True).start()
+    return "fading out"
+
+
+def _state(stream: Stream, key: str) -> str:
+    state = stream.snapshot()
+    if key and key not in state:
+        raise UsageError(f"no key {quoted(key)}{did_you_mean(key, state)}, expected one of: {', '.join(state)}")
+    return json.dumps(state[key] if key else state, ensure_ascii=False)
+
+
 def _set(stream: Stream, words: str) -> str:
-    address, _, value = words.partition(" ")
-    if not value.strip():
+    address, _, word = words.partition(" ")
+    if not word.strip():
         raise COMMANDS["set"].expects(words)
+    knob = stream.find(address)
+    stream.set_many({knob.address: _value(knob, word.strip())})
+    return str(knob)
+
+
+def _value(knob: Knob, word: str) -> Value:
+    """Return the value that a word names: a number in the knob's unit, a place in its range (``70%``), or a choice."""
     try:
-        number: float | str = float(value)
+        return knobs.value_at(knob.parameter, float(word[:-1]) / 100.0) if word[-1] == "%" else float(word)
     except ValueError:
-        number = value.strip()
-    stream.set_many({address: number})
+        return word
+
+
+def _get(stream: Stream, address: str) -> str:
+    if not address:
+        raise COMMANDS["get"].expects(address)
     return str(stream.find(address))
 
 
-def _toggle(stream: Stream, address: str) -> str:
+def _nudge(stream: Stream, words: str) -> str:
+    address, _, steps = words.partition(" ")
     knob = stream.find(address)
+    knobs.nudge(stream, knob, *_steps("nudge", steps))
+    return str(knob)
+
+
+def _toggle(stream: Stream, address: str) -> str:
+    knob = stream.knobs.get(f"{address}.on") or stream.find(address)
     ends = knob.parameter.choices or (knob.parameter.minimum, knob.parameter.maximum)
     stream.set_many({knob.address: ends[0] if knob.value == ends[-1] else ends[-1]})
     return str(knob)
@@ -178,16 +233,22 @@ def _block(stream: Stream, which: str) -> str:
 
 
 def _turn(stream: Stream, words: str) -> str:
-    steps, _, fine = words.partition(" ")
+    knobs.nudge(stream, knobs.chosen(stream), *_steps("turn", words))
+    return ""
+
+
+def _steps(command: str, words: str) -> tuple[int, bool]:
+    """Return the number of steps that words name, and whether they are fine ones."""
+    steps, _, fine = words.strip().partition(" ")
     if fine.strip() not in ("", "fine"):
-        raise COMMANDS["turn"].expects(words)
-    knobs.turn(stream, _whole("turn", steps), bool(fine))
-    return ""
+        raise COMMANDS[command].expects(words)
+    return _whole(command, steps), bool(fine)
 
 
-def _reset(stream: Stream, _: str) -> str:
-    knobs.reset(stream)
-    return ""
+def _reset(stream: Stream, address: str) -> str:
+    knob = stream.find(address) if address else knobs.chosen(stream)
+    stream.set_many({knob.address: knob.parameter.default})
+    return str(knob) if address else ""
 
 
 def _undo(stream: Stream, _: str) -> str:
@@ -203,6 +264,8 @@ def _moved(how: str, moved: Sequence[knobs.Knob]) -> str:
 
 
 def _slot(stream: Stream, name: str) -> str:
+    if name == OTHER:
+        name = "B" if stream.selection.slots.current(stream.presets[stream.preset]) == "A" else "A"
     if name.upper() not in ("A", "B"):
         raise COMMANDS["slot"].expects(name)
     return stream.selection.slots.switch(stream, name.upper())
@@ -239,22 +302,27 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("preset", "NUMBER, NAME, next or previous", "crossfade to a preset", _preset),
-        Command("scene", "NAME or next", "set the values of a scene", _scene),
-        Command("set", "BLOCK.PARAMETER VALUE", "set a parameter", _set),
-        Command("toggle", "BLOCK.PARAMETER", "set a parameter to its last value, or back to its first", _toggle),
+        Command("scene", "[NAME, next or previous]", "set the values of a scene", _scene, default="next"),
+        Command("set", "BLOCK.PARAMETER VALUE", "set a parameter to a value, or to 70% of its range", _set),
+        Command("get", "BLOCK.PARAMETER", "tell the value of a parameter", _get),
+        Command("nudge", "BLOCK.PARAMETER STEPS [fine]", "turn a parameter by so many steps", _nudge),
+        Command("toggle", "BLOCK.PARAMETER or BLOCK", "switch a parameter, or a block, on or off", _toggle),
+        Command("reset", "[BLOCK.PARAMETER]", "set a parameter, or the chosen knob, to its default", _reset),
         Command("knob", "BLOCK.PARAMETER, next or previous", "choose the knob that turn and reset act on", _knob),
         Command("block", "next or previous", "choose the first knob of another block", _block),
         Command("turn", "STEPS [fine]", "turn the chosen knob", _turn),
-        Command("reset", "", "set the chosen knob to its default", _reset),
         Command("undo", "", "take the last change back", _undo),
         Command("redo", "", "make the change that was taken back again", _redo),
-        Command("slot", "A or B", "keep what plays in its slot and play the other one", _slot),
-        Command("bypass", "[on or off]", "play the dry guitar", _bypass),
-        Command("mute", "[on or off]", "silence the output", _mute),
-        Command("input", "NUMBER or next", "choose the input channel", _input),
-        Command("save", "", "save what was turned as a scene of the set list", _save),
-        Command("take", "[FOLDER]", "save the last minute", _take),
+        Command("slot", "[A, B or other]", "keep what plays in its slot and play the other one", _slot, OTHER),
+        Command("bypass", "[on, off or toggle]", "play the dry guitar", _bypass, TOGGLE),
+        Command("mute", "[on, off or toggle]", "silence the output", _mute, TOGGLE),
+        Command("panic", "", "mute, and start the preset from rest", _panic),
+        Command("input", "[NUMBER or next]", "choose the input channel", _input, "next"),
+        Command("save", "", "save what was turned as a scene of the set list", _save, alone=False),
+        Command("take", "[FOLDER]", "save the last minute", _take, alone=False),
         Command("seed", "[BLOCK]", "play the next seed of a random net", _seed),
         Command("clear", "", "clear clip lights, worst load and xruns", _clear),
+        Command("state", "[KEY]", "print the state of the player, or one key of it, as JSON", _state),
+        Command("quit", "", "fade out and end", _quit),
     )
 }

@@ -51,18 +51,9 @@ def choose_block(stream: Stream, step: int) -> Knob:
     return knob
 
 
-def turn(stream: Stream, steps: int, fine: bool = False) -> Knob:
-    """Turn the chosen knob by a number of steps, within its range."""
-    knob = chosen(stream)
+def nudge(stream: Stream, knob: Knob, steps: int, fine: bool = False) -> None:
+    """Turn a knob by a number of steps, within its range."""
     stream.set_many({knob.address: turned(knob.parameter, knob.value, steps, fine)})
-    return knob
-
-
-def reset(stream: Stream) -> Knob:
-    """Turn the chosen knob to its default."""
-    knob = chosen(stream)
-    stream.set_many({knob.address: knob.parameter.default})
-    return knob
 
 
 def undo(stream: Stream, again: bool = False) -> list[Knob]:
@@ -287,13 +278,15 @@ class Slots:
         return f"slot {slot}"
 
 
-def next_scene(stream: Stream, current: str) -> str:
-    """Play the scene after `current`; after the last scene, play the preset as written. Return the scene's name or "".
+def next_scene(stream: Stream, current: str, step: int = 1) -> str:
+    """Play the scene after `current`, or with -1 the one before; after the last scene comes the preset as written.
+
+    Return the scene's name, or "" for the preset as written.
 
     First every parameter that any scene sets returns to the preset's own value, so that a scene always sounds the same.
     """
     names = ["", *stream.scenes]
-    name = names[(names.index(current) + 1) % len(names)] if current in names else names[-1]
+    name = names[(names.index(current) + step) % len(names)] if current in names else names[-1]
     moved = {address for scene in stream.scenes.values() for address in scene}
     values: dict[str, Value] = {}
     for address in moved & stream.knobs.keys():

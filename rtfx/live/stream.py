@@ -54,6 +54,8 @@ class Stream:
         True if no device was found, so that the stream plays on the null device, without sound.
     message : tuple of int and str
         How many lines there were for the player, and the last of them.
+    turns : lock
+        Held by the command that runs, as commands come from several threads.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Stream:
         self._companions: list[Watcher] = []
         self._untold: deque[str] = deque(maxlen=KEPT_LINES)
         self._gathering = threading.Lock()
+        self.turns = threading.RLock()
         self.message = (0, "")
         self.feed = Feed(self)
         controller.changed = self.feed.touch

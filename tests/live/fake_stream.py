@@ -1,5 +1,6 @@
 """A stream that plays nothing, with the attributes that keys and views need."""
 
+import threading
 from types import SimpleNamespace
 
 from rtfx.effects.gain import GAIN
@@ -30,6 +31,7 @@ class At:
 
 class FakeStream:
     def __init__(self, presets=("clean", "crunch", "lead"), inputs=2, outputs=1):
+        self.turns = threading.RLock()
         self.presets = list(presets)
         self.preset = 0
         self.mute = self.bypass = False

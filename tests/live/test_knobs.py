@@ -88,7 +88,7 @@ def test_blocks_and_knobs_go_round():
 def test_a_knob_that_the_preset_lacks_gives_way_to_the_level():
     stream = FakeStream()
     stream.selection.knob = "fuzz.sustain"
-    assert knobs.turn(stream, 1).address == "out_gain_db"
+    assert knobs.chosen(stream).address == "out_gain_db"
 
 
 def test_slots_are_compared_and_kept_apart():
