@@ -143,7 +143,7 @@ class Model:
         self.knobs = knobs
         self._rig = Rig([self])
         self._lock = threading.Lock()
-        self._streams: weakref.WeakKeyDictionary[Stream, list[tuple[int, str]]] = weakref.WeakKeyDictionary()
+        self._streams: weakref.WeakKeyDictionary[Stream, list[tuple[str, str]]] = weakref.WeakKeyDictionary()
 
     def __getstate__(self) -> dict[str, Any]:
         own = ("_file", "_rig", "_lock", "_streams")
@@ -247,7 +247,7 @@ class Model:
         """
         return weights_of(self.spec)
 
-    def heard_in(self, stream: Stream, preset: int, block: str) -> None:
+    def heard_in(self, stream: Stream, preset: str, block: str) -> None:
         """Make `update` also change a block of a stream, as long as the stream exists. [any thread]
 
         `Rig.play` calls it for every block that was given as a `Model`.
@@ -256,8 +256,8 @@ class Model:
         ----------
         stream : Stream
             It is referred to weakly.
-        preset : int
-            Place of the preset in `Stream.presets`, from 0.
+        preset : str
+            Name of the preset in the set list.
         block : str
             The block's id.
         """

@@ -104,7 +104,7 @@ class Controller:
         self._selected = False
         self._replaced = False
         self._stopped = False
-        self._updates: dict[tuple[int, str], ModelSpec] = {}
+        self._updates: dict[tuple[str, str], ModelSpec] = {}  # by the names of preset and block
         self._built: list[Built] = []
         self._builder = Builder(self._receive)
         self.news: deque[str] = deque()
@@ -222,8 +222,11 @@ class Controller:
             )
         self.set_many(scenes[name])
 
-    def update(self, preset: int, block: str, spec: ModelSpec) -> None:
-        """Give a block's model the weights of `spec`; a newer call replaces one that waits. [any thread]"""
+    def update(self, preset: str, block: str, spec: ModelSpec) -> None:
+        """Give a block's model the weights of `spec`; a newer call replaces one that waits. [any thread]
+
+        The preset is named, as a reload may move it. A preset that a reload has removed gets no weights.
+        """
         with self._wake:
             self._updates[preset, block] = spec
             self._wake.notify()
@@ -366,11 +369,11 @@ class Controller:
         self.playing = rig
         self.engine.publish(rig, continues=True)
 
-    def _swap(self, updates: Mapping[tuple[int, str], ModelSpec], playing: LoadedPreset) -> bool:
+    def _swap(self, updates: Mapping[tuple[str, str], ModelSpec], playing: LoadedPreset) -> bool:
         """Give presets new weights; return whether the playing preset is among them."""
         result = False
-        for index, preset in enumerate(self.presets):
-            specs = {block: spec for (place, block), spec in updates.items() if place == index}
+        for preset in self.presets:
+            specs = {block: spec for (name, block), spec in updates.items() if name == preset.name}
             if specs and not preset.fault:
                 preset.swap(specs)
                 result = result or preset is playing

@@ -106,8 +106,8 @@ class HasKnobs(Protocol):
     spec: Any
     knobs: dict[str, float]
 
-    def heard_in(self, stream: Any, preset: int, block: str) -> None:
-        """Tell the model that this block of this stream plays it; `preset` is an index from 0."""
+    def heard_in(self, stream: Any, preset: str, block: str) -> None:
+        """Tell the model that this block of this stream plays it; `preset` is a name."""
 
 
 def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:

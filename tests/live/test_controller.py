@@ -196,3 +196,19 @@ def test_a_fault_of_one_preset_leaves_the_thread_to_the_others(live, monkeypatch
     assert list(controller.news) == [said]
     controller.set("gain.gain_db", -20.0)
     until(e, 0.05)
+
+
+def test_an_update_reaches_its_preset_wherever_a_reload_has_put_it(live):
+    e, controller = live
+    (clean, amp), weights = controller.presets, lstm(seed=5)
+    before = amp.plan.weights
+    moved = Controller(e, [clean, amp])
+    moved.update("amp", "klon", weights)
+    moved.replace([amp, clean])
+    moved.start()  # applies both at once
+    deadline = time.monotonic() + 20.0
+    while amp.plan.weights is before and time.monotonic() < deadline:
+        time.sleep(1e-3)
+    moved.stop()
+    assert amp.learned and not clean.learned
+    assert np.array_equal(amp.plan.weights, rig([model(weights, "klon"), gain(-6.0)]).plan.weights)
