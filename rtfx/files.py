@@ -31,6 +31,7 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+SYSTEM_FOLDERS = ("/proc/", "/sys/")  # the kernel answers there: some "ordinary" files, as /proc/kmsg, block for ever
 DAMAGED_ZIP = (  # errors of a damaged archive; zipfile does not document them
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
     NotImplementedError, RuntimeError, ValueError, OverflowError,
@@ -48,7 +49,9 @@ def oddity(path: str | Path) -> str:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return ""
-    return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no ordinary file")
+    if stat.S_ISREG(mode):
+        return "a file of the system" if os.path.realpath(path).startswith(SYSTEM_FOLDERS) else ""
+    return KINDS.get(stat.S_IFMT(mode), "no ordinary file")
 
 
 def target_of(path: str | Path) -> Path:

@@ -17,6 +17,7 @@ from ..errors import (
     is_text,
     one_line,
 )
+from ..files import oddity
 from ..find import find_model
 from . import rtfx_json
 from .read import agam, aidax, nam, rtneural, smartamppro, state_dict, wavenetva
@@ -126,7 +127,7 @@ def load(name: str | Path, compat: str | None = None, inputs: str | None = None)
     if (path / nam.CONFIG).is_file():
         path = path / nam.CONFIG
     try:
-        if path.is_file() and (spec := read_binary(path, inputs)) is not None:
+        if not oddity(path) and (spec := read_binary(path, inputs)) is not None:
             return check_limits(spec)
         data = parse(path)
         family = _family(data, path)

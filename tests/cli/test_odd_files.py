@@ -52,11 +52,12 @@ def odd(kind: str, path: Path) -> Path:
     elif kind == "folder":
         path.mkdir()
     else:
-        path.symlink_to("/dev/zero")
+        path.symlink_to({"device": "/dev/zero", "kernel": KERNEL}[kind])
     return path
 
 
-ODD = ("fifo", "socket", "folder", "device")
+KERNEL = "/proc/kmsg"  # of the kind of an ordinary file, yet reading it waits for the kernel's next message
+ODD = ("fifo", "socket", "folder", "device", *(["kernel"] if os.path.exists(KERNEL) else []))
 DRY = "dry.wav"
 COMMANDS = {
     "model": ("m.nam", ["info", "m.nam"]),

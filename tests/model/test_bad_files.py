@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,17 @@ def test_missing_file_and_folders(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
-    refused(tmp_path / "pipe.json", "NotAModelFile", "ordinary file")
+    refused(tmp_path / "pipe.json", "NotAModelFile", "a named pipe, expected a model file")
+    (tmp_path / "link.json").symlink_to(tmp_path / "pipe.json")
+    refused(tmp_path / "link.json", "NotAModelFile", "a named pipe, expected a model file")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/kmsg"), reason="this system has no /proc/kmsg")
+def test_a_file_of_the_kernel_is_not_waited_for(tmp_path):
+    """Its kind is that of an ordinary file, yet reading it waits for the kernel's next message."""
+    refused(Path("/proc/kmsg"), "NotAModelFile", "a file of the system, expected a model file")
+    (tmp_path / "link.json").symlink_to("/proc/kmsg")
+    refused(tmp_path / "link.json", "NotAModelFile", "a file of the system, expected a model file")
 
 
 def test_a_file_too_large_is_not_parsed(tmp_path):

@@ -47,7 +47,7 @@ def test_what_is_no_object_is_refused(content, error, words, tmp_path):
 def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(NotAModelFile, match=r"config\.json"):
         parse(tmp_path)
-    with pytest.raises(NotAModelFile, match="ordinary file"):
+    with pytest.raises(NotAModelFile, match="cannot be read: No such file"):
         parse(tmp_path / "none.json")
 
 

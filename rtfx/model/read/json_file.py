@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import NotAModelFile, ResourceLimit, reason_of
-from ...files import read_file
+from ...files import oddity, read_file
 from ..values import FILE_BYTES, at_most, mapping, shallow, shown
 
 EXPORT = (
@@ -58,10 +58,8 @@ CONFIGURATIONS = (
 
 def parse(path: Path) -> dict[str, Any]:
     """Return the JSON object in the file at `path`, at most `values.FILE_BYTES` long; duplicate keys are refused."""
-    if path.is_dir():
-        raise NotAModelFile("a folder without config.json, expected a model file")
-    if not path.is_file():
-        raise NotAModelFile("not an ordinary file, expected a model file")
+    if found := oddity(path):  # reading a pipe or a device may block for ever
+        raise NotAModelFile(f"{found}{' without config.json' if path.is_dir() else ''}, expected a model file")
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

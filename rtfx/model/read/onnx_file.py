@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingKey, NotAModelFile, ResourceLimit, ShapeMismatch, UnsupportedArchitecture
+from ...files import target_of
 from ..values import FILE_BYTES, shown, tensor
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
@@ -286,7 +287,7 @@ def _outside(entry: dict[str, Any], path: Path, name: str) -> bytes:
         size = int(place.get("length") or beside.stat().st_size - offset)
         if not 0 <= size <= FILE_BYTES or offset < 0:
             raise ResourceLimit(f"{location}: {size} bytes for {name}, at most {FILE_BYTES}: use a smaller model")
-        with open(beside, "rb") as file:
+        with open(target_of(beside), "rb") as file:
             file.seek(offset)
             return file.read(size)
     except (OSError, ValueError) as error:
