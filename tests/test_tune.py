@@ -148,6 +148,24 @@ def test_what_has_been_measured_is_known(own_file):
     assert is_tuned(first, 48000.0) and not is_tuned(second, 48000.0)
 
 
+@pytest.mark.parametrize("slow", [(3,), (3, 2)])
+def test_shapes_that_a_choice_has_created_are_tried_too(own_file, monkeypatch, slow):
+    """Three layers apart leave two that may still be computed together; `slow` are the stacks that lose the race."""
+    model, lines = rtfx.Model(deep("gru", 4, 3)), []
+
+    def race(players):
+        names = [[kernel.name for kernel in player.plan.kernels] for player in players]
+        assert len(set(map(tuple, names))) > 1
+        return [1.0 + sum(count * (f"layers{count}" in name) for name in each for count in slow) for each in names]
+
+    monkeypatch.setattr("rtfx.tune._race", race)
+    found = tune(model, 48000.0, 64, lines.append)
+    assert len(lines) == 2 and found.tried == 4 and len(set(lines)) == 2
+    assert found.best_ns == 1.0 and set(found.changed.values()) == {tuned.APART}
+    assert len(found.changed) == len(slow) and is_tuned(model, 48000.0)
+    assert sum("stack" in name for name in kernels(model.spec)) == 2 - len(slow)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"conv 1 1 1 0": 5}', '{"conv 1 1 1 0": ["x", 2]}'])
 def test_a_damaged_file_counts_as_none(own_file, text):
     own_file.write_text(text)
