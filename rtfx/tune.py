@@ -93,7 +93,7 @@ def search(
     for other, time in ((plan, plan_ns), (rules, rule_ns)):
         if best_ns > time:  # the measured gains were noise
             best, best_ns = other, time
-    changed = {key: made for key, made in best.items() if made != rules.get(key, made)}
+    changed = {key: made for key, made in best.items() if made != asked[key].made}
     worst_ns = max([rule_ns, *others])
     return Searched(rule_ns, plan_ns, best_ns, worst_ns, plan_ns / best_ns - 1.0, tried, changed), best
 
