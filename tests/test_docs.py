@@ -1,6 +1,7 @@
 """The documents hold: the reference is complete and current, links lead somewhere, examples and quotes are true."""
 
 import ast
+import dataclasses
 import html
 import inspect
 import json
@@ -14,14 +15,19 @@ from functools import cache
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import soundfile
 
 import rtfx
 from rtfx.cli.main import VERBS, group
 from rtfx.effects.table import BLOCKS
+from rtfx.host.device import Device
+from rtfx.host.round_trip import RoundTrip
 from rtfx.live.commands import COMMANDS
 from rtfx.rig import set_list
 from rtfx.rig.set_list import load_set_list
+from rtfx.tune import Searched
 
 from .cli.command import ENVIRONMENT, process
 
@@ -111,23 +117,53 @@ def test_everything_that_rtfx_exports_is_in_the_reference():
             assert not inspect.isclass(each) or not [n for n in own if f"### {name}.{n}\n" not in text]
 
 
+def documented(heading: str) -> set[str]:
+    """Return the keys in the tables below a heading of json.md."""
+    rows = re.findall(r"^\| (`.*?) \|", section("json.md", f"## rtfx {heading}"), re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`([a-z_0-9]+)`", row)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "verb, arguments",
+    "heading, arguments",
     [
-        ("play", ("klon.json", "--device", "null", "--seconds", "0.1")),
-        ("info", ("klon.json",)),
-        ("verify", ("klon.json",)),
-        ("convert", ("stack.json", "{}/stack.nam")),
-        ("check", ("{}/list.yaml",)),
+        ("play", ("play", "klon.json", "--device", "null", "--seconds", "0.1")),
+        ("info", ("info", "klon.json")),
+        ("info --blocks", ("info", "--blocks")),
+        ("info --plan", ("info", "klon.json", "--plan")),
+        ("verify", ("verify", "klon.json")),
+        ("convert", ("convert", "stack.json", "{}/stack.nam")),
+        ("check", ("check", "{}/list.yaml")),
+        ("bench", ("bench", "klon", "--block", "64", "--seconds", "0.05")),
+        (
+            "train",
+            ("train", "--input", "{}/dry.wav", "--target", "{}/dry.wav", "--arch", "lstm2", "--rounds", "1")
+            + ("--out", "{}/out.json"),
+        ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_key_of_the_json_output_is_in_the_reference(verb, arguments, tmp_path):
+def test_the_json_page_has_exactly_the_keys_that_are_printed(heading, arguments, tmp_path):
     (tmp_path / "list.yaml").write_text("version: 1\npresets: [{name: one, chain: [gate, amp.json]}]\n")
-    done = process(verb, *(word.format(tmp_path) for word in arguments), "--json")
-    keys = {key for line in done.stdout.splitlines() for key in json.loads(line)}
-    named = set(re.findall(r"`([a-z_0-9]+)`", section("json.md", f"## rtfx {verb}")))
-    assert keys and keys <= named
+    x = np.random.default_rng(1).uniform(-0.5, 0.5, 4 * 48000)
+    soundfile.write(tmp_path / "dry.wav", x, 48000)
+    done = process(*(word.format(tmp_path) for word in arguments), "--json")
+    assert done.stdout, done.stderr
+    assert {key for line in done.stdout.splitlines() for key in json.loads(line)} == documented(heading)
+
+
+@pytest.mark.slow
+def test_the_json_page_has_the_keys_of_files_that_are_no_models(tmp_path):
+    (tmp_path / "bad.nam").write_text("{")
+    (tmp_path / "notes.txt").write_text("hello")
+    printed = map(json.loads, process("info", tmp_path, "--json").stdout.splitlines())
+    assert {key for each in printed for key in each} == documented("info FOLDER")
+
+
+def test_the_json_page_has_exactly_the_fields_of_devices_latency_and_tune():
+    assert {each.name for each in dataclasses.fields(Device)} | {"route", "sample_rates"} == documented("devices")
+    assert {each.name for each in dataclasses.fields(RoundTrip)} == documented("latency")
+    assert {each.name for each in dataclasses.fields(Searched)} | {"model", "block"} == documented("tune")
 
 
 def test_every_environment_variable_of_ours_is_in_the_reference():
