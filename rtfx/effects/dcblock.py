@@ -19,6 +19,7 @@ CORNER_HZ = 10.0
 
 # The mean is float64: float32 would round away the small steps of a slow pole, and some DC would remain.
 DCBLOCK_STATE = state_dtype(("mean", np.float64))
+RUNAWAY = 1e30  # no guitar has a mean this large; a larger value, or NaN, is reset to 0
 
 
 def cells(values, sample_rate: float) -> list[float]:
@@ -32,7 +33,7 @@ def process(state, source, target, frames):
     x = floats(source, frames)
     y = floats(target, frames)
     k_row = row(s.parameters, s.parameter_stride, 0, frames)
-    mean = s.mean
+    mean = s.mean if abs(s.mean) < RUNAWAY else 0.0
     for n in range(frames):
         k = np.float64(k_row[n])
         difference = np.float64(x[n]) - mean

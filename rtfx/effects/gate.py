@@ -5,6 +5,8 @@ opens; it stays open until the follower has been below `threshold_db` - `hystere
 gain rises from the floor to 1 within `attack_ms` and falls from 1 to the floor, `range_db` lower, within `release_ms`.
 It always starts from its current value, so it never jumps. An open gate does not change any bit of the signal; neither
 does a gate that is off, at a threshold of -90 dB, as its floor is 1.
+
+All channels have one gain: that of the loudest one, or of the loudest channel of the key, if there is one.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ GATE_STATE = state_dtype(
 )  # quiet: frames since the follower was last above the lower threshold, counted only while open
 
 ONE = np.float32(1.0)
+LOUDEST = np.float32(1e6)  # the follower's largest value: it has fallen below any threshold within half a second
 
 
 def cells(values, sample_rate: float) -> list[float]:
@@ -63,8 +66,12 @@ def idle(values) -> bool:
 
 def process(state, source, target, frames):
     s = records(state, 1, GATE_STATE)[0]
+    channels = np.int64(s.inputs)
     x = floats(source, frames)
     y = floats(target, frames)
+    key, key_stride = x, np.int64(s.in_stride)
+    if s.extra[0] != 0:
+        key, key_stride = floats(s.extra[0], frames), np.int64(s.extra_stride[0])
     open_level = row(s.parameters, s.parameter_stride, 0, frames)
     close_level = row(s.parameters, s.parameter_stride, 1, frames)
     fall = row(s.parameters, s.parameter_stride, 2, frames)
@@ -77,7 +84,10 @@ def process(state, source, target, frames):
     opened = s.opened
     quiet = s.quiet
     for n in range(frames):
-        level = max(abs(x[n]), level * fall[n])
+        loudest = abs(key[n])
+        for channel in range(1, channels):
+            loudest = max(loudest, abs(key[channel * key_stride + n]))
+        level = min(LOUDEST, max(loudest, level * fall[n]))
         if opened == 0:
             if level >= open_level[n]:
                 opened = 1
@@ -89,10 +99,11 @@ def process(state, source, target, frames):
             if np.float32(quiet) > hold[n]:
                 opened = 0
         if opened == 1:
-            gain = min(max(gain, floor[n]) + attack[n], ONE)
+            gain = min(ONE, max(floor[n], gain) + attack[n])
         else:
-            gain = max(gain * release[n], floor[n])
-        y[n] = x[n] * gain
+            gain = max(floor[n], min(ONE, gain * release[n]))
+        for channel in range(channels):
+            y[channel * s.out_stride + n] = x[channel * s.in_stride + n] * gain
     s.level = level
     s.gain = gain
     s.opened = opened
@@ -101,4 +112,14 @@ def process(state, source, target, frames):
 
 
 KERNEL = Loop(process)
-GATE = Effect("gate", PARAMETERS, cells, KERNEL, GATE_STATE, summary="silences what is below a threshold", idle=idle)
+GATE = Effect(
+    "gate",
+    PARAMETERS,
+    cells,
+    KERNEL,
+    GATE_STATE,
+    summary="silences what is below a threshold",
+    idle=idle,
+    channels="linked",
+    key=True,
+)

@@ -38,37 +38,78 @@ def glide(block, before: dict, after: dict, frames: int, start: int, length: int
 
 
 class Run:
-    """An effect that keeps its state from one call to the next."""
+    """An effect that keeps its state from one call to the next.
 
-    def __init__(self, block):
+    Attributes
+    ----------
+    state : record array of one
+        With the constants of the effect; its memory lies behind it in `raw`.
+    """
+
+    def __init__(self, block, sample_rate: float = RATE):
         self.block = block
-        self.state = np.zeros(1, block.state)
+        kind = block.state_at(sample_rate)
+        self.raw = np.zeros(kind.itemsize + 64, np.uint8)
+        begin = -self.raw.ctypes.data % 64
+        self.state = self.raw[begin : begin + kind.itemsize].view(kind)
+        for name, value in block.constants(sample_rate).items():
+            self.state[0][name] = value
 
-    def __call__(self, x, rows: np.ndarray, blocks: Iterable[int] | None = None) -> np.ndarray:
-        """Return the output; `rows` is (cells, frames); by default in the longest blocks."""
-        x = np.ascontiguousarray(x, np.float32)
-        y = np.full(x.size, np.nan, np.float32)
+    @property
+    def memory(self) -> np.ndarray:
+        """The float32 numbers behind the state."""
+        begin = self.state.ctypes.data - self.raw.ctypes.data
+        return self.raw[begin + self.block.state.itemsize : begin + self.state.itemsize].view(np.float32)
+
+    def __call__(self, x, rows: np.ndarray, blocks: Iterable[int] | None = None, key=None) -> np.ndarray:
+        """Return the output.
+
+        Parameters
+        ----------
+        x : (frames,) or (channels, frames) array
+        rows : (cells, frames) array
+        blocks : iterable of int, optional
+            Their sizes; the longest by default.
+        key : array like x, optional
+            The side input.
+
+        Returns
+        -------
+        (frames,) array if `x` has that shape and one channel comes out, else (channels, frames).
+        """
+        plain = np.ndim(x) == 1
+        x = np.ascontiguousarray(np.atleast_2d(x), np.float32)
+        inputs, frames = x.shape
+        if self.block.channels == "each" and inputs > 1:
+            raise ValueError("one channel is expected: the plan calls this kernel for each channel")
+        outputs = {"each": 1, "mono": 1, "linked": inputs, "stereo": 2}[self.block.channels]
+        y = np.full((outputs, frames), np.nan, np.float32)
         stride = MAXIMUM + 16
         table = np.full((max(len(rows), 1), stride), np.nan, np.float32)
         header = self.state[0]
         header["parameters"] = table.ctypes.data
         header["parameter_stride"] = stride
+        header["inputs"], header["outputs"] = inputs, outputs
+        header["in_stride"], header["out_stride"] = frames, frames
+        side = None if key is None else np.ascontiguousarray(np.atleast_2d(key), np.float32)
         start = 0
-        for size in blocks if blocks is not None else cut(x.size, MAXIMUM):
+        for size in blocks if blocks is not None else cut(frames, MAXIMUM):
             table[:] = np.nan
             table[: len(rows), :size] = rows[:, start : start + size]
+            if side is not None:
+                header["extra"][0], header["extra_stride"][0] = side.ctypes.data + 4 * start, frames
             status = self.block.kernel(
                 self.state.ctypes.data, x.ctypes.data + 4 * start, y.ctypes.data + 4 * start, size
             )
             assert status == 0
             start += size
-        assert start == x.size
-        return y
+        assert start == frames
+        return y[0] if plain and outputs == 1 else y
 
 
-def run(block, x, values: dict | None = None, sample_rate: float = RATE) -> np.ndarray:
+def run(block, x, values: dict | None = None, sample_rate: float = RATE, key=None) -> np.ndarray:
     """Return the output of a fresh effect at one setting."""
-    return Run(block)(x, constant(block, values or {}, len(x), sample_rate))
+    return Run(block, sample_rate)(x, constant(block, values or {}, np.shape(x)[-1], sample_rate), key=key)
 
 
 def guitar(frames: int, seed: int = 0) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from rtfx.effects.gate import FOLLOWER_MS, GATE
 
-from .harness import RATE, Run, glide, guitar, run
+from .harness import RATE, Run, constant, glide, guitar, run
 
 THRESHOLD = 10 ** (-40 / 20)
 SETTING = {
@@ -92,3 +92,21 @@ def test_gain_never_jumps(attack_ms):
 def test_range_zero_is_a_wire_even_when_closed():
     x = level_steps(1e-4)
     np.testing.assert_array_equal(run(GATE, x, SETTING | {"range_db": 0.0}), x)
+
+
+def test_a_key_opens_it_and_the_input_does_not():
+    """Behind an amp, the gate is to follow the guitar: noise alone keeps it closed, however loud."""
+    key, x = level_steps(0.1), np.full(24000, 0.5, np.float32)
+    gain = Run(GATE)(x, constant(GATE, SETTING, x.size), key=key) / x
+    np.testing.assert_allclose(gain, run(GATE, key, SETTING) / key, rtol=1e-6)
+    assert gain[BURST.start - 1] == pytest.approx(1e-3) and gain[BURST.stop - 1] == 1.0
+
+
+def test_both_channels_have_the_gain_of_the_louder_one():
+    loud, quiet = level_steps(0.1), level_steps(1e-3)
+    y = run(GATE, np.stack([quiet, loud]), SETTING)
+    np.testing.assert_array_equal(y[1], run(GATE, loud, SETTING))
+    np.testing.assert_allclose(y[0] / quiet, y[1] / loud, rtol=1e-6)
+    both = np.stack([quiet, loud])
+    keyed = Run(GATE)(both[::-1].copy(), constant(GATE, SETTING, loud.size), key=both)
+    np.testing.assert_array_equal(keyed, y[::-1])

@@ -23,11 +23,17 @@ SETTINGS = {
 }
 
 
+def played(effect, frames: int, seed: int = 0) -> np.ndarray:
+    """Return a guitar, on two different channels if the effect takes them together."""
+    one = guitar(frames, seed)
+    return one if effect.channels == "each" else np.stack([one, 0.6 * guitar(frames, seed + 1)[::-1]])
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("block", CUTS)
 def test_any_cut_gives_the_same_bits(name, block):
     effect, before, after = SETTINGS[name]
-    x = guitar(FRAMES)
+    x = played(effect, FRAMES)
     rows = glide(effect, before, after, FRAMES, start=7001)
     whole = Run(effect)(x, rows, cut(FRAMES, 512))
     assert np.abs(whole).max() > 0.01
@@ -44,9 +50,11 @@ def test_cells_always_have_the_same_number(name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_corner_of_the_ranges_gives_finite_bounded_sound(name):
     effect = SETTINGS[name][0]
-    x = guitar(4000)
+    x = played(effect, 4000)
     for end in ("minimum", "maximum"):
         for parameter in effect.parameters:
+            if parameter.choices:
+                continue
             rows = glide(effect, {}, {parameter.name: getattr(parameter, end)}, x.size, start=500)
             assert np.abs(Run(effect)(x, rows)).max() < 20.0, (parameter.name, end)  # +24 dB is 15.8
 
