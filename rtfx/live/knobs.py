@@ -308,8 +308,6 @@ class Selection:
         The address of the knob that `turn` acts on.
     scenes : dict
         For each preset, the scene that was chosen last.
-    help : bool
-        Whether the display shows the help for the keys.
     set_list : str
         The new set list in which scenes are saved, if one had to be made.
     """
@@ -317,5 +315,4 @@ class Selection:
     knob: str = OUT_GAIN
     slots: Slots = field(default_factory=Slots)
     scenes: dict[str, str] = field(default_factory=dict)
-    help: bool = False
     set_list: str = ""

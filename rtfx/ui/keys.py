@@ -65,15 +65,12 @@ BY_KEY = {key: line for keys in KEYS for key, line in keys.lines.items()}
 def press(stream: Stream, key: str) -> str:
     """Run the command of a key and return a line to show, "" for a key without one.
 
-    Any key but ``?`` also closes the help page.
-
     Raises
     ------
     Quit
         The key ends the session.
     """
     line = BY_KEY.get(key, "")
-    stream.selection.help = line == PAGE and not stream.selection.help
     if line == QUIT:
         raise Quit
     if line in ("", PAGE):
@@ -82,3 +79,8 @@ def press(stream: Stream, key: str) -> str:
         return stream.do(line)
     except RtfxError as error:  # shown, not raised, so that the sound continues
         return str(error)
+
+
+def shows_help(key: str, shown: bool) -> bool:
+    """Return whether the help page is shown after a key: ``?`` opens and closes it, any other key closes it."""
+    return BY_KEY.get(key) == PAGE and not shown

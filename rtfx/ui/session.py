@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import RtfxError, harmless, one_line
-from .keys import Quit, press
+from .keys import Quit, press, shows_help
 
 if TYPE_CHECKING:
     from ..live.reconnect import Arrival, Reconnection
@@ -22,7 +22,9 @@ REFRESH_SECONDS = 0.1  # of the view; keys take effect at once
 
 
 class View(Protocol):
-    """Shows a stream; `update` is called ten times a second."""
+    """Shows a stream; `update` is called ten times a second. `help`: whether it shows what the keys do instead."""
+
+    help: bool
 
     def update(self, meters: Meters) -> None: ...
 
@@ -53,6 +55,7 @@ def play(
             try:
                 for key in keyboard.poll(left):
                     with _sound_goes_on(told):
+                        view.help = shows_help(key, view.help)
                         text = press(stream, key)
                         if text:
                             view.say(text)

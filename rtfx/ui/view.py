@@ -32,6 +32,7 @@ class PlainView:
 
     def __init__(self, stream: Stream, out: TextIO | None = None, clock=time.monotonic):
         self._stream, self._out, self._clock = stream, out or sys.stderr, clock
+        self.help = False  # lines have no page
         self._hint = ChannelHint()
         self._told = self._state("", stream.meters())
         self._next = 0.0
@@ -88,6 +89,11 @@ class LiveView:
         Already entered.
     stray : Stray, optional
         Its caught lines are shown as messages.
+
+    Attributes
+    ----------
+    help : bool
+        Whether the page shows what the keys do, instead of the stream.
     """
 
     def __init__(
@@ -99,6 +105,7 @@ class LiveView:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._stream, self._screen, self._painter, self._stray, self._clock = stream, screen, painter, stray, clock
+        self.help = False
         self._hint = ChannelHint()
         self._log: deque[tuple[str, float]] = deque(maxlen=LOG_LENGTH)
         self._levels: tuple[list[float], list[float]] = ([], [])
@@ -127,7 +134,7 @@ class LiveView:
         from .page import help_lines, lines
 
         width, height = self._screen.size
-        if self._stream.selection.help:
+        if self.help:
             page = help_lines(width, height)
         else:
             page = lines(self._state(meters, hint, now), width, height)

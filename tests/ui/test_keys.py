@@ -7,7 +7,7 @@ import pytest
 from rtfx.live import commands
 from rtfx.rig.set_list import GLOBALS
 from rtfx.ui.keyboard import CONTROLS, SEQUENCES
-from rtfx.ui.keys import BY_KEY, KEYS, PAGE, QUIT, Quit, press
+from rtfx.ui.keys import BY_KEY, KEYS, PAGE, QUIT, Quit, press, shows_help
 from rtfx.ui.page import LABEL, SUMMARY, help_lines
 
 from ..live.fake_stream import FakeStream
@@ -128,17 +128,9 @@ def test_clip_lights_go_out():
 
 
 def test_help_opens_and_any_key_closes_it():
-    stream = FakeStream()
-    press(stream, "?")
-    assert stream.selection.help
-    press(stream, "?")
-    assert not stream.selection.help
-    press(stream, "?")
-    press(stream, "m")
-    assert stream.mute and not stream.selection.help
-    press(stream, "?")
-    press(stream, "escape")
-    assert not stream.selection.help
+    for key in ("?", "h"):
+        assert shows_help(key, False) and not shows_help(key, True)
+    assert not any(shows_help(key, shown) for key in ("m", "escape", "q") for shown in (True, False))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 24), (120, 40)])

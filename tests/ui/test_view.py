@@ -140,7 +140,7 @@ def test_live_view_shows_all_of_it():
         "+0.0 dB", "undone: amp.drive 0.5", "amp: a note", "? all keys", "on Scarlett at 48000 Hz, 64 frames",
     ):  # fmt: skip
         assert part in page.text, part
-    stream.selection.help = True
+    shown.help = True
     shown.update(stream.meters())
     assert "save changes as a scene" in page.text and "worst block" not in page.text
 
@@ -199,7 +199,7 @@ class Keys:
 
 
 class Said(list):
-    updates = 0
+    updates, help = 0, False
 
     def say(self, text):
         self.append(text)
@@ -217,6 +217,14 @@ def test_session_obeys_keys_until_q():
     assert said == ["preset 2: crunch", "muted"]
     assert stream.preset == 1
     assert said.updates == 2
+
+
+def test_a_session_opens_the_help_page_and_any_key_closes_it_and_does_its_work():
+    stream, said, shown = FakeStream(), Said(), []
+    said.update = lambda meters: shown.append((said.help, stream.mute))
+    ends = itertools.count().__next__
+    assert session.play(stream, said, Keys(["?"], ["?"], ["h"], ["m"], ["?"], ["escape"], ["q"]), clock=ends) == "quit"
+    assert shown == [(True, False), (False, False), (True, False), (False, True), (True, True), (False, True)]
 
 
 class Timed(Keys):
