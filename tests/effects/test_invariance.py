@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rtfx.effects.comp import COMP
 from rtfx.effects.dcblock import DCBLOCK
 from rtfx.effects.eq import EQ
 from rtfx.effects.gain import GAIN
@@ -16,6 +17,7 @@ FRAMES = 20000
 SETTINGS = {
     "gain": (GAIN, {"gain_db": -20.0}, {"gain_db": 6.0}),
     "gate": (GATE, {"threshold_db": -30.0, "hold_ms": 5.0}, {"threshold_db": -50.0, "range_db": 20.0}),
+    "comp": (COMP, {"detector": "rms", "key_low_cut_hz": 90.0}, {"threshold_db": -40.0, "ratio": 10.0, "mix": 0.7}),
     "eq": (EQ, {"low_cut_hz": 80.0, "bell1_db": -6.0}, {"bell1_hz": 900.0, "bell1_db": 12.0, "high_cut_hz": 5000.0}),
     "dcblock": (DCBLOCK, {}, {}),
     "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
