@@ -26,6 +26,7 @@ from .signals import TERMINATED, Terminated, listen
 VERBS = {
     "devices": "List sound devices.",
     "play": "Play a model or a set list, live.",
+    "send": "Send a command to the player that runs.",
     "render": "Render audio files through a model or a set list.",
     "info": "Tell what a model file holds, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",

@@ -70,7 +70,9 @@ def command(
         status(f"no model named: playing {DEFAULT}")
     from ..host.device import Missing
     from ..live.reconnect import Carried
+    from ..remote.surfaces import Surfaces
 
+    surfaces = Surfaces(more["name"])
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     lacking: list[str] = []  # from every stream: a new one is opened when a device comes back
@@ -93,6 +95,7 @@ def command(
             with stream:
                 if carried:
                     carried.into(stream)
+                surfaces.open(stream)
                 _greet(stream)
                 _remember(stream, more)
                 ending = _session(stream, headless, signals, not no_reconnect, more["input_file"] is not None)

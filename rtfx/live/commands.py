@@ -70,7 +70,8 @@ def do(stream: Stream, line: str) -> str:
     Parameters
     ----------
     line : str
-        The name and its arguments, such as ``preset next`` or ``set amp.gain 0.7``.
+        The name and its arguments, such as ``preset next`` or ``set amp.gain 0.7``. The address of a parameter with a
+        value is short for ``set``, an address alone for ``get``.
 
     Raises
     ------
@@ -80,6 +81,8 @@ def do(stream: Stream, line: str) -> str:
         The command cannot be run now; nothing has changed.
     """
     name, _, arguments = line.strip().partition(" ")
+    if name not in COMMANDS and ("." in name or name in stream.gains):
+        name, arguments = ("set" if arguments.strip() else "get"), line.strip()
     if name not in COMMANDS:
         hint = did_you_mean(name, COMMANDS)
         raise UsageError(f"no command {quoted(name)}{hint}, expected one of: {', '.join(COMMANDS)}")
@@ -302,6 +305,8 @@ COMMANDS = {
     command.name: command
     for command in (
         Command("preset", "NUMBER, NAME, next or previous", "crossfade to a preset", _preset),
+        Command("next", "", "crossfade to the next preset", lambda stream, _: _neighbour(stream, 1)),
+        Command("previous", "", "crossfade to the preset before", lambda stream, _: _neighbour(stream, -1)),
         Command("scene", "[NAME, next or previous]", "set the values of a scene", _scene, default="next"),
         Command("set", "BLOCK.PARAMETER VALUE", "set a parameter to a value, or to 70% of its range", _set),
         Command("get", "BLOCK.PARAMETER", "tell the value of a parameter", _get),

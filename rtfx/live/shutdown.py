@@ -21,7 +21,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..host.timeouts import await_end
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..host.recorder import Recorder
     from .controller import Controller
     from .feed import Feed
-    from .reload import Watcher
     from .stream import Stream
     from .takes import Takes
 
@@ -46,6 +45,14 @@ _lock = threading.RLock()  # reentrant: the collector may end a stream on the th
 _open: set[Ending] = set()  # streams that have not ended; this keeps the memory that their audio threads use
 _deleted: queue.SimpleQueue[Ending | None] = queue.SimpleQueue()  # the collector may safely call its `put`
 _ender: threading.Thread | None = None
+
+
+class Companion(Protocol):
+    """A thread beside a stream, such as one that watches files or listens to pedals; it ends with the stream."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Ending:
@@ -71,7 +78,7 @@ class Ending:
         hosts: list[Host],
         recorder: Recorder | None,
         takes: Takes,
-        companions: list[Watcher],
+        companions: list[Companion],
         feed: Feed,
     ):
         self.certain = self.deleted = False
@@ -121,9 +128,16 @@ class Ending:
                 time.sleep(POLL_SECONDS)
 
 
-def _close_all(companions: list[Watcher]) -> None:
+def _close_all(companions: list[Companion]) -> None:
+    """Close every companion, then raise the first error."""
+    faults = []
     for companion in companions:
-        companion.close()
+        try:
+            companion.close()
+        except Exception as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
 
 
 def let_go(ending: Ending) -> None:

@@ -24,10 +24,9 @@ from .commands import COMMANDS, Command, do
 from .controller import Controller
 from .feed import Feed, State, Unsubscribe, snapshot
 from .knobs import History, Selection
-from .reload import Watcher
 from .reseed import Reseeder
 from .settings import within
-from .shutdown import Ending, closed, let_go
+from .shutdown import Companion, Ending, closed, let_go
 from .stats import Cleared, Meters, Stats, read_meters
 from .takes import Takes
 
@@ -79,7 +78,7 @@ class Stream:
         self.unheard = False
         self.reloads: deque[str] = deque()
         self.reseeder: Reseeder | None = None
-        self._companions: list[Watcher] = []
+        self._companions: list[Companion] = []
         self._untold: deque[str] = deque(maxlen=KEPT_LINES)
         self._gathering = threading.Lock()
         self.turns = threading.RLock()
@@ -526,13 +525,13 @@ class Stream:
             self._untold.clear()
         return lines
 
-    def accompany(self, companion: Watcher) -> None:
-        """Start a watcher of files, which the end of the stream ends too. [any thread]
+    def accompany(self, companion: Companion) -> None:
+        """Start a thread beside the stream, such as a watcher of files or a surface; it ends with the stream.
 
         Parameters
         ----------
-        companion : Watcher
-            A watcher that is not started yet.
+        companion : Companion
+            Has the methods ``start()`` and ``close()``.
         """
         companion.start()
         self._companions.append(companion)

@@ -22,6 +22,11 @@ from .fake_stream import FakeStream
         ("preset next", "preset 2: crunch", "preset", 1),
         ("preset previous", "preset 3: lead", "preset", 2),
         ("preset 3", "preset 3: lead", "preset", 2),
+        ("next", "preset 2: crunch", "preset", 1),
+        ("previous", "preset 3: lead", "preset", 2),
+        ("amp.drive 0.7", "amp.drive 0.7", "drive", 0.7),
+        ("amp.drive", "amp.drive 0.5", "drive", 0.5),
+        ("out_gain_db  -3", "out_gain_db -3.0 dB", "out_gain_db", -3.0),
         ("preset  crunch ", "preset 2: crunch", "preset", 1),
         ("bypass", "bypass on: the dry guitar", "bypass", True),
         ("bypass off", "bypass off", "bypass", False),
@@ -71,7 +76,7 @@ def test_the_chosen_knob_is_turned_and_reset():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("presets next", "no command 'presets'.*did you mean 'preset'.*expected one of: preset, scene"),
+        ("presets next", "no command 'presets'.*did you mean 'preset'.*expected one of: preset, next"),
         ("", "no command ''"),
         ("preset 4", "there is no preset 4: 3 in all"),
         ("preset crnch", "did you mean 'crunch'"),

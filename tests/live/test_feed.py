@@ -11,7 +11,9 @@ import pytest
 
 import rtfx
 from rtfx.live.feed import METER_SECONDS, difference, merged, snapshot
-from tests.live.eventually import eventually
+
+from .eventually import eventually
+from .mirror import Mirror
 
 SET_LIST = """
 version: 1
@@ -24,20 +26,6 @@ presets:
   - name: broken
     chain: [{type: cab, file: nowhere.wav}]
 """
-
-
-class Mirror:
-    """A surface that keeps the state from what it is told."""
-
-    def __init__(self, stream, meters=False):
-        self.state, self.told, self.meters = {}, [], []
-        self.end = stream.subscribe(self, meters)
-
-    def __call__(self, difference):
-        self.meters += [difference.pop("meters")] if "meters" in difference else []
-        if difference:
-            self.told.append(difference)
-            self.state = merged(self.state, difference)
 
 
 @pytest.fixture(scope="module")

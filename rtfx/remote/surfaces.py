@@ -1,0 +1,41 @@
+"""The surfaces that a player opens beside its terminal: the socket of ``rtfx send``, OSC and MIDI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import DeviceError
+
+if TYPE_CHECKING:
+    from ..live.stream import Stream
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Which surfaces a player opens.
+
+    Parameters
+    ----------
+    name : str
+        The player's name, by which ``rtfx send --name`` finds it.
+    """
+
+    name: str
+
+    def open(self, stream: Stream) -> None:
+        """Start the surfaces of a stream; they end with it.
+
+        A player without a socket still plays: what is wrong is told.
+
+        Raises
+        ------
+        RtfxError
+            A surface that was asked for cannot be opened.
+        """
+        from .socket import CommandSocket
+
+        try:
+            stream.accompany(CommandSocket(stream, self.name))
+        except DeviceError as error:
+            stream.tell(f"rtfx send cannot reach this player: {error}")
