@@ -42,7 +42,7 @@ LAYER_COLUMNS = ("layer", "size", "block", "ns", "xRT", "%peak", "error")
 )
 @click.option("--regret", is_flag=True, help="Search all choices of kernels: what do these lose? Takes minutes.")
 @click.option("--plot", metavar="OUT.png", help="Draw time over block size, a curve for each candidate.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object for each row.")
 @deterministic_option
 def command(models: tuple[str, ...], layers: bool, sizes: str | None, libraries: str | None, **more: Any) -> None:
     """Time models or single layers, each candidate in every round.

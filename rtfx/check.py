@@ -235,12 +235,12 @@ def _measure(one: LoadedPreset, number: int, report: Report) -> None:
             f"{player.non_finite_blocks} blocks are not finite and will be muted: rtfx verify the models",
         )
     elif found.loudness_lufs == -math.inf:
-        say(ERROR, "loudness", "silent: nothing of a guitar comes out")
+        say(ERROR, "loudness", "silent: a guitar gives no output")
     elif peak > 1.0:
         say(
             NOTE,
             "loudness",
-            f"peaks of {db_from_gain(peak):+.1f} dBFS with a guitar: the limiter will be at work",
+            f"peaks of {db_from_gain(peak):+.1f} dBFS with a guitar: the limiter will reduce them",
         )
     _loaded(found.load_mean, f"{one.name}: ", one.name, report)
     if found.quiet and found.load_p99 >= FULL_LOAD > found.load_mean:

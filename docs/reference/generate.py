@@ -50,7 +50,7 @@ SAID = {
     "id": "the block's name in addresses (letters, digits, - and _); without it the type, then `gain_2`, `gain_3`",
     "file": "a path beside the set list, or a name in your folder or among those shipped",
     "level": "how loud the model is made",
-    "inputs": "`channels` or `knobs`: what further inputs of a model are, whatever its file says",
+    "inputs": "`channels` or `knobs`: what a model's inputs after the first are, whatever its file says",
 }
 SAID_OF_DEVICE = SAID | {"device": "both: an index or a part of the name; `null` is the device without hardware"}
 

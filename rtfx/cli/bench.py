@@ -1,4 +1,4 @@
-"""``rtfx bench``: how long does a model take, and how much of this processor's arithmetic is that?"""
+"""``rtfx bench``: measures how long models take, and the share of the processor's arithmetic that they use."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ WORDS = ("model", "plan", "layer")  # left-aligned columns
     "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the stream (default: the model's own)."
 )
 @click.option("--seconds", type=Number(0.01), default=1.0, help="Time spent on each row (default 1).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object for each row.")
 @deterministic_option
 @debug_option
 def command(models: tuple[str, ...], sizes: str, rate: float | None, seconds: float, as_json: bool) -> int:
     """Time whole models through the engine: gains, meters and limiter included, on one core.
 
-    ns: per sample, the best of all rounds; xRT: times real time; %peak: of the multiply-adds that this core reaches;
-    p99, p99.9: of single blocks, in microseconds, and what the clock alone shows (empty). All take turns. Pin the
-    process to a core that nothing else uses (taskset -c 1 rtfx bench ...) and compare ratios: nanoseconds do not
-    travel. Below the table: which kernel each layer got, with its tile.
+    Columns: ns, nanoseconds per sample in the best round; xRT, how many times faster than real time; %peak, share of
+    the multiply-adds that this core reaches; p99 and p99.9, microseconds that 99 % and 99.9 % of the blocks stay below;
+    empty, the same for the clock alone. All models take turns. Run it on a core that nothing else uses (taskset -c 1
+    rtfx bench ...) and compare ratios, because nanoseconds differ between machines. Below the table each layer's
+    kernel is listed, with its tile.
     """
     blocks = block_sizes(sizes)
     from ..bench import bench, readable

@@ -26,15 +26,15 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
     metavar="FRAMES",
     help="Block size (default: the set list's, or its device's).",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: findings, presets, then the summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a line for each finding and preset, then a summary.")
 @inputs_option
 @debug_option
 def command(rig: str, block: int | None, as_json: bool, inputs: str | None) -> None:
-    """Find what could go wrong with a set list on stage, before the stage.
+    """Find what could go wrong with a set list on stage.
 
-    Files, keys and ranges with their lines, devices, rates, the load of each preset and of the worst change between
-    neighbours on this machine, jumps of loudness, and whether the kernels are exact on this processor. Exit 1 names the
-    first thing to mend.
+    It checks files, keys and ranges, devices and rates; it measures the load of each preset and of changes between
+    neighbouring presets on this machine, their loudness, and whether the kernels are exact on this processor. If
+    something must be corrected, the exit code is 1 and the last line names the first such thing.
     """
     from ..check import check
 
@@ -102,4 +102,4 @@ def _print_table(report: Report) -> None:
             Text.assemble((f"{finding.severity}: ", STYLES[finding.severity]), finding.message), soft_wrap=True
         )
     if not report.errors:
-        status("found nothing that would keep it from playing")
+        status("no errors: this set list can be played")

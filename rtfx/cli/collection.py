@@ -22,7 +22,7 @@ TOGETHER = 8  # files that a worker gets at a time
 WIDE = 2000  # columns where the output is no terminal: each file on one line
 COLUMNS = ("file", "family", "kind", "Hz", "weights", "mul-adds", "memory", "knobs", "remarks")
 NUMBERS = ("Hz", "weights", "mul-adds", "memory")
-STATED = ("file", "metadata", "user")  # sources that state the rate; all others are guesses
+STATED = ("file", "metadata", "user")  # sources of the rate that are not guesses
 ROOMY, NARROW = 120, ("file", "family", "Hz", "weights", "remarks")
 
 NO_MODELS = {
@@ -162,7 +162,7 @@ def judge_each(files: Sequence[str], judge: Callable[[str], bool], keys: Sequenc
     for name in files:
         try:
             failed += not judge(name)
-        except Exception as error:  # of any kind: the others are judged all the same
+        except Exception as error:  # of any class: the others are still judged
             if keys is not None:
                 json_line({"file": name, **dict.fromkeys(keys), "ok": False, **_refusal(name, error)})
             if len(files) == 1:
@@ -192,7 +192,7 @@ def facts_of(files: Sequence[str], read: Reader) -> Iterator[dict[str, Any]]:
 
 
 def _one_by_one(job: Reader, files: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield facts from one process at a time; a file that ends its process is a bad one."""
+    """Yield the facts with one process at a time; a file that crashes its process is marked as bad."""
     left = list(files)
     while left:
         with pool(1) as worker, contextlib.suppress(BrokenProcessPool):
@@ -228,7 +228,7 @@ def _refusal(name: str, error: Exception) -> dict[str, str]:
 
 
 def _print_table(folder: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print a row for each file: in a terminal as wide as it is, else each on one line."""
+    """Print a row for each file: as wide as the terminal, or without a terminal each on one line."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -268,11 +268,11 @@ def _cells(facts: dict[str, Any]) -> dict[str, str]:
 
 
 def _first(warnings: Sequence[str]) -> str:
-    """Return the warning that matters most, and how many others there are."""
+    """Return the most important warning, and the number of the others."""
     more = f" (and {len(warnings) - 1} more: rtfx info FILE)" if len(warnings) > 1 else ""
     return f"{warnings[0]}{more}" if warnings else ""
 
 
 def _only_rate(facts: dict[str, Any]) -> bool:
-    """Tell whether the only warning is of an unknown rate, which the column of rates shows by itself."""
+    """Return whether the only warning is about an unknown rate, which the column of rates already shows."""
     return len(facts["warnings"]) == 1 and facts["rate_source"] != "file" and "sample rate" in facts["warnings"][0]

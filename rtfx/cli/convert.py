@@ -16,15 +16,15 @@ from .output import json_line, say, status
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--to", metavar="FORMAT", help="rtfx, rtneural, nam, aidax or proteus (default: by the suffix of OUT).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite OUT if it exists.")
 @inputs_option
 @debug_option
 def command(source: str, target: str, to: str | None, as_json: bool, overwrite: bool, inputs: str | None) -> int:
     """Write the model IN in another format, load what was written and compare the two.
 
-    IN is any model that rtfx loads, a PyTorch export (.pt2) among them. Exit 1 if the format cannot hold
-    the model: the error names the layer, and the formats that can.
+    IN is any model that rtfx loads, such as a PyTorch export (.pt2). If the format cannot hold the model, the exit
+    code is 1, and the error names the layer and the formats that can hold it.
     """
     from ..model.load import load
     from ..model.write.save import check_folder, convert, format_of

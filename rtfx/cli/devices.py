@@ -14,7 +14,7 @@ NULL_LINE = "  null  the built-in device without hardware: rtfx play --device nu
 
 
 @click.command("devices")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 @debug_option
 def command(as_json: bool) -> None:
     """List sound devices: > marks the default input, < the default output, * both."""

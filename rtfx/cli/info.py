@@ -1,4 +1,4 @@
-"""``rtfx info``: what a model file holds, and which blocks a chain may have. Imports no Numba."""
+"""``rtfx info``: shows the content of a model file, and the blocks that a chain may have. Imports no Numba."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .output import json_line, say
 @click.option(
     "--plan", is_flag=True, help="Show the nodes and the compiled steps of a model, or of a set list's preset."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 @inputs_option
 @debug_option
 def command(model: str | None, blocks: bool, plan: bool, as_json: bool, inputs: str | None) -> int:
-    """Tell what a model file holds, or every model of a folder."""
+    """Show what a model file contains, or every model of a folder."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
     if blocks:
@@ -56,7 +56,7 @@ def read_facts(name: str, inputs: str | None = None) -> dict[str, Any]:
     if name.startswith("random:"):
         return describe(load(name), name)
     if os.path.islink(name) and not os.path.exists(name):
-        raise NotAModelFile(f"{name}: a link to {os.readlink(name)}, which is not there")
+        raise NotAModelFile(f"{name}: a link to {os.readlink(name)}, which does not exist")
     if os.path.isdir(name) and not os.access(name, os.R_OK | os.X_OK):
         raise NotAModelFile(f"{name}: this folder cannot be read: permission denied")
     path = find_model(name)
@@ -127,7 +127,7 @@ def _print_blocks(as_json: bool) -> None:
         if block.file == "model":
             words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
             say(f"  level: {words}, or a player that rtfx info MODEL names")
-            say("  inputs: channels or knobs: what further inputs of a model are, whatever its file says")
+            say("  inputs: channels or knobs: what a model's inputs after the first are, whatever its file says")
         for parameter in block.parameters:
             say(f"  {_line(parameter)}")
     _print_random(as_json)

@@ -1,4 +1,4 @@
-"""``rtfx latency``: the round trip through the sound card, measured and compared with what its driver reports."""
+"""``rtfx latency``: measures the round trip through the sound card, and compares it with the driver's report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def command(
     jack_loop: bool,
     as_json: bool,
 ) -> None:
-    """Measure the round trip: connect an output to an input by a cable first.
+    """Measure the round-trip latency; connect an output to an input by a cable first.
 
-    Bursts of noise at -20 dBFS are played: turn loudspeakers down.
+    Bursts of noise at -20 dBFS are played: turn down the loudspeakers.
     """
     from ..host.round_trip import BURST_SECONDS, BURSTS, PAUSE_SECONDS, measure
 
@@ -60,7 +60,7 @@ def _difference(ms: float | None) -> str:
     if ms is None:
         return "difference: unknown: the driver does not say what it adds"
     if abs(ms) < 0.5:
-        return f"difference: {ms:+.2f} ms: the driver reports what is heard"
+        return f"difference: {ms:+.2f} ms: the driver reports the true latency"
     if ms > 0.0:
         return f"difference: {ms:+.2f} ms, which the driver does not report: converters, USB"
-    return f"difference: {ms:+.2f} ms: the driver reports more than there is"
+    return f"difference: {ms:+.2f} ms: the driver reports too much"

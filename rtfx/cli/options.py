@@ -38,7 +38,7 @@ deterministic_option = click.option(
 inputs_option = click.option(
     "--inputs",
     type=click.Choice(["channels", "knobs"]),
-    help="What a model's further inputs are, against what its file says.",
+    help="What a model's inputs after the first are, whatever its file says.",
 )
 _OPTIONS = (
     click.option(
@@ -50,7 +50,7 @@ _OPTIONS = (
     click.option(
         "--cab", "--ir", "cab", metavar="IR.wav|none", help="Cabinet response at the end of the chain, or none."
     ),
-    click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="Turn a parameter: -p gain=0.7."),
+    click.option("-p", "parameters", metavar="NAME=VALUE", multiple=True, help="Set a parameter: -p gain=0.7."),
     click.option("--in-gain", type=Number(-120, 120), metavar="DB", help="Gain before the chain, in dB."),
     click.option("--out-gain", type=Number(-120, 120), metavar="DB", help="Gain after the chain, in dB."),
     click.option("--bare", is_flag=True, help="The model's own function only: no levels, cab, DC blocker, limiter."),
@@ -124,13 +124,13 @@ DEVICE_OPTIONS = (
     click.option("--device", metavar="D", help="Both; null is the built-in device without hardware."),
     click.option("-r", "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the device."),
     click.option(
-        "-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames a block; 0: any."
+        "-b", "--block", type=click.IntRange(0, 8192), default=0, metavar="FRAMES", help="Frames per block; 0: any."
     ),
     click.option(
         "--latency",
         metavar="low|high|SECONDS",
         callback=wanted_latency,
-        help="What to ask of the device (default low).",
+        help="Latency to request from the device (default low).",
     ),
 )
 

@@ -41,12 +41,12 @@ COMFORTABLE_MS = 12.0  # above it a guitar feels late
 @click.option("--name", default=NAME, metavar="CLIENT", help="Name in JACK and PipeWire (default rtfx, then rtfx-2).")
 @click.option("--input", "input_file", metavar="FILE", help="Play this file in place of the input, all its channels.")
 @click.option("--record", metavar="OUT", help="Record the output to a file.")
-@click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after so long.")
-@click.option("--tune", is_flag=True, help="First measure which kernels are fastest here, if not yet: up to minutes.")
+@click.option("--seconds", type=Number(0, min_open=True), metavar="S", help="End after this time.")
+@click.option("--tune", is_flag=True, help="First measure which kernels are fastest here, if not done: up to minutes.")
 @click.option("--mute", is_flag=True, help="Start muted.")
 @click.option("--watch", is_flag=True, help="Reload the set list, models and cabs when they change.")
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
-@click.option("--no-reconnect", is_flag=True, help="Leave with exit code 1 when the device is lost.")
+@click.option("--no-reconnect", is_flag=True, help="End with exit code 1 when the device is lost.")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
@@ -256,7 +256,7 @@ def latency_advice(stats: Stats, asked_frames: int) -> list[str]:
     said = []
     runs = stats.block_frames
     if asked_frames and runs and runs != asked_frames:
-        said.append(f"{asked_frames} frames were asked for, {runs} run: {_why(stats, runs < asked_frames)}")
+        said.append(f"{asked_frames} frames were requested, {runs} run: {_why(stats, runs < asked_frames)}")
     if stats.latency_known_ms > COMFORTABLE_MS:
         said.append(f"a latency above {COMFORTABLE_MS:g} ms is felt while playing: {_lower(stats)}")
     return said
@@ -270,7 +270,7 @@ def _why(stats: Stats, lower: bool) -> str:
 
 def _lower(stats: Stats) -> str:
     if (stats.latency_model_ms or 0.0) > (stats.latency_block_ms or 0.0):
-        return "most of it is the model's own, made for another sample rate: -r with that rate avoids it"
+        return "most of it is the conversion to the model's sample rate: -r with that rate avoids it"
     if "PipeWire" in stats.route or stats.route == "JACK":
         return "-b 64 asks for a shorter block, for all programs that play"
     return "-b 64 or --latency low asks for less; JACK, or PipeWire with pipewire-jack, allow less"

@@ -1,4 +1,4 @@
-"""``rtfx random``: a random net as a set list, on standard output. Imports no Numba."""
+"""``rtfx random``: prints a random net as a set list. Imports no Numba."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Keys may be written as options too: rtfx random --seed 7 --layers 8 --bias
 @click.argument("words", nargs=-1, metavar="[tcn|gru|lstm] [KEY=VALUE]...")
 @debug_option
 def command(words: tuple[str, ...]) -> int:
-    """Print a set list that plays a random net; without seed=N another one every time."""
+    """Print a set list that plays a random net; without seed=N a different one each time."""
     from ..model.random.nets import KINDS, random_spec
 
     kind, pairs = _read(words, KINDS)
@@ -63,7 +63,7 @@ def _read(words: tuple[str, ...], kinds: Collection[str]) -> tuple[str, list[str
         elif "=" in word.partition("?")[0]:
             pairs.append(word)
         elif kind:
-            raise UsageError(f"{word!r} is no KEY=VALUE, expected such as seed=7")
+            raise UsageError(f"found {word!r}, expected KEY=VALUE, such as seed=7")
         else:
             kind, _, query = word.removeprefix("random:").partition("?")
             pairs += filter(None, query.split("&"))

@@ -43,8 +43,8 @@ READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".
 def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, jobs: int | None, **more: Any) -> int:
     """Render audio files through models or set lists.
 
-    Several files, or a folder with all folders in it, are rendered into the folder OUT; through each of several models,
-    set lists and presets, as NAME_PRESET.wav. A - is WAV on standard input or output.
+    Several files, or a folder with its subfolders, are rendered into the folder OUT. With several models, set lists or
+    presets, each file is rendered through each of them, as NAME_PRESET.wav. A - is WAV on standard input or output.
     """
     paths, whats = _split_rigs(paths, whats)
     if more["as_float"] and more["bits"]:
@@ -98,7 +98,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
 
 
 def _is_take(what: str) -> bool:
-    """Tell whether to render a set list as a recorded take: it is one, and no flag changes the rig."""
+    """Return whether a set list is a recorded take and no flag changes its rig, so that it is rendered as played."""
     source = click.get_current_context().get_parameter_source
     if any(source(name) not in (None, ParameterSource.DEFAULT) for name in FLAGS):
         return False
@@ -125,7 +125,7 @@ def _render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int
 
 
 def _split_rigs(paths: tuple[str, ...], whats: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the audio paths and the set lists, which may stand anywhere among them."""
+    """Return the audio paths and the set lists; a set list may be at any place among the paths."""
     rigs = tuple(path for path in paths if SET_LIST.match(path) and Path(path).suffix.lower() not in READABLE)
     return tuple(path for path in paths if path not in rigs), (*whats, *rigs)
 

@@ -24,7 +24,7 @@ class Terminated(SystemExit):
 
 
 def postponed(number: int, frame: FrameType | None) -> bool:
-    """Tell whether a signal came during an import; if so, send it again shortly. An import takes a second at most."""
+    """Return whether a signal came during an import; if so, send it again shortly. An import takes at most a second."""
     while frame is not None and frame.f_code.co_filename != IMPORTING:
         frame = frame.f_back
     if frame is None:
@@ -47,7 +47,7 @@ def terminate(number: int, frame: FrameType | None) -> None:
 
 
 def listen() -> None:
-    """Have `terminate` handle SIGTERM, and `interrupt` SIGINT unless that is ignored."""
+    """Install `terminate` as handler of SIGTERM, and `interrupt` as handler of SIGINT unless SIGINT is ignored."""
     signal.signal(signal.SIGTERM, terminate)
     if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
         signal.signal(signal.SIGINT, interrupt)
@@ -67,7 +67,7 @@ class Signals:
             if hasattr(signal, name):
                 number = getattr(signal, name)
                 if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # ignored, as under nohup: leave it so
+                    continue  # it is ignored, as under nohup, and stays so
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -1,4 +1,4 @@
-"""``rtfx train``: a model of a pedal or an amp from a recording of its input and one of its output."""
+"""``rtfx train``: makes a model of a pedal or an amp from a recording of its input and one of its output."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ ENDED = {
     "finished": "done",
     "good enough": "good enough, stopped",
     "no better": "no better for a long time, stopped",
-    "interrupted": "interrupted, the best is kept; --resume goes on",
+    "interrupted": "interrupted; the best is kept, and --resume continues",
 }
 
 
 @click.command("train")
 @click.option("--input", "dry", metavar="WAV", multiple=True, help="The recording that was played into the device.")
 @click.option("--target", "wet", metavar="WAV", multiple=True, help="The recording of its output.")
-@click.option("--distil", metavar="MODEL", help="Learn from a model in place of recordings: a cheaper twin of it.")
-@click.option("--from", "known", metavar="MODEL", help="Go on from the weights of any model in place of --arch.")
-@click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Where a knob stood, 0 to 1: one each pair.")
+@click.option("--distil", metavar="MODEL", help="Learn from a model in place of recordings: make a cheaper twin.")
+@click.option("--from", "known", metavar="MODEL", help="Start from the weights of any model in place of --arch.")
+@click.option("--knob", "knobs", metavar="NAME=VALUE", multiple=True, help="Position of a knob, 0 to 1: one per pair.")
 @click.option(
     "--arch",
     default="lstm16",
@@ -42,27 +42,27 @@ ENDED = {
     help="lstm<N>, gru<N>, wavenet[:channels=8&layers=18], nam-...",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.json", help="The model.")
-@click.option("--minutes", type=Number(0.01), default=5.0, show_default=True, help="How long to learn.")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds instead of minutes: the same result at every run.")
+@click.option("--minutes", type=Number(0.01), default=5.0, show_default=True, help="Length of the training.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds in place of minutes: every run gives the same result.")
 @click.option("--until", type=Number(0.0), default=0.0, metavar="ESR", help="Stop at this error, 0.01 is 1 %.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and order.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights and order.")
 @click.option("--rate", type=Number(0.0, min_open=True), help="Learning rate (default: the architecture's).")
-@click.option("--skip/--no-skip", default=None, help="Add the input to the net's output (default: as learns best).")
+@click.option("--skip/--no-skip", default=None, help="Add the input to the net's output (default: the architecture's).")
 @click.option("--loss-spectra", is_flag=True, help="Count the distance of spectra too: slower, for bright sounds.")
 @click.option("--to", metavar="FORMAT", multiple=True, help="Also write nam, aidax, proteus or rtneural beside it.")
 @click.option(
-    "--plots", type=click.Path(path_type=Path), metavar="PNG", help="Where to draw (default: beside the model)."
+    "--plots", type=click.Path(path_type=Path), metavar="PNG", help="Picture of the result (default: beside the model)."
 )
-@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 @click.option("--check", is_flag=True, help="Only check the recordings.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a round, and one at the end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each round, and one at the end.")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite a model that exists.")
 @debug_option
 def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: Path, **flags: Any) -> int:
     """Learn a device from a recording of its input and one of its output, two to three minutes of each.
 
-    Every better net is written at once: under "rtfx play --watch FILE.json" you hear it learn. Several pairs with
-    --knob make one model with that knob. An interrupt keeps the best.
+    Every better net is written at once, so you can listen to the progress with "rtfx play --watch FILE.json". Several
+    pairs of recordings with --knob make one model with that knob. After an interrupt, the best net so far is kept.
     """
     from ..train.run import POOR, Goal, check_goal, poor, read_material, train
 
@@ -93,7 +93,7 @@ def command(dry: Sequence[str], wet: Sequence[str], knobs: Sequence[str], out: P
         raise UsageError(f"{out} exists: overwrite it with -y, go on with --resume, or name another file")
     material = _taught(teacher, dry, goal.seed) if teacher else read_material(recordings, status)
     if flags["check"]:
-        status("these recordings are fit to learn from")
+        status("these recordings can be used for training")
         return 0
     plan = Plan(flags["minutes"], flags["rounds"], until=flags["until"], seed=flags["seed"], rate=flags["rate"])
     with shown(goal.arch, flags["as_json"]) as (after, tick):
@@ -147,7 +147,7 @@ def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
     from ..train.run import Material
 
     rate = teacher.sample_rate or DEFAULT_RATE
-    status(f"{teacher.name} plays {'them' if dry else 'exercises'} for its twin")
+    status(f"{teacher.name} renders {'the recordings' if dry else 'exercises'} for its twin")
     if late := lateness(teacher):
         status(f"{teacher.name} is {late} frames late ({1000.0 * late / rate:.2f} ms): its twin is not late")
     takes = lessons(teacher, [heard(path, rate) for path in dry], seed=seed)

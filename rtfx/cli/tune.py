@@ -1,4 +1,4 @@
-"""``rtfx tune``: measure on this machine which kernels are fastest, and keep that."""
+"""``rtfx tune``: measures which kernels are fastest on this machine, and stores the result."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 @click.option(
     "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the stream (default: the model's own)."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object for each model.")
 @debug_option
 def command(models: tuple[str, ...], block: int, rate: float | None, as_json: bool) -> int:
     """Time every way to compute the layers of these models, and use the fastest from now on.
 
-    The sound stays the same, bit for bit. The result is kept for this processor and this version. --deterministic,
-    on the commands that play, ignores it. Nothing else should run meanwhile.
+    The sound stays the same, bit for bit. The result is stored for this processor and this version. The option
+    --deterministic of other commands ignores it. Close other programs meanwhile.
     """
     from ..bench import own_rate, readable
     from ..tune import tune

@@ -1,4 +1,4 @@
-"""``rtfx verify``: does the compiled model compute what its file says?"""
+"""``rtfx verify``: checks that a compiled model computes the function that its file describes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FAILS_ITS_OWN = "fails the test that its own file carries"
 
 @click.command("verify")
 @click.argument("model", metavar="MODEL|FOLDER")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 @click.option("--loudness-clip", metavar="FILE", help="NAM's loudness_input.wav: test the loudness that files state.")
 @inputs_option
 @debug_option
 def command(model: str, as_json: bool, loudness_clip: str | None, inputs: str | None) -> int:
-    """Compare the compiled model with a float64 reference, and run the test that its file carries.
+    """Compare the compiled model with a float64 reference, and run the test that its file contains.
 
-    Knobs stand at their defaults and at their ends, and the signal is longer than the net remembers; the worst result
-    is printed. Exit 1 if the bound is exceeded or the file's own test fails.
+    Knobs are at their defaults and at their ends, and the signal is longer than the net's memory; the worst result is
+    printed. The exit code is 1 if the error is above the bound or the file's own test fails.
     """
     from ..model.load import load
     from ..model.read.aidax import batch_test

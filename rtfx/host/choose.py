@@ -14,7 +14,7 @@ from .devices import devices, find, route_name
 from .jack_devices import jack_devices
 
 NULL = "null"
-PACKAGE = "PipeWire runs, but its JACK library is missing, which is the fast way to it: sudo apt install pipewire-jack"
+PACKAGE = "PipeWire runs without its JACK library, which gives the lowest latency: sudo apt install pipewire-jack"
 REMEMBERED = ("in_channel", "devices")  # parts of the file
 PLUGINS = ("default", "pipewire", "pulse")  # ALSA's names of the sound server
 ALLOW_FEEDBACK = "press m to unmute, or start with --allow-feedback"
@@ -106,7 +106,7 @@ def choose(
     if source and need_input and drifts(source, target):
         notes.append(
             f"input {source.name!r} and output {target.name!r} are different devices: their clocks may drift "
-            "apart, which clicks now and then; one interface for both does not"
+            "apart, which causes a click now and then: use one interface for both"
         )
     loop = "" if allow_feedback or not need_input else _feedback(source, target, wanted_in is not None)
     mute_reason = f"muted: {loop} would howl: {ALLOW_FEEDBACK}" if loop else ""

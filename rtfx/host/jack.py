@@ -203,7 +203,7 @@ class Client:
         with environment(settings or {}):
             self.handle = within(OPEN_SECONDS, self._open, name)
         if not self.handle:
-            raise DeviceError("the sound server lets no further client in: close a program that plays")
+            raise DeviceError("the sound server accepts no more clients: close a program that uses sound")
 
     def _open(self, name: str) -> int | None:
         for number in range(1, NAMES + 1):

@@ -195,7 +195,9 @@ class JackHost(DeviceStream):
             for channel in range(count):
                 port = library.jack_port_register(client, f"{side}_{channel + 1}".encode(), AUDIO, flag, 0)
                 if not port:
-                    raise DeviceError(f"{self.route} has no room for {inputs + outputs} more ports: close a program")
+                    raise DeviceError(
+                        f"{self.route} refuses {inputs + outputs} more ports: close a program that uses sound"
+                    )
                 shared[f"{side}_ports"][channel] = port
         place = self._memory.ctypes.data
         library.jack_set_process_callback(client, PROCESS.address, place)

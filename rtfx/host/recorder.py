@@ -263,7 +263,7 @@ class Recorder:
         if given_up:
             reasons.append(given_up)
         elif silent and not self.error:
-            reasons.append("the disk was too slow, silence stands in their place")
+            reasons.append("the disk was too slow, and silence replaces them")
         reason = f": {'; '.join(reasons)}" if reasons else ""
         self.error = f"{self.path} lacks {self.lost} frames, {', '.join(named)}{more}{reason}"
 

@@ -192,8 +192,8 @@ def no_sound(name: str, count: int) -> list[str]:
         return []
     samples = "1 sample is" if count == 1 else f"{count} samples are"
     return [
-        f"{name}: {samples} beyond +48 dBFS or no number: taken for silence, except with --bare (is all so loud? "
-        "scale it)"
+        f"{name}: {samples} above +48 dBFS or not a number: replaced by silence, except with --bare (if all of it "
+        "is so loud, scale it down)"
     ]
 
 

@@ -117,7 +117,7 @@ class Writer:
                 return
             if self._target.exists() and not self._overwrite:
                 raise AudioFileError(
-                    f"{self.name} has come into being meanwhile: name another file, or overwrite it by -y"
+                    f"{self.name} was created by another program meanwhile: name another file, or overwrite it with -y"
                 )
             put(self._temporary, self._target)
             self._temporary = None
@@ -162,7 +162,7 @@ def check_target(target: Path, encoding: str, overwrite: bool) -> str:
     if not folder.is_dir():
         raise AudioFileError(f"{folder}: no such folder: mkdir -p {folder}")
     if target.exists() and not overwrite:
-        raise AudioFileError(f"{target} exists already: name another file, or overwrite it by -y")
+        raise AudioFileError(f"{target} exists already: name another file, or overwrite it with -y")
     return container
 
 

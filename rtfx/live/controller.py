@@ -262,7 +262,7 @@ class Controller:
             except Exception as error:  # any error: the thread must survive to apply the next change
                 if message_of(error) != told:  # a lasting fault recurs at every tick: report it once
                     told = message_of(error)
-                    self.news.append(f"the sound goes on as it was: {told}")
+                    self.news.append(f"a change was not made, the sound stays as it was: {told}")
 
     def _asked(self) -> bool:
         return bool(self._turned or self._selected or self._replaced or self._stopped or self._updates or self._built)
@@ -308,7 +308,9 @@ class Controller:
             rig.record["prime_frames"] = frames = preset.prime_frames
             seconds = frames / preset.plan.sample_rate
             if seconds > LONG_PRIME_SECONDS:
-                self.news.append(f"{preset.name}: listens for {seconds:.1f} s, as far back as it hears, then fades in")
+                self.news.append(
+                    f"{preset.name}: runs silently for {seconds:.1f} s, as long as its memory, then fades in"
+                )
         rig.origin = Origin(preset, values, primes)
         self.playing = rig
         self.engine.publish(rig)

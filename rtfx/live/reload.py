@@ -264,7 +264,7 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 lines = self.reloader.reload()
-                self.news.extend(lines or (["mended: everything is as it plays"] if self._broken else []))
+                self.news.extend(lines or (["corrected: everything that plays is as written"] if self._broken else []))
                 self._broken = False
                 return seen
             except NotTaken as error:

@@ -59,7 +59,7 @@ def levelled(
         cabs = [following for following in chain[place + 1 :] if following.impulse is not None] if last else []
         measured = remembered([block, *cabs], sample_rate)
         if measured == -math.inf:
-            notes.append(f"{block.id}: the model leaves next to nothing of a guitar: its level is not normalised")
+            notes.append(f"{block.id}: a guitar is almost silent after the model: its level is not normalised")
             continue
         gain_db = round((TARGET_LUFS if last else guitar_loudness()) - measured, 2)
         if gain_db:

@@ -96,8 +96,7 @@ def look_through(dry: np.ndarray, wet: np.ndarray, rate: int, dry_name="dry", we
         _pauses(found, wet_name)
     if found.dry.size < SHORT_SECONDS * rate:
         found.warnings.append(
-            f"{found.dry.size / rate:.0f} s are little to learn from: record two to three minutes, loud and soft, high "
-            "and low"
+            f"only {found.dry.size / rate:.0f} s of audio: record two to three minutes, loud and soft, high and low"
         )
     return found
 
@@ -149,7 +148,7 @@ def _aligned(found: Capture, measured: Alignment, dry_name: str, wet_name: str) 
     if measured.likeness < ALIKE:
         found.errors.append(
             f"{wet_name} does not follow {dry_name} (likeness {measured.likeness:.0f}, expected {ALIKE:.0f} or more): "
-            "are they of the same playing, and less than a second apart?"
+            "are both of one performance, and less than a second apart?"
         )
         return
     at, jump = measured.jump
@@ -167,7 +166,7 @@ def _aligned(found: Capture, measured: Alignment, dry_name: str, wet_name: str) 
         (found.errors if abs(measured.drift) > DRIFT_REFUSED else found.warnings).append(text)
     moved = not OWN_DELAY[0] <= delay <= OWN_DELAY[1]
     if not moved:
-        found.notes.append(f"{wet_name} is {delay:.2f} frames late: taken for the device's own, left as it is")
+        found.notes.append(f"{wet_name} is {delay:.2f} frames late: so short a delay is the device's own and is kept")
     else:
         found.wet = shifted(found.wet, delay)
         found.notes.append(f"{wet_name} was {delay:.2f} frames late ({1000 * delay / rate:.2f} ms): aligned")

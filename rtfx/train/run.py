@@ -96,7 +96,7 @@ def read_material(recordings: Sequence[Recording], tell: Callable[[str], None] =
         if set(recording.knobs) != set(names):
             raise UsageError(
                 f"{recording.wet} has the knobs {', '.join(recording.knobs) or 'none'}, {recordings[0].wet} "
-                f"{', '.join(names) or 'none'}: say each knob for every recording"
+                f"{', '.join(names) or 'none'}: name each knob for every recording"
             )
         for name, value in recording.knobs.items():
             if not 0.0 <= value <= 1.0:
@@ -181,7 +181,7 @@ def train(
         raise ModelError(f"{goal.arch} did not learn: every check failed; try --rate 0.001 or another --seed")
     if done.esr >= SILENCE:
         raise ModelError(
-            f"{goal.arch} is no nearer than silence (ESR {100.0 * done.esr:.0f} %, silence has 100 %): {goal.out} is "
+            f"{goal.arch} is no better than silence (ESR {100.0 * done.esr:.0f} %, silence has 100 %): {goal.out} is "
             "not written; go on with --resume and more --minutes, or try another --arch"
         )
     spec = model(done.esr)
@@ -251,7 +251,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, about: Mapping[str, Any]
         with replacement(path) as part, open(part, "xb") as file:
             np.savez(file, said=np.array(json.dumps(said)), **tensors)  # type: ignore[arg-type]
     except OSError as error:
-        raise ModelError(f"{path}: the training cannot be kept: {reason_of(error)}") from error
+        raise ModelError(f"{path}: the training cannot be saved: {reason_of(error)}") from error
 
 
 def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
@@ -268,16 +268,16 @@ def restore_checkpoint(path: Path, about: Mapping[str, Any]) -> Checkpoint:
             said = json.loads(str(tensors.pop("said")))
             reports, known = [Report(**report) for report in said["reports"]], dict(said["about"])
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such training to go on with; leave --resume out to begin one") from None
+        raise UsageError(f"{path}: there is no training to resume: leave out --resume to begin one") from None
     except (*DAMAGED_ZIP, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise UsageError(
-            f"{path} is no training of this version ({error}): leave --resume out to begin anew"
+            f"{path} is not a training of this version ({error}): leave out --resume to begin anew"
         ) from error
     for key, value in about.items():
         if known.get(key) != value:
             raise UsageError(
-                f"{path} is a training with {key} {known.get(key)!r}, not {value!r}: say the same, or leave "
-                "--resume out to begin anew"
+                f"{path} is a training with {key} {known.get(key)!r}, not {value!r}: give the same, or leave "
+                "out --resume to begin anew"
             )
     parts: dict[str, dict[str, np.ndarray]] = {"learner": {}, "best": {}}
     for name, value in tensors.items():
@@ -310,7 +310,7 @@ def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Re
     minutes = [report.seconds / 60.0 for report in reports]
     errors.semilogy(minutes, [100.0 * report.esr for report in reports], label="held back")
     errors.semilogy(minutes, [100.0 * report.esr_emphasised for report in reports], label="held back, pre-emphasised")
-    errors.semilogy(minutes, [100.0 * report.loss for report in reports], label="loss on what was learnt", alpha=0.5)
+    errors.semilogy(minutes, [100.0 * report.loss for report in reports], label="loss on training frames", alpha=0.5)
     errors.set(xlabel="minutes", ylabel="%", title=f"error-to-signal ratio, best {100 * reports[-1].best:.3f} %")
     errors.legend()
 
@@ -326,7 +326,7 @@ def draw_plots(path: Path, learner: Learner, data: Dataset, reports: Sequence[Re
     time = 1000.0 * np.arange(wanted[shown].size) / sample_rate
     waves.plot(time, wanted[shown], label="target")
     waves.plot(time, found[shown], "--", label="net")
-    waves.set(xlabel="ms", title="waveforms where it is loudest")
+    waves.set(xlabel="ms", title="waveforms at the loudest place")
     waves.legend()
     try:
         figure.savefig(path, dpi=110)

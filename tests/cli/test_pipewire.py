@@ -96,7 +96,7 @@ def test_a_wish_that_is_not_granted_is_told(server):
     server.run("pw-metadata", "-n", "settings", "0", "clock.force-quantum", "512")
     try:
         player = play(server)
-        assert any("64 frames were asked for, 512 run" in line for line in player.said), player.said
+        assert any("64 frames were requested, 512 run" in line for line in player.said), player.said
         assert player.ends(signal.SIGTERM)[1]["block_frames"] == 512
     finally:
         server.run("pw-metadata", "-n", "settings", "0", "clock.force-quantum", "0")

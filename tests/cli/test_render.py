@@ -84,7 +84,7 @@ def test_samples_that_are_no_sound_are_silence_and_said(capsys, place, rate):
     soundfile.write("wild.wav", x, rate, subtype="FLOAT")
     assert "beyond" not in rtfx(capsys, *wet, "clean.wav", "clean-wet.wav")[2]
     code, _, err = rtfx(capsys, *wet, "wild.wav", "wild-wet.wav")
-    assert code == 0 and "wild.wav: 1 sample is beyond +48 dBFS or no number: taken for silence" in err
+    assert code == 0 and "wild.wav: 1 sample is above +48 dBFS or not a number: replaced by silence" in err
     assert np.array_equal(read("wild-wet.wav"), read("clean-wet.wav"))
 
 

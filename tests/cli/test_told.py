@@ -58,7 +58,7 @@ def test_a_folder_shows_every_file_in_it(tmp_path, capsys):
     assert rows.keys() == {"good.json", *bad, *none} and code == 1
     assert {name for name, row in rows.items() if "error" in row} == bad
     assert {name for name, row in rows.items() if row.get("family") is None and "no_model" in row} == none
-    assert err == "rtfx: 6 of 7 files cannot be read\n" and "nowhere, which is not there" in rows["link.nam"]["error"]
+    assert err == "rtfx: 6 of 7 files cannot be read\n" and "nowhere, which does not exist" in rows["link.nam"]["error"]
     text = command(capsys, "info", tmp_path)[1]
     assert all(name in text for name in rows) and text.count("no model: ") == len(none)
 

@@ -54,7 +54,7 @@ def test_a_model_is_trained_written_drawn_and_gone_on_with(recorded, tmp_path, c
     *rounds, last = map(json.loads, text.splitlines())
     assert [each["round"] for each in rounds] == list(range(1, 11)) and rounds[-1]["esr"] < rounds[0]["esr"]
     assert last["esr"] == rounds[-1]["best"] and last["stopped"] == "finished"
-    assert "12 s are little to learn from" in notes
+    assert "only 12 s of audio" in notes
     spec = load(out)
     assert spec.sample_rate == RATE and spec.metadata["architecture"] == "lstm6"
     assert spec.metadata["check_esr"] == pytest.approx(last["esr"], abs=1e-6) and spec.metadata["training_seed"] == 3
@@ -101,7 +101,7 @@ def test_a_knob_is_learnt_from_several_recordings(recorded, tmp_path, capsys):
         (("--knob", "gain=0.1", "--knob", "gain=0.2"), "2 times for 1 --target"),
         (("--knob", "gain=11"), "expected 0 to 1"),
         (("--input", "dry.wav", "--input", "dry.wav"), "expected pairs"),
-        (("--resume",), "no such training"),
+        (("--resume",), "there is no training to resume"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_learnt(recorded, tmp_path, capsys, monkeypatch, flags, words):
@@ -117,7 +117,7 @@ def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
     code, _, notes = rtfx(capsys, "train", *flags)
     assert code == 1 and "silent.wav is silent" in notes
     code, _, notes = rtfx(capsys, "train", *audio_flags(recorded), "--out", tmp_path / "my.json", "--check")
-    assert code == 0 and "are fit to learn from" in notes and not (tmp_path / "my.json").exists()
+    assert code == 0 and "can be used for training" in notes and not (tmp_path / "my.json").exists()
 
 
 def hears(player, words, times=1):
@@ -228,5 +228,5 @@ def test_a_model_hardly_nearer_than_silence_is_not_passed_off_as_done(tmp_path, 
     out.unlink()
     monkeypatch.setattr(run, "SILENCE", 0.5)
     code, _, notes = rtfx(capsys, "train", *flags)
-    assert code == 1 and "lstm6 is no nearer than silence (ESR" in notes and "go on with --resume" in notes
+    assert code == 1 and "lstm6 is no better than silence (ESR" in notes and "go on with --resume" in notes
     assert not out.exists()

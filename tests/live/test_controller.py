@@ -192,7 +192,7 @@ def test_a_fault_of_one_preset_leaves_the_thread_to_the_others(live, monkeypatch
             time.sleep(1e-3)
         time.sleep(0.1)  # some ticks
         controller.select(0)
-    said = "the sound goes on as it was: ZeroDivisionError: integer division or modulo by zero"
+    said = "a change was not made, the sound stays as it was: ZeroDivisionError: integer division or modulo by zero"
     assert list(controller.news) == [said]
     controller.set("gain.gain_db", -20.0)
     until(e, 0.05)

@@ -119,7 +119,7 @@ def test_a_broken_edit_says_so_and_the_sound_goes_on(tmp_path):
         write(path, gain_list(-20.0).replace("gain_db", "gain_bd"))
         (line,) = told(stream, "not reloaded")
         write(path, gain_list(-6.0))
-        told(stream, "mended: everything is as it plays")
+        told(stream, "corrected: everything that plays is as written")
         write(path, gain_list(-20.0).replace("gain_db", "gain_bd"))
         assert told(stream, "not reloaded") == [line]
         assert f"{path}:5: " in line and "did you mean 'gain_db'" in line and "the sound goes on" in line

@@ -83,5 +83,5 @@ def test_a_format_refuses_what_its_players_have_not():
     with pytest.raises(errors.UnsupportedArchitecture, match="one kind and one size"):
         proteus(mixed)
     half = graph_of(Input(()), lstm(0), dense(1), gain(0, 0.5), Add((2, 3))).spec
-    with pytest.raises(errors.UnsupportedArchitecture, match="adds the input times 0.5, the format only as it is"):
+    with pytest.raises(errors.UnsupportedArchitecture, match="adds the input times 0.5, the format only times 1"):
         proteus(half)

@@ -269,7 +269,7 @@ def test_a_state_to_start_from_is_kept_or_missed_aloud(tmp_path):
     assert save(spec, tmp_path / "out.nam") == []
     assert (load(tmp_path / "out.nam").nodes[1].h0 == 1).all()
     for to in ("rtneural", "aidax", "proteus"):
-        assert "begins at zero" in " ".join(save(spec, place(tmp_path, to), to))
+        assert "starts from zero" in " ".join(save(spec, place(tmp_path, to), to))
 
 
 def test_what_plugins_make_of_a_file_is_said(tmp_path):
@@ -282,7 +282,7 @@ def test_an_unknown_format_or_suffix_is_wrong_usage(tmp_path):
     spec = load(write(tmp_path, small_nets()["lstm"]))
     with pytest.raises(errors.UsageError, match=r"no format 'rtnural' \(did you mean 'rtneural'"):
         save(spec, tmp_path / "out.json", "rtnural")
-    with pytest.raises(errors.UsageError, match="the suffix says no format"):
+    with pytest.raises(errors.UsageError, match="the suffix names no format"):
         save(spec, tmp_path / "out.txt")
 
 

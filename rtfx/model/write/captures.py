@@ -130,7 +130,7 @@ def proteus(spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
     if net.head.width != 1 or net.entrance.width > 1 + len(KNOBS) or graph.widths[net.entrance.audio] != 1:
         graph.fail(net.node, "expected one audio channel in and out, and at most two knobs")
     if net.direct not in (0.0, 1.0):
-        graph.fail(graph.last, f"adds the input times {net.direct:g}, the format only as it is")
+        graph.fail(graph.last, f"adds the input times {net.direct:g}, the format only times 1")
     (kind,), (hidden,), width = kinds, sizes, net.entrance.width
     unit, skip = kind.__name__.upper(), int(net.direct)
     state: dict[str, Any] = {}

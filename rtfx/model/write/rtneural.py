@@ -79,7 +79,7 @@ def dropped_state(spec: ModelSpec) -> list[str]:
     """Return a warning for a recurrent layer with an initial state, for formats that cannot store one."""
     starts = [getattr(node, name, None) for node in spec.nodes for name in ("h0", "c0")]
     if any(state is not None and state.any() for state in starts):
-        return ["the state that the model starts from has no place in the file: it begins at zero and settles"]
+        return ["the file cannot hold the model's initial state: the net starts from zero and settles"]
     return []
 
 

@@ -45,7 +45,7 @@ def format_of(path: str | Path, to: str | None = None) -> str:
         return to
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: the suffix says no format, name one with --to: {', '.join(FORMATS)}")
+        raise UsageError(f"{path}: the suffix names no format: name one with --to: {', '.join(FORMATS)}")
     return SUFFIXES[suffix]
 
 
