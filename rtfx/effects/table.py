@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cab import CAB
 from .comp import COMP
+from .delay import DELAY
 from .effect import Effect
 from .eq import EQ
 from .gain import GAIN
@@ -11,4 +12,4 @@ from .gate import GATE
 from .klon import KLON
 from .model import MODEL
 
-BLOCKS: dict[str, Effect] = {block.type: block for block in (GAIN, GATE, COMP, EQ, KLON, MODEL, CAB)}
+BLOCKS: dict[str, Effect] = {block.type: block for block in (GAIN, GATE, COMP, EQ, KLON, MODEL, CAB, DELAY)}
