@@ -15,6 +15,7 @@ ORDER += "notebook live remote ui rigs api verify check bench tune train".split(
 ORDER += "rig_arguments batch cli __main__".split()
 
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")
+HEAVY += ("starlette", "uvicorn", "websockets", "segno")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -31,7 +31,20 @@ DEFAULT = "klon.json"
 COMFORTABLE_MS = 12.0  # above it a guitar feels late
 
 
-@click.command("play")
+class PlayCommand(click.Command):
+    """A command whose ``--web`` takes the next word only if that is an address: it may also be what is played."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if "--web" in args:
+            from ..remote.web.address import is_address
+
+            place = args.index("--web")
+            if not is_address(" ".join(args[place + 1 : place + 2])):
+                args = [*args[:place], "--web=", *args[place + 1 :]]
+        return super().parse_args(context, args)
+
+
+@click.command("play", cls=PlayCommand)
 @click.argument("what", metavar="[RIG.yaml[:preset] | MODEL]", required=False)
 @click.argument("ir", metavar="[IR.wav]", required=False)
 @rig_options
@@ -47,6 +60,7 @@ COMFORTABLE_MS = 12.0  # above it a guitar feels late
 @click.option("--watch", is_flag=True, help="Reload the set list, models and cabs when they change.")
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
 @click.option("--no-reconnect", is_flag=True, help="End with exit code 1 when the device is lost.")
+@click.option("--web", metavar="[HOST[:PORT]]", help="Serve a page for phones and browsers; 0.0.0.0: to the network.")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
@@ -58,6 +72,7 @@ def command(
     headless: bool,
     watch: bool,
     no_reconnect: bool,
+    web: str | None,
     **more: Any,
 ) -> None:
     """Play through a model or a set list, live.
@@ -73,6 +88,7 @@ def command(
     from ..remote.surfaces import Surfaces
 
     surfaces = Surfaces(more["name"])
+    page = None if web is None else _Page(web)
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     lacking: list[str] = []  # from every stream: a new one is opened when a device comes back
@@ -96,7 +112,11 @@ def command(
                 if carried:
                     carried.into(stream)
                 surfaces.open(stream)
+                if page:
+                    page.serve(stream)
                 _greet(stream)
+                if page and not as_json and not carried:
+                    page.show_code()
                 _remember(stream, more)
                 ending = _session(stream, headless, signals, not no_reconnect, more["input_file"] is not None)
                 trouble = stream.trouble()
@@ -117,6 +137,37 @@ def command(
         raise AudioFileError("; ".join(lacking))
     if ending == "ended" and trouble:
         raise DeviceError(f"{trouble}: start again when it is back, or let play wait for it, without --no-reconnect")
+
+
+class _Page:
+    """The page that ``--web`` serves; if a stream follows another one, at the same address.
+
+    Parameters
+    ----------
+    where : str
+        What follows ``--web``.
+    """
+
+    def __init__(self, where: str):
+        from ..remote.web.address import Wanted
+
+        self._wanted, self._url = Wanted.of(where), ""
+
+    def serve(self, stream: Stream) -> None:
+        """Serve the page of a stream until that ends, and tell where it is."""
+        from ..remote.web.server import Server
+
+        server = Server(stream, self._wanted)
+        stream.accompany(server)
+        self._wanted, self._url = dataclasses.replace(self._wanted, port=server.port), server.url
+        stream.notes = (f"page for phones and browsers: {server.url}", *stream.notes)
+
+    def show_code(self) -> None:
+        """Print the address as a QR code, for a phone's camera; one that only this machine reaches has none."""
+        if "?" in self._url:
+            from ..remote.web.app import qr_text
+
+            print(qr_text(self._url), file=sys.stderr, flush=True)
 
 
 def _with_ir(what: str | None, ir: str | None, flags: RigFlags) -> tuple[str | None, RigFlags]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import message_of
 from ..host.timeouts import await_end
 from ..loading.preset import Knob
-from .knobs import norm_of
+from .knobs import norm_of, step_of
 
 if TYPE_CHECKING:
     from .stats import Meters
@@ -45,12 +45,13 @@ def snapshot(stream: Stream) -> State:
         - ``scenes``: names of the current preset's scenes; ``scene``: the one chosen last, or "".
         - ``blocks``: ``[{id, type, on}]`` in the order of the chain; ``on`` is true or false, or null for a block
           that cannot be switched off. ``set ID.on 0`` or ``toggle ID.on`` switches it.
-        - ``knobs``: ``[{address, block, name, value, text, norm, written, min, max, unit, kind, whole, choices,
+        - ``knobs``: ``[{address, block, name, value, text, norm, written, min, max, unit, kind, whole, step, choices,
           summary}]``, the two gains first, then every parameter in the order of the chain. ``block`` is the block's
           id, or "level" for the gains. ``kind`` is "continuous", "switch" (1 on, 0 off), "stepped" or "structural" (a
           change compiles a new plan). ``choices`` is a list of words, empty for numbers; ``value`` is one of them, or
           a number from ``min`` to ``max`` in ``unit``; ``text`` is the value with its unit. ``norm`` is its place in
-          the range from 0 to 1, logarithmic where turning is; null if it has none. ``written`` is the value in the
+          the range from 0 to 1, logarithmic where turning is; null if it has none. ``step`` is the size of a step of
+          turning; null where a step is a semitone or the next choice. ``written`` is the value in the
           set list, or null.
         - ``gains``: ``{in_gain_db, out_gain_db}``; ``mute``, ``bypass``: true or false.
         - ``in_channel``, ``in_channel_choices``: the input that plays, from 1, and how many there are to choose from.
@@ -81,6 +82,7 @@ def _described(knob: Knob) -> State:
         "unit": parameter.unit,
         "kind": parameter.kind,
         "whole": parameter.whole,
+        "step": step_of(parameter),
         "choices": list(parameter.choices),
         "summary": parameter.summary,
     }

@@ -78,21 +78,23 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
     if parameter.choices:
         place = parameter.choices.index(str(value)) + steps
         return parameter.choices[min(max(place, 0), len(parameter.choices) - 1)]
-    low, high = parameter.minimum, parameter.maximum
-    if logarithmic(parameter):
+    low, high, step = parameter.minimum, parameter.maximum, step_of(parameter)
+    if step is None:
         moved = float(value) * SEMITONE ** (steps / FINE if fine else steps)
         moved = float(f"{moved:.{DIGITS}g}")
     else:
-        step = (
-            WHOLE_STEP
-            if parameter.whole
-            else DB_STEP
-            if parameter.unit == "dB"
-            else round_step((high - low) / STEPS_IN_RANGE)
-        )
         grid = step if parameter.whole else step / FINE
         moved = round(round((float(value) + steps * (grid if fine else step)) / grid) * grid, 9)
     return parameter.check(min(max(moved, low), high))
+
+
+def step_of(parameter: Parameter) -> float | None:
+    """Return the size of a step; None if steps are ratios or choices."""
+    if parameter.choices or logarithmic(parameter):
+        return None
+    if parameter.whole:
+        return WHOLE_STEP
+    return DB_STEP if parameter.unit == "dB" else round_step((parameter.maximum - parameter.minimum) / STEPS_IN_RANGE)
 
 
 def logarithmic(parameter: Parameter) -> bool:

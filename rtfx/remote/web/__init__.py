@@ -1,0 +1,1 @@
+"""The page that a running player serves to phones, tablets and browsers."""

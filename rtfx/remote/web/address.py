@@ -1,0 +1,186 @@
+"""Where the page is served: host, port, token, and the address that a phone opens."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import re
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import RtfxError, UsageError, quoted
+from ...files import distrust, read_file
+
+PORT = 8137
+PORTS = range(PORT, PORT + 20)  # tried in turn if the user names none
+LOOPBACK = "127.0.0.1"
+ANYWHERE = ("0.0.0.0", "::")
+EXPECTED = "HOST, HOST:PORT or :PORT, such as 0.0.0.0:8137"
+TOKEN = re.compile(r"[\w-]{22,64}", re.ASCII)
+TOKEN_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user named.
+
+    Parameters
+    ----------
+    host : str
+        An IP address or a name.
+    port : int or None
+        None: the first free one of `PORTS`.
+    """
+
+    host: str = LOOPBACK
+    port: int | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Wanted:
+        """Read ``HOST[:PORT]``; an IPv6 address with a port is in brackets. "" is the loopback address."""
+        match = re.fullmatch(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?", text.strip())
+        if match:
+            host, port = match["six"] or match["four"] or LOOPBACK, match["port"]
+        elif _ip(text.strip()):
+            host, port = text.strip(), None
+        else:
+            raise UsageError(f"--web is {quoted(text)}, expected {EXPECTED}")
+        if port is not None and not 1 <= int(port) <= 65535:
+            raise UsageError(f"--web has the port {port}, expected 1 to 65535")
+        return cls(host, int(port) if port else None)
+
+
+def is_address(word: str) -> bool:
+    """Return whether a word behind ``--web`` can only be an address: an IP address, this machine's name, or a port.
+
+    Other words are what the player plays: ``--web gig.yaml:2`` is a preset of a set list.
+    """
+    try:
+        host = Wanted.of(word).host
+    except UsageError:
+        return False
+    named = word.startswith(":") or (bool(word) and host in _own_names())
+    return named or _ip(host) is not None and bool(word)
+
+
+def _own_names() -> set[str]:
+    name = socket.gethostname()
+    return {"localhost", name, f"{name}.local"}
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A socket that listens, and who may reach it.
+
+    Parameters
+    ----------
+    sock : socket
+        Bound, not yet listening.
+    local : bool
+        Only this machine reaches it.
+    names : frozenset of str
+        The names, beside IP addresses, under which browsers may ask for it.
+    """
+
+    sock: socket.socket
+    local: bool
+    names: frozenset[str]
+
+    @property
+    def port(self) -> int:
+        """The port that was taken."""
+        return int(self.sock.getsockname()[1])
+
+    def url(self, token: str) -> str:
+        """Return the address that a phone opens; the token is part of it unless only this machine may ask."""
+        bound = str(self.sock.getsockname()[0])
+        host = _reachable(self.sock.family) if bound in ANYWHERE else bound
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}/" + (f"?token={token}" if token else "")
+
+
+def listen(wanted: Wanted) -> Place:
+    """Return a bound socket.
+
+    Raises
+    ------
+    RtfxError
+        The port is taken, or the address is none of this machine's.
+    """
+    try:
+        found = socket.getaddrinfo(wanted.host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise RtfxError(f"--web: no address for {quoted(wanted.host)} ({error}): {EXPECTED}") from None
+    family, _, _, _, address = found[0]
+    for port in (wanted.port,) if wanted.port is not None else PORTS:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":  # a player that starts again takes the port of the one that has just ended
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address[0], port))
+            sock.listen(64)  # now, as two sockets that only bind may share a port
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise RtfxError(f"--web: {wanted.host} cannot be used here ({error.strerror}): {EXPECTED}") from None
+        parsed = _ip(str(address[0]).partition("%")[0])
+        local = parsed is not None and parsed.is_loopback
+        names = {"localhost"} if local else _own_names()
+        if not _ip(wanted.host):
+            names.add(wanted.host)
+        return Place(sock, local, frozenset(name.lower() for name in names))
+    if wanted.port is None:
+        raise RtfxError(f"--web: ports {PORTS[0]} to {PORTS[-1]} are all in use: name another, such as --web :9000")
+    raise RtfxError(f"--web: port {wanted.port} is in use by another program: name another, or leave the port out")
+
+
+def _reachable(family: int) -> str:
+    """Return this machine's address in the network that its default route leads to."""
+    target = ("192.0.2.1", 9) if family == socket.AF_INET else ("2001:db8::1", 9)  # for documents: nobody is there
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(target)  # sends nothing
+            return str(sock.getsockname()[0])
+        except OSError:  # no network: only this machine reaches it
+            return LOOPBACK if family == socket.AF_INET else "::1"
+
+
+def token_file() -> Path:
+    """Return the file of this user's token."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("rtfx", appauthor=False)) / "web-token"
+
+
+def token_of(path: Path) -> str:
+    """Return the token in a file, or make a new one.
+
+    It is kept, so that a phone that has scanned the code once stays connected over starts. Deleting the file locks out
+    all phones. A file that others may have written is replaced.
+    """
+    try:
+        kept = read_file(path, 200).decode("ascii").strip()
+        if TOKEN.fullmatch(kept) and not distrust(path):
+            return kept
+    except (OSError, UnicodeDecodeError):
+        pass
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(token + "\n")
+    except OSError:  # valid until the player ends
+        pass
+    return token

@@ -1,0 +1,244 @@
+// The page: it shows the state that the player sends, and sends commands. It keeps no state of its own.
+
+import {control, isSwitch, make, set, write} from "./controls.js";
+import {Link} from "./link.js";
+
+const FLOOR = -60;  // dBFS at the left end of a level
+const SAID = 6000;  // ms that an answer is shown
+const WARM = 0.5, HOT = 0.8;  // loads
+
+const $ = (id) => document.getElementById(id);
+let state = {};
+let commands = {};
+let controls = new Map();  // by address: a switch of a block has two controls
+let quiet;
+
+const link = new Link({
+  state(fresh, known) {
+    state = fresh;
+    commands = known;
+    for (const each of all()) each.forget();
+    showCommands();
+    show(Object.keys(state));
+  },
+  change(part) {
+    const {values, ...rest} = part;
+    const told = state.message?.number;
+    state = {...state, ...rest};
+    for (const about of values ? state.knobs : []) Object.assign(about, values[about.address]);
+    show(Object.keys(part));
+    if (part.message && part.message.number !== told && !seen(part.message.text)) say(part.message.text);
+  },
+  meters: showMeters,
+  said(answer) {
+    for (const each of all()) each.answered(answer.id);
+    if (answer.failed) say(answer.text, true);
+  },
+  online() {
+    delete document.body.dataset.offline;
+    $("all").inert = false;
+    $("offline").hidden = true;
+  },
+  offline(why) {
+    document.body.dataset.offline = "";
+    $("all").inert = true;
+    $("offline").hidden = false;
+    write($("offline"), why);
+    for (const each of all()) each.forget();
+  },
+});
+
+function* all() {
+  for (const some of controls.values()) yield* some;
+}
+
+function turn(address, value) {
+  return link.do(`set ${address} ${value}`);
+}
+
+// Whether a line only says what the page shows anyway.
+function seen(text) {
+  const word = text.split(" ")[0];
+  return /^(preset \d+|scene) /.test(text) || text.startsWith("preset ") || state.knobs.some((about) => about.address === word);
+}
+
+function say(text, failed) {
+  if (!text) return;
+  write($("said"), text);
+  $("said").className = failed ? "failed" : "";
+  clearTimeout(quiet);
+  quiet = setTimeout(() => write($("said"), ""), SAID);
+}
+
+function show(keys) {
+  const changed = new Set(keys);
+  const any = (...names) => names.some((name) => changed.has(name));
+  if (any("presets", "preset")) showSongs();
+  if (any("scenes", "scene")) showScenes();
+  if (any("knobs")) buildBoard();
+  if (any("values", "knobs")) {
+    for (const about of state.knobs) for (const each of controls.get(about.address)) each.receive(about.value);
+  }
+  if (any("mute", "bypass", "tuner")) {
+    for (const button of document.querySelectorAll("[data-state]")) set(button, "aria-pressed", Boolean(state[button.dataset.state]));
+    $("muted").hidden = !state.mute;
+    $("dry").hidden = !state.bypass;
+    document.body.classList.toggle("silent", state.mute);
+  }
+  if (any("undo")) $("undo").disabled = !state.undo;
+  if (any("redo")) $("redo").disabled = !state.redo;
+  if (any("changed")) $("save").classList.toggle("primary", state.changed);
+  if (any("status")) showStatus();
+  if (any("ended") && state.ended) link.on.offline("The player has ended. Waiting for it to start again …");
+  if (any("slot")) for (const button of document.querySelectorAll("[data-slot]")) set(button, "aria-pressed", button.dataset.slot === state.slot);
+}
+
+// A button whose command the player lacks is not shown.
+function showCommands() {
+  for (const button of document.querySelectorAll("[data-do]")) {
+    const lacks = !(button.dataset.do.split(" ")[0] in commands);
+    if (button.id !== "muted") button.hidden = lacks;
+  }
+}
+
+function showSongs() {
+  const {presets, preset} = state, count = presets.length;
+  const others = [...presets.slice(preset), ...presets.slice(0, preset - 1)];  // in the order in which they follow
+  const next = others.find((each) => !each.fault);
+  write($("now"), presets[preset - 1].name);
+  $("next").replaceChildren(...(next ? [make("small", {textContent: "next "}), next.name] : []));
+  $("steps").hidden = count < 2;
+  fit();
+  document.title = `${presets[preset - 1].name} – rtfx`;
+  const list = $("songs");
+  while (list.children.length > count) list.lastChild.remove();
+  while (list.children.length < count) list.append(make("li", {}, make("button", {type: "button"}, make("span", {className: "number"}), make("span"))));
+  presets.forEach(({number, name, fault}, place) => {
+    const button = list.children[place].firstChild;
+    button.dataset.do = `preset ${number}`;
+    button.disabled = Boolean(fault);
+    write(button.firstChild, String(number));
+    write(button.lastChild, name + (fault ? ` – cannot play: ${fault}` : ""));
+    if (number === preset) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  });
+}
+
+// The song as large as the width allows, on two lines at most.
+function fit() {
+  const name = $("now");
+  if (!name.clientWidth) return;
+  for (let size = Math.min(120, Math.max(76, name.clientWidth / 5)); size >= 30; size *= 0.92) {
+    name.style.fontSize = `${size}px`;
+    if (name.scrollWidth <= name.clientWidth && name.scrollHeight <= size * 2.35) break;
+  }
+}
+
+function buttons(parent, names, line, pressed) {
+  parent.hidden = !names.length;
+  if ([...parent.children].map((each) => each.textContent).join("\n") !== names.join("\n")) {
+    parent.replaceChildren(...names.map((name) => make("button", {type: "button", className: "big", textContent: name, "data-do": `${line} ${name}`})));
+  }
+  for (const button of parent.children) set(button, "aria-pressed", button.textContent === pressed);
+}
+
+function showScenes() {
+  buttons($("scenes"), "scene" in commands ? state.scenes : [], "scene", state.scene);
+}
+
+function buildBoard() {
+  const focused = document.activeElement?.dataset?.address;
+  const blocks = new Map();
+  controls = new Map();
+  for (const about of state.knobs) {
+    const made = [control(about, turn)];
+    controls.set(about.address, made);
+    if (!blocks.has(about.block)) blocks.set(about.block, {turns: []});
+    const block = blocks.get(about.block);
+    if (about.name !== "on" || !isSwitch(about)) {
+      block.turns.push(made[0]);
+      continue;
+    }
+    made.push(control(about, turn));
+    [block.head, block.big] = made;
+    block.big.element.classList.add("big");
+  }
+  $("blocks").replaceChildren(...[...blocks.values()].filter(({big}) => big).map(({big}) => big.element));
+  $("blocks").hidden = !$("blocks").children.length;
+  $("board").replaceChildren(...[...blocks].map(([name, {head, turns}]) => {
+    const knobs = make("div", {className: "knobs"}, ...turns.map((each) => each.element));
+    const block = make("div", {className: "block", role: "group", "aria-label": name}, head ? head.element : make("h3", {textContent: name}), knobs);
+    block.style.setProperty("--knobs", Math.min(turns.length, 6));
+    return block;
+  }));
+  if (focused) document.querySelector(`[data-address="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
+}
+
+function showStatus() {
+  const {latency_ms: latency, trouble, device} = state.status;
+  write($("latency"), latency === null ? "" : `${latency.toFixed(1)} ms`);
+  $("figures").title = device;
+  $("trouble").hidden = !trouble;
+  write($("trouble"), trouble);
+}
+
+// The levels of the input that plays, and of all outputs.
+function sides(meters) {
+  const one = state.in_channel_choices > 1;
+  const inputs = one ? meters.in.slice(state.in_channel - 1, state.in_channel) : meters.in.slice(0, 2);
+  const named = (side, levels, clip) => levels.map((level, place) => [levels.length > 1 ? `${side} ${place + 1}` : side, level, clip]);
+  return [...named("In", inputs, meters.clip_in), ...named("Out", meters.out, meters.clip_out)];
+}
+
+function showMeters(meters) {
+  const rows = sides(meters), parent = $("levels");
+  while (parent.children.length > rows.length) parent.lastChild.remove();
+  while (parent.children.length < rows.length) {
+    parent.append(make("div", {className: "level"}, make("span", {className: "side"}),
+      make("div", {className: "bar", role: "meter", "aria-valuemin": FLOOR, "aria-valuemax": 0}, make("span")),
+      make("span", {className: "figure"}), make("span", {className: "clip", textContent: "CLIP"})));
+  }
+  rows.forEach(([side, level, clip], place) => {
+    const [name, bar, figure, light] = parent.children[place].children;
+    const shown = Math.max(level ?? FLOOR, FLOOR);
+    write(name, side);
+    bar.firstChild.style.transform = `scaleX(${Math.min(1 - shown / FLOOR, 1).toFixed(3)})`;
+    set(bar, "class", `bar ${shown >= 0 ? "red" : shown >= -3 ? "yellow" : ""}`);
+    set(bar, "aria-label", `${side} level`);
+    set(bar, "aria-valuenow", Math.round(Math.min(shown, 0)));
+    set(bar, "aria-valuetext", level === null ? "silent" : `${Math.round(level)} dBFS`);
+    write(figure, level === null || level < -99 ? "–" : `${level.toFixed(0).replace("-", "−")} dB`);
+    light.classList.toggle("lit", clip);
+    set(light, "aria-hidden", !clip);
+  });
+  write($("load"), `load ${Math.round(100 * meters.load)} %, max ${Math.round(100 * meters.load_max)} %`);
+  $("load").className = meters.load_max >= HOT ? "red" : meters.load_max >= WARM ? "yellow" : "";
+  write($("xruns"), `xruns ${meters.xruns}`);
+  $("xruns").className = meters.xruns ? "yellow" : "";
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.do) link.do(button.dataset.do);
+  if (button?.dataset.view) {
+    document.body.dataset.view = button.dataset.view;
+    for (const each of document.querySelectorAll("nav [data-view]")) {
+      if (each === button) each.setAttribute("aria-current", "page");
+      else each.removeAttribute("aria-current");
+    }
+    scrollTo(0, 0);
+    fit();
+  }
+});
+addEventListener("resize", fit);
+$("more").addEventListener("toggle", () => { if ($("more").open) $("code").src = "code.svg"; });
+history.replaceState(null, "", location.pathname);  // the token stays out of pictures of the screen; the cookie has it
+
+// Where the browser allows it, the screen stays on while the page is looked at.
+async function stayAwake() {
+  try {
+    if (!document.hidden) await navigator.wakeLock?.request("screen");
+  } catch { /* the battery is low */ }
+}
+document.addEventListener("visibilitychange", stayAwake);
+stayAwake();
