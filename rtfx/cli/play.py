@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import AudioFileError, DeviceError, UsageError, quoted
+from ..errors import AudioFileError, DeviceError, RtfxError, UsageError, quoted
 from ..find import AUDIO_SUFFIXES
 from ..host.jack import NAME
 from ..rig_arguments import RigFlags, build
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..live.reconnect import Carried
     from ..live.stats import Stats
     from ..live.stream import Stream
+    from ..remote.web.address import Place
 
 DEFAULT = "klon.json"
 COMFORTABLE_MS = 12.0  # above it a guitar feels late
@@ -149,17 +150,28 @@ class _Page:
     """
 
     def __init__(self, where: str):
-        from ..remote.web.address import Wanted
+        from ..remote.web.address import Wanted, listen
 
+        try:
+            import segno  # noqa: F401
+            import uvicorn  # noqa: F401
+
+            from ..remote.web import server  # noqa: F401
+        except ImportError as error:
+            raise RtfxError(f"--web needs the package {error.name}: pip install --upgrade rtfx") from None
         self._wanted, self._url = Wanted.of(where), ""
+        self._place: Place | None = listen(self._wanted)  # before anything plays, as the port may be taken
 
     def serve(self, stream: Stream) -> None:
         """Serve the page of a stream until that ends, and tell where it is."""
+        from ..remote.web.address import listen
         from ..remote.web.server import Server
 
-        server = Server(stream, self._wanted)
+        place, self._place = self._place or listen(self._wanted), None
+        self._wanted = dataclasses.replace(self._wanted, port=place.port)
+        server = Server(stream, place)
         stream.accompany(server)
-        self._wanted, self._url = dataclasses.replace(self._wanted, port=server.port), server.url
+        self._url = server.url
         stream.notes = (f"page for phones and browsers: {server.url}", *stream.notes)
 
     def show_code(self) -> None:

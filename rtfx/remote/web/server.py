@@ -6,9 +6,10 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from ...errors import RtfxError
 from ...host.timeouts import await_end
-from .address import Wanted, listen, token_file, token_of
+from .address import Place, token_file, token_of
+from .app import MESSAGE_BYTES, Hub, make_app
+from .guard import Guard
 
 if TYPE_CHECKING:
     from ...live.stream import Stream
@@ -22,7 +23,7 @@ class Server:
 
     Parameters
     ----------
-    wanted : Wanted
+    place : Place
         Where to serve.
 
     Attributes
@@ -30,27 +31,17 @@ class Server:
     url : str
         The address that a phone opens.
 
-    Raises
-    ------
-    RtfxError
-        The port is taken, the address is none of this machine's, or a package is missing.
     """
 
-    def __init__(self, stream: Stream, wanted: Wanted):
-        try:
-            import uvicorn
+    def __init__(self, stream: Stream, place: Place):
+        import uvicorn
 
-            from .app import MESSAGE_BYTES, Hub, make_app
-        except ImportError as error:
-            raise RtfxError(f"--web needs the package {error.name}: pip install --upgrade rtfx") from None
-        from .guard import Guard
-
-        self._place = listen(wanted)
-        token = "" if self._place.local else token_of(token_file())
-        self.url, self.port = self._place.url(token), self._place.port
+        self._place = place
+        token = "" if place.local else token_of(token_file())
+        self.url = place.url(token)
         self._hub = Hub(stream)
         config = uvicorn.Config(
-            Guard(make_app(self._hub, self.url), token, self._place.names),
+            Guard(make_app(self._hub, self.url), token, place.names),
             http="h11",
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,

@@ -112,25 +112,27 @@ function showSongs() {
   document.title = `${presets[preset - 1].name} – rtfx`;
   const list = $("songs");
   while (list.children.length > count) list.lastChild.remove();
-  while (list.children.length < count) list.append(make("li", {}, make("button", {type: "button"}, make("span", {className: "number"}), make("span"))));
+  while (list.children.length < count) list.append(make("li", {}, make("button", {type: "button"}, make("span", {className: "number"}),
+    make("span", {className: "title"}), make("small"))));
   presets.forEach(({number, name, fault}, place) => {
     const button = list.children[place].firstChild;
     button.dataset.do = `preset ${number}`;
     button.disabled = Boolean(fault);
-    write(button.firstChild, String(number));
-    write(button.lastChild, name + (fault ? ` – cannot play: ${fault}` : ""));
+    [String(number), name, fault && `cannot play: ${fault}`].forEach((text, part) => write(button.children[part], text));
+    button.title = fault;
     if (number === preset) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   });
 }
 
-// The song as large as the width allows, on two lines at most.
+// The song as large as the width allows, on two lines, on a phone on three.
 function fit() {
   const name = $("now");
   if (!name.clientWidth) return;
+  const lines = name.clientWidth < 400 ? 3 : 2;
   for (let size = Math.min(120, Math.max(76, name.clientWidth / 5)); size >= 30; size *= 0.92) {
     name.style.fontSize = `${size}px`;
-    if (name.scrollWidth <= name.clientWidth && name.scrollHeight <= size * 2.35) break;
+    if (name.scrollWidth <= name.clientWidth && name.scrollHeight <= size * (1.02 * lines + 0.3)) break;
   }
 }
 
@@ -168,7 +170,7 @@ function buildBoard() {
   $("board").replaceChildren(...[...blocks].map(([name, {head, turns}]) => {
     const knobs = make("div", {className: "knobs"}, ...turns.map((each) => each.element));
     const block = make("div", {className: "block", role: "group", "aria-label": name}, head ? head.element : make("h3", {textContent: name}), knobs);
-    block.style.setProperty("--knobs", Math.min(turns.length, 6));
+    block.style.setProperty("--knobs", Math.min(turns.length, 3));
     return block;
   }));
   if (focused) document.querySelector(`[data-address="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
