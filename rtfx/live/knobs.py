@@ -83,7 +83,7 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
         moved = float(value) * SEMITONE ** (steps / FINE if fine else steps)
         moved = float(f"{moved:.{DIGITS}g}")
     else:
-        grid = step if parameter.whole else step / FINE
+        grid = step if _counted(parameter) else step / FINE
         moved = round(round((float(value) + steps * (grid if fine else step)) / grid) * grid, 9)
     return parameter.check(min(max(moved, low), high))
 
@@ -92,9 +92,14 @@ def step_of(parameter: Parameter) -> float | None:
     """Return the size of a step; None if steps are ratios or choices."""
     if parameter.choices or logarithmic(parameter):
         return None
-    if parameter.whole:
+    if _counted(parameter):
         return WHOLE_STEP
     return DB_STEP if parameter.unit == "dB" else round_step((parameter.maximum - parameter.minimum) / STEPS_IN_RANGE)
+
+
+def _counted(parameter: Parameter) -> bool:
+    """Return whether there is nothing between two whole numbers."""
+    return parameter.whole or parameter.kind == "switch"
 
 
 def logarithmic(parameter: Parameter) -> bool:

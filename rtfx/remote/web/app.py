@@ -47,6 +47,7 @@ WAITING = 64  # commands of one page; while so many wait, no more are read from 
 PAGES = 32
 GAP_SECONDS = 0.02  # at least, between two messages to a page: changes in between are sent as one
 BEAT_SECONDS = 2.0  # at most, between two messages to a page, which takes longer silence for a lost connection
+NOT_FROM_PAGES = ("quit",)  # a phone in a pocket must not end the concert
 FILE_ARGUMENTS = ("FOLDER", "FILE", "PATH")  # commands that write or read anywhere take no arguments from a page
 
 
@@ -267,7 +268,8 @@ class Hub:
 
     def _commands(self) -> dict[str, str]:
         stream = self._stream()
-        return {name: command.arguments for name, command in stream.commands.items()} if stream else {}
+        commands = stream.commands.values() if stream else ()
+        return {command.name: command.arguments for command in commands if command.name not in NOT_FROM_PAGES}
 
     def _run(self, line: str) -> tuple[str, bool]:
         """Run a command; return the line to show, and whether it failed."""
@@ -276,6 +278,8 @@ class Hub:
             return "the player has ended", True
         name, _, arguments = line.partition(" ")
         command = stream.commands.get(name)
+        if name in NOT_FROM_PAGES:
+            return f"{name}: not from a page", True
         if command and arguments.strip() and any(word in command.arguments for word in FILE_ARGUMENTS):
             return f"{name}: a page cannot name a folder", True
         try:
