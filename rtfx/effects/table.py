@@ -11,5 +11,17 @@ from .gain import GAIN
 from .gate import GATE
 from .klon import KLON
 from .model import MODEL
+from .peak_limiter import LIMITER
 
-BLOCKS: dict[str, Effect] = {block.type: block for block in (GAIN, GATE, COMP, EQ, KLON, MODEL, CAB, DELAY)}
+EFFECTS = (
+    GAIN,
+    GATE,
+    COMP,
+    LIMITER,
+    EQ,
+    KLON,
+    MODEL,
+    CAB,
+    DELAY,
+)
+BLOCKS: dict[str, Effect] = {effect.type: effect for effect in EFFECTS}

@@ -9,6 +9,7 @@ from rtfx.effects.eq import EQ
 from rtfx.effects.gain import GAIN
 from rtfx.effects.gate import GATE
 from rtfx.effects.klon import KLON
+from rtfx.effects.peak_limiter import LIMITER
 
 from .harness import CUTS, Run, constant, cut, glide, guitar
 from .test_klon import STAGE
@@ -18,6 +19,7 @@ SETTINGS = {
     "gain": (GAIN, {"gain_db": -20.0}, {"gain_db": 6.0}),
     "gate": (GATE, {"threshold_db": -30.0, "hold_ms": 5.0}, {"threshold_db": -50.0, "range_db": 20.0}),
     "comp": (COMP, {"detector": "rms", "key_low_cut_hz": 90.0}, {"threshold_db": -40.0, "ratio": 10.0, "mix": 0.7}),
+    "limiter": (LIMITER, {"gain_db": 12.0}, {"ceiling_db": -6.0, "release_ms": 20.0}),
     "eq": (EQ, {"low_cut_hz": 80.0, "bell1_db": -6.0}, {"bell1_hz": 900.0, "bell1_db": 12.0, "high_cut_hz": 5000.0}),
     "dcblock": (DCBLOCK, {}, {}),
     "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
