@@ -192,7 +192,7 @@ def test_a_free_name_is_free_of_broken_links_too(tmp_path):
     assert free_name(tmp_path / "x.wav") == tmp_path / "x-3.wav"
 
 
-def test_no_other_room_renames_files_by_itself():
+def test_only_the_module_files_renames_files():
     """Only the module `files` replaces files; all others call it."""
     own = {PACKAGE / "files.py"}
     for path in set(PACKAGE.rglob("*.py")) - own:

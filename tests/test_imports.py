@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rtfx"
-# a room may import itself and those before it; __init__ exports lazily from any room
+# a folder may import itself and those before it; __init__ exports lazily from any folder
 ORDER = "errors units files wave_headers find audio model rig kernels effects plan engine loading host".split()
 ORDER += "notebook live remote ui rigs api verify check bench tune train".split()
 ORDER += "rig_arguments batch cli __main__".split()
@@ -19,7 +19,7 @@ HEAVY += ("starlette", "uvicorn", "websockets", "segno")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported_rooms(path: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
+def imported_folders(path: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield (line, folder) for every import of the package, wherever in the file it is."""
     package = ("rtfx", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(tree):
@@ -38,21 +38,23 @@ def imported_rooms(path: Path, tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield node.lineno, full[1]
 
 
-def room_of(path: Path) -> str:
+def folder_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def test_every_room_has_its_place_in_the_order():
-    rooms = {room_of(path) for path in MODULES} - {"__init__"}
-    assert rooms == set(ORDER)
+def test_every_folder_has_its_place_in_the_order():
+    folders = {folder_of(path) for path in MODULES} - {"__init__"}
+    assert folders == set(ORDER)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path):
-    room = room_of(path)
-    for line, target in imported_rooms(path, ast.parse(path.read_text())):
-        if room != "__init__":
-            assert ORDER.index(target) <= ORDER.index(room), f"{path}:{line}: {room} imports {target}, a later room"
+    folder = folder_of(path)
+    for line, target in imported_folders(path, ast.parse(path.read_text())):
+        if folder != "__init__":
+            assert ORDER.index(target) <= ORDER.index(folder), (
+                f"{path}:{line}: {folder} imports {target}, a later folder"
+            )
 
 
 @pytest.mark.parametrize(
@@ -66,13 +68,13 @@ def test_imports_point_one_way(path):
     ],
 )
 def test_the_import_reader_sees_each_form(place, text, found):
-    assert [room for _, room in imported_rooms(PACKAGE / place, ast.parse(text))] == found
+    assert [folder for _, folder in imported_folders(PACKAGE / place, ast.parse(text))] == found
 
 
 @pytest.mark.parametrize("text", ["import rtfx.api", "from rtfx.api import load", "from rtfx import load"])
 def test_absolute_imports_are_refused(text):
     with pytest.raises(AssertionError, match="absolute import"):
-        list(imported_rooms(PACKAGE / "cli/main.py", ast.parse(text)))
+        list(imported_folders(PACKAGE / "cli/main.py", ast.parse(text)))
 
 
 def loaded_by(code: str) -> set[str]:
@@ -95,9 +97,9 @@ def test_what_describes_imports_nothing_heavy(code):
     assert not loaded_by(code) & set(HEAVY)
 
 
-@pytest.mark.parametrize("room", ["model", "rig", "effects"])
-def test_every_module_of_a_describing_room_imports_no_numba(room):
-    names = [f"rtfx.{room}.{path.stem}" for path in (PACKAGE / room).glob("*.py") if path.stem != "__init__"]
+@pytest.mark.parametrize("folder", ["model", "rig", "effects"])
+def test_every_module_of_a_folder_that_describes_imports_no_numba(folder):
+    names = [f"rtfx.{folder}.{path.stem}" for path in (PACKAGE / folder).glob("*.py") if path.stem != "__init__"]
     assert names
     assert not loaded_by("import " + ", ".join(names)) & {"numba", "llvmlite", "scipy", "torch"}
 

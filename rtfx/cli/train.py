@@ -143,14 +143,14 @@ def _model(name: str | None) -> ModelSpec | None:
 def _taught(teacher: ModelSpec, dry: Sequence[str], seed: int) -> Material:
     """Return a model's output for audio files, or for generated exercises if there are none."""
     from ..plan.resolve import DEFAULT_RATE
-    from ..train.distil import heard, knobs_of, lateness, lessons
+    from ..train.distil import first_channel, knobs_of, lateness, lessons
     from ..train.run import Material
 
     rate = teacher.sample_rate or DEFAULT_RATE
     status(f"{teacher.name} renders {'the recordings' if dry else 'exercises'} for its twin")
     if late := lateness(teacher):
         status(f"{teacher.name} is {late} frames late ({1000.0 * late / rate:.2f} ms): its twin is not late")
-    takes = lessons(teacher, [heard(path, rate) for path in dry], seed=seed)
+    takes = lessons(teacher, [first_channel(path, rate) for path in dry], seed=seed)
     return Material(tuple(takes), int(rate), tuple(knob.name for knob in knobs_of(teacher)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..effects.limiter import limit_frame
 from ..kernels.kernel import inline
 from ..kernels.memory import floats, records
-from ..kernels.rows import fill_row, hear_row, measure_row, number_of_bits, scale_row, scatter_row
+from ..kernels.rows import fill_row, measure_row, number_of_bits, read_row, scale_row, scatter_row
 from ..plan.arena import MAX_CHANNELS
 from .layout import ENGINE, GLIDE, OFFSET, ROW
 
@@ -54,7 +54,7 @@ def read_input(engine, device, first, frames):
             bits = measure_row(dry, frames)
         elif e.source == 0 and device != 0 and channel < e.device_inputs:
             place = device + 4 * (first * e.device_inputs + channel)
-            bits = hear_row(dry, place, e.device_inputs, e.loudest, frames)
+            bits = read_row(dry, place, e.device_inputs, e.loudest, frames)
         else:
             fill_row(dry, ZERO, frames)
         window = min(channel, MAX_CHANNELS - 1)
@@ -70,7 +70,7 @@ def read_input(engine, device, first, frames):
                 continue  # measured above
             place = device + 4 * (first * e.device_inputs + channel)
             # the muted rows serve as scratch memory, as they are not in use until the slots run
-            bits = hear_row(engine + MUTED, place, e.device_inputs, e.loudest, frames)
+            bits = read_row(engine + MUTED, place, e.device_inputs, e.loudest, frames)
             peaks[channel] = max(peaks[channel], number_of_bits(bits))
     if idle(engine + IN_GAIN):
         gain = records(engine + IN_GAIN, 1, GLIDE)[0].value

@@ -14,7 +14,7 @@ from .jack import IS_INPUT, IS_OUTPUT, IS_PHYSICAL, PIPEWIRE_ROUTE, Client, Port
 
 LISTING = "rtfx-devices"  # the client that lists the ports; it has none of its own
 # PipeWire reports the rate in these variables, not the graph's, to a client that does not run yet
-WITHOUT_WISHES = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
+WITHOUT_REQUESTS = dict.fromkeys(("PIPEWIRE_LATENCY", "PIPEWIRE_QUANTUM", "PIPEWIRE_RATE"))
 NEVER, MONITOR, REAL, CHOSEN = range(4)  # rank as default device: real devices before monitors
 DUMP_SECONDS = 5.0
 SOURCE, SINK, DUPLEX = "Audio/Source", "Audio/Sink", "Audio/Duplex"
@@ -70,7 +70,7 @@ def jack_devices() -> list[Device]:
     if not server:
         return []
     nodes = graph() if server == PIPEWIRE_ROUTE else None
-    client = Client(LISTING, WITHOUT_WISHES)
+    client = Client(LISTING, WITHOUT_REQUESTS)
     try:
         groups = by_node(nodes, client.port_of) if nodes else by_client(client.ports())
         rate, block = RATE.behind(client.sample_rate), client.block

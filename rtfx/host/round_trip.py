@@ -41,7 +41,10 @@ class RoundTrip:
 
 
 TAPE = np.dtype(
-    [(name, np.int64) for name in ("score", "came", "size", "position", "xruns", "inputs", "outputs", "ear", "mouth")]
+    [
+        (name, np.int64)
+        for name in ("score", "came", "size", "position", "xruns", "inputs", "outputs", "in_channel", "out_channel")
+    ]
 )
 
 
@@ -49,15 +52,15 @@ def play_tape(source, target, frames, time_info, flags, tape):
     """Play the next frames of the score on one channel and record one channel; a PortAudio callback. [audio thread]"""
     t = records(tape, 1, TAPE)[0]
     total = np.int64(frames)
-    heard, played = floats(source, total * t.inputs), floats(target, total * t.outputs)
+    recorded, played = floats(source, total * t.inputs), floats(target, total * t.outputs)
     score, came = floats(t.score, t.size), floats(t.came, t.size)
     for n in range(total * t.outputs):
         played[n] = np.float32(0.0)
     for n in range(total):
         place = t.position + n
         if place < t.size:
-            came[place] = heard[n * t.inputs + t.ear]
-            played[n * t.outputs + t.mouth] = score[place]
+            came[place] = recorded[n * t.inputs + t.in_channel]
+            played[n * t.outputs + t.out_channel] = score[place]
     if np.int64(flags) != 0 and t.position > 0:
         t.xruns += 1
     t.position += total

@@ -69,7 +69,7 @@ def within(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="rtfx patience", daemon=True)
+    thread = threading.Thread(target=run, name="rtfx wait", daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:

@@ -111,7 +111,7 @@ def measure_row(source, frames):
 
 
 @inline
-def hear_row(target, source, stride, loudest, frames):
+def read_row(target, source, stride, loudest, frames):
     """Copy every `stride`-th float of `source`, or write 0 if its magnitude is above `loudest`. [audio thread]
 
     Return the bits of the peak of the written row.
@@ -127,7 +127,7 @@ def hear_row(target, source, stride, loudest, frames):
 @inline
 def gather_row(target, source, stride, frames):
     """Copy every `stride`-th float of `source`, or 0 if it is not finite; return the peak's bits. [audio thread]"""
-    return hear_row(target, source, stride, LARGEST, frames)
+    return read_row(target, source, stride, LARGEST, frames)
 
 
 @inline

@@ -77,5 +77,5 @@ def played(engine: Engine, frames: int | None) -> Audio:
     if rings is None:
         return Audio(np.zeros((int(engine.record["outputs"]), 0), np.float32), rate)
     last = rings.head if frames is None else min(rings.head, frames)
-    _, heard = rings.read(rings.wet, max(last - round(EMBED_SECONDS * rate), 0), last)
-    return Audio(np.ascontiguousarray(heard.T), rate)
+    _, samples = rings.read(rings.wet, max(last - round(EMBED_SECONDS * rate), 0), last)
+    return Audio(np.ascontiguousarray(samples.T), rate)

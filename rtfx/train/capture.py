@@ -251,8 +251,8 @@ def align(dry: np.ndarray, wet: np.ndarray, rate: float) -> Alignment:
     energy = np.concatenate([[0.0], np.cumsum(np.square(dry[:length], dtype=np.float64))])
     starts = np.arange(0, length - span + 1, max(1, span // 2))
     loudest = int(starts[np.argmax(energy[starts + span] - energy[starts])])
-    heard = slice(loudest, loudest + span)
-    coarse, likeness = _coarse(dry[heard], wet[heard], longest)
+    loudest_part = slice(loudest, loudest + span)
+    coarse, likeness = _coarse(dry[loudest_part], wet[loudest_part], longest)
     delay, value = _fine(dry, wet, coarse)
     places, delays = [], []
     span = min(length // PIECES, int(PIECE_SECONDS * rate))

@@ -113,16 +113,16 @@ def lateness(teacher: ModelSpec) -> int:
     x = np.float32(gain_from_db(teacher.input_db)) * exercises(PROBED_SECONDS, rate, 0)
     reach = int(LONGEST_SECONDS * rate)
     places = np.linspace(0, x.size - reach, PROBES + 2).astype(int)[1:-1]
-    heard = np.tile(x, (1 + PROBES, 1))
-    heard[np.arange(1, 1 + PROBES), places] += IMPULSE
-    y = Model(teacher)(heard, rate, bare=True).astype(np.float64)
+    inputs = np.tile(x, (1 + PROBES, 1))
+    inputs[np.arange(1, 1 + PROBES), places] += IMPULSE
+    y = Model(teacher)(inputs, rate, bare=True).astype(np.float64)
     answers = np.array([(y[1 + i] - y[0])[place : place + reach] for i, place in enumerate(places)])
     change = np.sqrt(np.mean(np.diff(answers, axis=1, prepend=0.0) ** 2, axis=0))
     late = int(np.argmax(change >= ANSWER * change.max()))
     return late if late > OWN_DELAY[1] else 0
 
 
-def heard(path: str | Path, sample_rate: float) -> np.ndarray:
+def first_channel(path: str | Path, sample_rate: float) -> np.ndarray:
     """Return the first channel of an audio file at a rate, (frames,) float32."""
     return np.ascontiguousarray(read_audio(path, sample_rate)[0][:, 0])
 

@@ -300,15 +300,15 @@ class RecurrentLearner:
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """Learn from x (batch, inputs, frames) and y (batch, frames); return the mean loss of the chunks."""
         parts = PARTS if x.shape[0] % PARTS == 0 else 1
-        heard = np.ascontiguousarray(np.moveaxis(x.reshape(parts, -1, *x.shape[1:]), 1, 3).swapaxes(1, 2), np.float32)
+        x_lanes = np.ascontiguousarray(np.moveaxis(x.reshape(parts, -1, *x.shape[1:]), 1, 3).swapaxes(1, 2), np.float32)
         wanted = np.ascontiguousarray(np.moveaxis(y.reshape(parts, -1, y.shape[1]), 1, 2), np.float32)
         lanes, frames = wanted.shape[2], wanted.shape[1]
         states = [self._rest(lanes) for _ in range(parts)]
-        self._each(parts, lambda p: self._run(heard[p, : self.warm_up], states[p], p))
+        self._each(parts, lambda p: self._run(x_lanes[p, : self.warm_up], states[p], p))
         chunk = min(LONG_CHUNK if self.options.spectra else CHUNK, frames - self.warm_up)
         losses = []
         for t in range(self.warm_up, frames - chunk + 1, chunk):
-            losses.append(self._chunk(heard[:, t : t + chunk], wanted[:, t : t + chunk], states))
+            losses.append(self._chunk(x_lanes[:, t : t + chunk], wanted[:, t : t + chunk], states))
         return float(np.mean(losses))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -384,11 +384,11 @@ class RecurrentLearner:
         BACKWARD[self.cell](x, *known, tape, state, by_y, *self._cut(vector))
         return vector
 
-    def _chunk(self, heard: np.ndarray, wanted: np.ndarray, states: list[np.ndarray]) -> float:
-        """Take one step of the optimiser over heard (parts, frames, inputs, lanes); return the loss before it."""
+    def _chunk(self, x_lanes: np.ndarray, wanted: np.ndarray, states: list[np.ndarray]) -> float:
+        """Take one step of the optimiser over x_lanes (parts, frames, inputs, lanes); return the loss before it."""
         parts = len(states)
-        runs = self._each(parts, lambda p: self._run(heard[p], states[p], p))
+        runs = self._each(parts, lambda p: self._run(x_lanes[p], states[p], p))
         value, gradient = total_loss(np.stack([out for out, _ in runs]), np.ascontiguousarray(wanted), self.options)
-        found = self._each(parts, lambda p: self._gradient(heard[p], runs[p][1], states[p], gradient[p]))
+        found = self._each(parts, lambda p: self._gradient(x_lanes[p], runs[p][1], states[p], gradient[p]))
         self.optimiser.step(np.sum(found, axis=0), self.rate)
         return value

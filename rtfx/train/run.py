@@ -160,8 +160,8 @@ def train(
 
     def model(esr: float) -> ModelSpec:
         facts = {"architecture": goal.arch, "check_esr": round(esr, 6), "training_seed": goal.seed}
-        heard = {"training_seconds": round(data.training_frames / material.sample_rate, 1)}
-        spec = learner.spec(name, float(material.sample_rate), knobs, {**facts, **heard, **goal.metadata})
+        amount = {"training_seconds": round(data.training_frames / material.sample_rate, 1)}
+        spec = learner.spec(name, float(material.sample_rate), knobs, {**facts, **amount, **goal.metadata})
         return twin(spec, goal.teacher, goal.arch) if goal.teacher else spec
 
     refused = [to for to in goal.to if to not in possible(model(1.0))]

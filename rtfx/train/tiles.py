@@ -34,10 +34,10 @@ def _tile(context, weight, bias, x, y, terms, w_row, w_term, lanes, rows, width,
             at = b.mul(stride, ir.Constant(I64, r))
             b.store(e.broadcast(first, r, w) if begins else e.load(target, at, w), s)
         with e.loop(count) as k:
-            heard, at = e.load(source, b.mul(k, stride), w), b.mul(k, term)
+            vector, at = e.load(source, b.mul(k, stride), w), b.mul(k, term)
             for r, s in enumerate(sums):
                 v = e.broadcast(weights, b.add(at, b.mul(row, ir.Constant(I64, r))), w)
-                b.store(e.fma(v, heard, b.load(s)), s)
+                b.store(e.fma(v, vector, b.load(s)), s)
         for r, s in enumerate(sums):
             e.store(b.load(s), target, b.mul(stride, ir.Constant(I64, r)))
         return context.get_constant(DONE, 0)

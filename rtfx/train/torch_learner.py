@@ -155,13 +155,15 @@ def _conv1d(node: Conv1d, w: Tensors, sources: list[Any], frames: int) -> Any:
     if missing > 0:  # before the first frame there was silence
         x = torch.nn.functional.pad(x, (missing, 0))
     start = x.shape[2] - frames - (taps - 1) * d
-    heard = [x[..., start + k * d : start + k * d + frames] for k in range(taps)]
+    shifted = [x[..., start + k * d : start + k * d + frames] for k in range(taps)]
     batch = x.shape[1]
     if groups == 1:
         weight = w["weight"].permute(0, 2, 1).reshape(outputs, taps * inputs)
-        return torch.addmm(w["bias"][:, None], weight, torch.cat(heard).view(taps * inputs, -1)).view(-1, batch, frames)
+        return torch.addmm(w["bias"][:, None], weight, torch.cat(shifted).view(taps * inputs, -1)).view(
+            -1, batch, frames
+        )
     weight = w["weight"].view(groups, outputs // groups, inputs, taps).transpose(2, 3).flatten(2)
-    stacked = torch.stack([part.reshape(groups, inputs, batch * frames) for part in heard], dim=1)
+    stacked = torch.stack([part.reshape(groups, inputs, batch * frames) for part in shifted], dim=1)
     return (weight @ stacked.flatten(1, 2)).view(outputs, batch, frames) + w["bias"][:, None, None]
 
 
@@ -279,9 +281,9 @@ class TorchLearner:
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """Learn from x (batch, inputs, frames) and y (batch, frames), part by part; return the mean loss."""
         losses, whole = [], self._power(y[:, self.warm_up :])
-        for heard, wanted in self._parts(x, y):
+        for segments, wanted in self._parts(x, y):
             share = np.float32(self._power(wanted) / whole)  # so a quiet part, whose ratio is worse, counts less
-            out = run(self.model, self._weights(), torch.from_numpy(heard), wanted.shape[1])[0]
+            out = run(self.model, self._weights(), torch.from_numpy(segments), wanted.shape[1])[0]
             value, gradient = total_loss(_lanes(out.detach().numpy()), _lanes(wanted), self.options)
             out.backward(torch.from_numpy(np.ascontiguousarray(share * gradient[0].T)))
             self.optimiser.step(np.asarray(self._vector.grad), self.rate)
@@ -293,14 +295,14 @@ class TorchLearner:
         """Return (frames,) for x (inputs, frames), after the model's prewarm of zeros."""
         quiet = np.repeat(x[:, :1], self.model.prewarm_frames, axis=1)
         quiet[: self.model.inputs] = 0.0
-        heard = torch.from_numpy(np.concatenate([quiet, x], axis=1, dtype=np.float32)[None])
+        padded = torch.from_numpy(np.concatenate([quiet, x], axis=1, dtype=np.float32)[None])
         frames, before = x.shape[1], quiet.shape[1]
         piece = frames if self.model.recurrent or self.model.period > 1 else PREDICTED
         y = np.empty(frames, np.float32)
         with torch.no_grad():
             for start in range(0, frames, piece):
                 stop = min(start + piece, frames)
-                part = heard[:, :, 0 if piece == frames else start : before + stop]
+                part = padded[:, :, 0 if piece == frames else start : before + stop]
                 y[start:stop] = run(self.model, self._weights(), part, stop - start)[0, 0].numpy()
         return y
 
@@ -354,9 +356,9 @@ class TorchLearner:
         places = [(lane, start) for start in range(0, whole - piece + 1, piece) for lane in range(len(x))]
         for i in range(0, len(places), count):
             taken = places[i : i + count]
-            heard = np.stack([x[lane, :, start : start + self.warm_up + piece] for lane, start in taken])
+            segments = np.stack([x[lane, :, start : start + self.warm_up + piece] for lane, start in taken])
             first = self.warm_up
-            yield heard, np.stack([y[lane, first + start : first + start + piece] for lane, start in taken])
+            yield segments, np.stack([y[lane, first + start : first + start + piece] for lane, start in taken])
 
 
 def _lanes(wave: np.ndarray) -> np.ndarray:

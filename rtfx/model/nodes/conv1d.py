@@ -56,8 +56,8 @@ class Conv1d(Node):
     def evaluate(self, sources: list[np.ndarray]) -> np.ndarray:
         (x,) = sources
         # skip the older taps: they read only the zeros before the first frame
-        heard = 1 + max(0, x.shape[1] - 1) // self.dilation
-        weight = self.weight[:, :, -heard:]
+        reached = 1 + max(0, x.shape[1] - 1) // self.dilation
+        weight = self.weight[:, :, -reached:]
         outputs, inputs, taps = weight.shape
         frames, groups, history = x.shape[1], self.groups, (taps - 1) * self.dilation
         padded = np.concatenate([np.zeros((x.shape[0], history), x.dtype), x], axis=1).reshape(groups, inputs, -1)

@@ -275,17 +275,17 @@ def tamed(spec: ModelSpec, dilations: Sequence[int], burst: np.ndarray) -> Model
     A net whose activations are linear on both sides of 0 changes only in level. In other nets the activations distort
     less than they would at the original level, which float32 cannot represent.
     """
-    own, heard = iter(dilations), burst
+    own, signal = iter(dilations), burst
     nodes = [spec.nodes[0]]
     for node in spec.nodes[1:]:  # a chain: each node reads the one before
         nearer = replace(node, dilation=next(own, node.dilation)) if isinstance(node, Conv1d) else node
         alone = replace(nearer, sources=(0,))
-        source = Input((), channels=len(heard))
-        heard = evaluate(replace(spec, nodes=(source, alone), quiet_past=False), heard, cold=True)
-        rms = math.sqrt(float(np.mean(heard**2)))
+        source = Input((), channels=len(signal))
+        signal = evaluate(replace(spec, nodes=(source, alone), quiet_past=False), signal, cold=True)
+        rms = math.sqrt(float(np.mean(signal**2)))
         if isinstance(node, Conv1d) and rms > 1.0:
             scale = 2.0 ** -math.ceil(math.log2(rms))
-            node, heard = replace(node, weight=node.weight * scale, bias=node.bias * scale), heard * scale
+            node, signal = replace(node, weight=node.weight * scale, bias=node.bias * scale), signal * scale
         nodes.append(node)
     return replace(spec, nodes=tuple(nodes), warnings=(*spec.warnings, TAMED))
 
