@@ -61,7 +61,7 @@ def section(page: str, heading: str) -> str:
 # --- the reference ---
 
 
-@pytest.mark.parametrize("name", ["cli.md", "commands.md", "set-list.md", "python.md"])
+@pytest.mark.parametrize("name", ["cli.md", "commands.md", "osc.md", "set-list.md", "python.md"])
 def test_a_generated_page_is_what_the_generator_makes_now(name):
     made = generator()["PAGES"][name]()
     assert (REFERENCE / name).read_text(encoding="utf-8") == made, "run python docs/reference/generate.py"

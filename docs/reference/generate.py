@@ -1,8 +1,8 @@
-"""Write four pages of the reference beside this file: ``python docs/reference/generate.py``.
+"""Write five pages of the reference beside this file: ``python docs/reference/generate.py``.
 
-cli.md, commands.md, set-list.md and python.md come from the command line, the commands and keys of a playing stream,
-the tables of the set list and of the effects, and the docstrings of what ``import rtfx`` exports. Edit those, then run
-this; a test compares the pages with what it makes.
+cli.md, commands.md, osc.md, set-list.md and python.md come from the command line, the commands and keys of a playing
+stream, the tables of OSC addresses, of the set list and of the effects, and the docstrings of what ``import rtfx``
+exports. Edit those, then run this; a test compares the pages with what it makes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rtfx.effects.table import BLOCKS
 from rtfx.live.commands import COMMANDS
 from rtfx.live.stats import Stats
 from rtfx.model.levels import WORDS
+from rtfx.remote import osc
 from rtfx.rig import random_block, set_list
 from rtfx.rig.parameters import Parameter
 from rtfx.ui.keys import KEYS
@@ -191,6 +192,32 @@ def commands_page() -> str:
     )
 
 
+def osc_page() -> str:
+    """Return the page of the OSC addresses."""
+
+    def listed(rows: Iterable[tuple[str, str, str]]) -> str:
+        return table(("address", "arguments", "what it does"), [(_code(one), two, three) for one, two, three in rows])
+
+    return "\n".join(
+        [
+            MADE,
+            "# OSC addresses\n",
+            "`rtfx play --osc` takes and sends these over UDP ([how to](../how-to/osc.md)). A command is one of\n"
+            "[these](commands.md).\n",
+            "## What rtfx takes\n",
+            listed(osc.TAKEN),
+            "A button sends 1 when it is pressed and 0 when it is let go: 0 alone does nothing where a command is\n"
+            "complete without it, as in `/rtfx/next 0`.\n",
+            "## What rtfx sends to those who subscribe\n",
+            listed(osc.SENT),
+        ]
+    )
+
+
+def _code(addresses: str) -> str:
+    return ", ".join(f"`{address}`" for address in addresses.split(", "))
+
+
 # --- Python ---
 
 
@@ -280,6 +307,7 @@ def prose(documented: Any) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "commands.md": commands_page,
+    "osc.md": osc_page,
     "set-list.md": set_list_page,
     "python.md": python_page,
 }

@@ -32,20 +32,19 @@ DEFAULT = "klon.json"
 COMFORTABLE_MS = 12.0  # above it a guitar feels late
 
 
-class PlayCommand(click.Command):
-    """A command whose ``--web`` takes the next word only if that is an address: it may also be what is played."""
+class Play(click.Command):
+    """Takes the word behind ``--osc`` or ``--web`` as its value only if it is an address: it may be what is played."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if "--web" in args:
-            from ..remote.web.address import is_address
+        from ..remote.address import is_address
 
-            place = args.index("--web")
-            if not is_address(" ".join(args[place + 1 : place + 2])):
-                args = [*args[:place], "--web=", *args[place + 1 :]]
-        return super().parse_args(context, args)
+        def bare(place: int) -> bool:
+            return args[place] in ("--osc", "--web") and not is_address("".join(args[place + 1 : place + 2]))
+
+        return super().parse_args(context, [f"{word}=" if bare(place) else word for place, word in enumerate(args)])
 
 
-@click.command("play", cls=PlayCommand)
+@click.command("play", cls=Play)
 @click.argument("what", metavar="[RIG.yaml[:preset] | MODEL]", required=False)
 @click.argument("ir", metavar="[IR.wav]", required=False)
 @rig_options
@@ -62,6 +61,7 @@ class PlayCommand(click.Command):
 @click.option("--allow-feedback", is_flag=True, help="Do not mute a built-in microphone into built-in loudspeakers.")
 @click.option("--no-reconnect", is_flag=True, help="End with exit code 1 when the device is lost.")
 @click.option("--web", metavar="[HOST[:PORT]]", help="Serve a page for phones and browsers; 0.0.0.0: to the network.")
+@click.option("--osc", metavar="[HOST:PORT]", help="Listen for OSC (default this machine only, UDP port 9000).")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
@@ -74,6 +74,7 @@ def command(
     watch: bool,
     no_reconnect: bool,
     web: str | None,
+    osc: str | None,
     **more: Any,
 ) -> None:
     """Play through a model or a set list, live.
@@ -86,9 +87,10 @@ def command(
         status(f"no model named: playing {DEFAULT}")
     from ..host.device import Missing
     from ..live.reconnect import Carried
+    from ..remote.address import Address
     from ..remote.surfaces import Surfaces
 
-    surfaces = Surfaces(more["name"])
+    surfaces = Surfaces(more["name"], None if osc is None else Address.of("--osc", osc))
     page = None if web is None else _Page(web)
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}

@@ -9,6 +9,7 @@ from ..errors import DeviceError
 
 if TYPE_CHECKING:
     from ..live.stream import Stream
+    from .address import Address
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,12 @@ class Surfaces:
     ----------
     name : str
         The player's name, by which ``rtfx send --name`` finds it.
+    osc : Address, optional
+        Where to listen for OSC.
     """
 
     name: str
+    osc: Address | None = None
 
     def open(self, stream: Stream) -> None:
         """Start the surfaces of a stream; they end with it.
@@ -39,3 +43,8 @@ class Surfaces:
             stream.accompany(CommandSocket(stream, self.name))
         except DeviceError as error:
             stream.tell(f"rtfx send cannot reach this player: {error}")
+        if self.osc is not None:
+            from .osc import Osc
+
+            stream.accompany(osc := Osc(stream, self.osc))
+            stream.notes = (*stream.notes, f"OSC: {osc.host}, UDP port {osc.port}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import re
 import secrets
@@ -11,12 +10,12 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import RtfxError, UsageError, quoted
+from ...errors import RtfxError, quoted
 from ...files import distrust, read_file
+from ..address import LOOPBACK, Address, ip, own_names
 
 PORT = 8137
 PORTS = range(PORT, PORT + 20)  # tried in turn if the user names none
-LOOPBACK = "127.0.0.1"
 ANYWHERE = ("0.0.0.0", "::")
 EXPECTED = "HOST, HOST:PORT or :PORT, such as 0.0.0.0:8137"
 TOKEN = re.compile(r"[\w-]{22,64}", re.ASCII)
@@ -41,41 +40,8 @@ class Wanted:
     @classmethod
     def of(cls, text: str) -> Wanted:
         """Read ``HOST[:PORT]``; an IPv6 address with a port is in brackets. "" is the loopback address."""
-        match = re.fullmatch(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?", text.strip())
-        if match:
-            host, port = match["six"] or match["four"] or LOOPBACK, match["port"]
-        elif _ip(text.strip()):
-            host, port = text.strip(), None
-        else:
-            raise UsageError(f"--web is {quoted(text)}, expected {EXPECTED}")
-        if port is not None and not 1 <= int(port) <= 65535:
-            raise UsageError(f"--web has the port {port}, expected 1 to 65535")
-        return cls(host, int(port) if port else None)
-
-
-def is_address(word: str) -> bool:
-    """Return whether a word behind ``--web`` can only be an address: an IP address, this machine's name, or a port.
-
-    Other words are what the player plays: ``--web gig.yaml:2`` is a preset of a set list.
-    """
-    try:
-        host = Wanted.of(word).host
-    except UsageError:
-        return False
-    named = word.startswith(":") or (bool(word) and host in _own_names())
-    return named or _ip(host) is not None and bool(word)
-
-
-def _own_names() -> set[str]:
-    name = socket.gethostname()
-    return {"localhost", name, f"{name}.local"}
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+        found = Address.of("--web", text)
+        return cls(found.host or LOOPBACK, found.port)
 
 
 @dataclass(frozen=True)
@@ -134,10 +100,10 @@ def listen(wanted: Wanted) -> Place:
             if error.errno == errno.EADDRINUSE:
                 continue
             raise RtfxError(f"--web: {wanted.host} cannot be used here ({error.strerror}): {EXPECTED}") from None
-        parsed = _ip(str(address[0]).partition("%")[0])
+        parsed = ip(str(address[0]).partition("%")[0])
         local = parsed is not None and parsed.is_loopback
-        names = {"localhost"} if local else _own_names()
-        if not _ip(wanted.host):
+        names = {"localhost"} if local else own_names()
+        if not ip(wanted.host):
             names.add(wanted.host)
         return Place(sock, local, frozenset(name.lower() for name in names))
     if wanted.port is None:

@@ -8,7 +8,7 @@ import pytest
 
 from rtfx.errors import RtfxError, UsageError
 from rtfx.remote.web import address
-from rtfx.remote.web.address import Wanted, is_address, listen, token_of
+from rtfx.remote.web.address import Wanted, listen, token_of
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,6 @@ def test_anything_else_is_refused_in_one_line(text):
     with pytest.raises(UsageError, match="^--web") as refused:
         Wanted.of(text)
     assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("0.0.0.0", True), (":9000", True), ("localhost:1", True), ("::1", True), ("10.0.0.7:80", True),
-        ("gig.yaml", False), ("gig.yaml:2", False), ("klon.json", False), ("--mute", False), ("", False),
-        ("klon", False),
-    ],
-)  # fmt: skip
-def test_a_word_behind_the_option_is_an_address_or_what_is_played(word, expected):
-    assert is_address(word) == expected
 
 
 def test_the_default_port_or_the_next_free_one(monkeypatch):
