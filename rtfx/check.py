@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .effects.table import BLOCKS
+from .effects.table import BLOCKS, effect_of
 from .engine.engine import Engine
 from .engine.engine_rig import EngineRig
 from .engine.offline import Offline
@@ -160,7 +160,7 @@ def _line_of(message: str, path: Path) -> int:
 
 def _readable(preset: Preset, models: Models, report: Report) -> bool:
     """Check the file and the knobs of each block; return whether all are valid."""
-    blocks = [block for block in preset.chain if block.file is not None or not BLOCKS[block.type].file]
+    blocks = [block for block in preset.chain if block.file is not None or not effect_of(block).file]
     found = [str(error) for block in blocks for error in mistakes(preset, block, DEFAULT_RATE, models)]
     report.findings += [Finding(ERROR, "file", message, preset.name) for message in found]
     return not found

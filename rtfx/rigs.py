@@ -89,9 +89,9 @@ class Rig:
             raise UsageError(f"chain is {chain!r}, expected a list of blocks, such as Rig(['klon.json'])")
         items = list(chain)
         self._models = Models(inputs)
-        self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks_of(items, BLOCKS))),))
-        pairs = zip(self.presets[0].chain, items, strict=True)
-        self._held = {block.id: item for block, item in pairs if isinstance(item, HasKnobs)}
+        blocks, given = blocks_of(items, BLOCKS)
+        self.set_list = SetList(Path("rig"), presets=(Preset("rig", tuple(blocks)),))
+        self._held = {b.id: item for b, item in zip(blocks, given, strict=True) if isinstance(item, HasKnobs)}
         self.index = 0
         self.asked = False  # whether the user named this preset
         self.options = Options(cab=cab)
@@ -203,11 +203,12 @@ class Rig:
     def _plan(self, sample_rate: float, channels: int, options: Options, values: Mapping[str, Any]) -> Plan:
         with self._turn:
             blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values)
-            turned = [block for block in blocks if not block.effect.idle(block.values)]
+            keys = {block.key for block in blocks}
+            turned = [block for block in blocks if block.id in keys or not block.effect.idle(block.values)]
             plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
             self.replaced = plan.replaced
-            self.notes += plan.replaced
+            self.notes += [*plan.notes, *plan.replaced]
         return plan
 
     def _current(self) -> Preset:

@@ -18,6 +18,7 @@ import click
 
 import rtfx
 from rtfx.cli.main import VERBS, group
+from rtfx.effects.split import ALL_OF_TWO_PATHS, ROUTING
 from rtfx.effects.table import BLOCKS
 from rtfx.live.commands import COMMANDS
 from rtfx.live.stats import Stats
@@ -31,9 +32,16 @@ FOLDER = Path(__file__).parent
 WIDTH = 100  # columns of a signature
 MADE = "<!-- written by docs/reference/generate.py: edit what it reads, not this page -->\n"
 
+PATHS_TEXT = """`{{{0}: [[...], [...]]}}` holds a chain for each path; an empty one is the sound as it comes. A key with a
+number takes a value for each path as a list: `level_db: [0, -2]` is `level1_db: 0, level2_db: -2`. Numbers go up to the
+number of paths. Pan and delay are there if the set list states one. Addresses are those of any block, such as
+`{0}.level1_db`.
+"""
+
 # What the set list's keys mean that are no parameters with a range.
 SAID = {
     "version": "always 1",
+    "key": "the side input that controls it: `input`, the rig's own input, or the id of a block before it",
     "device": "which sound device, and how it is opened; flags of the command line go before it",
     "global": "what holds for all presets",
     "presets": "the list of presets; the first one is number 1",
@@ -107,7 +115,7 @@ def in_words(text: str) -> str:
 def set_list_page() -> str:
     """Return the page of all keys of a set list."""
     known = {*set_list.TOP_KEYS, *set_list.PRESET_KEYS, *set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS}
-    unknown = known ^ (set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs"})
+    unknown = known ^ (set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs", "key"})
     assert not unknown, f"keys without a description, or described and not read: {unknown}"
     device = (*set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS, "latency")
     parts = [
@@ -129,10 +137,13 @@ def set_list_page() -> str:
         "of its values. *New plan*: a change is compiled beside the sound, then crossfaded in.\n",
         keys(("type", "id")),
     ]
-    for name, block in BLOCKS.items():
+    for name, plain in BLOCKS.items():
+        block = plain.of(ALL_OF_TWO_PATHS)
         parts.append(f"### `{name}`\n")
         parts.append(f"{block.summary[:1].upper()}{block.summary[1:]}.\n" if block.summary else "")
+        parts.append(PATHS_TEXT.format(name) if name in ROUTING else "")
         extra = {"": (), "model": ("file", "level", "inputs")}.get(block.file, ("file",))
+        extra += ("key",) if block.key else ()
         parts.append(keys(extra, SAID, block.parameters))
         if block.file == "model":
             words = "\n".join(f"- `{word}`: {meaning}" for word, meaning in WORDS.items())

@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from ..errors import NotAModelFile, UsageError
+from ..rig.set_list import split_selection
 from .options import debug_option, inputs_option
 from .output import json_line, say
 
 
 @click.command("info")
-@click.argument("model", required=False, metavar="MODEL|FOLDER")
+@click.argument("model", required=False, metavar="MODEL|FOLDER|RIG")
 @click.option("--blocks", is_flag=True, help="List the blocks of a chain and their parameters.")
 @click.option(
     "--plan", is_flag=True, help="Show the nodes and the compiled steps of a model, or of a set list's preset."
@@ -24,13 +25,16 @@ from .output import json_line, say
 @inputs_option
 @debug_option
 def command(model: str | None, blocks: bool, plan: bool, as_json: bool, inputs: str | None) -> int:
-    """Show what a model file contains, or every model of a folder."""
+    """Show what a model file contains, every model of a folder, or how the sound passes through a set list."""
     if blocks == (model is not None):
         raise UsageError("expected a model, a folder or --blocks: rtfx info klon.json")
     if blocks:
         _print_blocks(as_json)
         return 0
     assert model is not None
+    if is_set_list(model) and not plan:
+        _print_rig(model, as_json)
+        return 0
     if plan:
         _print_plan(model, inputs, as_json)
         return 0
@@ -96,11 +100,9 @@ def _print_plan(name: str, inputs: str | None, as_json: bool) -> None:
     from ..model.load import load
     from ..plan.resolve import DEFAULT_RATE
     from ..plan.show import shown, steps_of
-    from ..rig.set_list import split_selection
 
     path, preset = split_selection(name)
-    is_list = path.lower().endswith((".yaml", ".yml"))
-    rig = Rig.from_yaml(path, preset, inputs) if is_list else Rig([Model(load(name, inputs=inputs))])
+    rig = Rig.from_yaml(path, preset, inputs) if is_set_list(name) else Rig([Model(load(name, inputs=inputs))])
     plan = rig.plan(rig.sample_rate or DEFAULT_RATE)
     if as_json:
         for step in steps_of(plan):
@@ -112,11 +114,38 @@ def _print_plan(name: str, inputs: str | None, as_json: bool) -> None:
     say(shown(plan))
 
 
+def is_set_list(name: str) -> bool:
+    """Return whether a name is that of a set list, or of one of its presets."""
+    return split_selection(name)[0].lower().endswith((".yaml", ".yml"))
+
+
+def _print_rig(name: str, as_json: bool) -> None:
+    """Print each preset of a set list, or the one that is named: its blocks, their channels and their latency."""
+    from ..api import Rig
+    from ..plan.resolve import DEFAULT_RATE
+    from ..plan.show import routes_of, routes_text
+
+    path, preset = split_selection(name)
+    names = [one.name for one in Rig.from_yaml(path).presets] if preset is None else [preset]
+    for each in names:
+        rig = Rig.from_yaml(path, each)
+        plan = rig.plan(rig.sample_rate or DEFAULT_RATE)
+        if as_json:
+            facts = {"outputs": plan.outputs, "latency_frames": plan.latency_frames, "tail_frames": plan.tail_frames}
+            json_line({"preset": rig.preset.name, "inputs": plan.inputs, **facts, "blocks": routes_of(plan)})
+            continue
+        say(f"{rig.preset.name}: {routes_text(plan)}")
+        for note in plan.notes:
+            say(f"  {note}")
+
+
 def _print_blocks(as_json: bool) -> None:
+    from ..effects.split import ALL_OF_TWO_PATHS
     from ..effects.table import BLOCKS
     from ..model.levels import WORDS
 
-    for name, block in BLOCKS.items():
+    for name, plain in BLOCKS.items():
+        block = plain.of(ALL_OF_TWO_PATHS)
         if as_json:
             parameters = [_parameter(parameter) for parameter in block.parameters]
             json_line({"type": name, "summary": block.summary, "file": block.file, "parameters": parameters})
@@ -124,6 +153,8 @@ def _print_blocks(as_json: bool) -> None:
         say(f"{name}: {block.summary}" if block.summary else name)
         if block.file:
             say(f"  file: a path or a name ({block.file})")
+        if block.key:
+            say("  key: input (the rig's own input) or the id of a block before it: what controls it")
         if block.file == "model":
             words = ", ".join(f"{word} ({meaning})" for word, meaning in WORDS.items())
             say(f"  level: {words}, or a player that rtfx info MODEL names")
@@ -162,6 +193,8 @@ def _line(parameter) -> str:
     summary = f": {parameter.summary}" if parameter.summary else ""
     if parameter.choices:
         return f"{parameter.name} ({', '.join(parameter.choices)}; default {parameter.default}){summary}"
+    if parameter.kind == "switch":
+        return f"{parameter.name} (true or false, default {'true' if parameter.default else 'false'}){summary}"
     unit = f" {parameter.unit}" if parameter.unit else ""
-    span = f"{parameter.minimum:g} to {parameter.maximum:g}{unit}"
+    span = f"{parameter.minimum:g} to {parameter.maximum:g}{unit}{', or a note' if parameter.note else ''}"
     return f"{parameter.name} ({span}, default {parameter.default:g}){summary}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels.kernel import Kernel
 from ..kernels.state import STATE
+from ..rig.blocks import Router
 from ..rig.parameters import ON, Parameter
 
 # Kernels with such a long memory that it would take too long to run them until they rest. The values are the dtype of
@@ -87,6 +88,10 @@ class Effect:
     def __post_init__(self) -> None:
         if ON not in self.parameters:
             object.__setattr__(self, "parameters", (*self.parameters, ON))
+
+    def of(self, router: Router | None) -> Effect:
+        """Return the effect with the parameters of its paths; only routing blocks have any."""
+        return self
 
     def state_at(self, sample_rate: float) -> np.dtype:
         """Return the record of the state with the memory behind it, at `sample_rate` in Hz."""

@@ -118,7 +118,7 @@ GATE = Effect(
     cells,
     KERNEL,
     GATE_STATE,
-    summary="silences what is below a threshold",
+    summary="silences what is below a threshold; with `key: input` it listens to the guitar, behind an amp too",
     idle=idle,
     channels="linked",
     key=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..rig.blocks import BlockSpec
 from .cab import CAB
 from .comp import COMP
 from .delay import DELAY
@@ -12,6 +13,7 @@ from .gate import GATE
 from .klon import KLON
 from .model import MODEL
 from .peak_limiter import LIMITER
+from .split import ROUTING
 
 EFFECTS = (
     GAIN,
@@ -24,4 +26,9 @@ EFFECTS = (
     CAB,
     DELAY,
 )
-BLOCKS: dict[str, Effect] = {effect.type: effect for effect in EFFECTS}
+BLOCKS: dict[str, Effect] = {effect.type: effect for effect in EFFECTS} | ROUTING
+
+
+def effect_of(block: BlockSpec) -> Effect:
+    """Return the effect of a block that is written in a set list or in Python, with the parameters of its paths."""
+    return BLOCKS[block.type].of(block.router)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ import numpy as np
 from ..effects.effect import RESTS
 from ..plan.arena import BUFFER, MAX_BLOCK, STEP, Signal
 from ..plan.block import ReadyBlock
-from ..plan.chain import PlannedBlock
+from ..plan.chain import Part
 from .run_rig import PART, RUN_RIG
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Rested(NamedTuple):
     Parameters
     ----------
     inputs : tuple of (rows,) float32
-        The constant inputs of each block at rest, linear.
+        The constant inputs of each part at rest, linear.
     run : tuple of bool
         Which blocks were run; the state of rest of such a block depends on its parameters.
     frames : int
@@ -66,15 +65,17 @@ def settle(rig: EngineRig) -> Rested:
     """Bring every block of a rig that does not play yet to rest at its current parameter values. [control thread]"""
     runner = _Runner(rig)
     constants = {int(rig.record["input_buffer"]): np.zeros(rig.plan.inputs, np.float32)}  # by buffer, a value per row
-    inputs, run = [], []
-    for block in rig.plan.blocks:
-        given = tuple(constants[signal.buffer][signal.row :][: signal.width] for signal in block.inputs)
+    inputs: list[np.ndarray] = []
+    run = [False] * len(rig.plan.blocks)
+    for part in rig.plan.parts:
+        given = tuple(constants[signal.buffer][signal.row :][: signal.width] for signal in part.inputs)
         inputs.append(np.concatenate(given))
-        run.append(runner.runs(block.source) or any(constant.any() for constant in given))
-        width = block.output.width
-        found = runner.settle(block, given) if run[-1] else np.zeros(width)
-        constants[block.output.buffer] = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
-    if any(run[:-1]) and not rig.cold and not rig.plan.bare:
+        runs = runner.runs(rig.plan.blocks[part.place].source) or bool(inputs[-1].any())
+        run[part.place] |= runs
+        found = runner.settle(part, given) if runs else np.zeros(part.output.width)
+        constants[part.output.buffer] = np.where(np.abs(found) <= STILL, 0.0, found).astype(np.float32)
+    last = rig.plan.parts[-1].place if rig.plan.parts else 0
+    if any(ran for place, ran in enumerate(run) if place != last) and not rig.cold and not rig.plan.bare:
         runner.settle_together()
     return Rested(tuple(inputs), tuple(run), runner.frames)
 
@@ -95,23 +96,23 @@ class _Runner:
             return bool(source.spec and source.spec.quiet_past)
         return source.playing is not None
 
-    def settle(self, block: PlannedBlock, constants: Sequence[np.ndarray]) -> np.ndarray:
+    def settle(self, part: Part, constants: Sequence[np.ndarray]) -> np.ndarray:
         """Run a block on constant inputs until its output is at rest; return the mean of each row, (width,).
 
         A cold or bare block gets only its prewarm; then 0 is returned.
         """
-        source = block.source
-        self._feed(block, constants)
-        impulse = source.impulse
+        block = self._plan.blocks[part.place]
+        source, impulse = block.source, block.source.impulse
+        self._feed(part, constants)
         frames = block.prewarm_frames if impulse is None else impulse.shape[1] - 1
         for done in range(0, frames, UNIT):
-            self._call(block, min(frames - done, UNIT))
+            self._call(part, min(frames - done, UNIT))
         if frames:
-            self._set_filters(block, (frames - 1) % UNIT + 1)
+            self._set_filters(part, (frames - 1) % UNIT + 1)
         if self._rig.cold or source.bare:
-            return np.zeros(block.output.width)
+            return np.zeros(part.output.width)
         period = source.playing.period if source.playing else 1
-        return self._until_still(block, STILL, period, filters=True)
+        return self._until_still(part, STILL, period, filters=True)
 
     def settle_together(self) -> None:
         """Run the whole rig on silence until its output is at rest."""
@@ -120,42 +121,42 @@ class _Runner:
         steps, buffers, domains = (slice(0, count) for count in counts)
         entrance = Signal(int(record["input_buffer"]), 0, self._plan.inputs)
         output = Signal(int(record["output_buffer"]), 0, self._plan.outputs)
-        whole = replace(blocks[0], inputs=(entrance,), output=output, steps=steps, buffers=buffers, domains=domains)
+        whole = Part(0, (entrance,), output, steps, buffers, domains)
         period = math.lcm(*(block.source.playing.period for block in blocks if block.source.playing))
         self._feed(whole, [np.zeros(self._plan.inputs, np.float32)])
         self._until_still(whole, STILL_OUTPUT, period, filters=False)
 
-    def _feed(self, block: PlannedBlock, constants: Sequence[np.ndarray]) -> None:
+    def _feed(self, part: Part, constants: Sequence[np.ndarray]) -> None:
         """Write constants, one value per row, to `UNIT` frames of the block's inputs."""
-        for signal, constant in zip(block.inputs, constants, strict=True):
+        for signal, constant in zip(part.inputs, constants, strict=True):
             entrance = self._buffers[signal.buffer]
             for row, value in enumerate(constant):
                 first = int(entrance["cursor"]) // 4 + int(entrance["stride"]) * (signal.row + row)
                 self._floats[first : first + UNIT] = value
 
-    def _until_still(self, block: PlannedBlock, still: float, period: int, filters: bool) -> np.ndarray:
+    def _until_still(self, part: Part, still: float, period: int, filters: bool) -> np.ndarray:
         """Run units until the block's output is at rest; return the mean of each of its rows, (width,)."""
         spans: list[float] = []
         drifts: list[float] = []
         limit = int(LONGEST_SECONDS * self._plan.sample_rate) // UNIT
         while not spans or spans[-1] > still and not hisses(spans, drifts) and len(spans) < limit:
-            self._call(block, UNIT)
-            y = self._rows(block.output, UNIT).astype(np.float64)
+            self._call(part, UNIT)
+            y = self._rows(part.output, UNIT).astype(np.float64)
             halves = y.reshape(len(y), 2, -1).mean(axis=2)
             spans.append(float(np.ptp(y, axis=1).max()))
             drifts.append(float(np.abs(halves[:, 1] - halves[:, 0]).max()))
             if filters:
-                self._set_filters(block, UNIT)
+                self._set_filters(part, UNIT)
         # the total is a whole number of periods, so that strides have the same phase as after the model's prewarm
         rest = -len(spans) * UNIT % period
         for done in range(0, rest, UNIT):
-            self._call(block, min(rest - done, UNIT))
+            self._call(part, min(rest - done, UNIT))
         return halves.mean(axis=1)
 
-    def _set_filters(self, block: PlannedBlock, frames: int) -> None:
+    def _set_filters(self, part: Part, frames: int) -> None:
         """Set filters to the state of rest for the mean of their last input; reaching it later would be audible."""
         cells = self._rig.cells["value"]
-        for place in range(block.steps.start, block.steps.stop):
+        for place in range(part.steps.start, part.steps.stop):
             known = RESTS.get(self._plan.calls[place])
             if known:
                 kind, rest = known
@@ -171,10 +172,10 @@ class _Runner:
         rows = (first + int(b["stride"]) * (signal.row + row) for row in range(signal.width))
         return np.stack([self._floats[row : row + frames] for row in rows])
 
-    def _call(self, block: PlannedBlock, frames: int) -> None:
-        parts = (block.steps, block.buffers, block.domains)
-        part = np.array(tuple(edge for each in parts for edge in (each.start, each.stop)), PART)
-        RUN_RIG(self._rig.address, 0, 0, frames, 0, part.ctypes.data)
+    def _call(self, part: Part, frames: int) -> None:
+        slices = (part.steps, part.buffers, part.domains)
+        edges = np.array(tuple(edge for each in slices for edge in (each.start, each.stop)), PART)
+        RUN_RIG(self._rig.address, 0, 0, frames, 0, edges.ctypes.data)
         self.frames += frames
 
 

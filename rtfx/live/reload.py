@@ -199,7 +199,7 @@ def _says_the_same(preset: Preset, loaded: LoadedPreset) -> bool:
 
 def _said(preset: Preset) -> Any:
     """Return the content of a preset without line numbers."""
-    return [(b.type, b.id, b.values, str(b.file), b.level, b.inputs) for b in preset.chain], preset.scenes
+    return [replace(block, file=str(block.file)).written for block in preset.chain], preset.scenes
 
 
 def _difference(old: LoadedPreset, new: LoadedPreset) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ..effects.table import BLOCKS
+from ..effects.table import effect_of
 from ..files import read_file
 from ..find import find_audio, find_model
 from ..model.spec import ModelSpec
@@ -35,7 +35,7 @@ def path_of(block: BlockSpec) -> Path | None:
 
 
 def _plays(block: BlockSpec) -> str:
-    return BLOCKS[block.type].file
+    return effect_of(block).file
 
 
 def digest(name: str) -> str:

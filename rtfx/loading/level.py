@@ -29,7 +29,7 @@ from .loudness import guitar_loudness, guitars, guitars_digest, mean_loudness
 TARGET_LUFS = -18.0
 VERSION = 3  # of the rule; a new version discards cached measurements
 UNHEARD = {  # fields that do not affect the measurement
-    ReadyBlock: ("id", "effect", "output_db", "level", "source"),
+    ReadyBlock: ("id", "effect", "output_db", "level", "source", "key", "branch"),
     ModelSpec: ("name", "kind", "metadata", "warnings", "level_db", "loudness_db", "rate_source"),
 }
 
@@ -50,13 +50,16 @@ def levelled(
     result = list(chain)
     models = [place for place, block in enumerate(chain) if block.spec is not None]
     notes = []
-    for number, place in enumerate(models):
-        block, last = chain[place], number == len(models) - 1
+    for place in models:
+        block = chain[place]
+        after = [following for following in chain[place + 1 :] if not parallel(block, following)]
+        last = not any(following.spec is not None for following in after)
         if block.bare or block.level != NORMAL:
             continue
         if which is not None and place not in which:
             continue
-        cabs = [following for following in chain[place + 1 :] if following.impulse is not None] if last else []
+        cabs = [following for following in after if following.impulse is not None] if last else []
+        cabs = [cab for cab in cabs if not parallel(cabs[0], cab)]
         measured = remembered([block, *cabs], sample_rate)
         if measured == -math.inf:
             notes.append(f"{block.id}: a guitar is almost silent after the model: its level is not normalised")
@@ -67,6 +70,12 @@ def levelled(
             notes.append(f"{block.id}: {gain_db:+.1f} dB to be {purpose} (--level none leaves it out)")
         result[place] = dataclasses.replace(block, output_db=block.output_db + gain_db)
     return result, notes
+
+
+def parallel(one: ReadyBlock, other: ReadyBlock) -> bool:
+    """Return whether two blocks are on different paths of the same routing block."""
+    first = next((pair for pair in zip(one.branch, other.branch, strict=False) if pair[0] != pair[1]), None)
+    return first is not None and first[0][0] == first[1][0]
 
 
 def remembered(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
@@ -100,9 +109,9 @@ def measure(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
 
 
 def _at_defaults(block: ReadyBlock) -> ReadyBlock:
-    """Return a block with its knobs at defaults, except structural ones such as `size`: these change the model."""
+    """Return a block alone, its knobs at defaults, except structural ones such as `size`: these change the model."""
     values = {p.name: block.values[p.name] if p.kind == "structural" else p.default for p in block.parameters}
-    return dataclasses.replace(block, values=values, output_db=0.0)
+    return dataclasses.replace(block, values=values, output_db=0.0, branch=())
 
 
 def _name(blocks: Sequence[ReadyBlock], sample_rate: float) -> str:

@@ -364,7 +364,7 @@ class Loader:
         template = EngineRig(plan, self.options.cold)
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, preset, written)
         loaded.learned = any(block.weights is not None for block in preset.chain)
-        return loaded, [*notes, *plan.replaced]
+        return loaded, [*notes, *plan.notes, *plan.replaced]
 
 
 def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):

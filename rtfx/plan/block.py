@@ -55,6 +55,12 @@ class ReadyBlock:
         The block's entry in the set list.
     input_db, output_db : float
         Gains in dB before and after the model, in addition to those that it states; a bare model ignores them.
+    key : str
+        The side input: "input", the id of a block before it, or "".
+    paths : int
+        The number of paths of a routing block, else 0; the blocks on them follow it in the chain.
+    branch : tuple of (str, int)
+        The routing blocks around it, the outermost first: the id of each, and which of its paths, from 0.
     """
 
     id: str
@@ -72,6 +78,9 @@ class ReadyBlock:
     net: ModelSpec | None = None
     notes: tuple[str, ...] = ()
     source: BlockSpec | None = None
+    key: str = ""
+    paths: int = 0
+    branch: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ..effects import klon_circuit, knob_smoother, switch
+from ..effects import klon, klon_circuit, knob_smoother, switch
 from ..effects.dcblock import DCBLOCK
-from ..effects.klon import INPUT, OUTPUT, STATE, VOLTS
+from ..effects.klon import OUTPUT, STATE, VOLTS
+from ..effects.split import (
+    ADD_PATH,
+    BANDS,
+    BE_LATE,
+    CELLS,
+    LATE,
+    LONGEST_DELAY_MS,
+    PATH,
+    TO_BANDS,
+    TO_MID_SIDE,
+)
 from ..errors import UnsupportedInput
 from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.kernel import Kernel
 from ..kernels.processor import lanes
 from ..model.nodes import Conv1d
-from .arena import GLIDE_SECONDS, MAX_CHANNELS, RIG, Builder, Signal, digest
+from ..rig.blocks import INPUT
+from .arena import GLIDE_SECONDS, MAX_CHANNELS, RIG, Builder, Mark, Signal, digest
 from .block import ReadyBlock
 from .lowering.linear import conv_layer
 from .resampling import at_own_rate
@@ -27,32 +41,68 @@ LOUDEST_OUTPUT = 1e6  # +120 dBFS, after the model's level gain: a larger output
 
 
 @dataclass(frozen=True, eq=False)
-class PlannedBlock:
-    """A block with the positions of its parameters, steps, buffers and domains in the plan."""
+class Part:
+    """Steps of one block that run in one go. A routing block has two parts: what splits, and what joins.
 
-    source: ReadyBlock
-    first_cell: int
+    Parameters
+    ----------
+    place : int
+        The block's index in the chain.
+    inputs : tuple of Signal
+        All that it reads of other blocks.
+    output : Signal
+        What other blocks read of it.
+    steps, buffers, domains : slice
+        Positions in the plan.
+    """
+
+    place: int
     inputs: tuple[Signal, ...]
     output: Signal
     steps: slice
     buffers: slice
     domains: slice
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedBlock:
+    """A block in a plan.
+
+    Parameters
+    ----------
+    first_cell : int
+        The position of its first parameter cell.
+    inputs, outputs : int
+        The number of its channels.
+    prewarm_frames : int
+        Frames of silence that bring it to rest.
+    late : tuple of int
+        Of a routing block, by how many frames the plan delays each path.
+    """
+
+    source: ReadyBlock
+    first_cell: int
+    inputs: int
+    outputs: int
     prewarm_frames: int
+    late: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A compiled rig: an image of the arena with relative addresses, and the weights.
 
-    `arena` is bytes, `weights` float32; both are templates that an engine copies. `latency_frames` is the models' own
-    delay, `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called, `nodes`
-    the kind of node that each of them computes ("": none), `replaced` a line about each kernel that is wrong on this
-    processor and that another one replaces.
+    `arena` is bytes, `weights` float32; both are templates that an engine copies. `blocks` has the blocks in the order
+    of the chain, `parts` their steps in the order in which they run. `latency_frames` is the models' own delay,
+    `tail_frames` how long the rig rings on, `calls` the kernels in the order in which they are called, `nodes` the kind
+    of node that each of them computes ("": none), `replaced` a line about each kernel that is wrong on this processor
+    and that another one replaces, `notes` what the user should know about channels.
     """
 
     arena: np.ndarray
     weights: np.ndarray
     blocks: tuple[PlannedBlock, ...]
+    parts: tuple[Part, ...]
     sample_rate: float
     inputs: int
     outputs: int
@@ -61,6 +111,7 @@ class Plan:
     calls: tuple[Kernel, ...]
     nodes: tuple[str, ...]
     replaced: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def bare(self) -> bool:
@@ -98,24 +149,27 @@ def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 
     while refused is None or refused.keys() != broken.keys():
         refused = broken
         with promised(refused) as promises:
-            builder, source, signal, blocks, tail, latency = _build(chain, sample_rate, channels)
+            planner = _Planner(chain, sample_rate, channels)
+        builder, signal = planner.builder, planner.output
         calls = tuple(step.kernel for step in builder.steps)
         order((*calls, *promises.kernels))
         broken = promises.broken()
     glide = round(GLIDE_SECONDS * sample_rate)
-    arena, weights = builder.finish(source, signal, glide, tail)
+    arena, weights = builder.finish(planner.source, signal.rows, glide, signal.tail)
     plan = Plan(
         arena,
         weights,
-        tuple(blocks),
+        tuple(planner.blocks[place] for place in range(len(chain))),
+        tuple(planner.parts),
         sample_rate,
         channels,
-        signal.width,
-        latency,
-        tail,
+        signal.rows.width,
+        signal.late,
+        signal.tail,
         calls,
         nodes=tuple(step.node for step in builder.steps),
         replaced=tuple(broken.values()),
+        notes=tuple(planner.notes),
     )
     loudest = np.float32(np.inf if plan.bare else LOUDEST_OUTPUT)
     arena[: RIG.itemsize].view(RIG)[0]["loudest_bits"] = loudest.view(np.int32)
@@ -123,39 +177,178 @@ def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 
     return plan
 
 
-def _build(chain: Sequence[ReadyBlock], sample_rate: float, channels: int):
-    """Return builder, first and last signal, blocks, tail and latency in frames."""
-    builder = Builder()
-    builder.buffer(1)  # buffer 0: the parameter rows
-    source = signal = builder.buffer(channels)
-    blocks, tail, latency = [], 0, 0
-    for index, item in enumerate(chain):
-        builder.block = index
-        first_cell = len(builder.cells)
-        before = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
-        *cells, on = [builder.cell(value) for value in item.cells(item.values, sample_rate)]
-        entrance = signal
-        signal = _BUILDERS.get(item.effect.type, _effect)(builder, item, signal, cells, sample_rate)
-        if not item.bare and not item.effect.rings:
-            _switch(builder, entrance, signal, on, item.latency(sample_rate))
-        tail += item.effect.tail(item.values, sample_rate)
-        if item.impulse is not None:
-            tail += item.impulse.shape[1] - 1
-        latency += item.latency(sample_rate)
-        after = [len(part) for part in (builder.steps, builder.buffers, builder.domains)]
-        steps, buffers, domains = (slice(a, b) for a, b in zip(before, after, strict=True))
-        blocks.append(
-            PlannedBlock(
-                item, first_cell, (entrance,), signal, steps, buffers, domains, item.prewarm_frames(sample_rate)
-            )
+class Flow(NamedTuple):
+    """A signal between blocks: its rows, how many frames it is late, and how many the blocks before it ring on."""
+
+    rows: Signal
+    late: int = 0
+    tail: int = 0
+
+
+class _Planner:
+    """Plans a chain: its steps, block by block, and the signals between them."""
+
+    def __init__(self, chain: Sequence[ReadyBlock], sample_rate: float, channels: int):
+        self.chain, self.rate = chain, sample_rate
+        self.builder = Builder()
+        self.builder.buffer(1)  # buffer 0: the parameter rows
+        self.source = self.builder.buffer(channels)
+        self.blocks: dict[int, PlannedBlock] = {}
+        self.parts: list[Part] = []
+        self.notes: list[str] = []
+        self.flows = {INPUT: Flow(self.source)}  # what side inputs may name
+        self.output = self._path((), self.flows[INPUT])
+        if self.output.rows is self.source:
+            copy = self.builder.step(rows_kernel(0, channels, lanes()), self.source, self.builder.buffer(channels))
+            self.output = Flow(copy)
+
+    def _path(self, branch: tuple[tuple[str, int], ...], flow: Flow) -> Flow:
+        """Plan the blocks on one path of the routing blocks of `branch`; return what leaves the last of them."""
+        for place, block in enumerate(self.chain):
+            if block.branch == branch:
+                flow = self._routed(place, block, flow) if block.paths else self._block(place, block, flow)
+                self.flows[block.id] = flow
+        return flow
+
+    def _cells(self, place: int, block: ReadyBlock) -> list[Signal]:
+        self.builder.block = place
+        return [self.builder.cell(value) for value in block.cells(block.values, self.rate)]
+
+    def _part(self, place: int, first: Mark, inputs: Iterable[Signal], output: Signal) -> None:
+        """Note what was appended since the mark `first` as a part of a block."""
+        slices = (slice(before, after) for before, after in zip(first, self.builder.mark(), strict=True))
+        self.parts.append(Part(place, tuple(inputs), output, *slices))
+
+    def _block(self, place: int, block: ReadyBlock, flow: Flow) -> Flow:
+        builder, signal = self.builder, flow.rows
+        first, first_cell = builder.mark(), len(builder.cells)
+        *cells, on = self._cells(place, block)
+        inputs = [signal]
+        if block.key:
+            inputs.append(self.flows[block.key].rows)
+            output = _effect(builder, block, signal, cells, self.rate, self._key(inputs[1], signal.width))
+        else:
+            output = _BUILDERS.get(block.effect.type, _effect)(builder, block, signal, cells, self.rate)
+        late = block.latency(self.rate)
+        if not block.bare and not block.effect.rings:
+            self._switch(signal, output, on, late)
+        self._part(place, first, inputs, output)
+        self.blocks[place] = PlannedBlock(
+            block, first_cell, signal.width, output.width, block.prewarm_frames(self.rate)
         )
-    if signal is source:
-        signal = builder.step(rows_kernel(0, channels, lanes()), signal, builder.buffer(channels))
-    return builder, source, signal, blocks, tail, latency
+        if block.playing is not None and signal.width > self.source.width and block.playing.inputs == 1:
+            self.notes.append(
+                f"{block.id}: the sound before it has {signal.width} channels, so it runs {signal.width} times: a "
+                "block {type: mono} before it makes one of them"
+            )
+        tail = block.effect.tail(block.values, self.rate)
+        tail += block.impulse.shape[1] - 1 if block.impulse is not None else 0
+        return Flow(output, flow.late + late, flow.tail + tail)
+
+    def _key(self, key: Signal, width: int) -> Signal:
+        """Return a side input with as many rows as the block has channels."""
+        if key.width >= width:
+            return key.rows(0, width)
+        rows = self.builder.buffer(width)
+        for channel in range(width):
+            self.builder.step(
+                rows_kernel(0, 1, lanes()), key.rows(min(channel, key.width - 1), 1), rows.rows(channel, 1)
+            )
+        return rows
+
+    def _routed(self, place: int, block: ReadyBlock, flow: Flow) -> Flow:
+        """Plan a routing block: what splits, the blocks on each path, and what joins."""
+        builder, signal = self.builder, flow.rows
+        first, first_cell = builder.mark(), len(builder.cells)
+        *cells, on = self._cells(place, block)
+        entrances = _split(builder, block, signal, cells)
+        if builder.mark() != first:
+            inside = entrances[0].buffer
+            self._part(place, first, [signal], Signal(inside, 0, builder.buffers[inside].rows))
+        ends = [
+            self._path((*block.branch, (block.id, number)), Flow(entrance, flow.late, flow.tail))
+            for number, entrance in enumerate(entrances)
+        ]
+        builder.block = place
+        first = builder.mark()
+        latest = max(end.late for end in ends)
+        late = tuple(latest - end.late for end in ends)
+        names = block.values.keys()
+        wide = block.effect.type == "mid_side" or "pan1" in names
+        width = max(2 if wide else 1, signal.width, *(end.rows.width for end in ends))
+        if block.effect.type == "mid_side" and max(end.rows.width for end in ends) > 1 or wide and width > 2:
+            raise UnsupportedInput(
+                f"{block.id}: {'a path' if width <= 2 else 'the sound'} has {width} channels, expected "
+                f"{'one' if width <= 2 else 'at most two'} in {block.effect.type}: put {{type: mono}} at its end"
+            )
+        target = builder.buffer(width)
+        for number, (end, frames) in enumerate(zip(ends, late, strict=True)):
+            rows = self._delayed(end.rows, frames)
+            row = cells[CELLS * number].row
+            delayed = f"delay{number + 1}_ms" in names
+            if delayed:
+                rows = builder.step(rows_kernel(0, rows.width, lanes()), rows, builder.buffer(rows.width))
+                builder.remember(rows, math.ceil(LONGEST_DELAY_MS * self.rate / 1000.0) + 1)
+            fields = {"first_parameter": row, "first": int(number == 0), "delayed": int(delayed)}
+            builder.step(ADD_PATH, rows, target, dtype=PATH, **fields)
+        if not block.bare:
+            self._switch(signal, target, on, latest - flow.late)
+        inputs = dict.fromkeys([signal, *(end.rows for end in ends)])
+        self._part(place, first, inputs, target)
+        self.blocks[place] = PlannedBlock(block, first_cell, signal.width, width, 0, late)
+        tail = max(end.tail for end in ends) + block.effect.tail(block.values, self.rate)
+        return Flow(target, latest, tail)
+
+    def _switch(self, signal: Signal, output: Signal, on: Signal, late: int) -> None:
+        """Fade a block's output over to its input, delayed by `late` frames, while the block is off."""
+        signal = self._delayed(signal, late)
+        for channel in range(output.width):
+            dry = signal.rows(min(channel, signal.width - 1), 1)
+            self.builder.step(switch.KERNEL, dry, output.rows(channel, 1), extra=(on,))
+
+    def _delayed(self, signal: Signal, frames: int) -> Signal:
+        """Return a signal `frames` frames late."""
+        if not frames:
+            return signal
+        builder, width = self.builder, signal.width
+        copy = builder.step(rows_kernel(0, width, lanes()), signal, builder.buffer(width))
+        builder.remember(copy, frames)
+        late = builder.buffer(width)
+        for channel in range(width):
+            builder.step(BE_LATE, copy.rows(channel, 1), late.rows(channel, 1), dtype=LATE, frames=frames)
+        return late
 
 
-def _effect(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
-    """Call the kernel once for each channel, or once for all; it reads the block's cells as consecutive rows."""
+def _split(builder: Builder, block: ReadyBlock, signal: Signal, cells: list[Signal]) -> list[Signal]:
+    """Return the entrance of each path of a routing block."""
+    kind, paths = block.effect.type, block.paths
+    if kind == "split":
+        return [signal] * paths
+    if kind == "mid_side":
+        if signal.width > 2:
+            raise UnsupportedInput(f"{block.id}: the sound has {signal.width} channels, mid_side expects one or two")
+        both = builder.step(TO_MID_SIDE, signal, builder.buffer(2), dtype=LATE)
+        return [both.rows(0, 1), both.rows(1, 1)]
+    bands = builder.buffer(paths * signal.width)
+    for channel in range(signal.width):
+        target = bands.rows(channel, bands.width - channel)
+        fields = {"first_parameter": cells[CELLS * paths].row, "step": signal.width, "count": paths}
+        builder.step(TO_BANDS, signal.rows(channel, 1), target, dtype=BANDS, **fields)
+    return [bands.rows(number * signal.width, signal.width) for number in range(paths)]
+
+
+def _effect(
+    builder: Builder,
+    item: ReadyBlock,
+    signal: Signal,
+    cells: list[Signal],
+    sample_rate: float,
+    key: Signal | None = None,
+) -> Signal:
+    """Call the kernel once for each channel, or once for all; it reads the block's cells as consecutive rows.
+
+    `key` is a side input with a row for each channel.
+    """
     effect = item.effect
     first = cells[0].row if cells else 0
     kind, fields = effect.state_at(sample_rate), effect.constants(sample_rate)
@@ -166,21 +359,13 @@ def _effect(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Sign
     widths = {"each": signal.width, "linked": signal.width, "stereo": 2, "mono": 1}
     target = builder.buffer(widths[effect.channels])
     if effect.channels != "each":
-        return builder.step(effect.kernel, signal, target, dtype=kind, first_parameter=first, **fields)
+        extra = (key,) if key else ()
+        return builder.step(effect.kernel, signal, target, extra, dtype=kind, first_parameter=first, **fields)
     for channel in range(signal.width):
         source, place = signal.rows(channel, 1), target.rows(channel, 1)
-        builder.step(effect.kernel, source, place, dtype=kind, first_parameter=first, **fields)
+        extra = (key.rows(channel, 1),) if key else ()
+        builder.step(effect.kernel, source, place, extra, dtype=kind, first_parameter=first, **fields)
     return target
-
-
-def _switch(builder: Builder, signal: Signal, output: Signal, on: Signal, late: int) -> None:
-    """Fade a block's output over to its input, delayed by `late` frames, while the block is off."""
-    if late:
-        signal = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))
-        builder.remember(signal, late)
-    for channel in range(output.width):
-        dry = signal.rows(min(channel, signal.width - 1), 1)
-        builder.step(switch.KERNEL, dry, output.rows(channel, 1), extra=(on,), dtype=switch.STATE, late=late)
 
 
 def _gain(builder: Builder, source: Signal, target: Signal, gain: Signal) -> Signal:
@@ -260,7 +445,7 @@ def _klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal
     controls = {"gain": _smoothed(builder, cells[0], sample_rate)} if net is not None else {}
     begin = builder.mark()
     buffered = builder.buffer(1)
-    builder.step(INPUT, signal.rows(0, 1), buffered, dtype=STATE, first_parameter=first)
+    builder.step(klon.INPUT, signal.rows(0, 1), buffered, dtype=STATE, first_parameter=first)
     if net is None:
         driven = builder.buffer(1)
         state = klon_circuit.CIRCUIT_STATE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..effects.cab import read_impulse
-from ..effects.table import BLOCKS
+from ..effects.table import effect_of
 from ..errors import NotAModelFile, RtfxError, UsageError, did_you_mean, quoted
 from ..find import find_audio, find_model
 from ..model.levels import NONE, NORMAL, PLUGIN, at_level
@@ -63,7 +63,7 @@ def models_of(presets: Iterable[Preset], models: Models) -> list[ModelSpec]:
 
 def _net(block: BlockSpec, models: Models) -> ModelSpec | None:
     """Return the model that a block of another type uses, such as the net of `klon`; None if it uses none."""
-    name = BLOCKS[block.type].net
+    name = effect_of(block).net
     return models[name] if name else None
 
 
@@ -99,7 +99,7 @@ def resolve(preset: Preset, sample_rate: float, models: Models, options: Options
     """
     notes: list[str] = []
     chain = []
-    blocks = [b for b in preset.chain if b.type == "model"] if options.bare else list(preset.chain)
+    blocks = [b for b in preset.chain if b.type == "model" or b.router] if options.bare else list(preset.chain)
     if not options.bare:
         blocks = _with_cab(blocks, models, options, notes)
     for block in blocks:
@@ -179,7 +179,7 @@ def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ReadyBlock:
         if block.path is None:
             raise
         raise block.error("file", str(error)) from error
-    return ReadyBlock(block.id, BLOCKS[block.type], {}, spec, impulse, notes=notes)
+    return ReadyBlock(block.id, effect_of(block), {}, spec, impulse, notes=notes)
 
 
 def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: Options, preset: Preset) -> ReadyBlock:
@@ -206,6 +206,9 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         net=_net(block, models),
         notes=result.notes,
         source=block,
+        key=block.key,
+        paths=block.router.paths if block.router else 0,
+        branch=block.branch,
     )
 
 

@@ -89,6 +89,47 @@ def shown(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def routes_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return what each block does to the sound's channels and time, in the order of the chain.
+
+    Returns
+    -------
+    list of dict
+        `block`, `type`, `branch` (which path of which routing blocks it is on, from 0), `inputs` and `outputs` (numbers
+        of channels), `late_frames` (by how much it delays the sound), and of a routing block `aligned_frames`: by how
+        much the plan delays each path, so that all are in time.
+    """
+    return [
+        {
+            "block": block.source.id,
+            "type": block.source.effect.type,
+            "branch": [list(path) for path in block.source.branch],
+            "inputs": block.inputs,
+            "outputs": block.outputs,
+            "late_frames": block.source.latency(plan.sample_rate),
+            "aligned_frames": list(block.late),
+        }
+        for block in plan.blocks
+    ]
+
+
+def routes_text(plan: Plan) -> str:
+    """Return the chain as text, a line for each block, those on a path of a routing block indented below it."""
+    lines = [f"{plan.inputs} in, {plan.outputs} out, {plan.latency_frames} frames late at {plan.sample_rate:g} Hz"]
+    sides = {1: "mono", 2: "stereo"}
+    for route in routes_of(plan):
+        *_, path = route["branch"] or [("", -1)]
+        place = f"path {path[1] + 1}: " if path[1] >= 0 else ""
+        name = route["block"] if route["block"] == route["type"] else f"{route['block']} ({route['type']})"
+        widths = [sides.get(count, f"{count} channels") for count in (route["inputs"], route["outputs"])]
+        said = widths[0] if widths[0] == widths[1] else " to ".join(widths)
+        said += f", {route['late_frames']} frames late" if route["late_frames"] else ""
+        if any(route["aligned_frames"]):
+            said += f", paths delayed by {', '.join(map(str, route['aligned_frames']))} frames to be in time"
+        lines.append(f"{'  ' * (1 + len(route['branch']))}{place}{name}: {said}")
+    return "\n".join(lines)
+
+
 def tell(plan: Plan) -> None:
     """Print a new plan on standard error if the user has set `DEBUG`. [control thread]"""
     level = os.environ.get(DEBUG, "")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import PresetError, UsageError, did_you_mean, quoted
 from ..find import AUDIO_SUFFIXES, MODEL_SUFFIXES
 from . import random_block
 from .parameters import Parameter
 
+ROUTERS = ("split", "crossover", "mid_side")  # the keys that hold paths
+PATHS = range(2, 9)  # how many a router may have
+PATH_KEY = re.compile(r"(level|pan|delay|invert|mute|solo|freq)(_db|_ms|_hz)?")  # keys that hold a value for each path
+INPUT = "input"  # the name of the rig's input as a side input
 ALIASES = {"ir": "cab", "cabinet": "cab", "nam": "model", "amp": "model", "pedal": "model"}
 
 
@@ -24,6 +29,38 @@ class BlockType(Protocol):
 
     @property
     def file(self) -> str: ...
+
+    @property
+    def key(self) -> bool: ...
+
+    def of(self, router: Router | None) -> BlockType: ...
+
+
+class Router(NamedTuple):
+    """What decides which parameters a routing block has.
+
+    Parameters
+    ----------
+    paths : int
+        2 to 8.
+    panned, delayed, blended : bool
+        Whether the set list places the paths between left and right, delays any, or blends between two.
+    """
+
+    paths: int
+    panned: bool = False
+    delayed: bool = False
+    blended: bool = False
+
+    @classmethod
+    def of(cls, paths: int, names: Collection[str]) -> Router:
+        """Return the router of a number of paths whose values have these names."""
+        return cls(
+            paths,
+            any(name.startswith("pan") for name in names),
+            any(name.startswith("delay") for name in names),
+            "blend" in names,
+        )
 
 
 @dataclass(frozen=True)
@@ -50,6 +87,12 @@ class BlockSpec:
         The path of the set list.
     weights : ModelSpec or None
         A model with the weights that it has learned since its file was read.
+    key : str
+        The side input that controls it: "input", the rig's own input, or the id of a block before it; "" for none.
+    router : Router or None
+        The paths of a routing block; the blocks on them follow it in the chain.
+    branch : tuple of (str, int)
+        The routing blocks around it, the outermost first: the id of each, and which of its paths, from 0.
     """
 
     type: str
@@ -62,6 +105,14 @@ class BlockSpec:
     place: str = ""
     path: Path | None = None
     weights: Any = None
+    key: str = ""
+    router: Router | None = None
+    branch: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def written(self) -> tuple:
+        """All that a set list says about it, for comparison."""
+        return self.type, self.id, self.values, self.file, self.level, self.inputs, self.key, self.router, self.branch
 
     @property
     def random_net(self) -> str:
@@ -110,45 +161,126 @@ class HasKnobs(Protocol):
         """Tell the model that this block of this stream plays it; `preset` is a name."""
 
 
-def blocks_of(items: list, types: Collection[str]) -> list[BlockSpec]:
-    """Return the chain of a preset from the items that a caller passed.
+class Placed(NamedTuple):
+    """An item of a chain and where it stands.
+
+    Parameters
+    ----------
+    item : object
+        As it was written; of a routing block without its paths.
+    place : str
+        For messages, such as ``chain[2].split[0][1]``.
+    paths : int
+        How many paths follow; 0 if it is no routing block.
+    branch : tuple of (int, int)
+        The routing blocks around it, the outermost first: the index of each in the flat list, and its path, from 0.
+    """
+
+    item: Any
+    place: str
+    paths: int = 0
+    branch: tuple[tuple[int, int], ...] = ()
+
+
+def flat(chain: Sequence[Any], place: str = "chain") -> list[Placed]:
+    """Return all items of a chain in the order in which they are processed: a routing block, then its paths.
+
+    Raises
+    ------
+    UsageError
+        The paths of a routing block are not two to eight lists.
+    """
+    found: list[Placed] = []
+    _flatten(chain, place, (), found)
+    return found
+
+
+def _flatten(chain: Sequence[Any], place: str, branch: tuple[tuple[int, int], ...], found: list[Placed]) -> None:
+    for position, item in enumerate(chain):
+        here = f"{place}[{position}]"
+        kind = next((word for word in ROUTERS if isinstance(item, Mapping) and word in item), "")
+        if not kind:
+            found.append(Placed(item, here, 0, branch))
+            continue
+        paths = item[kind]
+        if not isinstance(paths, list | tuple) or not all(isinstance(path, list | tuple) for path in paths):
+            raise UsageError(
+                f"{here}: {kind} is {paths!r}, expected a list of chains, such as [[amp.nam], [clean.nam]]"
+            )
+        check_paths(kind, len(paths), here)
+        rest = {"type": kind, **{key: value for key, value in item.items() if key != kind}}
+        index = len(found)
+        found.append(Placed(rest, here, len(paths), branch))
+        for number, path in enumerate(paths):
+            _flatten(path, f"{here}.{kind}[{number}]", (*branch, (index, number)), found)
+
+
+def check_paths(kind: str, count: int, place: str) -> None:
+    """Raise UsageError if a routing block cannot have this number of paths."""
+    if count not in PATHS or kind == "mid_side" and count != 2:
+        expected = "2, the middle and the sides" if kind == "mid_side" else f"2 to {PATHS[-1]}"
+        raise UsageError(f"{place}: {kind} has {count} path{'s' * (count != 1)}, expected {expected}")
+
+
+def per_path(key: str, value: Any) -> dict[str, Any]:
+    """Return the values of the paths that one key of a routing block holds: ``level_db: [0, -2]`` is two levels."""
+    match = PATH_KEY.fullmatch(key)
+    if match is None or not isinstance(value, list | tuple):
+        return {key: value}
+    return {f"{match[1]}{number}{match[2] or ''}": one for number, one in enumerate(value, 1)}
+
+
+def blocks_of(chain: list, types: Mapping[str, BlockType]) -> tuple[list[BlockSpec], list[Any]]:
+    """Return the chain of a preset from the items that a caller passed, and the item of each block.
 
     Raises
     ------
     UsageError
         An item is not a block, or its type is unknown.
     """
+    placed = flat(chain)
     blocks: list[BlockSpec] = []
+    for item, _, paths, branch in placed:
+        block = _block_of(item, types, {block.id for block in blocks})
+        around = tuple((blocks[index].id, path) for index, path in branch)
+        if paths:
+            values = {name: one for key, value in block.values.items() for name, one in per_path(key, value).items()}
+            block = replace(block, values=values, router=Router.of(paths, values))
+        blocks.append(replace(block, branch=around))
+    return blocks, [each.item for each in placed]
+
+
+def _block_of(item: Any, types: Mapping[str, BlockType], used: set[str]) -> BlockSpec:
+    """Return the block of one item; `used` are the ids before it."""
     kind: Any
     file: Any
     values: dict[str, Any]
-    for item in items:
-        if isinstance(item, Mapping) and item.get("type") == random_block.TYPE and "model" in types:
-            item = random_block.model_of(item)
-        level, inputs, title = "", "", ""
-        if isinstance(item, HasKnobs):
-            kind, file, values = "model", item.spec, {}
-        elif isinstance(item, Mapping):
-            values = dict(item)
-            word, file = values.pop("type", None), values.pop("file", None)
-            kind, file, title = _meant(item, word, file, types)
-            title = values.pop("id", None) or title
-            if kind == "model" and isinstance(values.get("level"), str):  # a number is a knob
-                level = values.pop("level")
-            if kind == "model" and isinstance(values.get("inputs"), str):
-                inputs = values.pop("inputs")
-        elif not isinstance(item, str | PathLike):
-            raise UsageError(f"block is {item!r}, expected a model, a path, or a mapping such as {{'type': 'gate'}}")
-        else:
-            kind = "cab" if str(item).lower().endswith(AUDIO_SUFFIXES) else "model"
-            file, values = str(item), {}
-        title = title or kind
-        used = {block.id for block in blocks}
-        name, number = title, 2
-        while name in used:
-            name, number = f"{title}_{number}", number + 1
-        blocks.append(BlockSpec(kind, name, values, file, level, inputs))
-    return blocks
+    if isinstance(item, Mapping) and item.get("type") == random_block.TYPE and "model" in types:
+        item = random_block.model_of(item)
+    level, inputs, key, title = "", "", "", ""
+    if isinstance(item, HasKnobs):
+        kind, file, values = "model", item.spec, {}
+    elif isinstance(item, Mapping):
+        values = dict(item)
+        word, file = values.pop("type", None), values.pop("file", None)
+        kind, file, title = _meant(item, word, file, types)
+        title = values.pop("id", None) or title
+        if kind == "model" and isinstance(values.get("level"), str):  # a number is a knob
+            level = values.pop("level")
+        if kind == "model" and isinstance(values.get("inputs"), str):
+            inputs = values.pop("inputs")
+        if types[kind].key and "key" in values:
+            key = str(values.pop("key"))
+    elif not isinstance(item, str | PathLike):
+        raise UsageError(f"block is {item!r}, expected a model, a path, or a mapping such as {{'type': 'gate'}}")
+    else:
+        kind = "cab" if str(item).lower().endswith(AUDIO_SUFFIXES) else "model"
+        file, values = str(item), {}
+    title = title or kind
+    name, number = title, 2
+    while name in used:
+        name, number = f"{title}_{number}", number + 1
+    return BlockSpec(kind, name, values, file, level, inputs, key=key)
 
 
 def _meant(item: Mapping, word: Any, file: Any, types: Collection[str]) -> tuple[str, Any, str]:

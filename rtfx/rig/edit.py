@@ -194,7 +194,7 @@ def content(set_list: SetList) -> tuple:
     """Return the content of a set list without line numbers."""
     presets = {
         preset.name: (
-            [(block.type, block.id, block.values, block.file, block.level, block.inputs) for block in preset.chain],
+            [block.written for block in preset.chain],
             {scene: dict(values) for scene, values in preset.scenes.items()},
         )
         for preset in set_list.presets
@@ -204,7 +204,7 @@ def content(set_list: SetList) -> tuple:
 
 def chain_of(preset: Preset) -> list[tuple]:
     """Return the blocks of a preset for comparison, with files as paths where these are known."""
-    return [(b.type, b.id, b.values, _file(b), b.level, b.inputs) for b in preset.chain]
+    return [replace(block, file=_file(block)).written for block in preset.chain]
 
 
 def new_set_list(preset: Preset) -> str:
@@ -226,19 +226,22 @@ def document(preset: Preset, folder: Path | None = None) -> dict[str, Any]:
     PresetError
         As for `new_set_list`.
     """
-    chain = []
+    chains: dict[tuple[tuple[str, int], ...], list[dict[str, Any]]] = {(): []}  # by branch
     for block in preset.chain:
-        keys: dict[str, float | str] = {"type": block.type, "id": block.id}
+        keys: dict[str, Any] = {"type": block.type, "id": block.id}
+        if block.router is not None:
+            paths: list[list[dict[str, Any]]] = [[] for _ in range(block.router.paths)]
+            chains |= {(*block.branch, (block.id, number)): path for number, path in enumerate(paths)}
+            keys = {block.type: paths, "id": block.id}
         if block.file is not None:
             place = _file(block)
             inside = isinstance(place, Path) and folder is not None and place.is_relative_to(folder)
             keys["file"] = os.path.relpath(str(place), folder) if inside else str(place)
-        if block.level:
-            keys["level"] = block.level
-        if block.inputs:
-            keys["inputs"] = block.inputs
-        chain.append(keys | block.values)
-    return {"name": preset.name, "chain": chain, "scenes": preset.scenes}
+        for name in ("level", "inputs", "key"):
+            if getattr(block, name):
+                keys[name] = getattr(block, name)
+        chains[block.branch].append(keys | block.values)
+    return {"name": preset.name, "chain": chains[()], "scenes": preset.scenes}
 
 
 def _file(block: BlockSpec) -> Path | str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,22 @@ from ..errors import PresetError, RtfxError, UsageError, closest, did_you_mean, 
 from ..find import find_beside
 from ..model.read.inputs import CHOICES
 from . import random_block
-from .blocks import BlockSpec, BlockType, check_scene_value, check_value, folders_of, type_and_file, where
+from .blocks import (
+    INPUT,
+    PATH_KEY,
+    ROUTERS,
+    BlockSpec,
+    BlockType,
+    Placed,
+    Router,
+    check_paths,
+    check_scene_value,
+    check_value,
+    folders_of,
+    per_path,
+    type_and_file,
+    where,
+)
 from .parameters import CHANNELS_EXPECTED, Parameter, channels_of
 from .yaml_marks import Marked, read_yaml
 
@@ -338,33 +353,70 @@ class Reader:
         return None
 
     def chain(self, listed: list[Marked]) -> tuple[tuple[BlockSpec, ...], set[str]]:
-        """Return the blocks of known types, and the ids of the other blocks."""
-        taken: dict[str, int] = {}
-        for position, item in enumerate(listed):
+        """Return the blocks of known types in the order of processing, and the ids of the other blocks."""
+        placed: list[Placed] = []
+        self.flatten(listed, "chain", (), placed)
+        taken: dict[str, str] = {}
+        for item, place, _, _ in placed:
             given = item.value.get("id") if isinstance(item.value, dict) else None
-            text = self.text(given, f"chain[{position}]: id") if given else None
+            text = self.text(given, f"{place}: id") if given else None
             if given is None or text is None:
                 continue
             if not ID.fullmatch(text):
-                self.wrong(given, f"chain[{position}]: id is {quoted(text)}, expected letters, digits, - and _")
+                self.wrong(given, f"{place}: id is {quoted(text)}, expected letters, digits, - and _")
             elif text in taken:
-                first = taken[text]
-                self.wrong(given, f"chain[{position}]: id {quoted(text)} is that of chain[{first}]: rename one")
+                self.wrong(given, f"{place}: id {quoted(text)} is that of {taken[text]}: rename one")
             else:
-                taken[text] = position
-        chain, unknown = [], set()
-        for position, item in enumerate(listed):
-            block = self.block(item, position, taken)
+                taken[text] = place
+        blocks: list[BlockSpec | str] = []
+        for item, place, paths, branch in placed:
+            block = self.block(item, place, taken, paths)
             if isinstance(block, BlockSpec):
-                taken[block.id] = position
-                chain.append(block)
-            else:
-                unknown.add(block)
-        return tuple(chain), unknown
+                taken[block.id] = place
+                around = ((blocks[index], path) for index, path in branch)
+                block = replace(block, branch=tuple((b.id, path) for b, path in around if isinstance(b, BlockSpec)))
+                self.check_key(block, [b.id for b in blocks if isinstance(b, BlockSpec)])
+            blocks.append(block)
+        known = tuple(block for block in blocks if isinstance(block, BlockSpec))
+        return known, {block for block in blocks if isinstance(block, str)}
 
-    def block(self, marked: Marked, position: int, taken: Mapping[str, int]) -> BlockSpec | str:
+    def flatten(self, listed: list[Marked], place: str, branch: tuple, found: list[Placed]) -> None:
+        """Append all blocks of a chain: each routing block without its paths, then the blocks on them."""
+        for position, item in enumerate(listed):
+            here = f"{place}[{position}]"
+            keys = item.value if isinstance(item.value, dict) else {}
+            kind = next((word for word in ROUTERS if word in keys), "")
+            if not kind:
+                found.append(Placed(item, here, 0, branch))
+                continue
+            paths = self.items(keys[kind], f"{here}: {kind}", "chains, such as [[{type: gate}], [{type: eq}]]")
+            try:
+                check_paths(kind, len(paths), here)
+            except UsageError as error:
+                if paths:
+                    self.wrong(keys[kind], str(error))
+                continue
+            rest = {"type": Marked(kind, item.line), **{key: value for key, value in keys.items() if key != kind}}
+            index = len(found)
+            found.append(Placed(Marked(rest, item.line), here, len(paths), branch))
+            for number, path in enumerate(paths):
+                below = f"{here}.{kind}[{number}]"
+                if path.value in ([], None):  # a path without blocks is the dry signal
+                    continue
+                self.flatten(self.items(path, below, "blocks"), below, (*branch, (index, number)), found)
+
+    def check_key(self, block: BlockSpec, before: Sequence[str]) -> None:
+        """Note a side input that is no block before this one."""
+        if block.key and block.key != INPUT and block.key not in before:
+            hint = did_you_mean(block.key, [INPUT, *before])
+            expected = ", ".join([f"{INPUT} (the rig's own input)", *before])
+            line = block.lines.get("key", 0)
+            said = f"key is {quoted(block.key)}{hint}, expected a block before it, one of: {expected}"
+            self.mistakes.append((line, f"{self.path}:{line}: {block.place}: {said}"))
+
+    def block(self, marked: Marked, place: str, taken: Mapping[str, str], paths: int) -> BlockSpec | str:
         """Return a block, or the id of a block of unknown type; `taken` are ids that a block without id may not get."""
-        before, place = len(self.mistakes), f"chain[{position}]"
+        before = len(self.mistakes)
         if isinstance(marked.value, str) and type_and_file(marked.value, self.blocks):
             marked = Marked({"type": Marked(marked.value, marked.line)}, marked.line)  # only a type or a file
         found = self.mapping(marked, place, needed=("type",))
@@ -401,7 +453,12 @@ class Reader:
             count = 1
             while (block_id := name if count == 1 else f"{name}_{count}") in taken:
                 count += 1
-        effect = self.blocks[block_type]
+        router = None
+        if paths:
+            keys = {name: item for key, one in keys.items() for name, item in self.per_path(key, one, place, paths)}
+            router = Router.of(paths, keys)
+        effect = self.blocks[block_type].of(router)
+        key = self.text(keys.pop("key"), f"{place}: key") if effect.key and "key" in keys else None
         file = self.file(keys.pop("file"), place, effect.file) if effect.file and "file" in keys else None
         level = None
         if effect.file == "model" and "level" in keys and not _is_number(keys["level"]):  # a number is a knob
@@ -416,13 +473,26 @@ class Reader:
         values = self.values(keys, place, effect, file)
         if effect.file and file is None and len(self.mistakes) == before:
             self.wrong(marked, f"{place}: missing key 'file'")
-        return BlockSpec(block_type, block_id, values, file, level or "", inputs or "", lines, place, self.path)
+        words = (level or "", inputs or "")
+        return BlockSpec(
+            block_type, block_id, values, file, *words, lines, place, self.path, key=key or "", router=router
+        )
+
+    def per_path(self, key: str, marked: Marked, place: str, paths: int) -> list[tuple[str, Marked]]:
+        """Return the values for each path that a key of a routing block lists."""
+        if not isinstance(marked.value, list) or not PATH_KEY.fullmatch(key):
+            return [(key, marked)]
+        wanted = paths - 1 if key.startswith("freq") else paths
+        if len(marked.value) != wanted:
+            self.wrong(marked, f"{place}: {key} has {len(marked.value)} values, expected {wanted}")
+            return []
+        return list(per_path(key, marked.value).items())
 
     def values(self, keys: Mapping[str, Marked], place: str, effect: BlockType, file: Path | str | None) -> dict:
         """Return the values of a block's parameters, and of other keys, which may be knobs of its file."""
         parameters = _table(effect, file)
         extra = {"": (), "model": ("file", "level", "inputs")}.get(effect.file, ("file",))
-        allowed = ("type", "id", *extra, *parameters)
+        allowed = ("type", "id", *extra, *(("key",) if effect.key else ()), *parameters)
         values = {}
         for key, item in keys.items():
             if effect.file == "model" and key not in parameters and _is_number(item):
@@ -449,7 +519,7 @@ class Reader:
         scenes: dict[str, dict[str, float | str]] = {}
         lines: dict[tuple[str, str], int] = {}
         types = {block.id: block.type for block in chain}
-        tables = {block.id: _table(self.blocks[block.type], block.file) for block in chain}
+        tables = {block.id: _table(self.blocks[block.type].of(block.router), block.file) for block in chain}
         known = [f"{block.id}.{name}" for block in chain for name in (*tables[block.id], *block.values)]
         for scene, values in ((self.mapping(marked, "scenes") if marked else None) or {}).items():
             if not scene.strip() or not is_text(scene):

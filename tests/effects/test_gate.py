@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import rtfx
 from rtfx.effects.gate import FOLLOWER_MS, GATE
 
 from .harness import RATE, Run, constant, glide, guitar, run
@@ -110,3 +111,12 @@ def test_both_channels_have_the_gain_of_the_louder_one():
     both = np.stack([quiet, loud])
     keyed = Run(GATE)(both[::-1].copy(), constant(GATE, SETTING, loud.size), key=both)
     np.testing.assert_array_equal(keyed, y[::-1])
+def test_a_side_input_opens_it():
+    """The gate stands behind 40 dB of gain, which lifts hiss above the threshold; the guitar before it is silent."""
+    hiss = np.float32(1e-4 * np.random.default_rng(5).standard_normal(24000))
+    chain = [{"type": "gain", "gain_db": 24.0}, {"type": "gain", "id": "more", "gain_db": 24.0}]
+    own = rtfx.Rig([*chain, {"type": "gate", "threshold_db": -50.0, "range_db": 100.0}])(hiss, RATE)
+    keyed = rtfx.Rig([*chain, {"type": "gate", "threshold_db": -50.0, "range_db": 100.0, "key": "input"}])(hiss, RATE)
+    assert np.abs(own[12000:]).max() > 1e-2 and np.abs(keyed[12000:]).max() < 1e-5
+    named = rtfx.Rig([*chain, {"type": "gate", "threshold_db": -50.0, "range_db": 100.0, "key": "more"}])(hiss, RATE)
+    assert np.array_equal(named, own)
