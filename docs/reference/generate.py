@@ -32,9 +32,9 @@ FOLDER = Path(__file__).parent
 WIDTH = 100  # columns of a signature
 MADE = "<!-- written by docs/reference/generate.py: edit what it reads, not this page -->\n"
 
-PATHS_TEXT = """`{{{0}: [[...], [...]]}}` holds a chain for each path; an empty one is the sound as it comes. A key with a
-number takes a value for each path as a list: `level_db: [0, -2]` is `level1_db: 0, level2_db: -2`. Numbers go up to the
-number of paths. Pan and delay are there if the set list states one. Addresses are those of any block, such as
+PATHS_TEXT = """`{{{0}: [[...], [...]]}}` holds a chain for each path; an empty one is the sound as it comes. A key
+with a number takes a value for each path as a list: `level_db: [0, -2]` is `level1_db: 0, level2_db: -2`. Numbers go up
+to the number of paths. Pan and delay are there if the set list states one. Addresses are those of any block, such as
 `{0}.level1_db`.
 """
 

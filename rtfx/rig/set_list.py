@@ -492,7 +492,7 @@ class Reader:
         """Return the values of a block's parameters, and of other keys, which may be knobs of its file."""
         parameters = _table(effect, file)
         extra = {"": (), "model": ("file", "level", "inputs")}.get(effect.file, ("file",))
-        allowed = ("type", "id", *extra, *(("key",) if effect.key else ()), *parameters)
+        allowed = ("type", "id", *extra, *parameters, *(("key",) if effect.key else ()))
         values = {}
         for key, item in keys.items():
             if effect.file == "model" and key not in parameters and _is_number(item):

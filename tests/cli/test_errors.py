@@ -99,7 +99,7 @@ TABLE = [
     ("info empty", FAILED, r"no model file in this folder"),
     ("verify", USAGE, r"missing argument"),
     ("verify none.json", FAILED, r"no such model"),
-    ("info rig.yaml", FAILED, r"rig\.yaml: a set list"),
+    ("info rig.yaml:none", USAGE, r"no preset 'none'"),
     ("play M --cab empty NULL", FAILED, r"empty is a folder, expected an impulse response"),
     ("play M --device null --input empty", FAILED, r"empty is a folder, expected audio"),
     ("play M NULL --record dry.wav", USAGE, r"--record dry\.wav is what --input reads"),

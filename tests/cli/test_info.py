@@ -11,6 +11,7 @@ import pytest
 from rtfx import verify
 from rtfx.cli import collection
 from rtfx.cli.output import finite
+from rtfx.effects.split import ALL_OF_TWO_PATHS
 from rtfx.effects.table import BLOCKS
 from rtfx.model.load import load
 from rtfx.model.rtfx_json import save
@@ -132,7 +133,8 @@ def test_blocks(capsys):
     assert (
         keys["layers"]["max"] == 24 and keys["link"]["default"] == "false" and "sine" in keys["activation"]["choices"]
     )
-    for name, block in BLOCKS.items():
+    for name, plain in BLOCKS.items():
+        block = plain.of(ALL_OF_TWO_PATHS)
         assert [p["name"] for p in listed[name]["parameters"]] == [p.name for p in block.parameters]
     code, text, _ = rtfx(capsys, "info", "--blocks")
     assert code == 0
