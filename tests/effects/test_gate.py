@@ -111,6 +111,8 @@ def test_both_channels_have_the_gain_of_the_louder_one():
     both = np.stack([quiet, loud])
     keyed = Run(GATE)(both[::-1].copy(), constant(GATE, SETTING, loud.size), key=both)
     np.testing.assert_array_equal(keyed, y[::-1])
+
+
 def test_a_side_input_opens_it():
     """The gate stands behind 40 dB of gain, which lifts hiss above the threshold; the guitar before it is silent."""
     hiss = np.float32(1e-4 * np.random.default_rng(5).standard_normal(24000))
