@@ -72,23 +72,15 @@ def turned(parameter: Parameter, value: float | str, steps: int, fine: bool = Fa
 
     Notes
     -----
-    A step up switches on, one down off. Else a step is 1 dB; a semitone on wide ranges of Hz and ms; the next choice or
-    whole number; else a fiftieth of the range, rounded. A fine step is a tenth of a step, except for choices and whole
-    numbers.
+    A step is 1 dB; a semitone on wide ranges of Hz and ms; the next choice or whole number; else a fiftieth of the
+    range, rounded. A fine step is a tenth of a step, except for choices and whole numbers.
     """
     if parameter.choices:
         place = parameter.choices.index(str(value)) + steps
         return parameter.choices[min(max(place, 0), len(parameter.choices) - 1)]
-<<<<<<< HEAD
+    value = parameter.number(value)
     low, high, step = parameter.minimum, parameter.maximum, step_of(parameter)
     if step is None:
-=======
-    if parameter.kind == "switch":
-        return 1.0 if steps > 0 else 0.0
-    value = parameter.number(value)
-    low, high = parameter.minimum, parameter.maximum
-    if logarithmic(parameter):
->>>>>>> d967f0a (Knobs that switch go on and off; info lists paths and side inputs)
         moved = float(value) * SEMITONE ** (steps / FINE if fine else steps)
         moved = float(f"{moved:.{DIGITS}g}")
     else:
