@@ -1,35 +1,28 @@
 """Equaliser: low cut, low shelf, two bells, high shelf, high cut; six second-order sections in series.
 
 The analogue prototypes are those of the Audio EQ Cookbook (R. Bristow-Johnson), discretised by the bilinear transform
-with a prewarped frequency. Each section is a state-variable filter with trapezoidal integrators
-(A. Simper, "Linear trapezoidal integrated SVF"), which has exactly the cookbook's response, and adds to its input
-
-    m0 x + m1 band + m2 low        cells: g, k, m0, m1, m2        g: tangent of the frequency, k: damping
-
-so that a flat section (all m are 0) changes no bit of the signal: its states are 0 and it takes almost no time. The
-states are the outputs of the integrators, not products with coefficients, so a glide does not change their energy. A
-biquad in transposed direct form II has the same response at constant parameters; but when its low cut glides from 1 kHz
-to off, a sine of amplitude 0.1 becomes a thump of 0.84 (here 0.1). The filter is stable for all g and k above 0, so it
-is stable at each value of a glide.
+with a prewarped frequency: each section has exactly the cookbook's response. `sections.py` has the kernel.
 """
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..kernels.kernel import Loop
-from ..kernels.memory import floats, records, row
-from ..kernels.state import state_dtype
 from ..rig.parameters import Parameter
 from .effect import Effect
+from .sections import (
+    BUTTERWORTH_Q,
+    HIGHEST,
+    KERNEL,
+    LOWEST_CUT_HZ,
+    SECTIONS_STATE,
+    bell,
+    ring_seconds,
+    section_cells,
+    shelf,
+)
 
 SECTIONS = 6
-CELLS = 5  # of one section
-BUTTERWORTH_Q = math.sqrt(0.5)
-HIGHEST = 0.45  # largest frequency of a section, as a share of the sample rate
-LOWEST_CUT_HZ = 5.0  # lowest frequency of the low cut: a lower one would remove only slow drifts
 HIGH_CUT_OFF_HZ = 20000.0
 
 PARAMETERS = (
@@ -47,29 +40,6 @@ PARAMETERS = (
     Parameter("high_cut_hz", HIGH_CUT_OFF_HZ, 500.0, HIGH_CUT_OFF_HZ, "Hz",
               summary="removes what is above, 12 dB an octave; 20000 is off"),
 )  # fmt: skip
-
-# float64, as the integrators of a section at a low frequency add tiny steps, which float32 would round away.
-EQ_STATE = state_dtype(("band", np.float64, (SECTIONS,)), ("low", np.float64, (SECTIONS,)))
-RUNAWAY = 1e30  # no guitar brings a state this far; a larger value, or NaN, is reset to 0
-
-
-def section_cells(numerator, denominator, frequency: float, sample_rate: float) -> list[float]:
-    """Return the cells of one section.
-
-    Parameters
-    ----------
-    numerator, denominator : three floats
-        Coefficients of s**2, s and 1 of the analogue prototype for 1 rad/s.
-    frequency : float
-        Hz, at most `HIGHEST` of the sample rate.
-    """
-    b2, b1, b0 = numerator
-    a2, a1, a0 = denominator
-    ratio = math.sqrt(a0 / a2)  # natural frequency of the filter over that of the prototype
-    g = ratio * math.tan(math.pi * min(frequency, HIGHEST * sample_rate) / sample_rate)
-    k = a1 / math.sqrt(a0 * a2)
-    high, band, low = (b2 - a2) / a2, (b1 - a1) * ratio / a0, (b0 - a0) / a0
-    return [g, k, high, band - k * high, low - high]  # high = x - k band - low
 
 
 def cells(values, sample_rate: float) -> list[float]:
@@ -95,20 +65,8 @@ def cells(values, sample_rate: float) -> list[float]:
     return result
 
 
-def shelf(a: float):
-    """Return numerator and denominator of the low shelf of slope 1; reversed (s for 1/s) it is the high shelf."""
-    side = math.sqrt(a) / BUTTERWORTH_Q
-    return (a, a * side, a * a), (a, side, 1.0)
-
-
-def bell(gain_db: float, q: float):
-    """Return numerator and denominator of the bell."""
-    a = 10.0 ** (gain_db / 40.0)
-    return (1.0, a / q, 1.0), (1.0, 1.0 / (a * q), 1.0)
-
-
 def tail(values, sample_rate: float) -> int:
-    """Return the frames that the slowest section takes to fall by 60 dB: 6.91 Q / (pi f) seconds."""
+    """Return the frames that the slowest section takes to fall by 60 dB."""
     seconds = [0.0]
     for frequency, q, active in (
         (values["low_cut_hz"], BUTTERWORTH_Q, values["low_cut_hz"] > 0.0),
@@ -117,7 +75,7 @@ def tail(values, sample_rate: float) -> int:
         (values["bell2_hz"], values["bell2_q"] * 10.0 ** (abs(values["bell2_db"]) / 40.0), values["bell2_db"]),
     ):
         if active:
-            seconds.append(math.log(1000.0) * q / (math.pi * max(frequency, LOWEST_CUT_HZ)))
+            seconds.append(ring_seconds(frequency, q))
     return math.ceil(max(seconds) * sample_rate)
 
 
@@ -128,53 +86,14 @@ def idle(values) -> bool:
     return not cuts and not any(values[name] for name in bands)
 
 
-def process(state, source, target, frames):
-    s = records(state, 1, EQ_STATE)[0]
-    x = floats(source, frames)
-    y = floats(target, frames)
-    for n in range(frames):
-        y[n] = x[n]
-    for section in range(SECTIONS):
-        g_row = row(s.parameters, s.parameter_stride, CELLS * section, frames)
-        k_row = row(s.parameters, s.parameter_stride, CELLS * section + 1, frames)
-        m0_row = row(s.parameters, s.parameter_stride, CELLS * section + 2, frames)
-        m1_row = row(s.parameters, s.parameter_stride, CELLS * section + 3, frames)
-        m2_row = row(s.parameters, s.parameter_stride, CELLS * section + 4, frames)
-        turned = False
-        for n in range(frames):
-            turned |= m0_row[n] != 0.0 or m1_row[n] != 0.0 or m2_row[n] != 0.0
-        if not turned:
-            s.band[section] = 0.0
-            s.low[section] = 0.0
-            continue
-        band_state = s.band[section]
-        low_state = s.low[section]
-        for n in range(frames):
-            # the same as for a whole flat block, so that the block size has no effect
-            if m0_row[n] == 0.0 and m1_row[n] == 0.0 and m2_row[n] == 0.0:
-                band_state = 0.0
-                low_state = 0.0
-                continue
-            g = np.float64(g_row[n])
-            a1 = 1.0 / (1.0 + g * (g + np.float64(k_row[n])))
-            a2 = g * a1
-            sample = np.float64(y[n])
-            rest = sample - low_state
-            band = a1 * band_state + a2 * rest
-            low = low_state + a2 * band_state + g * a2 * rest
-            band_state = 2.0 * band - band_state
-            low_state = 2.0 * low - low_state
-            change = np.float64(m0_row[n]) * sample + np.float64(m1_row[n]) * band + np.float64(m2_row[n]) * low
-            y[n] = np.float32(sample + change)
-        if not (abs(band_state) < RUNAWAY and abs(low_state) < RUNAWAY):
-            band_state = 0.0
-            low_state = 0.0
-        s.band[section] = band_state
-        s.low[section] = low_state
-    return 0
-
-
-KERNEL = Loop(process)
 EQ = Effect(
-    "eq", PARAMETERS, cells, KERNEL, EQ_STATE, tail, summary="low and high cut, two shelves, two bells", idle=idle
+    "eq",
+    PARAMETERS,
+    cells,
+    KERNEL,
+    SECTIONS_STATE,
+    tail,
+    summary="low and high cut, two shelves, two bells",
+    idle=idle,
+    constants=lambda sample_rate: {"count": SECTIONS},
 )

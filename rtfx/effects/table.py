@@ -10,10 +10,13 @@ from .effect import Effect
 from .eq import EQ
 from .gain import GAIN
 from .gate import GATE
+from .graphic_eq import GRAPHIC_EQ
 from .klon import KLON
 from .model import MODEL
+from .parametric_eq import PARAMETRIC_EQ
 from .peak_limiter import LIMITER
 from .split import ROUTING
+from .tilt import TILT
 
 EFFECTS = (
     GAIN,
@@ -21,6 +24,9 @@ EFFECTS = (
     COMP,
     LIMITER,
     EQ,
+    PARAMETRIC_EQ,
+    GRAPHIC_EQ,
+    TILT,
     KLON,
     MODEL,
     CAB,

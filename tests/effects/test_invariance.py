@@ -8,8 +8,11 @@ from rtfx.effects.dcblock import DCBLOCK
 from rtfx.effects.eq import EQ
 from rtfx.effects.gain import GAIN
 from rtfx.effects.gate import GATE
+from rtfx.effects.graphic_eq import GRAPHIC_EQ
 from rtfx.effects.klon import KLON
+from rtfx.effects.parametric_eq import PARAMETRIC_EQ
 from rtfx.effects.peak_limiter import LIMITER
+from rtfx.effects.tilt import TILT
 
 from .harness import CUTS, Run, constant, cut, glide, guitar
 from .test_klon import STAGE
@@ -21,6 +24,9 @@ SETTINGS = {
     "comp": (COMP, {"detector": "rms", "key_low_cut_hz": 90.0}, {"threshold_db": -40.0, "ratio": 10.0, "mix": 0.7}),
     "limiter": (LIMITER, {"gain_db": 12.0}, {"ceiling_db": -6.0, "release_ms": 20.0}),
     "eq": (EQ, {"low_cut_hz": 80.0, "bell1_db": -6.0}, {"bell1_hz": 900.0, "bell1_db": 12.0, "high_cut_hz": 5000.0}),
+    "parametric_eq": (PARAMETRIC_EQ, {"db1": 6.0, "type4": "high_cut"}, {"db2": -12.0, "hz2": 3000.0, "db3": 9.0}),
+    "graphic_eq": (GRAPHIC_EQ, {"db250": 6.0, "db16k": -6.0}, {"db500": -12.0, "db4k": 12.0}),
+    "tilt": (TILT, {"tilt_db": 6.0}, {"tilt_db": -9.0, "pivot_hz": 1500.0}),
     "dcblock": (DCBLOCK, {}, {}),
     "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
     "klon gain stage": (STAGE, {"gain": 0.1}, {"gain": 1.0}),
