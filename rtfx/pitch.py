@@ -32,9 +32,10 @@ QUIETEST = 5e-4  # RMS, -66 dBFS: below it hum and noise are as loud as a string
 CLEAR = 0.8  # least value of the difference function at the period; noise stays below 0.6
 FIRST_PEAK = 0.9  # share of the highest peak that makes an earlier peak the period
 FINE = 4  # the difference function is interpolated to so many points a sample
-COUNTS = 4, 12  # partials in the first and in the last fits: the higher ones need a known B
+COUNTS = 4, 6, 12  # partials in the first, second and further fits: the higher ones need a known B
+MOST_FITS, SETTLED_CENTS = 3, 0.02  # of the last ones: enough once a fit moves the pitch by less
 TYPICAL_B, SPREAD_B, LARGEST_B = 1e-4, 3e-4, 4e-3  # prior of the inharmonicity of guitar and bass strings
-OWN_CENTS, DEVIATION_CENTS = 0.03, 0.15  # how far the fundamental, and the others, may be off the formula
+OWN_CENTS, DEVIATION_CENTS = 0.1, 0.2  # how far the fundamental, and the others, may be off the formula
 STRANGE_CENTS = 1.0  # a partial farther off counts less and less
 WEAKEST = 0.01  # of the strongest partial; without a fundamental two strings look like one an octave or more below
 NEAR = 0.75  # a line of hum nearer to a partial, in 1 / window, cannot be told from it
@@ -100,7 +101,12 @@ def find_pitch(audio: np.ndarray, sample_rate: float) -> Pitch | None:
         return None
     first = _fitted(x[-round(COARSE_SECONDS * rate) :], rate, (math.log(period[0]), TYPICAL_B), COUNTS[0])
     second = first and _fitted(x, rate, first.law, COUNTS[1])
-    last = second and _fitted(x, rate, second.law, COUNTS[1], _hum(second, rate))
+    last = second and _fitted(x, rate, second.law, COUNTS[2])
+    lines = _hum(last, rate) if last else ()
+    for _ in range(MOST_FITS):
+        before, last = last, last and _fitted(x, rate, last.law, COUNTS[2], lines)
+        if not before or not last or abs(CENTS * math.log(last.hertz / before.hertz)) < SETTLED_CENTS:
+            break
     if not last or not last.sure or not LOWEST_HZ <= last.hertz <= HIGHEST_HZ:
         return None
     middle = late + 0.5 * (len(x) - 1) / rate
@@ -177,9 +183,7 @@ class Fit:
         return math.exp(self.law[0]) * math.sqrt(1.0 + self.law[1])
 
 
-def _fitted(
-    x: np.ndarray, rate: float, law: tuple[float, float], count: int, hum: Sequence[float] = ()
-) -> Fit | None:
+def _fitted(x: np.ndarray, rate: float, law: tuple[float, float], count: int, hum: Sequence[float] = ()) -> Fit | None:
     """Return a fit of up to `count` partials near those of `law`, and of lines at the frequencies `hum`."""
     n = len(x)
     half = 0.5 * n / rate
@@ -206,7 +210,7 @@ def _fitted(
     size = np.maximum(np.abs(amplitude), 1e-15)
     off = (change * amplitude.conj()).imag / size**2 / (2.0 * np.pi * half)  # Hz
     spread = 0.5 * (inverse.diagonal()[2 * k : 3 * k] + inverse.diagonal()[3 * k : 4 * k])
-    noise = float(rest @ rest) / max(n - len(solution), 1)
+    noise = _noise(rest, time, math.exp(law[0]), k) / max(n - len(solution), 1)
     cents = CENTS * np.sqrt(np.maximum(noise * spread, 0.0)) / size / (2.0 * np.pi * half) / partials
     good = (np.abs(off) < 0.25 / half) & (cents < 20.0)
     if not good.any():
@@ -216,6 +220,16 @@ def _fitted(
     law = _law(found, numbers[good].astype(float), cents / CENTS, law)
     sure = bool(good[0]) and float(size[0]) > WEAKEST * float(size.max())
     return Fit(law, float(np.angle(amplitude[0])) / (2.0 * np.pi), rest, sure)
+
+
+def _noise(rest: np.ndarray, time: np.ndarray, f0: float, count: int) -> np.ndarray:
+    """Return, for each partial, the power of what a fit has left around it: between it and its neighbours.
+
+    The power near a partial is what disturbs it: of a bright string the partials above the fitted ones are left too.
+    """
+    between = (np.arange(count + 3) - 0.5) * f0  # the first lies below 0 Hz, where the spectrum goes on mirrored
+    power = np.abs(np.exp(-2j * np.pi * between[:, None] * time) @ rest) ** 2
+    return (power[:-3] + power[1:-2] + power[2:-1] + power[3:]) / 4.0
 
 
 def _partials(law: tuple[float, float], numbers: np.ndarray) -> np.ndarray:

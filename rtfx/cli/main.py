@@ -36,6 +36,7 @@ VERBS = {
     "train": "Learn a pedal or an amp from a recording of it.",
     "random": "Print a set list that plays a random net.",
     "convert": "Write a model in another format, and compare the two.",
+    "tuner": "Tell how far off a string is.",
     "latency": "Measure the round trip through the sound card.",
 }
 EXAMPLES = """\b

@@ -121,7 +121,7 @@ def command(
                 if page and not as_json and not carried:
                     page.show_code()
                 _remember(stream, more)
-                ending = _session(stream, headless, signals, not no_reconnect, more["input_file"] is not None)
+                ending = show(stream, headless, signals, not no_reconnect, more["input_file"] is not None)
                 trouble = stream.trouble()
                 if ending == "moved":
                     carried = Carried.of(stream)
@@ -262,7 +262,7 @@ def _open(what: str | None, flags: RigFlags, **more: Any) -> Stream:
     )
 
 
-def _session(stream: Stream, headless: bool, signals: Signals, reconnect: bool, has_file: bool) -> str:
+def show(stream: Stream, headless: bool, signals: Signals, reconnect: bool, has_file: bool) -> str:
     """Show the stream until it ends; return the reason: ended, quit, stopped or moved.
 
     A stream that plays a file on the null device stays there, because on another device the file would start again.

@@ -17,6 +17,7 @@ from ..host.choose import remember_channel
 from ..loading.preset import Knob, Value
 from . import knobs
 from .save import save_scene
+from .tuner import switch
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -322,6 +323,7 @@ COMMANDS = {
         Command("bypass", "[on, off or toggle]", "play the dry guitar", _bypass, TOGGLE),
         Command("mute", "[on, off or toggle]", "silence the output", _mute, TOGGLE),
         Command("panic", "", "mute, and start the preset from rest", _panic),
+        Command("tuner", "[on, off, mute, toggle, HZ or TUNING]", "tell how far off a string is", switch, TOGGLE),
         Command("input", "[NUMBER or next]", "choose the input channel", _input, "next"),
         Command("save", "", "save what was turned as a scene of the set list", _save, alone=False),
         Command("take", "[FOLDER]", "save the last minute", _take, alone=False),

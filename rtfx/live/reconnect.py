@@ -23,6 +23,7 @@ from ..loading.preset import Value
 
 if TYPE_CHECKING:
     from .stream import Stream
+    from .tuner import Target
 
 LOOK_SECONDS, RETRY_SECONDS = 0.25, 2.0  # look for changes; try to open a device even without one
 REMIND_SECONDS = 3.0
@@ -178,6 +179,7 @@ class Carried:
     values: dict[str, dict[str, Value]]  # by preset, then by address
     mute: bool
     bypass: bool
+    tuner: tuple[bool, Target, bool | None]
     in_channel: int
     in_gain_db: float
     out_gain_db: float
@@ -192,6 +194,7 @@ class Carried:
             {preset.name: preset.values for preset in stream.controller.presets},
             stream.mute,
             stream.bypass,
+            stream.tuner.state,
             stream.in_channel,
             stream.in_gain_db,
             stream.out_gain_db,
@@ -210,6 +213,7 @@ class Carried:
         with contextlib.suppress(PresetError):  # a file has disappeared: another preset plays
             stream.select(min(self.preset, len(presets) - 1))
         stream.mute, stream.bypass = self.mute, self.bypass
+        stream.tuner.state = self.tuner
         stream.in_channel = self.in_channel
         stream.in_gain_db, stream.out_gain_db = self.in_gain_db, self.out_gain_db
         stream.reconnects = self.reconnects + 1

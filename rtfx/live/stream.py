@@ -29,6 +29,7 @@ from .settings import within
 from .shutdown import Companion, Ending, closed, let_go
 from .stats import Cleared, Meters, Stats, read_meters
 from .takes import Takes
+from .tuner import Tuner
 
 POLL_SECONDS = 0.005
 KEPT_LINES = 1000  # of `news` that nobody asks for
@@ -49,6 +50,8 @@ class Stream:
     ----------
     set_list, cab : SetList, str or None
         The set list that plays, and the cabinet that was given in place of its own.
+    tuner : Tuner
+        `Tuner.reading` tells which note a string in the input plays, and how far off it is.
     unheard : bool
         True if no device was found, so that the stream plays on the null device, without sound.
     message : tuple of int and str
@@ -70,6 +73,7 @@ class Stream:
     ):
         self.engine, self.controller, self.host, self.recorder = engine, controller, host, recorder
         self.takes, self.notes = takes, notes
+        self.tuner = Tuner(engine)
         self._frames, self._latency_frames = frames, latency_frames
         self._cleared = Cleared.of(engine)
         self.selection = Selection()

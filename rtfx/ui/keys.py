@@ -43,6 +43,7 @@ KEYS = (
     Keys("e", "next scene", {"e": "scene next"}),
     Keys("space", "bypass", {" ": "bypass"}),
     Keys("m", "mute", {"m": "mute"}),
+    Keys("t T", "tuner, muted or heard", {"t": "tuner mute", "T": "tuner"}),
     Keys("c", "next input channel", {"c": "input next"}),
     Keys("i o", "input gain, output gain", {"i": f"knob {IN_GAIN}", "o": f"knob {OUT_GAIN}"}),
     Keys("Tab", "next block, Shift: before", {"tab": "block next", "backtab": "block previous"}),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from ..live.tuner import Reading, Target
 from ..loading.preset import Knob
 from .keys import KEYS
 
@@ -17,6 +18,8 @@ LOG_LINES = 3
 FRESH_SECONDS = 4.0
 FEWEST_KNOBS = 3
 FLOOR_DBFS = -60.0
+NEEDLE_CENTS = 50.0  # at the end of the scale
+STRIPE = 12  # columns of a dark and a light stripe of the strobe
 YELLOW_DBFS, RED_DBFS = -3.0, 0.0
 YELLOW_LOAD, RED_LOAD = 0.5, 0.8
 CELL = 9  # columns of a channel without a bar
@@ -43,6 +46,8 @@ class ViewState:
         The audio thread's priority, "none" if none was granted.
     turned : set of str
         Addresses of the knobs that differ from what is written.
+    tuner : Target or None
+        What the tuner tunes to; None while it is off. `reading` is its last reading.
     log : sequence of (str, float)
         Messages and their age in seconds, oldest first.
     """
@@ -68,6 +73,8 @@ class ViewState:
     slot: str = ""
     flags: Sequence[str] = ()
     faults: int = 0
+    tuner: Target | None = None
+    reading: Reading | None = None
     hint: str = ""
     log: Sequence[tuple[str, float]] = ()
     unplayable: Mapping[int, str] = field(default_factory=dict)
@@ -86,13 +93,16 @@ def lines(s: ViewState, width: int = 80, height: int = 24) -> list[Text]:
         Text(),
     ]
     foot = [Text(s.hint, "bold yellow") if s.hint else Text("? all keys   q quit", "dim")]
-    blocks, knob_lines = _blocks(s, width), _knob_lines(s)
+    if s.tuner:
+        blocks, knob_lines = Text(), tuner_lines(s.tuner, s.reading, width)
+    else:
+        blocks, knob_lines = _blocks(s, width), _knob_lines(s)
     room = height - len(head) - 1 - len(foot)  # for knobs and log
     if room < FEWEST_KNOBS + 1:
         head = [line for line in head if line.plain]
         room = height - len(head) - 1 - len(foot)
     log_room = min(LOG_LINES, max(room - FEWEST_KNOBS, 1))
-    shown = _around(knob_lines, _place(s), max(room - log_room, 1))
+    shown = _around(knob_lines, 0 if s.tuner else _place(s), max(room - log_room, 1))
     log = _log(s, width, max(room - len(shown), 1))
     filler = [Text()] * max(room - len(shown) - len(log), 0)
     return [_cut(line, width) for line in [*head, blocks, *shown, *filler, *log, *foot][:height]]
@@ -214,6 +224,32 @@ def _knob_lines(s: ViewState) -> list[Text]:
         line.append(knob.parameter.summary, "dim")
         result.append(line)
     return result
+
+
+def tuner_lines(target: Target, reading: Reading | None, width: int) -> list[Text]:
+    """Return the tuner: the note, a needle of half a semitone to each side, a strobe, and the strings of the tuning."""
+    style = "dim" if reading is None else "bold green" if reading.in_tune else "bold yellow"
+    note = Text.assemble("   ", (f" {reading.note:<3} " if reading else "  -  ", f"{style} reverse"))
+    if reading:
+        note.append(f"  {reading.cents:+6.1f} cents", style)
+        note.append(f"   {reading.hertz:8.2f} Hz   {reading.note} is {reading.target_hertz:.2f} Hz", "dim")
+    side = max((width - 9) // 2, 5)
+    needle = ["─"] * (2 * side + 1)
+    needle[0], needle[side], needle[-1] = "├", "┼", "┤"
+    scale = Text("   " + "".join(needle), "dim")
+    strobe = Text()
+    if reading:
+        place = round(side * min(max(reading.cents / NEEDLE_CENTS, -1.0), 1.0))
+        scale.plain = f"{scale.plain[: 3 + side + place]}█{scale.plain[4 + side + place :]}"
+        scale.stylize(style, 3 + side + place, 4 + side + place)
+        dark = [(column / STRIPE - reading.strobe) % 1.0 < 0.5 for column in range(2 * side + 1)]
+        strobe = Text("   " + "".join("▒" if one else " " for one in dark), style)
+    strings = Text(f"   {target.tuning}  ")
+    for number, name in enumerate(target.strings, 1):
+        strings.append(f" {name} ", f"{style} reverse" if reading and number == reading.string else "")
+        strings.append(" ")
+    strings.append(f"A4 {target.a4:g} Hz", "dim")
+    return [note, scale, strobe, strings]
 
 
 def _choices(choices: Sequence[str], chosen: str) -> str:

@@ -14,6 +14,7 @@ from ..errors import harmless, one_line
 if TYPE_CHECKING:
     from ..live.stats import Meters, Stats
     from ..live.stream import Stream
+    from ..live.tuner import Reading
     from .page import ViewState
     from .terminal import Painter, Screen, Stray
 
@@ -62,6 +63,7 @@ class PlainView:
             "clip_in": "input clipped: turn the interface's gain down" if meters.clip_in else "",
             "clip_out": "output reached 0 dBFS: the limiter is at work" if meters.clip_out else "",
             "block": f"a block has {stream.stats.block_frames} frames now" if stream.stats.block_frames else "",
+            "tuner": _rounded(stream.tuner.reading()) if stream.tuner.on else "",
             "xruns": meters.xruns,
             "blocks of a model muted (not finite)": stream.stats.non_finite_blocks,
             "hint": hint,
@@ -70,6 +72,11 @@ class PlainView:
     def say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal was closed: keep playing
             print(f"rtfx: {one_line(harmless(text))}", file=self._out, flush=True)
+
+
+def _rounded(reading: Reading | None) -> str:
+    """Return a reading in whole cents, so that a note that rings is one line or a few."""
+    return f"{reading.note} {reading.cents:+.0f} cents" if reading else ""
 
 
 def _worded(value: str | int, what: str) -> str:
@@ -173,6 +180,8 @@ class LiveView:
             slot=stream.selection.slots.current(name) if stream.selection.slots.used(name) else "",
             flags=[flag for flag, on in flags.items() if on],
             faults=stats.non_finite_blocks,
+            tuner=stream.tuner.target if stream.tuner.on else None,
+            reading=stream.tuner.reading() if stream.tuner.on else None,
             hint=hint,
             log=[(text, now - then) for text, then in self._log],
         )

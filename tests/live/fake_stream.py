@@ -8,6 +8,7 @@ from rtfx.errors import UsageError
 from rtfx.live import commands
 from rtfx.live.knobs import History, Selection
 from rtfx.live.stats import Meters
+from rtfx.live.tuner import Target
 from rtfx.loading.preset import Knob
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
@@ -45,6 +46,7 @@ class FakeStream:
         self.held_out = [-6.0] * outputs
         self.clip_in = self.clip_out = False
         self.xruns = 0
+        self.tuner = SimpleNamespace(on=False, target=Target(), mute_before=None, reading=lambda: None)
         self.stats = SimpleNamespace(
             input_device="Scarlett", device="Scarlett", route="Scarlett", latency_ms=4.2, non_finite_blocks=0,
             sample_rate=48000.0, block_frames=64, realtime="none",

@@ -1,10 +1,14 @@
 """The lines of the view: colours, latches, and that they fit."""
 
+from dataclasses import replace
+
 import pytest
 from rich.cells import cell_len
 
 from rtfx.effects.eq import EQ
+from rtfx.live.tuner import Target
 from rtfx.loading.preset import Knob
+from rtfx.pitch import Pitch
 from rtfx.rig.parameters import Parameter
 from rtfx.rig.set_list import GLOBALS
 from rtfx.ui import page
@@ -134,3 +138,26 @@ def test_neighbours_stand_on_both_sides():
 def test_no_priority_is_said_loudly():
     line = next(line for line in page.lines(snapshot(realtime="none")) if "real-time" in line.plain)
     assert line.plain.endswith("not granted") and "bold yellow" in styles(line)
+
+
+def test_the_tuner_takes_the_place_of_the_knobs_and_fits():
+    string = Pitch(82.5, 1e-4, 0.95, 0.3, 0.1, 0.1)
+    target = Target(442.0, "standard")
+    shown = page.tuner_lines(target, target.reading(string, 1.0), 80)
+    note, needle, strobe, strings = (line.plain for line in shown)
+    assert "E2" in note and "-5.9 cents" in note and "82.50 Hz" in note
+    assert needle.index("█") == needle.index("┼") - 4 and set(strobe) == {" ", "▒"}
+    assert "standard" in strings and "A4 442 Hz" in strings and "bold yellow reverse" in styles(shown[3])
+    for width, height in ((80, 24), (40, 12), (20, 5)):
+        lines = page.lines(replace(snapshot(), tuner=target, reading=target.reading(string, 1.0)), width, height)
+        assert len(lines) <= height and all(cell_len(line.plain) < width for line in lines)
+    silent = page.tuner_lines(target, None, 80)
+    assert "cents" not in silent[0].plain and silent[2].plain == ""
+
+
+def test_the_needle_is_green_within_a_cent_and_the_strobe_moves_with_the_phase():
+    target = Target()
+    good = target.reading(Pitch(440.2, 0.0, 1.0, 0.0, 0.1, 0.1), 1.0)
+    assert "bold green" in styles(page.tuner_lines(target, good, 80)[1])
+    first, moved = (page.tuner_lines(target, replace(good, strobe=phase), 80)[2].plain for phase in (0.25, 0.5))
+    assert first != moved and first[3:-3] == moved[6:]
