@@ -9,6 +9,7 @@ import re
 import runpy
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 from functools import cache
@@ -276,6 +277,18 @@ def test_the_picture_of_the_page_can_be_drawn_anew(tmp_path):
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")  # nothing is fetched when it is shown
         words = html.unescape(re.sub(r"<[^>]*>", "", text)).replace("\xa0", " ")
         assert "on null at 48000 Hz" in words and "3 crunch" in words and "> tone" in words
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_phones_can_be_taken_anew(tmp_path):
+    if shutil.which("chromium") is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    picture = tmp_path / "phone.png"
+    command = [sys.executable, "docs/how-to/phone.py", picture]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    sizes = {path.read_bytes()[16:24] for path in (picture, ROOT / "docs/how-to/phone.png")}  # of a PNG
+    assert sizes == {struct.pack(">II", 752, 764)}
 
 
 @pytest.mark.slow
