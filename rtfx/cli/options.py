@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..rig.parameters import PHASES, RATE_METHODS, Options
+from ..rig.parameters import OVERSAMPLE, PHASE, PHASES, RATE_METHODS, Options
 from ..rig_arguments import RigFlags
 
 
@@ -60,6 +60,12 @@ _OPTIONS = (
     click.option(
         "--resample-phase", type=click.Choice(PHASES), default="linear", help="minimum: a tenth of the delay of linear."
     ),
+    click.option(
+        "--oversample",
+        type=click.Choice(OVERSAMPLE.choices),
+        help="Run every model at so many times the sample rate: less aliasing, more load.",
+    ),
+    click.option("--phase", type=click.Choice(PHASE.choices), help="Of the filters around oversampled models."),
     click.option(
         "--level", metavar="NAME", help="normal (all equally loud), plugin, none, or a plugin that info names."
     ),

@@ -5,7 +5,7 @@ Random nets have one more, `link`: the gain behind them undoes the gain before t
 
 from __future__ import annotations
 
-from ..rig.parameters import Parameter
+from ..rig.parameters import OVERSAMPLE, PHASE, Parameter
 from ..rig.random_block import LINK, ON
 from ..units import gain_from_db
 from .effect import Effect
@@ -13,6 +13,8 @@ from .effect import Effect
 PARAMETERS = (
     Parameter("input_db", 0.0, -40.0, 40.0, "dB", summary="gain before the model: how hard it is driven"),
     Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the model"),
+    OVERSAMPLE,
+    PHASE,
 )
 
 

@@ -23,6 +23,7 @@ from ..model.levels import LOUDEST_DB, NORMAL
 from ..model.spec import ModelSpec
 from ..plan.block import ReadyBlock
 from ..plan.chain import plan_chain
+from ..rig.parameters import OVERSAMPLE, PHASE
 from ..units import gain_from_db
 from .loudness import guitar_loudness, guitars, guitars_digest, mean_loudness
 
@@ -110,7 +111,8 @@ def measure(blocks: Sequence[ReadyBlock], sample_rate: float) -> float:
 
 def _at_defaults(block: ReadyBlock) -> ReadyBlock:
     """Return a block alone, its knobs at defaults, except structural ones such as `size`: these change the model."""
-    values = {p.name: block.values[p.name] if p.kind == "structural" else p.default for p in block.parameters}
+    kept = {p.name for p in block.parameters if p.kind == "structural"} - {OVERSAMPLE.name, PHASE.name}
+    values = {p.name: block.values[p.name] if p.name in kept else p.default for p in block.parameters}
     return dataclasses.replace(block, values=values, output_db=0.0, branch=())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import NotAModelFile
 from .graph import check, described, widths
@@ -103,6 +103,16 @@ class ModelSpec:
             if value < limit:
                 return spec
         return self.sizes[-1][1] if self.sizes else self
+
+    def stretched(self, factor: float) -> ModelSpec:
+        """Return the model for `factor` times its rate, with every dilation and every state's delay multiplied."""
+        return replace(
+            self,
+            nodes=tuple(node.stretched(factor) for node in self.nodes),
+            sample_rate=self.sample_rate and self.sample_rate * factor,
+            prewarm=math.ceil(self.prewarm_frames * factor),
+            sizes=tuple((limit, size.stretched(factor)) for limit, size in self.sizes),
+        )
 
     @property
     def widths(self) -> list[int]:

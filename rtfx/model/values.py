@@ -32,7 +32,14 @@ NODES = 4096  # NAM's largest layer has about fifty
 WIDTH = 4096  # features of one signal
 CHANNELS = 32  # audio channels in and out: the engine has no meters for more
 WEIGHTS = 1 << 24
-PARAMETERS = ("input_db", "level_db", "sample_period")  # names that every model has besides its knobs
+PARAMETERS = (
+    "input_db",
+    "level_db",
+    "on",
+    "oversample",
+    "phase",
+    "sample_period",
+)  # names that every model has besides its knobs
 SIZES = 64  # most sizes of one slimmable net
 RECEPTIVE_FIELD = 1 << 20  # 21.8 s at 48 kHz
 HISTORY_FLOATS = 1 << 25  # 128 MB of past samples

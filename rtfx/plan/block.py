@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..effects.effect import Effect
 from ..effects.klon import NEURAL
+from ..errors import UsageError
 from ..kernels.resample import Ratio
 from ..model.levels import PLUGIN
 from ..model.random.nets import changed_words, kind_of, redrawn, settings_of
 from ..model.spec import SIZE, ModelSpec
 from ..rig import random_block
 from ..rig.blocks import BlockSpec
-from ..rig.parameters import DEFAULT_BPM, ON, Parameter
+from ..rig.parameters import DEFAULT_BPM, ON, OVERSAMPLE, PHASE, Parameter
 from ..units import gain_from_db
 from .resampling import Conversion
+
+
+@lru_cache(maxsize=64)
+def _stretched(spec: ModelSpec, factor: int) -> ModelSpec:
+    return spec.stretched(factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +112,12 @@ class ReadyBlock:
         return replace(self, values=dict(values), spec=spec, output_db=self.output_db if spec is self.spec else 0.0)
 
     def check_together(self, values: Mapping) -> None:
-        """Raise the error of settings of a random net that cannot be together: one that would be too costly."""
+        """Raise the error of values that cannot be together, such as a random net that would be too costly."""
+        if self.spec and self.spec.period > 1 and int(values.get(OVERSAMPLE.name, 1)) > 1:
+            raise UsageError(
+                f"{self.id}: {OVERSAMPLE.name} is {values[OVERSAMPLE.name]}, expected 1: {self.spec.name} has strides, "
+                "which no other rate keeps"
+            )
         if self.spec and kind_of(self.spec):
             changed_words(self.spec, values)
 
@@ -121,10 +132,19 @@ class ReadyBlock:
 
     @property
     def playing(self) -> ModelSpec | None:
-        """The model that plays: of a slimmable one that which its size chooses; in a `klon` block its mode's."""
+        """The model that plays, at the rate at which it runs.
+
+        Of a slimmable one it is the one that its size chooses; in a `klon` block that of its mode.
+        """
         if self.net is not None:
             return self.net if self.values["mode"] == NEURAL else None
-        return self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
+        spec = self.spec.at_size(float(self.values[SIZE])) if self.spec and self.spec.sizes else self.spec
+        return _stretched(spec, self.oversample) if spec and self.oversample > 1 else spec
+
+    @property
+    def oversample(self) -> int:
+        """How many times faster than the rate that fits it the model runs."""
+        return int(self.values.get(OVERSAMPLE.name, 1))
 
     def cells(self, values: Mapping, sample_rate: float, bpm: float = DEFAULT_BPM) -> list[float]:
         """Return the values of the block's cells: linear gains, coefficients, knobs, and last whether it is on.
@@ -151,9 +171,11 @@ class ReadyBlock:
 
     def conversion(self, sample_rate: float) -> Conversion | None:
         """Return the conversion around the model, None if it runs at the stream's rate."""
-        if self.playing is None or self.model_rate is None or self.model_rate == sample_rate:
+        rate = (self.model_rate or sample_rate) * self.oversample
+        if self.playing is None or rate == sample_rate:
             return None
-        return Conversion(Ratio.of(self.model_rate, sample_rate), self.resample_phase)
+        phase = self.values[PHASE.name] if self.oversample > 1 else self.resample_phase
+        return Conversion(Ratio.of(rate, sample_rate), str(phase))
 
     def latency(self, sample_rate: float) -> int:
         """Return the frames by which the block's output is late."""

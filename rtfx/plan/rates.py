@@ -23,7 +23,6 @@ for sample rate independent audio effect RNNs", ICASSP 2025) found that this bou
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -86,7 +85,7 @@ def fitted(block: ReadyBlock, sample_rate: float, wanted: str = "auto") -> tuple
     how = (
         f"its state comes from {factor:.4g} frames ago" if choice.method == "delay" else "its dilations are multiplied"
     )
-    slower = stretched(spec, factor)
+    slower = spec.stretched(factor)
     block = replace(block, spec=slower) if block.spec else replace(block, net=slower)
     block = replace(block, period_rate=spec.sample_rate)
     return block, [f"{made_for}; at {sample_rate:g} Hz {how} ({choice.method}), which adds no latency"]
@@ -130,17 +129,6 @@ def _stretches(spec: ModelSpec, factor: float) -> bool:
     """Return whether every node can be stretched; a factor that is not whole needs interpolated recurrent states."""
     taps = max((node.weight.shape[2] for node in spec.nodes if isinstance(node, Conv1d)), default=1)
     return spec.period == 1 and (factor == int(factor) or taps == 1 and spec.recurrent)
-
-
-def stretched(spec: ModelSpec, factor: float) -> ModelSpec:
-    """Return the model for `factor` times its rate: every dilation and every delay of a state is multiplied."""
-    return replace(
-        spec,
-        nodes=tuple(node.stretched(factor) for node in spec.nodes),
-        sample_rate=spec.sample_rate and spec.sample_rate * factor,
-        prewarm=math.ceil(spec.prewarm_frames * factor),
-        sizes=tuple((limit, stretched(size, factor)) for limit, size in spec.sizes),
-    )
 
 
 def stays_stable(spec: ModelSpec, delay: float) -> bool:

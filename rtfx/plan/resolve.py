@@ -16,7 +16,7 @@ from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.blocks import BlockSpec, check_value
-from ..rig.parameters import Options
+from ..rig.parameters import OVERSAMPLE, PHASE, Options
 from ..rig.set_list import Preset
 from .block import ReadyBlock
 from .rates import fitted
@@ -192,8 +192,12 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
     if spec is not None:
         spec, level = _at_level(block, spec, options)
         input_db = _calibration_db(spec, options)
+    for name in (OVERSAMPLE.name, PHASE.name):
+        wanted = getattr(options, name)
+        if name in values and wanted is not None:
+            values[name] = wanted
     phase = options.resample_phase
-    return ReadyBlock(
+    ready = ReadyBlock(
         block.id,
         result.effect,
         values,
@@ -210,6 +214,11 @@ def _chain_block(block: BlockSpec, sample_rate: float, models: Models, options: 
         paths=block.router.paths if block.router else 0,
         branch=block.branch,
     )
+    try:
+        ready.check_together(values)
+    except UsageError as error:
+        raise (error if block.path is None else block.error(OVERSAMPLE.name, str(error))) from None
+    return ready
 
 
 def _at_level(block: BlockSpec, spec: ModelSpec, options: Options) -> tuple[ModelSpec, str]:

@@ -57,7 +57,7 @@ class Parameter:
             beats_of(value)
             return value.strip()
         if self.choices:
-            choice = str(value).lower() if isinstance(value, bool) else value
+            choice = str(value).lower() if isinstance(value, bool | int) else value
             if choice not in self.choices:
                 raise UsageError(f"{self.name} is {value!r}, expected one of: {', '.join(self.choices)}")
             return choice
@@ -99,6 +99,16 @@ class Parameter:
 ON = Parameter("on", 1.0, kind="switch", summary="false takes the block out of the sound; it fades over 20 ms")
 
 
+OVERSAMPLE = Parameter(
+    "oversample", "1", kind="structural", choices=("1", "2", "4", "8", "16"),
+    summary="how many times the sample rate it runs at: less aliasing for more load",
+)  # fmt: skip
+PHASE = Parameter(
+    "phase", "minimum", kind="structural", choices=("minimum", "linear"),
+    summary="of the filters around an oversampled block: linear adds latency",
+)  # fmt: skip
+
+
 def beats_of(note: str) -> float:
     """Return the length of a note in beats, which are quarter notes: 0.5 for ``1/8``, 0.75 for ``1/8.``.
 
@@ -132,6 +142,10 @@ class Options:
         How a model runs if its rate differs from the rig's: one of `RATE_METHODS`.
     resample_phase : str
         Phase of the resampling filters: one of `PHASES`.
+    oversample : str or None
+        How many times the sample rate every model runs at, one of `OVERSAMPLE.choices`; None: as the preset states.
+    phase : str or None
+        Phase of the filters around oversampled models, one of `PHASE.choices`; None: as the preset states.
     interface_dbu : float, optional
         The input level, in dBu, at which the audio interface reaches full scale. Models that state such a level get a
         gain that corrects the difference.
@@ -143,6 +157,8 @@ class Options:
     level: str | None = None
     rate_method: str = "auto"
     resample_phase: str = "linear"
+    oversample: str | None = None
+    phase: str | None = None
     interface_dbu: float | None = None
 
     def __post_init__(self):

@@ -15,7 +15,7 @@ from rtfx.model.rtfx_json import save
 from rtfx.model.spec import Knob, ModelSpec
 from rtfx.plan.block import ReadyBlock
 from rtfx.plan.chain import plan_chain
-from rtfx.plan.rates import choose_method, fitted, largest_pole, stretched
+from rtfx.plan.rates import choose_method, fitted, largest_pole
 from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Options
@@ -64,7 +64,7 @@ def play(spec, x=X, blocks=(512,) * 4 + (352,)):
 def test_whole_multiples_are_interleaved_copies_bit_for_bit(name, factor):
     """Every M-th sample is what the net makes of every M-th sample at its own rate, prewarm included."""
     spec = at(NETS[name])
-    y = play(stretched(spec, factor))
+    y = play(spec.stretched(factor))
     assert np.abs(y).max() > 1e-3
     for first in range(factor):
         x = X[first::factor]
@@ -75,7 +75,7 @@ def test_whole_multiples_are_interleaved_copies_bit_for_bit(name, factor):
 @pytest.mark.parametrize("name", ["gru", "lstm", "elman", "large"])
 def test_kernels_agree_with_the_reference(name, factor):
     """The states of weak random nets do not oscillate, at any delay."""
-    spec = stretched(NETS[name], factor)
+    spec = NETS[name].stretched(factor)
     exact = evaluate(spec, X[:, 0])[0]
     assert np.abs(exact - evaluate(NETS[name], X[:, 0])[0]).max() > 1e-4, "the delay does nothing"
     assert np.abs(play(spec) - exact).max() < 2e-6
@@ -103,7 +103,7 @@ def test_no_state_of_this_frame_is_used(delay, ages):
 @pytest.mark.parametrize("factor", [3, 96 / 44.1])
 @pytest.mark.parametrize("name", ["gru", "lstm", "elman", "large"])
 def test_any_cut_gives_the_same_bits(name, factor):
-    spec = stretched(NETS[name], factor)
+    spec = NETS[name].stretched(factor)
     whole = play(spec, X, [len(X)])
     for block in (1, 64, "random") if name == "large" else CUTS:
         assert np.array_equal(play(spec, X, cut(len(X), block)), whole), block
@@ -151,7 +151,7 @@ def test_a_net_that_would_howl_is_resampled_and_the_reason_is_said():
         assert len(notes) == 1 and "1.837 frames ago would not be stable" in notes[0] and "adds 1.4 ms" in notes[0]
     x = 0.5 * np.sign(noise(4000)[:, 0])
     bounded = evaluate(spec, x)
-    howling = evaluate(stretched(spec, 88200 / HOME), x)
+    howling = evaluate(spec.stretched(88200 / HOME), x)
     assert np.abs(bounded).max() <= 1.0 and np.abs(howling).max() > 1e3, "the bound foretells what happens"
 
 
@@ -161,7 +161,7 @@ def test_what_is_called_stable_stays_bounded(rate):
     spec = at(slow(), 44100.0)
     assert choose_method(spec, rate).method == "delay"
     x = 0.5 * np.sign(noise(8000)[:, 0])
-    assert np.abs(evaluate(stretched(spec, rate / 44100.0), x)).max() < 2.0
+    assert np.abs(evaluate(spec.stretched(rate / 44100.0), x)).max() < 2.0
 
 
 def test_a_net_that_oscillates_by_itself_is_not_refused_for_that():
@@ -197,7 +197,7 @@ def test_unknown_names_are_refused():
 def test_every_size_of_a_slimmable_net_is_stretched():
     small, full = at(tcn(2)), at(tcn(4))
     spec = replace(full, sizes=((0.5, small), (2.0, full)), knobs=(Knob("size", default=1.0),))
-    found = stretched(spec, 2)
+    found = spec.stretched(2)
     dilations = [
         [n.dilation for n in net.nodes if isinstance(n, Conv1d)] for net in (found, *(s for _, s in found.sizes))
     ]
@@ -234,4 +234,4 @@ def test_files_state_no_delay(tmp_path):
     save(at(gru()), tmp_path / "net.json")
     assert "delay" not in (tmp_path / "net.json").read_text()
     with pytest.raises(ShapeMismatch, match="0.5 frames old"):
-        stretched(gru(), 0.5)
+        gru().stretched(0.5)

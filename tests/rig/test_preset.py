@@ -155,7 +155,7 @@ BAD = {
     "huge": (CHAIN + "{type: gain, gain_db: 1" + "0" * 400 + "}", 6, "expected a number from -60 to 24 dB"),
     "unknown type": (
         CHAIN + "{type: gaet}", 6,
-        "unknown type 'gaet' (did you mean 'gate'?), expected one of: cab, crossover, eq,",
+        "unknown type 'gaet' (did you mean 'gate'?), expected one of: cab, comp,",
     ),
     "type is a list": (CHAIN + "{type: [gate]}", 6, "unknown type a list, expected one of: cab"),
     "no type": (CHAIN + "{threshold_db: -60}", 6, "chain[1]: missing key 'type'"),
