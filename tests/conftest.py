@@ -1,4 +1,4 @@
-"""Fixtures for all tests: where the shared model files and golden outputs are."""
+"""Fixtures for all tests: the folder of shared model files, and settings that no user's files can change."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_files_of_the_user(tmp_path_factory):
-    """Models of one's own and the channel that one chose on a device change no test, here and in its processes."""
+    """Tests and their processes use no models, channels or devices of the user who runs them."""
     home = tmp_path_factory.mktemp("user")
     os.environ |= {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "DATA")}
 

@@ -1,4 +1,4 @@
-"""Loads mutants of model files, and tells which ended otherwise than in a checked spec or in an RtfxError of one line.
+"""Loads mutated model files, and lists those that gave neither a checked spec nor an RtfxError of one line.
 
 ``python -m tests.fuzz --mutants 20000 --seed 2`` runs by hand; a test runs fewer in a process of their own, whose
 memory is limited. Files are mutated as bytes and as JSON, in archives too; two of three mutants of JSON have one
@@ -272,7 +272,7 @@ def run(mutants: int, seed: int, keep: Path | None = None) -> dict:
 
 
 def _limit_memory() -> float:
-    """Allow this process `MEMORY` more than it has; return what it has in MB."""
+    """Limit this process to `MEMORY` more than it uses now; return its present use in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -1,4 +1,4 @@
-"""Imports point one way, and what must start at once imports nothing heavy."""
+"""Imports point one way, and modules that must start at once import no large library."""
 
 import ast
 import subprocess

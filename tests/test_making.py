@@ -1,4 +1,4 @@
-"""The scripts that make the shelf's nets: the circuits of two pedals, and each script's training in small."""
+"""The scripts that make the shipped nets: the circuits of two pedals, and a short training by each script."""
 
 import sys
 from pathlib import Path

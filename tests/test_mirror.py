@@ -1,4 +1,4 @@
-"""Every module has a test of its own: a test file imports it, or bears its name. The list of the others shrinks."""
+"""Every module has a test file that imports it or has its name; the list of exceptions must not grow."""
 
 import ast
 from pathlib import Path

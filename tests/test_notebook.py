@@ -1,4 +1,4 @@
-"""What a notebook needs: docs that run, tensors, tables and players, types, and interrupts that end the audio."""
+"""Use in a notebook: examples that run, tensors, tables and players, types, and interrupts that end the audio."""
 
 import ast
 import io
@@ -137,7 +137,7 @@ def test_an_interrupt_anywhere_ends_the_audio():
 
 
 class Shell:
-    """The part of IPython's shell that counts."""
+    """The part of IPython's shell that rtfx uses."""
 
     def __init__(self):
         self.events, self.hooks = self, []

@@ -1,4 +1,4 @@
-"""How long it takes to start and how much memory a rig adds: figures that are printed, failing only far beyond."""
+"""The time of a start and the memory of a rig: the figures are printed, and fail only far above the goal."""
 
 import json
 import os

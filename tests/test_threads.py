@@ -1,4 +1,4 @@
-"""Models and rigs are used from several threads and processes: calls take turns, copies are as good as the original."""
+"""Models and rigs in several threads and processes: one call runs at a time, and copies equal the original."""
 
 import copy
 import multiprocessing
@@ -34,7 +34,7 @@ def test_a_thread_pool_over_one_model(name):
 
 
 def test_no_call_begins_within_another(monkeypatch):
-    """What races only now and then is made to race always: each block waits for a second thread to come in."""
+    """Each block waits for a second thread, so that a race, which would be rare, happens always."""
     from rtfx.engine.offline import Offline
 
     inside, most = [], []

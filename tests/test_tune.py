@@ -150,7 +150,7 @@ def test_what_has_been_measured_is_known(own_file):
 
 @pytest.mark.parametrize("slow", [(3,), (3, 2)])
 def test_shapes_that_a_choice_has_created_are_tried_too(own_file, monkeypatch, slow):
-    """Three layers apart leave two that may still be computed together; `slow` are the stacks that lose the race."""
+    """If three layers are computed apart, two of them may still be computed together; stacks in `slow` are slower."""
     model, lines = rtfx.Model(deep("gru", 4, 3)), []
 
     def race(players):

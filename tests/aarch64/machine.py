@@ -1,4 +1,4 @@
-"""An AArch64 machine made of files: Python and what rtfx needs, for that processor, run by QEMU in user mode.
+"""A folder with Python and rtfx's dependencies for AArch64, which QEMU runs in user mode.
 
 Nothing is installed: packages of the other architecture are downloaded, by `apt-get` with lists of its own and by
 `pip`, and unpacked into a folder. Needs Debian, and qemu-user-static.
@@ -25,7 +25,7 @@ class Machine:
     Raises
     ------
     subprocess.CalledProcessError
-        A package cannot be had.
+        A package cannot be downloaded.
     """
 
     def __init__(self, folder: Path):
@@ -37,7 +37,7 @@ class Machine:
         _unpack_wheels(folder / "wheels", self.site, self.python.name.removeprefix("python"))
 
     def run(self, *words: str, seconds: float) -> subprocess.CompletedProcess:
-        """Run ``python WORDS`` with rtfx to be imported."""
+        """Run ``python WORDS`` with rtfx on its path."""
         own = {"PYTHONPATH": f"{ROOT}:{self.site}", "PYTHONDONTWRITEBYTECODE": "1", "RTFX_CACHE_DIR": str(self.cache)}
         lowered = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
         environment = {name: value for name, value in os.environ.items() if name not in lowered} | own
@@ -78,5 +78,5 @@ def _unpack_wheels(wheels: Path, site: Path, version: str) -> None:
 
 
 def _say(*command: object) -> None:
-    """Run a command; what it prints goes where the test's own words go."""
+    """Run a command; its output goes to the output of the test."""
     subprocess.run([str(word) for word in command], check=True, timeout=600)

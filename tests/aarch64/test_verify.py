@@ -1,4 +1,4 @@
-"""Files of every family on an emulated AArch64: compiled there for NEON, and as exact as they must be."""
+"""Files of every family on an emulated AArch64: compiled there for NEON, with an error within the bound."""
 
 import json
 

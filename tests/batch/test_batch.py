@@ -1,4 +1,4 @@
-"""Many files and long ones: nothing is done twice, nothing is left half done, pieces are the whole."""
+"""Many files and long ones: no file is rendered twice or left incomplete, and pieces equal the whole."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(capsys, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("often", [False, True])
 def test_a_worker_that_dies_costs_its_own_file_at_most(folder, often):
-    """Its end takes the pool with it; the files that were left are rendered one by one."""
+    """The pool ends with the worker; the remaining files are rendered one by one."""
     rng = np.random.default_rng(1)
     for name in ("a", "b", "c", "d"):
         x = 0.2 * rng.standard_normal((100 if name == "b" else 1) * RATE)

@@ -1,4 +1,4 @@
-"""The grid of single layers: equal work, outputs that are compared, and a limit on the ratio of times."""
+"""The table of single layers: equal work, compared outputs, and a limit on the ratio of times."""
 
 import json
 
@@ -24,7 +24,7 @@ def test_all_layers_do_the_work_that_they_are_compared_for(kind):
 
 @pytest.mark.parametrize(("kind", "block"), [("conv1d", 1), ("lstm", 7), ("tanh", 64)])
 def test_what_is_timed_is_what_is_compared(kind, block):
-    """The memory that the timed loop writes holds the whole layer's output, its state carried from call to call."""
+    """The timed loop writes the whole layer's output to memory, and carries its state from call to call."""
     spec = layer_spec(kind, 8)
     player = LayerPlayer(spec, block)
     player.run()
@@ -70,7 +70,7 @@ def test_command_line(capsys, monkeypatch):
 
 
 def test_a_conv_keeps_its_lead_over_a_plain_loop():
-    """A guard by ratio inside one run: the tile against a compiled loop that does the same multiply-adds in order."""
+    """The ratio of times in one run: the tile against a compiled loop that does the same multiply-adds in order."""
     from rtfx.bench import in_turns
     from rtfx.kernels import plain
 

@@ -1,4 +1,4 @@
-"""The picture: refused before anything is measured, or drawn with a curve for each candidate."""
+"""The plot: refused before anything is measured, or drawn with a curve for each candidate."""
 
 import importlib.util
 
@@ -25,7 +25,7 @@ def test_refused_at_once(tmp_path, monkeypatch):
 
 
 def test_curves():
-    """Every candidate that has times, its blocks in order."""
+    """Each candidate with times has a curve, with its blocks in order."""
     rows = [row(64, 2.0, 50.0), row(1, 8.0, 900.0), row(256, 1.5, None)]
     assert plot.curves(rows) == {
         "dense 8": {"rtfx": [(1, 8.0), (64, 2.0), (256, 1.5)], "torch": [(1, 900.0), (64, 50.0)]}

@@ -22,7 +22,7 @@ CACHE_FOLDER = "from rtfx.kernels.cache import cache_folder; print(cache_folder(
 
 
 def copy_of_the_tree(target: Path) -> Path:
-    """Copy what tests need; not what they write."""
+    """Copy the files that tests need, but not those that they write."""
     ignore = shutil.ignore_patterns("__pycache__", "breakages")
     for name in ("rtfx", "tests", "presets", "docs"):
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
@@ -32,7 +32,7 @@ def copy_of_the_tree(target: Path) -> Path:
 
 
 def environment(tree: Path, cache: Path, optimise: bool = False) -> dict[str, str]:
-    """Return what a process in a copy sees. Without optimisation kernels are compiled twice as fast."""
+    """Return the environment of a process in a copy. Without optimisation kernels are compiled twice as fast."""
     own = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "RTFX_CACHE_DIR": str(cache)}
     own["NUMBA_OPT"] = "3" if optimise else "0"
     return {name: value for name, value in os.environ.items() if name != "CI"} | own
@@ -49,7 +49,7 @@ def run(
 
 
 def seed(tree: Path, cache: Path, compiled: Path) -> None:
-    """Give a copy whose compiled code is unchanged the kernels that are compiled already."""
+    """Copy the compiled kernels to a copy of the tree whose compiled code is unchanged."""
     command = [sys.executable, "-c", CACHE_FOLDER]
     done = subprocess.run(command, cwd=tree, env=environment(tree, cache), capture_output=True, text=True, timeout=60)
     folder = Path(done.stdout.strip())
@@ -80,7 +80,7 @@ def test_every_text_that_is_broken_stands_once_in_the_package():
 
 
 class Control(NamedTuple):
-    """The named tests without a breakage: the caches that they have filled, and what was printed."""
+    """The run of the named tests without a breakage: the caches that it has filled, and its output."""
 
     caches: Path
     said: str
@@ -93,7 +93,7 @@ class Control(NamedTuple):
 
 @pytest.fixture(scope="module")
 def control(tmp_path_factory):
-    """Run all the named tests without a breakage; those that fail there prove nothing, and spoil nothing else."""
+    """Run all the named tests without a breakage; a test that fails there proves nothing and is left out."""
     folder = tmp_path_factory.mktemp("sound")
     tree = copy_of_the_tree(folder / "tree")
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -108,7 +108,7 @@ def control(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(control, tmp_path_factory, request):
-    """Break and run all that were selected, two at a time; each test waits for its own."""
+    """Apply and run all selected breakages, two at a time; each test waits for the outcome of its own."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     selected = {each["breakage"].name for each in parameters if "breakage" in each}
     with ThreadPoolExecutor(WORKERS) as pool:

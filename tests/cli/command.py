@@ -1,4 +1,4 @@
-"""Runs the command: in this process for speed, or as the user does."""
+"""Runs the command in this process, which is fast, or in a new one, as a user does."""
 
 import os
 import signal

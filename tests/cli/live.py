@@ -15,7 +15,7 @@ EXIT_SECONDS = 3.0  # on a machine with nothing else to do
 
 
 def exit_seconds() -> float:
-    """Return how long leaving may take on this machine now: longer by what it needs too long for ``rtfx --help``."""
+    """Return how long the end may take on this machine now: longer if ``rtfx --help`` takes longer than usual."""
     begin = time.monotonic()
     subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, check=True)
     return EXIT_SECONDS + 10.0 * (time.monotonic() - begin)
@@ -90,7 +90,7 @@ class Play:
 
 
 def play(server, *arguments) -> Play:
-    """Start to play and wait until it sounds."""
+    """Start to play and wait for the first sound."""
     player = Play(server, "--model", "klon.json", *arguments)
     player.says("preset 1")
     return player

@@ -1,4 +1,4 @@
-"""A model alone: a gate that is off before it, a flat equaliser behind it, a cabinet where it is an amp."""
+"""A model alone gets a gate that is off before it, a flat equaliser after it, and a cabinet if it is an amp."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""At every end of the command nothing is left behind, and the exit code tells the caller how it ended."""
+"""However the command ends, no process or file remains, and the exit code says how it ended."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def slow(name):
 
 
 def test_a_loop_of_a_shell_ends_with_the_command_that_is_interrupted(tmp_path, monkeypatch):
-    """A shell continues a loop unless the command in it was ended by the signal itself."""
+    """A shell continues a loop unless the signal itself has ended the command in it."""
     monkeypatch.chdir(tmp_path)
     with soundfile.SoundFile("a.wav", "w", RATE, 1, "PCM_16") as file:
         for _ in range(3000):
@@ -135,7 +135,7 @@ except BaseException:  # as some libraries do
 """
 
 
-def test_an_import_that_swallows_an_interrupt_only_delays_it(tmp_path):
+def test_an_import_that_ignores_an_interrupt_only_delays_it(tmp_path):
     (tmp_path / "swallows.py").write_text(SWALLOWS)
     begun = time.monotonic()
     done = subprocess.run(

@@ -39,7 +39,7 @@ def links(server) -> set[tuple[str, str]]:
 
 
 def test_physical_ports_are_taken_and_no_program(server):
-    """A program with ports of its own is there first."""
+    """Another program has registered ports before."""
     other = Talker(server, "jack_probe")
     player = play(server)
     assert links(server) == GUITAR | SPEAKERS
@@ -75,7 +75,7 @@ def test_two_players_hear_an_input_each(server):
 
 @pytest.mark.parametrize("server", [{"inputs": 0}], indirect=True)
 def test_a_server_without_inputs(server):
-    """What another program plays is no guitar."""
+    """The ports of another program are not used as input."""
     other = Talker(server, "jack_probe")
     refused = Play(server, "--model", "klon.json")
     refused.says("no input device found: connect one, play a file with --input FILE")

@@ -1,4 +1,4 @@
-"""Odd, deeply nested, damaged and missing files are one line each, and the other files are still handled."""
+"""For odd, deeply nested, damaged and missing files there is one line each, and the other files are still handled."""
 
 import faulthandler
 import json
@@ -25,7 +25,7 @@ NAM = LINEAR | {"weights": [0.5, 0.25], "sample_rate": 48000}
 
 @pytest.fixture(autouse=True)
 def no_hang():
-    """What waits for a pipe to be opened is woken after a minute, and fails."""
+    """A test that hangs because it opens a pipe is interrupted after a minute, and fails."""
 
     def wake(number, frame):
         raise TimeoutError("it hangs")
@@ -40,7 +40,7 @@ def no_hang():
 
 
 def odd(kind: str, path: Path) -> Path:
-    """Make something at `path` that is no ordinary file; return its path."""
+    """Create a special file, such as a pipe, at `path`; return its path."""
     if kind == "fifo":
         os.mkfifo(path)
     elif kind == "socket":
@@ -250,7 +250,7 @@ def test_a_set_list_of_many_presets_is_read_in_linear_time(tmp_path):
 
 
 def read(name: str) -> dict:
-    """Read as `rtfx info` does, but for files whose names say how they fail."""
+    """Read a file as `rtfx info` does, or fail in the way that its name says."""
     from rtfx.cli.info import read_facts
 
     kind = Path(name).stem.partition("-")[0]

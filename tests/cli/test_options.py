@@ -1,4 +1,4 @@
-"""The flags that commands share: numbers that are numbers, parameters as values by address, one level."""
+"""The options that commands share: finite numbers, parameters as values by address, one rule for the level."""
 
 import click
 import pytest
@@ -14,7 +14,7 @@ def command(flags):
 
 
 def flags(*words: str):
-    """Return what a command gets for these words."""
+    """Return the flags that a command gets for these arguments."""
     return command.main(list(words), standalone_mode=False)
 
 

@@ -71,7 +71,7 @@ def test_the_defaults_are_taken_and_no_monitor(server):
 
 
 def test_what_nobody_knows_is_unknown(server):
-    """Devices without hardware report no latency: that is no number, and null in JSON."""
+    """Devices without hardware report no latency: it is unknown, and null in JSON."""
     player = play(server)
     line = next(line for line in player.said if "latency" in line)
     assert "latency unknown, at least 1.3 ms: device in unknown, block 1.3, model 0.0, device out unknown" in line
@@ -92,7 +92,7 @@ def test_what_was_asked_for_is_what_runs(server, asked, runs):
     assert player.ends(signal.SIGTERM)[1]["block_frames"] == runs
 
 
-def test_a_wish_that_is_not_granted_is_told(server):
+def test_a_block_that_is_not_granted_is_reported(server):
     server.run("pw-metadata", "-n", "settings", "0", "clock.force-quantum", "512")
     try:
         player = play(server)
@@ -172,7 +172,7 @@ WITHOUT_LIBRARY = "from rtfx.host import jack; from rtfx.cli import main; jack.P
 
 
 def test_without_its_jack_library_the_package_is_named(server):
-    """PipeWire's ALSA plugin plays then, in blocks of the frames that are asked of it."""
+    """rtfx then plays through PipeWire's ALSA plugin, in blocks of the requested length."""
     command = [sys.executable, "-c", WITHOUT_LIBRARY, "play", "--model", "klon.json", "--headless", "--json"]
     done = subprocess.run(
         [*command, "--seconds", "1"],

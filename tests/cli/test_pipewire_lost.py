@@ -1,4 +1,4 @@
-"""play on a PipeWire whose devices come and go, at other rates: it says so, waits, continues, never feeds back."""
+"""play on a PipeWire whose devices disappear and return, also at other rates: messages, waiting, no feedback."""
 
 import signal
 import subprocess
@@ -41,7 +41,7 @@ def test_no_input_but_a_monitor(server):
 
 @pytest.mark.parametrize("name", ["out", "guitar"])
 def test_a_device_that_goes_and_returns(server, name):
-    """Another one is there meanwhile: it is not taken, what was chosen is waited for."""
+    """Meanwhile there is another device: rtfx does not use it and waits for the chosen one."""
     server.make("source", "guitar", "Guitar")
     server.make("sink", "phones", "Headphones")
     server.default("sink", "out")
@@ -81,7 +81,7 @@ def test_pipewire_ends_and_starts_again(server):
     assert player.ends(signal.SIGTERM)[0] == 0
 
 
-def test_pipewire_freezes_and_thaws(server):
+def test_pipewire_freezes_and_continues(server):
     server.make("source", "guitar", "Guitar")
     player = play(server)
     with server.frozen():
@@ -125,9 +125,9 @@ def test_a_graph_at_44_1_khz(server):
 
 @pytest.mark.parametrize("server", [(48000, (44100,))], indirect=True)
 def test_a_graph_that_runs_at_another_rate_than_it_tells(server, tmp_path):
-    """A program that plays holds it at its own rate, and PipeWire tells its default to whoever does not play yet.
+    """A client that plays keeps the graph at its rate; PipeWire reports the default rate to one that does not play yet.
 
-    On a busy machine PipeWire's own player crashes now and then and the rate goes back: then the test begins again.
+    On a busy machine PipeWire's own player sometimes crashes, and the rate changes back: then the test starts again.
     """
     server.make("source", "guitar", "Guitar")
     soundfile.write(tmp_path / "song.wav", np.zeros((44100 * 120, 2)), 44100)

@@ -92,7 +92,7 @@ def test_a_rate_that_was_asked_for_is_waited_for(server):
     assert play.ends(signal.SIGTERM)[0] == 0
 
 
-def test_a_server_that_freezes_and_thaws(server):
+def test_a_server_that_freezes_and_continues(server):
     """It is not opened a second time: two streams would sound at once."""
     play = Play(server, "--model", "klon.json")
     play.says("preset 1")
@@ -104,7 +104,7 @@ def test_a_server_that_freezes_and_thaws(server):
     play.says("system is back")
     code, stats, _ = play.ends(signal.SIGTERM)
     assert code == 0
-    assert stats["reconnects"] <= 1, "none, unless the server has lost patience with its clients"
+    assert stats["reconnects"] <= 1, "none, unless the server has removed its clients"
 
 
 @pytest.mark.parametrize("when", ["playing", "starting"])

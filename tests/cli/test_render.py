@@ -1,4 +1,4 @@
-"""render: the same sound as the Python interface, files, folders and pipes, nothing half-written."""
+"""render: the same sound as the Python interface; files, folders and pipes; no incomplete file."""
 
 import os
 import shutil
@@ -203,7 +203,7 @@ def test_the_dry_recording_is_never_overwritten(capsys, place, other):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
 def test_names_that_are_no_utf_8(capsys, place):
-    """As archives made by old Windows programs leave them."""
+    """Such names come from archives that old Windows programs have made."""
     name = os.fsdecode(b"caf\xe9")
     shutil.copy("a.wav", f"{name}.wav")
     rig = ("--model", MODEL, "--cab", f"{name}.wav")

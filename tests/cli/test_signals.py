@@ -20,7 +20,7 @@ def handlers_as_before():
 
 
 def frames(*files):
-    """Return a stack of frames, innermost first, as far as they are looked at."""
+    """Return a stack of frames, innermost first, with the attributes that the handler reads."""
     frame = None
     for file in reversed(files):
         frame = types.SimpleNamespace(f_code=types.SimpleNamespace(co_filename=file), f_back=frame)

@@ -26,7 +26,7 @@ QUICK = ("--arch", "lstm6", "--rounds", 10, "--seed", 3)
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A folder with dry.wav, wet.wav, and soft.wav and hard.wav of the same playing with the gain at 0.1 and 0.9."""
+    """A folder with dry.wav, wet.wav, and soft.wav and hard.wav of one performance with the gain at 0.1 and 0.9."""
     folder = tmp_path_factory.mktemp("recorded")
     dry = playing(12.0, 21)
     for name, wave in (("dry", dry), ("wet", pedal(dry)), ("soft", pedal(dry, 0.1)), ("hard", pedal(dry, 0.9))):
@@ -121,7 +121,7 @@ def test_a_bad_capture_is_refused(recorded, tmp_path, capsys):
 
 
 def hears(player, words, times=1):
-    """Read a player's output until some words have come so many times."""
+    """Read a player's output until a text has been printed `times` times."""
     lines: list[str] = []
     while sum(words in line for line in lines) < times:
         lines.append(player.stderr.readline())
@@ -131,7 +131,7 @@ def hears(player, words, times=1):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorded, tmp_path, capsys):
-    """A real training in one process, a real player in another, ended by Ctrl-C each."""
+    """A real training in one process and a real player in another; Ctrl-C ends both."""
     out = tmp_path / "my.json"
     flags = (*audio_flags(recorded), "--arch", "lstm8", "--out", out, "--json")
     assert rtfx(capsys, "train", *flags, "--rounds", 1)[0] == 0
@@ -198,7 +198,7 @@ def test_a_twin_of_a_model_is_learnt_from_it(tmp_path, capsys):
 
 
 def late_teacher(path, frames):
-    """Write a gain that answers so many frames late."""
+    """Write a gain whose output is delayed by a number of frames."""
     wait = Conv1d((0,), weight=np.array([[[0.5, 0.0]]]), bias=np.zeros(1), dilation=frames)
     rtfx_json.save(ModelSpec("rtfx", (Input(()), wait), "tardy", RATE, "file"), path)
     return path
@@ -218,7 +218,7 @@ def test_of_a_late_model_the_twin_is_not_late_and_that_is_said(tmp_path, capsys)
 
 @pytest.mark.slow
 def test_a_model_hardly_nearer_than_silence_is_not_passed_off_as_done(tmp_path, capsys, monkeypatch):
-    """A model later than any device cannot be followed: what comes of it is refused, or said not to be usable."""
+    """A net cannot learn a delay longer than any device's: the result is refused, or reported as not usable."""
     soundfile.write(tmp_path / "dry.wav", playing(6.0, 5), RATE, subtype="FLOAT")
     teacher, out = late_teacher(tmp_path / "tardy.json", 20000), tmp_path / "small.json"
     flags = ("--distil", teacher, "--input", tmp_path / "dry.wav", "--arch", "lstm6", "--rounds", 2, "--out", out)

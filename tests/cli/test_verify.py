@@ -1,4 +1,4 @@
-"""verify runs the tests that files carry: AIDA-X's batches and the loudness that NAM's trainer stored."""
+"""verify runs the tests in files: AIDA-X's batches and the loudness that NAM's trainer stored."""
 
 import json
 from dataclasses import replace
@@ -74,7 +74,7 @@ def test_the_reference_and_the_engine_are_both_tested(tmp_path, monkeypatch, who
 
 
 def test_rounding_in_single_precision_alone_fails_no_file(tmp_path):
-    """The file's output and the compiled one are each within their own bound of the net, on two sides of it."""
+    """The file's output and the compiled output are each within their bound of the exact one, on opposite sides."""
     path = aidax(tmp_path)
     test = batch_test(path, load(path))
     exact = evaluate(test.spec, test.x, cold=True)[0]
@@ -87,7 +87,7 @@ def test_rounding_in_single_precision_alone_fails_no_file(tmp_path):
 
 
 def test_a_net_whose_rounding_grows_may_be_off_by_as_much(tmp_path):
-    """An LSTM of high gain behind a gain of 60 dB: any program of single precision errs by more than 1e-5 there."""
+    """For an LSTM of high gain after a gain of 60 dB, any program in single precision has an error above 1e-5."""
     rng = np.random.default_rng(5)
     data = network(1, lstm(rng, 1, 5), dense(rng, 5, 1))
     data["layers"][1]["weights"] = [(1000 * np.array(w)).tolist() for w in data["layers"][1]["weights"]]
@@ -202,7 +202,7 @@ def test_a_knob_is_tried_at_its_ends(capsys, tmp_path, monkeypatch):
 
 
 def test_a_net_hears_more_than_it_remembers(monkeypatch):
-    """What goes wrong after a long time is found; a memory that fits no machine is heard as far as it does."""
+    """The signal is longer than the net's history, so late errors are found; a history too long for memory is cut."""
     far = rigs.tcn(2, dilations=(1, 9000))
     assert far.receptive_field > verify.FRAMES
     heard = []

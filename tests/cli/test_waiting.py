@@ -1,4 +1,4 @@
-"""Started before the server or the card is there, play waits; if none is named, it plays on the null device first."""
+"""Before the server or the card is there, play waits; if no device is named, it plays on the null device first."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture
 def absent(monkeypatch, tmp_path):
-    """A PipeWire that has not been started; what a test starts of it ends here."""
+    """A PipeWire that is not started yet; the fixture ends it if a test has started it."""
     server = PipeWire()
     monkeypatch.setitem(server.environment, "XDG_CONFIG_HOME", str(tmp_path))
     yield server
@@ -79,7 +79,7 @@ def test_a_wait_is_no_longer_than_the_play(absent):
     assert player.process.wait(60.0) == 1
 
 
-def test_a_slip_of_the_pen_is_not_waited_for(absent):
+def test_a_typing_mistake_is_not_waited_for(absent):
     begin(absent)
     player = Play(absent, "--model", "klon.json", "--device", "Sccarlet")
     player.says("no input device matches 'Sccarlet' (did you mean 'Scarlett'?)")

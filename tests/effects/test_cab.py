@@ -91,7 +91,7 @@ def test_what_comes_before_the_peak_and_is_no_noise_stays(tmp_path):
 @pytest.mark.parametrize("offset", [0.001, 0.01, -0.05])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_an_offset_is_removed_and_said(tmp_path, offset, channels):
-    """It is no sound, but it took level away: 26,000 samples of 0.01 weigh more than the response at 0 Hz."""
+    """An inaudible offset lowered the level: 26,000 samples of 0.01 weigh more than the response at 0 Hz."""
     response = np.concatenate([speaker(48000), np.zeros(24000)])
     expected = load_impulse(write(tmp_path, response), 48000)
     path = write(tmp_path, np.stack([response + offset, response][:channels]))

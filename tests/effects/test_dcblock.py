@@ -1,4 +1,4 @@
-"""DC blocker: no DC, -3 dB at its corner, a wire above."""
+"""DC blocker: no DC, -3 dB at its corner frequency, no change above."""
 
 import numpy as np
 import pytest

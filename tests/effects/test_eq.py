@@ -1,4 +1,4 @@
-"""Equaliser: a wire when flat, the Audio EQ Cookbook's own formulas otherwise, and no click when it moves."""
+"""Equaliser: no change when flat, the Audio EQ Cookbook's own formulas otherwise, and no click during a change."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ def test_low_cut_removes_dc_entirely():
     ],
 )
 def test_glide_does_not_click(before, after):
-    """Far above a 100 Hz sine nothing may appear: a jump to the new setting, the control, puts far more there."""
+    """A glide adds almost nothing far above a 100 Hz sine; a jump to the new setting, the control, adds much more."""
     x = 0.1 * np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
     high = scipy.signal.butter(4, 4000, "high", fs=RATE, output="sos")
 
@@ -124,7 +124,7 @@ def test_glide_does_not_click(before, after):
 @pytest.mark.parametrize("before", [1000.0, 300.0, 80.0])
 @pytest.mark.parametrize("after", [0.0, 20.0, 40.0])
 def test_opening_the_low_cut_does_not_thump(before, after):
-    """A biquad in direct form once let a sine of 0.1 jump to 0.84 here, its states being worth more at a low corner.
+    """With a biquad in direct form a sine of 0.1 jumped to 0.84 here, because its states count more at a low corner.
 
     Any high-pass may overshoot when a sine is let in at an unlucky phase, but to no more than twice the sine.
     """

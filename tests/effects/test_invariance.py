@@ -1,4 +1,4 @@
-"""The sound of no effect depends on how the host cuts it into blocks: bit-equal, also while parameters glide."""
+"""Every effect gives equal bits for any block sizes, also while parameters glide."""
 
 import numpy as np
 import pytest

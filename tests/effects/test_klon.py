@@ -1,4 +1,4 @@
-"""Klon: its stages against the circuits they are, energy, step size, the knob turned, and the reference recordings."""
+"""Klon: its stages against their circuits, energy, step size, a turn of the knob, and the reference recordings."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ GAINS = (0.0, 0.3, 0.5, 1.0)
 
 @pytest.fixture(scope="module")
 def nodal():
-    """The same gain stage by nodal analysis in state space, which is a script beside the models."""
+    """The same gain stage by nodal analysis in state space, from a script in the folder of the models."""
     folder = str(Path(__file__).parents[2] / "models/make")
     sys.path.insert(0, folder)
     try:
@@ -175,7 +175,7 @@ def test_it_follows_the_reference_recordings(gain, name, shared):
     ("gain", "size", "most"), [(0.0, 1.0, 0.004), (0.5, 1.0, 0.002), (1.0, 0.5, 0.006), (1.0, 1.0, 0.012)]
 )
 def test_the_net_follows_the_circuit_on_a_recorded_guitar(gain, size, most, shared):
-    """A loud one with dull pickups and noise below its notes, as no generator here makes."""
+    """A loud recording with dull pickups and noise below its notes, unlike the output of the generators here."""
     x, rate = soundfile.read(shared / "reference/klon_centaur/DataIn_sample42.wav")
     up = np.float32(resample_poly(size * klon.VOLTS * x, 4, 1))
     wanted = resample_poly(run(STAGE, up, {"gain": gain}, 4 * rate).astype(float), 1, 4)
@@ -186,7 +186,7 @@ def test_the_net_follows_the_circuit_on_a_recorded_guitar(gain, size, most, shar
 
 @pytest.mark.parametrize("size", [0.05, 0.2])
 def test_the_net_follows_the_circuit_on_one_low_note_at_full_gain(size):
-    """And adds no buzz: above 8 kHz there is nothing."""
+    """The net adds no buzz: there is nothing above 8 kHz."""
     x = np.float32(sine(RATE, hertz=82.4, seconds=0.6, size=size))
     wanted = run(STAGE, klon.VOLTS * x, {"gain": 1.0})[8000:].astype(float)
     net = rtfx.load("klon.json", gain=1.0)

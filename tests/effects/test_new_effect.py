@@ -23,7 +23,7 @@ presets:
 
 @pytest.fixture(autouse=True)
 def in_the_table(monkeypatch):
-    """The line in the table."""
+    """Add the effect's line to the table."""
     monkeypatch.setitem(BLOCKS, TOY.type, TOY)
 
 

@@ -1,4 +1,4 @@
-"""Every block has a switch: off gives its input bit by bit, in time with what it gave when it was on."""
+"""Every block has a switch: off gives its input, bit for bit, with the same delay as when it is on."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Says whether compiled functions can ever reach Python, the GIL or the allocator: the audio thread must not use them.
+"""Finds compiled functions that could reach Python, the GIL or the allocator, which the audio thread must not use.
 
 Their calls are compared with a list. An error would call Python too, because Numba prints it.
 """

@@ -90,7 +90,7 @@ def tcn(features: int = 6, taps: int = 3, dilations: Sequence[int] = (1, 8, 64),
 
 
 def exploding(limit: float = 0.5) -> ModelSpec:
-    """``y[t] = x[t]``, plus infinity where x[t] or x[t - 100] exceeds `limit`: the history is spoiled that long."""
+    """``y[t] = x[t]``, plus infinity if x[t] or x[t - 100] exceeds `limit`, so the history stays bad for 100 frames."""
     huge = np.full((1, 1), 1e30)
     nodes = (
         Input(()),

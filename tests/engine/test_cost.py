@@ -17,7 +17,7 @@ def seconds(offline, x) -> float:
 
 
 def test_looking_back_a_thousand_times_further_costs_the_same():
-    """Seven layers of equal work; convolving all history again for each block would cost hundreds of times more."""
+    """Seven layers of equal work; convolving the whole history for each block would cost hundreds of times more."""
     x = np.random.default_rng(1).normal(0, 0.1, (FRAMES, 1)).astype(np.float32)
     nets = [rtfx.Rig([f"random:tcn?layers=7&channels=8&kernel=3&dilation={d}"]) for d in (1, 4)]
     players = [Offline(net.plan(float(RATE)), block=64) for net in nets]

@@ -1,4 +1,4 @@
-"""Changes of rigs: curves against NumPy, tails that ring on, slots that run out, the start and the end of a stream."""
+"""Changes of rigs: curves against NumPy, tails that continue, no free slots, the start and the end of a stream."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_the_old_rig_goes_back_when_its_fade_has_ended():
 
 @pytest.mark.parametrize("block", [16, 64, 512, "random"])
 def test_tails_ring_on(block):
-    """The old rig's input fades, the tail of its earlier input rings out in full; then the rig is given back."""
+    """The old rig's input fades out, the tail of its earlier input decays fully; then the rig is given back."""
     taps = response(4000)
     taps[:1500] = 0.0  # all of it comes late: cutting the tail would silence it
     e = engine([cab(taps)], limiter=False)
@@ -92,7 +92,7 @@ def test_tails_ring_on(block):
 
 @pytest.mark.parametrize("frames", [300, 1500, 4000])
 def test_a_tail_ends_without_a_step_while_the_guitar_goes_on(frames):
-    """A rig whose tail rings gets no more input, not even during its final fade-out."""
+    """A rig whose tail still sounds gets no more input, not even during its final fade-out."""
     late = np.zeros(frames)
     late[[0, -1]] = 0.5
     e = engine([cab(late)], limiter=False)
@@ -104,7 +104,7 @@ def test_a_tail_ends_without_a_step_while_the_guitar_goes_on(frames):
 
 
 def test_a_quiet_tail_ends_early():
-    """A tail below -100 dBFS for a tenth of a second has ended, however long the rig says that it is."""
+    """A tail that is below -100 dBFS for a tenth of a second counts as ended, even if the rig states a longer tail."""
     taps = np.zeros(8000)
     taps[:100] = 0.1
     taps[-1] = 1e-9

@@ -67,7 +67,7 @@ def _moved(node, offset):
 
 @pytest.mark.parametrize("height", [2e6, 1e20])
 def test_a_model_that_runs_away_is_muted_before_infinity(height):
-    """Finite, but it would have held the limiter and the blocker's mean for a second and more."""
+    """The output is finite, but would disturb the limiter and the DC blocker's mean for more than a second."""
     steep = Dense((0,), weight=np.full((1, 1), 10.0), bias=np.array([-5.0]))
     huge = Dense((2,), weight=np.full((1, 1), height), bias=np.zeros(1))
     spec = ModelSpec("test", (Input(()), steep, Activation((1,), kind="relu"), huge, Add((0, 3))), name="test")
@@ -131,7 +131,7 @@ def test_a_bare_model_hears_every_number():
 
 
 def test_hot_recordings_are_heard():
-    """Files of floats may be 40 dB too loud: they are limited, not silenced, and can be turned down."""
+    """Files of floats may be 40 dB too loud: they are limited and not muted, and can be turned down."""
     x = noise(4800, level=30.0)
     player = Offline(plan_chain([gain(0.0)], RATE), limiter=False, in_gain_db=-40.0)
     assert np.abs(player.process(x) - 0.01 * x).max() < 1e-5 and np.abs(x).max() > 100.0
@@ -212,7 +212,7 @@ def test_limiter_off_is_a_wire():
 
 
 def test_a_silent_input_gives_silence():
-    """A gated chain of nets with offsets of their own ends in exact zeros or far below audibility."""
+    """A gated chain of nets with offsets ends in exact zeros, or far below audibility."""
     e = engine([effect("gate"), model(tcn()), model(gru(), "second"), effect("gate", "end")])
     drive(e, noise(4800))
     y = drive(e, np.zeros((48000, 1), np.float32))

@@ -1,4 +1,4 @@
-"""The rings that keep the last minute: memory is prepared as they fill, never where the audio thread writes."""
+"""The ring buffers of the last minute: memory is prepared as they fill, but never where the audio thread writes."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The audio thread is safe: every compiled function that it can reach is inspected, and no other can be reached."""
+"""The audio thread is safe: every compiled function that it can reach is inspected, and it can reach no other."""
 
 import importlib
 from dataclasses import replace

@@ -40,7 +40,7 @@ def presets_of(path: Path) -> list[Rig]:
 
 
 def rigs() -> dict[str, Rig]:
-    """Everything that is shipped, and a chain that amplifies the pedal's offset most."""
+    """All shipped models and presets, and a chain that amplifies the pedal's offset most."""
     named = {f"{path.stem}:{r.preset.name}": r for path in PRESETS for r in presets_of(path)}
     named |= {path.stem: Rig([path]) for path in MODELS}
     return named | {"pedal board": Rig(PEDAL_BOARD)}
@@ -186,7 +186,7 @@ def test_what_follows_an_offset_rests_on_it(chain):
 
 
 def slow(frames: float) -> ModelSpec:
-    """A GRU whose state takes so many frames to go all but 1/e of the way to its rest."""
+    """A GRU whose distance from its rest falls to 1/e in a number of frames."""
     keep = np.log(frames - 1.0)  # its logistic function is the share of the state that remains after a frame
     cell = Gru(
         (0,),
@@ -199,14 +199,14 @@ def slow(frames: float) -> ModelSpec:
 
 
 def turning(angle: float) -> ModelSpec:
-    """An Elman network whose two units turn by `angle` at each frame, for ever: their gain for small signals is 1.2."""
+    """An Elman network whose two units rotate by `angle` at each frame; their gain for small signals is 1.2."""
     turn = 1.2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     cell = Rnn((0,), weight_ih=np.zeros((2, 1)), weight_hh=turn, bias=np.array([0.01, 0.0]))
     return ModelSpec("test", (Input(()), cell, Dense((1,), weight=np.ones((1, 2)), bias=np.zeros(1))), name="test")
 
 
 def test_a_net_that_its_own_prewarm_leaves_in_motion_is_run_until_it_rests():
-    """As LittleBigMuff: 2048 zeros are not enough."""
+    """For the model LittleBigMuff, for example, 2048 zeros are not enough."""
     spec = slow(2400.0)
     restless = drive(engine([model(spec, bare=True)]), silence(0.5))
     assert np.abs(restless - restless[-1]).max() > 0.1
@@ -261,7 +261,7 @@ def test_offline_is_live_bit_for_bit_from_rest():
 
 
 def test_pieces_of_a_file_are_not_cut_where_a_block_rests_on_an_offset():
-    """A stage by itself would rest on silence."""
+    """A stage that is rendered alone would start from silence."""
     with pytest.raises(pieces.Uncuttable):
         pieces._means(plan_chain([model(biased()), model(tcn(), "second")], RATE, 1), cold=False)
     assert len(pieces._means(plan_chain([model(straight()), model(tcn(), "second")], RATE, 1), cold=False)) == 2

@@ -1,4 +1,4 @@
-"""Ten thousand preset changes faster than real time, two threads on two cores: no click, no leak, no old rig."""
+"""Ten thousand preset changes faster than real time, two threads on two cores: no click, no leak, no freed rig."""
 
 import json
 import subprocess

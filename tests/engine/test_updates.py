@@ -84,7 +84,7 @@ def test_the_same_weights_change_nothing(spec):
 
 
 def test_a_tail_is_not_heard_twice():
-    """The new rig holds the history of the cabinet, so the old rig must not ring."""
+    """The new rig holds the history of the cabinet, so the old rig's tail must not sound too."""
     e = engine([cab(response(4000))], limiter=False)
     x = noise(3000)
     y = drive(e, x)

@@ -17,7 +17,7 @@ LATENCY = (0.003, 0.004)
 
 
 class FakeCards(FakeSoundDevice):
-    """Rows as `FakeSoundDevice`; what is plugged in or out is seen after `_terminate` and `_initialize`."""
+    """Rows as in `FakeSoundDevice`; changes of the devices become visible after `_terminate` and `_initialize`."""
 
     def __init__(self, *table):
         super().__init__(*table)

@@ -30,7 +30,7 @@ def klon_stream():
 
 
 class PythonStream:
-    """What a host plays in place of an engine: a callback in Python that copies its input."""
+    """Replaces an engine in a host: a callback in Python that copies its input."""
 
     def __init__(self):
         from rtfx.host.choose import choose
@@ -72,7 +72,7 @@ class Player:
         return True
 
     def loop(self) -> bool:
-        """Python that never rests."""
+        """A Python loop without pauses."""
         end, number = time.monotonic() + SECONDS, 0
         while time.monotonic() < end:
             number += 1

@@ -85,7 +85,7 @@ class Server:
             left.unlink(missing_ok=True)
 
     def _revive(self) -> None:
-        """Start a killed server once more and end it well: else its name stays in JACK's list of at most eight."""
+        """Start a killed server again and end it properly; otherwise its name stays in JACK's list of at most eight."""
         self._revived = True
         self.__enter__()
         self.end()

@@ -66,7 +66,7 @@ class PipeWire:
 
     @property
     def for_jack(self) -> SimpleNamespace:
-        """What `Talker` needs of a server, for a JACK client of its own."""
+        """The part of a server's interface that `Talker` needs, for a JACK client."""
         return SimpleNamespace(environment=self.environment | {"LD_LIBRARY_PATH": jack_folder()})
 
     def __enter__(self) -> PipeWire:

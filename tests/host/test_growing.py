@@ -1,4 +1,4 @@
-"""A file that grows is whole after every write: its header, the bytes of its samples, the requested container."""
+"""A growing file is complete after every write: its header, the bytes of its samples, the requested container."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def test_real_time():
 
 
 def test_late_blocks_are_output_underflows():
-    """At a rate that no processor keeps, every block but the first comes late."""
+    """At a rate that no processor can reach, every block except the first is late."""
     e = engine([gain(0.0)])
     control, target = np.zeros(1, CONTROL), np.zeros((64, 1), np.float32)
     control["frames"] = 64 * 50

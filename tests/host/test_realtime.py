@@ -113,7 +113,7 @@ def test_other_systems_leave_it_to_the_host(monkeypatch):
     assert realtime.ask(1) == realtime.Granted(True, "left to the host API")
 
 
-def test_alsa_wish_never_reaches_another_api():
+def test_the_alsa_request_never_reaches_another_api():
     class Untouchable:
         def __getattr__(self, name):
             pytest.fail(f"read {name}")

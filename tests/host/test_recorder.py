@@ -1,4 +1,4 @@
-"""The recording survives failures of disks and processes: it can be opened, and at most a second is missing."""
+"""After failures of disks and processes the recording can be opened, and at most a second is missing."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ with rtfx.Rig([{"type": "gain"}]).play(device="null", input=x, sample_rate=48000
 
 
 class Band:
-    """Rings that a test fills in place of an audio thread."""
+    """Ring buffers that the test fills, in place of an audio thread."""
 
     def __init__(self, seconds: float = 10.0, channels: int = 2):
         self.record = np.zeros(1, ENGINE)[0]
@@ -201,7 +201,7 @@ def test_it_ends_where_the_stream_stops(tmp_path, band):
 
 
 class Disk:
-    """A disk that takes a while for each piece of audio, and that may stop altogether."""
+    """A disk that is slow for each piece of audio, and may stop completely."""
 
     def __init__(self, monkeypatch, seconds: float = 0.0):
         self.seconds, self.gone = seconds, threading.Event()
@@ -304,7 +304,7 @@ def test_beyond_four_gigabytes_a_wav_is_an_rf64(tmp_path, band, monkeypatch, suf
 
 
 def test_a_header_counts_more_than_four_gigabytes(tmp_path):
-    """A file of holes: only its header is on the disk."""
+    """A sparse file: only its header is on the disk."""
     layout = wave_headers.Layout(2, RATE, 32, wave_headers.FLOAT)
     frames = 2**30
     head = wave_headers.header(layout, 8 * frames)

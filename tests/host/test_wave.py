@@ -1,4 +1,4 @@
-"""Audio files and pipes: what goes in comes out, and nothing half-written is left behind."""
+"""Audio files and pipes: the same samples are read as were written, and no incomplete file remains."""
 
 import os
 import subprocess

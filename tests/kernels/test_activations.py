@@ -73,7 +73,7 @@ def test_tanh_error():
 
 
 def test_rational_tanh_error():
-    """The quotient itself errs far less than its rounding: a recurrent net accumulates errors of one sign."""
+    """The quotient's own error is far below its rounding: a recurrent net accumulates errors of one sign."""
     x = np.linspace(1e-3, activations.TANH_LIMIT, 10000)
     above, below = (np.polynomial.polynomial.polyval(x**2, c) for c in (activations.TANH_P, activations.TANH_Q))
     off = np.abs(x * above / below / np.tanh(x) - 1.0)

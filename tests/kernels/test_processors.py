@@ -78,7 +78,7 @@ def test_what_a_machine_hides_is_another_processor(host, monkeypatch):
 
 @pytest.mark.slow
 def test_sums_stay_in_the_registers_of_aarch64():
-    """No vector of a convolution's inner loop is spilled to the stack: 32 registers of four lanes hold a tile."""
+    """A convolution's inner loop moves no vector to the stack: 32 registers of four lanes hold a tile."""
     assert machine() is not None, "this llvmlite has no AArch64: every wheel of it has"
     environment = os.environ | {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse,+sse2"}
     command = [sys.executable, "-m", "tests.kernels.neon"]

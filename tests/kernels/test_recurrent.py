@@ -92,7 +92,7 @@ LARGE = [(LSTM, 43, 16), (LSTM, 64, 16), (GRU, 64, 8), (LSTM, 96, 16), (GRU, 101
 
 @pytest.mark.parametrize("cell, hidden, lanes", LARGE)
 def test_large(cell, hidden, lanes):
-    """Their sums are loops, in several passes where the accumulators are many, every other sample backwards."""
+    """Large layers sum in loops, in several passes if there are many accumulators, backwards at every other sample."""
     check(cell, 1, hidden, 1, EXPONENTIAL, lanes)
 
 
@@ -128,7 +128,7 @@ def test_nan_passes_the_clamps(cell, maths):
 @pytest.mark.parametrize("maths", MATHS, ids=MATHS.get)
 @pytest.mark.parametrize("cell", NAMES, ids=NAMES.get)
 def test_a_gate_that_is_shut_lets_nothing_through(cell, maths):
-    """A unit that holds its state for seconds would take a ten-millionth of what comes with every frame."""
+    """Otherwise a unit that keeps its state for seconds would add a ten-millionth of its input at every frame."""
     frames, hidden = 4000, 8
     weights = [0.0 * tensor for tensor in tensors(cell, 1, hidden, 0, 0)]
     bias = weights[2].reshape(-1, hidden)  # LSTM i f g o, GRU r z n

@@ -1,4 +1,4 @@
-"""Ten minutes of audio through recurrent layers: rounding errors must not accumulate, even in nets of long memory.
+"""Ten minutes of audio through recurrent layers: rounding errors do not accumulate, even in nets with a long memory.
 
 The oracle is every sample of the ten minutes in float64, from the first one on: the equations as loops that LLVM
 vectorises, with an exponential of their own, compared with the slower oracle first.

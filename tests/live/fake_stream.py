@@ -1,4 +1,4 @@
-"""A stream that plays nothing, with the attributes that keys and views need."""
+"""A stream without sound, with the attributes that keys and views need."""
 
 import threading
 from types import SimpleNamespace

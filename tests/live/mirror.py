@@ -4,7 +4,7 @@ from rtfx.live.feed import merged
 
 
 class Mirror:
-    """A surface that keeps the state from what it is told."""
+    """A surface that keeps a copy of the state from the differences that it gets."""
 
     def __init__(self, stream, meters=False):
         self.state, self.told, self.meters = {}, [], []

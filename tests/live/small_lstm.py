@@ -1,4 +1,4 @@
-"""A small LSTM that learns, in NumPy: what a training loop does beside a stream that plays."""
+"""A small LSTM trained in NumPy, as a training loop beside a stream that plays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What surfaces are told: the whole state first, then each change, whoever made it, and never too often."""
+"""Subscribers get the whole state first, then each change by anyone, but not more often than 50 times a second."""
 
 import gc
 import json

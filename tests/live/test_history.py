@@ -62,7 +62,7 @@ def test_only_what_can_be_heard_is_taken_back():
 
 
 def test_what_plays_no_longer_waits_until_it_plays_again():
-    """A change in slot A is not taken back in slot B, where other values play."""
+    """Slot B, which plays other values, does not undo a change made in slot A."""
     changes = History(Clock())
     changes.note("clean", {"a.x": 0.5}, {"a.x": 0.7})
     changes.close()

@@ -1,4 +1,4 @@
-"""The klon block in a rig: its two modes are near each other, and the switch between them is no click."""
+"""The klon block in a rig: its two modes differ little, and the change between them makes no click."""
 
 import time
 
@@ -77,7 +77,7 @@ def test_an_unknown_mode_is_refused():
 
 @pytest.mark.parametrize("first, second", [("neural", "circuit"), ("circuit", "neural")])
 def test_the_switch_of_the_mode_is_no_click(first, second):
-    """A bass note through both modes: where they change places the sound is a blend of both, sample by sample."""
+    """A bass note through both modes: during the change the sound is a mix of both, sample by sample."""
     t = np.arange(RATE) / RATE
     x = np.float32(0.2 * np.sin(2 * np.pi * 110 * t) * np.minimum(1.0, 20 * t))[:, None]
     blocks, _ = chain(mode=first)

@@ -1,4 +1,4 @@
-"""By how much a knob turns, and slots."""
+"""The size of a knob's steps, and slots."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A card is unplugged, plugged in elsewhere, changes its rate, goes silent, hangs: on cards that a test can unplug."""
+"""A simulated card is unplugged, connected elsewhere, changes its rate, sends no more calls, or hangs."""
 
 import sys
 import time
@@ -109,7 +109,7 @@ def test_ends_without_reconnection(cards, stream):
 
 
 def test_a_rate_that_the_server_changes(cards, stream):
-    """It stops by a fade; what comes next is loaded for the new rate, as the player had set it."""
+    """The stream fades out; the next one is loaded for the new rate, with the player's settings."""
     old = cards.streams[0]
     stream.set("level.gain_db", -3.0)
     stream.out_gain_db = -1.0

@@ -1,4 +1,4 @@
-"""Files change while they play: values glide, weights go on, chains crossfade, and a broken edit changes nothing."""
+"""Files change while they play: values glide, weights keep the state, chains crossfade, mistakes change nothing."""
 
 import os
 import time
@@ -35,7 +35,7 @@ def gain_list(*gains: float, extra: str = "") -> str:
 
 
 def told(stream, word: str, seconds: float = 30.0) -> list[str]:
-    """Wait until the stream tells something with a word in it; return all that it told till then."""
+    """Wait for a message of the stream that contains a word; return all messages up to it."""
     lines, deadline = [], time.monotonic() + seconds
     while not any(word in line for line in lines):
         assert time.monotonic() < deadline, lines
@@ -95,7 +95,7 @@ def test_a_model_of_the_same_shapes_goes_on_without_compiling(tmp_path):
 
 
 def test_a_model_that_is_written_without_a_pause_is_heard_all_the_same(tmp_path):
-    """As a small net is, whose rounds take less time than a file has to rest."""
+    """A training of a small net writes so often, because its rounds are shorter than the wait for a file to settle."""
     path, file = tmp_path / "set.yaml", tmp_path / "net.json"
     save(replace(gru(), family="rtfx", sample_rate=48000.0), file)
     path.write_text("version: 1\npresets: [{name: a, chain: [{type: model, file: net.json}]}]\n")

@@ -1,4 +1,4 @@
-"""A random net that is turned while it plays: the next seed, and every other key."""
+"""A random net whose keys change while it plays: the next seed, and every other key."""
 
 import threading
 import time
@@ -68,7 +68,7 @@ def test_the_next_seed_is_the_net_of_that_seed_and_the_change_is_smooth(tmp_path
 
 
 class Driven:
-    """A preset of one net, driven by hand with noise; `y` is what was heard."""
+    """A preset of one net whose blocks the test runs with noise; `y` is the output so far."""
 
     def __init__(self, words: str):
         plan = rtfx.Rig([words]).plan(RATE)
@@ -94,7 +94,7 @@ class Driven:
         raise AssertionError("it was never heard")
 
     def act(self) -> None:
-        """Have the control thread's work done here and now."""
+        """Do the work of the control thread on this thread."""
         preset = self.controller.preset
         preset.keep(preset.now(), preset.make(preset.now()))
         self.controller._act()
@@ -102,7 +102,7 @@ class Driven:
 
 @pytest.mark.parametrize("layers", [12, 13, 14, 15])
 def test_a_net_that_remembers_long_is_heard_when_it_has_heard_as_much(layers):
-    """With silence in a part of its past it bursts until that is over."""
+    """With silence in a part of its past, the net's output would be too loud until that part is over."""
     driven = Driven(f"random:tcn?seed=7&layers={layers}&channels=2&dilation=2")
     memory = driven.controller.preset.memory_frames
     driven.drive(RATE // 2)
@@ -147,7 +147,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("how", CHANGES)
 def test_any_key_may_change_while_it_plays(tmp_path, how):
-    """Turned, or by an edit of the set list that is watched: crossfaded, without a click or a gap."""
+    """By a turn of a knob, or by an edit of the watched set list: crossfaded, without a click or a gap."""
     path, live = tmp_path / "net.yaml", tmp_path / "live.wav"
     words = "version: 1\npresets:\n  - {{name: net, chain: [{{type: random, id: net, {}}}]}}\n"
     first = "layers: 2, channels: 2"

@@ -256,7 +256,7 @@ def test_a_seed_that_was_found_is_saved_and_plays_again(tmp_path, user):
 
 
 def test_a_seed_is_saved_beside_the_preset_it_came_from(tmp_path, user):
-    """In a set list of the player's: with its other blocks, its scenes and a file beside it; nothing else moves."""
+    """In the player's own set list, with other blocks, scenes and a file beside it; nothing else changes."""
     chain = f"""\
       - {{type: random, id: net, seed: 7, layers: 2, channels: 2}}  # mine
       - {{type: cab, file: {shipped() / "models/open-2x12.wav"}}}

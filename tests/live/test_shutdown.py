@@ -1,4 +1,4 @@
-"""A stream ends when it is released on any thread, despite any failure on the way, and leaves nothing behind."""
+"""A stream ends when it is released, on any thread and despite any failure, and releases everything."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ def playing():
 
 
 def threads() -> list[str]:
-    """Return the threads of streams; that which ends PortAudio at exit belongs to the process."""
+    """Return the threads of streams, without the thread that ends PortAudio at exit."""
     names = [thread.name for thread in threading.enumerate()]
     return sorted(name for name in names if name.startswith("rtfx ") and name != "rtfx exit")
 
@@ -67,7 +67,7 @@ def test_the_next_stream_finds_the_device_free():
 @pytest.mark.slow
 @pytest.mark.parametrize("own", ["control", "takes"])
 def test_the_collector_may_run_on_any_thread(own):
-    """A thread of the stream's own cannot wait for itself; every step of the end is taken all the same."""
+    """A thread of the stream cannot wait for itself; still every step of the end runs."""
     stream = playing()
     device = stream.host._thread
     ran = threading.Event()
@@ -88,7 +88,7 @@ def test_the_collector_may_run_on_any_thread(own):
 
 
 def test_the_collector_may_run_on_a_thread_that_starts(monkeypatch):
-    """It ended a stream there, and waited for a lock; who held the lock waited for the thread to have started."""
+    """The collector ended a stream there and waited for a lock, whose holder waited for the thread to start."""
     free = []
 
     class Starting(threading.Thread):

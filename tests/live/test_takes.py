@@ -90,13 +90,13 @@ def finite(set_list):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Takes begin in the middle of things."""
+    """Takes that begin in the middle of a performance."""
     monkeypatch.setattr(module, "LEAD_SECONDS", 2.0)
     monkeypatch.setattr(module, "SPARE_SECONDS", 0.2)
 
 
 class Band:
-    """An engine with its controller and takes, driven by hand instead of by a device."""
+    """An engine with its controller and takes, whose blocks the test runs in place of a device."""
 
     def __init__(self, path: Path, ring_seconds: float = 3.0, **settings):
         presets = load_set_list(path, BLOCKS).presets
@@ -113,7 +113,7 @@ class Band:
 
 
 def play_at_random(band: Band, generator, blocks: int, largest: int = 1500) -> None:
-    """Drive so many callbacks of random sizes; turn, switch, mute and bypass at random in between."""
+    """Run a number of callbacks of random sizes; turn, switch, mute and bypass at random in between."""
     size = 64
     for _ in range(blocks):
         if generator.random() < 0.2:
@@ -208,7 +208,7 @@ def test_a_model_of_another_rate_meets_each_frame_at_the_same_point_of_its_own(f
 
 
 def until_swapped(band: Band, swaps: int) -> None:
-    """Drive until so many rigs have been taken up."""
+    """Run callbacks until a number of rigs have been taken by the engine."""
     for _ in range(2000):
         if int(band.engine.record["swaps"]) >= swaps:
             return
@@ -233,7 +233,7 @@ def test_a_net_that_remembers_for_ever_says_that_it_is_not_exact(set_list, short
 
 
 def test_what_is_turned_while_a_rig_is_made_nulls_too(set_list, tmp_path, monkeypatch):
-    """It glides there from where the rig begins, and so does the take."""
+    """The value glides from the rig's initial value, in the stream and in the take."""
     band = Band(set_list, 20.0)
     start_at, turned = EngineRig.start_at, []
 
@@ -283,7 +283,7 @@ def test_a_flood_of_presets_fills_the_slots_and_still_nulls(set_list, tmp_path):
 
 
 def test_what_has_left_the_rings_is_forgotten(finite, short, tmp_path):
-    """Else every preset change of a night on stage would leave its values behind."""
+    """Otherwise the values of every earlier preset change would stay in memory."""
     band = Band(finite, ring_seconds=3.5)
     kept = []
     try:
@@ -418,7 +418,7 @@ def user(tmp_path, monkeypatch):
 
 
 def saved_in(set_list, folder=None) -> tuple[Path, list[str]]:
-    """Return where a take went that was to go into a folder, and what was said."""
+    """Return the folder in which a take was saved, and the messages about it."""
     band = Band(set_list)
     try:
         band.engine.drive(noise(5000), 64)

@@ -1,4 +1,4 @@
-"""A preset with a missing or bad file is marked; the others play, and it plays as soon as its file is mended."""
+"""A preset with a missing or bad file is marked; the others play, and it plays as soon as its file is correct."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A network that learns while it plays: every step is heard, without a click, a gap or a compilation."""
+"""A network that learns while it plays: every step changes the sound, without a click, a gap or a compilation."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_a_stream_is_heard_to_learn(tmp_path):
 
 
 def test_the_last_update_is_what_plays_on(tmp_path):
-    """Only the newest of many updates plays, with the state that the music so far has left."""
+    """Only the newest of many updates plays, with the state from the music so far."""
     m, other = (Model(lstm(seed=seed), drive=0.8) for seed in (0, 5))
     x = noise(FRAMES)[:, 0]
     path = tmp_path / "live.wav"

@@ -1,4 +1,4 @@
-"""Guitars of a generator that shares nothing with the one behind the shipped clips: partials of strings, summed."""
+"""Guitars of another generator than that of the shipped clips: sums of the partials of strings."""
 
 import numpy as np
 from scipy.signal import lfilter

@@ -1,4 +1,4 @@
-"""Which file a block plays, and its digest: other content is another digest, another name is none."""
+"""Which file a block plays, and its digest, which depends on the content but not on the name."""
 
 import hashlib
 

@@ -53,7 +53,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """What was measured, in order."""
+    """The models that were measured, in order."""
     seen, measure = [], level.measure
     monkeypatch.setattr(level, "measure", lambda blocks, rate: seen.append(blocks) or measure(blocks, rate))
     return seen

@@ -74,7 +74,7 @@ def test_the_shipped_guitars_are_as_recorded_ones():
 
 
 def near(found):
-    """Tell how far models are apart on one guitar at most, and how far their medians are from the mean."""
+    """Print the largest difference of models on one guitar, and the distance of their medians from the mean."""
     values = np.array(list(found.values()))
     medians = np.median(values, axis=1)
     return np.ptp(values, axis=0), medians - medians.mean()

@@ -43,7 +43,7 @@ def test_one_that_cannot_play_has_no_blocks_and_says_why():
 
 
 def test_turning_a_knob_makes_no_parameter_and_no_block(monkeypatch):
-    """All that can be turned is listed once, when the preset is loaded."""
+    """The table of knobs is made once, when the preset is loaded."""
     made = {Parameter: 0, ReadyBlock: 0}
 
     def counted(kind, begin):

@@ -1,4 +1,4 @@
-"""A day of audio faster than real time: does it drift, does it blow up, do silence and dying notes slow it down?
+"""A day of audio faster than real time: no drift, no growth of values, no slower blocks in silence and decaying notes.
 
 By hand: ``python -m tests.soak.long --hours 24 klon.json``; prints one JSON object, exit 1 if something is wrong.
 """

@@ -1,4 +1,4 @@
-"""An hour on the null device in bad company: preset changes, floods of parameters, a training, garbage collection.
+"""An hour on the null device under load: preset changes, many parameter changes, a training, garbage collection.
 
 By hand: ``python -m tests.soak.play --minutes 60``; prints one JSON object, exit 1 if something is wrong.
 """
@@ -33,8 +33,8 @@ FLOOD_SECONDS = (
 MEMORY_GROWTH_MB = 16.0  # after the first quarter
 
 
-class Company:
-    """Threads that disturb: four turn parameters, one changes presets, one trains a net, one makes garbage."""
+class Load:
+    """Threads that disturb the stream: four change parameters, one changes presets, one trains, one makes garbage."""
 
     def __init__(self, stream: rtfx.Stream, rest: float):
         self.stream, self.rest = stream, rest
@@ -122,18 +122,18 @@ def resident_mb() -> float:
 
 
 def overruns(stream: rtfx.Stream) -> int:
-    """Return how many blocks took longer than they last: late by themselves, not woken late."""
+    """Return the number of blocks whose processing took longer than their duration, however late they started."""
     one = (int(np.float32(1.0).view(np.int32)) >> LOAD_BIN_SHIFT) - LOAD_BIN_OFFSET
     return int(stream.engine.record["load_bins"][one:].sum())
 
 
 def touch(rings: Rings) -> None:
-    """Take the memory that would be taken as it fills, a second ahead of the audio thread: it is not a growth."""
+    """Use all memory of the ring buffers now; otherwise their filling would look like a growth of memory."""
     ahead = rings.head + RATE
     rings.dry[ahead:] = rings.wet[ahead:] = 0.0
 
 
-def toll(stream: rtfx.Stream) -> dict[str, int]:
+def interruptions(stream: rtfx.Stream) -> dict[str, int]:
     """Return how often the kernel took the core from the audio thread, and the page faults that it has had."""
     task = Path(f"/proc/self/task/{int(stream.engine.record['thread'])}")
     status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
@@ -171,18 +171,21 @@ def soak(seconds: float, folder: Path, settings: int = 64, rest: float = 1.0) ->
             each.engine.record["source_loops"] = 1
             touch(each.engine.rings)
         bound = kink_bound(stream.controller.presets, settings)
-        company = Company(stream, rest)
+        load = Load(stream, rest)
         stolen = stolen_seconds()
-        tolls: list[tuple[dict[str, int], dict[str, int]]] = []
+        interrupted: list[tuple[dict[str, int], dict[str, int]]] = []
         while not stream.wait(min(seconds / 200.0, 10.0)):
             memory.append(resident_mb())
             with contextlib.suppress(OSError):  # one of the threads has just ended
-                tolls.append((toll(stream), toll(control)))
-        company.leave()
+                interrupted.append((interruptions(stream), interruptions(control)))
+        load.leave()
         stats, idle = stream.stats, control.stats
         late, late_idle = overruns(stream), overruns(control)
-    settled = len(tolls) // 4  # the first quarter may still touch new memory
-    grown = [{key: end[key] - begin[key] for key in end} for begin, end in zip(tolls[settled], tolls[-1], strict=True)]
+    settled = len(interrupted) // 4  # the first quarter may still touch new memory
+    grown = [
+        {key: end[key] - begin[key] for key in end}
+        for begin, end in zip(interrupted[settled], interrupted[-1], strict=True)
+    ]
     kink, finite = largest_kink(take)
     take.unlink()
     held = memory[len(memory) // 4 :] or [0.0]
@@ -214,15 +217,15 @@ def soak(seconds: float, folder: Path, settings: int = 64, rest: float = 1.0) ->
         "memory_quarter_mb": held[0],
         "memory_last_mb": held[-1],
         "memory_growth_mb": held[-1] - held[0],
-        "parameters_turned": company.turned,
-        "presets_selected": company.selected,
+        "parameters_turned": load.turned,
+        "presets_selected": load.selected,
         "swaps": int(stream.engine.record["swaps"]),
-        "training_steps": company.trained,
-        "losses": company.losses,
-        "collections": company.collected,
+        "training_steps": load.trained,
+        "losses": load.losses,
+        "collections": load.collected,
         "realtime": stats.realtime,
     }
-    wrong = [f"a disturber ended: {failure}" for failure in company.failures]
+    wrong = [f"a disturber ended: {failure}" for failure in load.failures]
     wrong += [] if finite and not stats.non_finite_blocks else ["samples that are not finite"]
     wrong += [] if kink <= bound else [f"a click: a bend of {kink:.4f}, at most {bound:.4f} is sound"]
     wrong += [] if found["memory_growth_mb"] <= MEMORY_GROWTH_MB else ["memory grows"]

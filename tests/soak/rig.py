@@ -1,4 +1,4 @@
-"""What the soak plays: a set list of different graphs, a smooth tone, and the sharpest bend it may come out with."""
+"""The input of the endurance test: a set list of different graphs, a smooth tone, and the largest allowed bend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The soak's short forms: seconds under load, minutes of audio faster than real time; and proof that they can fail."""
+"""Short endurance tests: seconds under load, minutes of audio faster than real time; and proof that they can fail."""
 
 import sys
 
@@ -16,7 +16,7 @@ HOURS, SECONDS_AN_HOUR = 4, 72  # "hours" of a minute and a bit, each with all k
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from Linux's /proc")
-def test_nothing_is_heard_of_bad_company(tmp_path):
+def test_a_stream_under_load_has_no_audible_fault(tmp_path):
     found = play.soak(8.0, tmp_path, settings=16, rest=2.0)
     print(found)
     assert found["wrong"] == []

@@ -1,4 +1,4 @@
-"""A pedal that is cheap to compute and to learn, and something to play through it."""
+"""A pedal that is cheap to compute and to learn, and a signal to play through it."""
 
 import numpy as np
 

@@ -45,7 +45,7 @@ def test_a_twin_is_near_and_cheaper():
 
 
 def late(frames: int, spec: ModelSpec) -> ModelSpec:
-    """The same model so many frames later."""
+    """The same model delayed by a number of frames."""
     wait = Conv1d((len(spec.nodes) - 1,), weight=np.array([[[1.0, 0.0]]]), bias=np.zeros(1), dilation=frames)
     return replace(spec, nodes=(*spec.nodes, wait))
 
@@ -66,7 +66,7 @@ def test_how_late_a_teacher_is(frames, more):
 
 @pytest.mark.slow
 def test_a_late_teacher_is_brought_forward():
-    """Nets that cannot wait for a teacher 28 to 48 frames late ended at 80 to 100 % of error, as if all were well."""
+    """Nets that could not learn a delay of 28 to 48 frames ended with an error of 80 to 100 %, without a message."""
     spec = teacher(features=64)
     tardy = late(40, spec)
     here, there = lessons(spec, seconds=10.0)[0], lessons(tardy, seconds=10.0)[0]

@@ -57,7 +57,7 @@ def test_resumed_equals_uninterrupted(trained, data):
 
 
 class Louder:
-    """A learner whose only weight is a gain, which the test turns: nothing to compile."""
+    """A learner whose only weight is a gain that the test sets, so nothing is compiled."""
 
     warm_up, rate = 0, 0.0
 

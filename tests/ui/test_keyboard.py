@@ -160,5 +160,5 @@ def wait_for(condition):
 
 
 def stopped(process):
-    """Tell whether a child has been stopped: to continue it earlier would be in vain."""
+    """Return whether a child has been stopped; SIGCONT before that would have no effect."""
     return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None

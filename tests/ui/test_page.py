@@ -53,7 +53,7 @@ def test_of_many_choices_those_around_the_chosen_one_are_shown(place):
 
 
 def snapshot(**changes):
-    """As wild as it gets: long and wide names, many blocks, long messages."""
+    """An extreme page: long and wide names, many blocks, long messages."""
     knobs = [Knob(p.name, p, {p.name: 0.0}) for p in GLOBALS]
     for block in ("eq", "a-very-long-name-of-a-block", *(f"block_{n}" for n in range(12))):
         knobs += [Knob(f"{block}.{p.name}", p, {p.name: p.default}) for p in EQ.parameters]

@@ -228,7 +228,7 @@ def test_a_session_opens_the_help_page_and_any_key_closes_it_and_does_its_work()
 
 
 class Timed(Keys):
-    """Keys that come at once, on a clock that moves by what is waited for."""
+    """Keys without delay, on a clock that advances by each wait."""
 
     now = 0.0
 

@@ -1,4 +1,4 @@
-"""The script of the shelf whose net is a convolution net: its training in small."""
+"""The script that makes a shipped convolution net: a short training."""
 
 import pytest
 
