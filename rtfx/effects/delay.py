@@ -23,23 +23,23 @@ import numpy as np
 
 from ..kernels.kernel import Loop
 from ..kernels.memory import floats, records, row
-from ..kernels.state import state_dtype
+from ..kernels.state import offsets, state_dtype
 from ..rig.parameters import Parameter
 from ..units import gain_from_db
 from .effect import Effect
 from .lines import (
-    FADE_SECONDS,
-    PATIENCE_SECONDS,
+    TAP,
     balance,
     held,
     one_pole,
+    read_faded,
     rest,
     ring_length,
     sine,
     smoothing,
     tap,
+    tap_at_rest,
     turned,
-    whole_tap,
 )
 
 DIGITAL, TAPE, PINGPONG = "digital", "tape", "pingpong"
@@ -70,14 +70,8 @@ LONGEST_TAIL = 30.0  # s
 STATE = state_dtype(
     ("mask", np.int64),
     ("place", np.int64),
-    ("begun", np.int64),
-    ("taps", np.int64, (2,)),  # frames: the present and the next
-    ("left", np.int64),  # frames of the fade from one to the other; 0: no fade
-    ("fade", np.int64),  # frames of a whole fade
-    ("moving", np.int64),  # frames for which the time has not rested
-    ("patience", np.int64),
-    ("time", np.float64),  # of the frame before
-    ("tape", np.float64),  # the tap of the tape, frames
+    ("tap", TAP),
+    ("tape", np.float64),  # the tap of the tape, frames; 0 before it began
     ("glide", np.float64),
     ("level", np.float64),  # of the input, for ducking
     ("attack", np.float64),
@@ -87,7 +81,7 @@ STATE = state_dtype(
     ("highpass", np.float64, (2,)),
     ("lowpass", np.float64, (2,)),
 )
-BYTES = STATE.itemsize
+BYTES, TAP_PLACE = STATE.itemsize, offsets(STATE)["tap"]
 
 
 def length(sample_rate: float) -> int:
@@ -104,8 +98,7 @@ def constants(sample_rate: float) -> dict:
     """Return what follows from the sample rate alone."""
     return {
         "mask": length(sample_rate) - 1,
-        "fade": round(FADE_SECONDS * sample_rate),
-        "patience": round(PATIENCE_SECONDS * sample_rate),
+        "tap": tap_at_rest(sample_rate),
         "glide": smoothing(GLIDE_SECONDS, sample_rate),
         "attack": smoothing(DUCK_ATTACK, sample_rate),
         "release": smoothing(DUCK_RELEASE, sample_rate),
@@ -169,40 +162,14 @@ def process(state, source, target, frames):
     for n in range(frames):
         # where the echo is read
         time = np.float64(time_row[n])
-        aim = np.int64(time + 0.5)
-        if s.begun == 0:
-            s.begun = 1
-            s.taps[0] = aim
-            s.tape = time
-            s.time = time
-        s.moving = s.moving + 1 if time != s.time else 0
-        s.time = time
-        if s.left == 0 and aim != s.taps[0] and (s.moving == 0 or s.moving > s.patience):
-            s.taps[1] = aim
-            s.left = s.fade
-            s.moving = 0
         wide = np.float64(tape_row[n])
         cross = np.float64(cross_row[n])
-        left = 0.0
-        right = 0.0
-        if wide < 1.0:
-            left = whole_tap(left_line, mask, place, s.taps[0])
-            right = whole_tap(right_line, mask, place, s.taps[0])
-            if s.left > 0:
-                u = 1.0 - np.float64(s.left) / np.float64(s.fade)
-                u = u * u * (3.0 - 2.0 * u)
-                left += u * (whole_tap(left_line, mask, place, s.taps[1]) - left)
-                right += u * (whole_tap(right_line, mask, place, s.taps[1]) - right)
-        if s.left > 0:
-            s.left -= 1
-            if s.left == 0:
-                s.taps[0] = s.taps[1]
+        left, right = read_faded(state + TAP_PLACE, left_line, right_line, mask, place, time)
         for k in range(4):
             s.phases[k] = turned(s.phases[k], s.steps[k])
         if wide > 0.0:
-            pull = s.glide * (time - s.tape)
-            tape = s.tape + min(max(pull, -FASTEST), FASTEST)
-            s.tape = tape if tape > 0.0 and tape < longest else time
+            pull = min(max(s.glide * (time - s.tape), -FASTEST), FASTEST)
+            s.tape = s.tape + pull if s.tape > 0.0 and s.tape < longest else time
             wow = min(np.float64(wow_row[n]), 0.25 * s.tape)
             delay = s.tape + wow * (0.6 * sine(s.phases[0]) + 0.4 * sine(s.phases[1]))
             flutter = min(np.float64(flutter_row[n]), 0.25 * s.tape)

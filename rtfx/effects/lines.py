@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..kernels.kernel import inline
-from ..kernels.memory import floats
+from ..kernels.memory import floats, records
 
 TINY = 1e-12  # -240 dBFS: a smaller value becomes 0, so that a decay ends before its numbers are denormal
 HIGHEST = 0.45  # largest frequency of a filter, as a share of the sample rate
@@ -45,6 +45,53 @@ def one_pole(hertz: float, sample_rate: float) -> float:
 def smoothing(seconds: float, sample_rate: float) -> float:
     """Return the share of the difference that a follower with this time constant takes each frame."""
     return -math.expm1(-1.0 / (seconds * sample_rate))
+
+
+# A reader of a delay line whose distance can change: it fades over from one place to another.
+TAP = np.dtype(
+    [
+        ("fade", np.int64),  # frames of a whole fade
+        ("patience", np.int64),  # frames
+        ("begun", np.int64),
+        ("left", np.int64),  # frames of the present fade; 0: none
+        ("moving", np.int64),  # frames for which the distance has not rested
+        ("now", np.int64),  # frames: where it reads
+        ("after", np.int64),  # where it reads after the fade
+        ("asked", np.float64),  # the distance of the frame before
+    ]
+)
+
+
+def tap_at_rest(sample_rate: float) -> tuple:
+    """Return a `TAP` before its first frame."""
+    return (round(FADE_SECONDS * sample_rate), round(PATIENCE_SECONDS * sample_rate), 0, 0, 0, 0, 0, 0.0)
+
+
+@inline
+def read_faded(tap, first_line, second_line, mask, place, distance):
+    """Return a sample of each of two lines, about `distance` frames ago; `tap` and lines are addresses. [audio thread]
+
+    A new distance is faded to when it rests. Until then, and during the fade, the old one is kept.
+    """
+    t = records(tap, 1, TAP)[0]
+    aim = np.int64(distance + 0.5)
+    if t.begun == 0:
+        t.begun, t.now, t.asked = 1, aim, distance
+    t.moving = t.moving + 1 if distance != t.asked else 0
+    t.asked = distance
+    if t.left == 0 and aim != t.now and (t.moving == 0 or t.moving > t.patience):
+        t.after, t.left, t.moving = aim, t.fade, 0
+    first = whole_tap(first_line, mask, place, t.now)
+    second = whole_tap(second_line, mask, place, t.now)
+    if t.left > 0:
+        u = 1.0 - np.float64(t.left) / np.float64(t.fade)
+        u = u * u * (3.0 - 2.0 * u)
+        first += u * (whole_tap(first_line, mask, place, t.after) - first)
+        second += u * (whole_tap(second_line, mask, place, t.after) - second)
+        t.left -= 1
+        if t.left == 0:
+            t.now = t.after
+    return first, second
 
 
 @inline

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from rtfx.effects.delay import DELAY, FADE_SECONDS, HOTTEST
+from rtfx.effects.delay import DELAY, HOTTEST
+from rtfx.effects.lines import FADE_SECONDS
 
 from .harness import RATE, Run, constant, glide, guitar, run
 
