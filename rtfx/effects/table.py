@@ -15,6 +15,7 @@ from .klon import KLON
 from .model import MODEL
 from .parametric_eq import PARAMETRIC_EQ
 from .peak_limiter import LIMITER
+from .reverb import REVERB
 from .split import ROUTING
 from .tilt import TILT
 
@@ -31,6 +32,7 @@ EFFECTS = (
     MODEL,
     CAB,
     DELAY,
+    REVERB,
 )
 BLOCKS: dict[str, Effect] = {effect.type: effect for effect in EFFECTS} | ROUTING
 

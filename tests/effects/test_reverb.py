@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.signal
 import scipy.special
 
-from rtfx.effects import reverb_lines
+from rtfx.effects import reverb_lines, reverb_network, reverb_plate, reverb_spring
 from rtfx.effects.reverb import REVERB
 from rtfx.effects.reverb_lines import KINDS
 
@@ -179,3 +180,37 @@ def test_lines_are_as_long_as_their_knobs_may_make_them():
         ]
         assert all(size > n for size, n in zip(sizes, grown, strict=True))
         assert len(sizes) == len(base) == reverb_lines.COUNT
+
+
+def test_the_networks_matrix_is_that_of_hadamard():
+    columns = []
+    for k in range(16):
+        v = np.zeros(16, np.float32)
+        v[k] = 1.0
+        for place in range(4):
+            reverb_network.mix_four.function(v, 4 * place, 1)
+        for place in range(4):
+            reverb_network.mix_four.function(v, place, 4)
+        columns.append(v)
+    np.testing.assert_array_equal(np.stack(columns), scipy.linalg.hadamard(16) / 4)
+
+
+def test_the_springs_low_pass_is_that_of_butterworth():
+    g, *dampings = reverb_spring.low_pass(RATE)
+    hertz = np.array([500.0, 2000.0, 3600.0, 6000.0])
+    s = 1j * np.tan(np.pi * hertz / RATE) / g
+    found = np.abs(np.prod([1.0 / (s * s + k * s + 1.0) for k in dampings], axis=0))
+    corner = reverb_spring.CUT * reverb_lines.TRANSITION_HZ
+    sos = scipy.signal.butter(8, corner, fs=RATE, output="sos")
+    np.testing.assert_allclose(found, np.abs(scipy.signal.freqz_sos(sos, hertz, fs=RATE)[1]), rtol=1e-3)
+
+
+def test_the_plates_taps_lie_within_its_lines():
+    """Two taps of a line of 4453, 1800 or 3720 (4217, 2656, 3163) frames are each read in one of these lines."""
+    assert reverb_plate.LINES == len(reverb_lines.DATTORRO) == 12
+    for rate in (8000.0, 48000.0, 192000.0):
+        taps = reverb_lines.constants(rate, 0.6)["plate_taps"]
+        rings = reverb_lines.rings(rate)[reverb_plate.TANK :][:8]
+        d1, ap2, d2, d3, ap4, d4 = (rings[k] for k in (1, 2, 3, 5, 6, 7))
+        read = (d3, d3, ap4, d4, d1, ap2, d2, d1, d1, ap2, d2, d3, ap4, d4)
+        assert all(tap < ring for tap, ring in zip(taps, read, strict=True))
