@@ -18,6 +18,7 @@ from .peak_limiter import LIMITER
 from .reverb import REVERB
 from .split import ROUTING
 from .tilt import TILT
+from .tonestack import TONESTACK
 
 EFFECTS = (
     GAIN,
@@ -28,6 +29,7 @@ EFFECTS = (
     PARAMETRIC_EQ,
     GRAPHIC_EQ,
     TILT,
+    TONESTACK,
     KLON,
     MODEL,
     CAB,

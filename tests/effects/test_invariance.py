@@ -13,6 +13,7 @@ from rtfx.effects.klon import KLON
 from rtfx.effects.parametric_eq import PARAMETRIC_EQ
 from rtfx.effects.peak_limiter import LIMITER
 from rtfx.effects.tilt import TILT
+from rtfx.effects.tonestack import TONESTACK
 
 from .harness import CUTS, Run, constant, cut, glide, guitar
 from .test_klon import STAGE
@@ -27,6 +28,7 @@ SETTINGS = {
     "parametric_eq": (PARAMETRIC_EQ, {"db1": 6.0, "type4": "high_cut"}, {"db2": -12.0, "hz2": 3000.0, "db3": 9.0}),
     "graphic_eq": (GRAPHIC_EQ, {"db250": 6.0, "db16k": -6.0}, {"db500": -12.0, "db4k": 12.0}),
     "tilt": (TILT, {"tilt_db": 6.0}, {"tilt_db": -9.0, "pivot_hz": 1500.0}),
+    "tonestack": (TONESTACK, {"amp": "vox", "bass": 0.9}, {"treble": 1.0, "mid": 0.0, "level_db": 6.0}),
     "dcblock": (DCBLOCK, {}, {}),
     "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
     "klon gain stage": (STAGE, {"gain": 0.1}, {"gain": 1.0}),
