@@ -13,14 +13,15 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import rtfx
-from rtfx.remote.web.address import Wanted, listen
+from rtfx.remote.address import Address
+from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 
 
 def main(target: Path) -> None:
     """Write the picture: the stage in the dark, the pedalboard in the light."""
     with rtfx.Rig.from_yaml("crunch.yaml").play(device="null", say=None) as stream, sync_playwright() as tool:
-        server = Server(stream, listen(Wanted()))
+        server = Server(stream, listen(Address()))
         stream.accompany(server)
         chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..live.reconnect import Carried
     from ..live.stats import Stats
     from ..live.stream import Stream
+    from ..remote.address import Address
     from ..remote.web.address import Place
 
 DEFAULT = "klon.json"
@@ -91,7 +92,7 @@ def command(
     from ..remote.surfaces import Surfaces
 
     surfaces = Surfaces(more["name"], None if osc is None else Address.of("--osc", osc))
-    page = None if web is None else _Page(web)
+    page = None if web is None else _Page(Address.of("--web", web))
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}
     lacking: list[str] = []  # from every stream: a new one is opened when a device comes back
@@ -147,12 +148,12 @@ class _Page:
 
     Parameters
     ----------
-    where : str
-        What follows ``--web``.
+    wanted : Address
+        What the user named.
     """
 
-    def __init__(self, where: str):
-        from ..remote.web.address import Wanted, listen
+    def __init__(self, wanted: Address):
+        from ..remote.web.address import listen
 
         try:
             import segno  # noqa: F401
@@ -161,7 +162,7 @@ class _Page:
             from ..remote.web import server  # noqa: F401
         except ImportError as error:
             raise RtfxError(f"--web needs the package {error.name}: pip install --upgrade rtfx") from None
-        self._wanted, self._url = Wanted.of(where), ""
+        self._wanted, self._url = wanted, ""
         self._place: Place | None = listen(self._wanted)  # before anything plays, as the port may be taken
 
     def serve(self, stream: Stream) -> None:

@@ -17,6 +17,7 @@ from ..errors import message_of
 from ..host.timeouts import await_end
 from ..loading.preset import Knob
 from .knobs import norm_of, step_of
+from .tuner import TUNINGS, Tuner
 
 if TYPE_CHECKING:
     from .stats import Meters
@@ -59,6 +60,8 @@ def snapshot(stream: Stream) -> State:
         - ``slot``: "A" or "B"; ``slot_used``: whether the other slot holds values to compare with.
         - ``undo``, ``redo``: whether there is something to take back, or to make again.
         - ``changed``: whether a value differs from the set list.
+        - ``tuner``: ``{a4, tuning, strings, tunings}`` while it is on, else null: the reference pitch in Hz, the name
+          of the tuning and its notes from the lowest string, and the names of all tunings.
         - ``recording``: whether the output is being recorded; ``taking``: whether a take is being written.
         - ``status``: ``{device, input_device, output_device, route, sample_rate, block_frames, latency_ms, realtime,
           reconnects, xruns_in, xruns_out, non_finite_blocks, trouble}``, as in `Stats`; ``trouble`` says why there is
@@ -118,12 +121,20 @@ def _state(stream: Stream, described: list[State]) -> State:
         "undo": undo,
         "redo": redo,
         "changed": any(knob.turned for knob in knobs.values()),
+        "tuner": _tuner(stream.tuner),
         "recording": stream.recorder is not None,
         "taking": stream.takes.writing,
         "status": {name: getattr(stats, name) for name in STATUS} | {"trouble": stream.trouble()},
         "message": {"number": number, "text": text},
         "ended": stream.ended,
     }
+
+
+def _tuner(tuner: Tuner) -> State | None:
+    if not tuner.on:
+        return None
+    target = tuner.target
+    return {"a4": target.a4, "tuning": target.tuning, "strings": target.strings, "tunings": list(TUNINGS)}
 
 
 def _on(knobs: Mapping[str, Knob], block: str) -> bool | None:

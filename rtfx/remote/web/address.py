@@ -1,4 +1,4 @@
-"""Where the page is served: host, port, token, and the address that a phone opens."""
+"""Where the page is served: the socket, the token, and the address that a phone opens."""
 
 from __future__ import annotations
 
@@ -12,36 +12,14 @@ from pathlib import Path
 
 from ...errors import RtfxError, quoted
 from ...files import distrust, read_file
-from ..address import LOOPBACK, Address, ip, own_names
+from ..address import LOOPBACK, Address, ip, is_loopback, own_names
 
 PORT = 8137
 PORTS = range(PORT, PORT + 20)  # tried in turn if the user names none
+BACKLOG = 64
 ANYWHERE = ("0.0.0.0", "::")
-EXPECTED = "HOST, HOST:PORT or :PORT, such as 0.0.0.0:8137"
 TOKEN = re.compile(r"[\w-]{22,64}", re.ASCII)
 TOKEN_BYTES = 16
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user named.
-
-    Parameters
-    ----------
-    host : str
-        An IP address or a name.
-    port : int or None
-        None: the first free one of `PORTS`.
-    """
-
-    host: str = LOOPBACK
-    port: int | None = None
-
-    @classmethod
-    def of(cls, text: str) -> Wanted:
-        """Read ``HOST[:PORT]``; an IPv6 address with a port is in brackets. "" is the loopback address."""
-        found = Address.of("--web", text)
-        return cls(found.host or LOOPBACK, found.port)
 
 
 @dataclass(frozen=True)
@@ -75,36 +53,35 @@ class Place:
         return f"http://{shown}:{self.port}/" + (f"?token={token}" if token else "")
 
 
-def listen(wanted: Wanted) -> Place:
-    """Return a bound socket.
+def listen(wanted: Address) -> Place:
+    """Return a listening socket; on the loopback address and the first free port of `PORTS` if none are named.
 
     Raises
     ------
     RtfxError
         The port is taken, or the address is none of this machine's.
     """
+    host = wanted.host or LOOPBACK
     try:
-        found = socket.getaddrinfo(wanted.host, None, type=socket.SOCK_STREAM)
+        family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
-        raise RtfxError(f"--web: no address for {quoted(wanted.host)} ({error}): {EXPECTED}") from None
-    family, _, _, _, address = found[0]
+        raise RtfxError(f"--web: no address for {quoted(host)} ({error}): 0.0.0.0 is all of this machine's") from None
     for port in (wanted.port,) if wanted.port is not None else PORTS:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             if os.name == "posix":  # a player that starts again takes the port of the one that has just ended
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address[0], port))
-            sock.listen(64)  # now, as two sockets that only bind may share a port
+            sock.listen(BACKLOG)  # now, as two sockets that only bind may share a port
         except OSError as error:
             sock.close()
             if error.errno == errno.EADDRINUSE:
                 continue
-            raise RtfxError(f"--web: {wanted.host} cannot be used here ({error.strerror}): {EXPECTED}") from None
-        parsed = ip(str(address[0]).partition("%")[0])
-        local = parsed is not None and parsed.is_loopback
+            raise RtfxError(f"--web: {host} cannot be used here ({error.strerror}): see rtfx play --help") from None
+        local = is_loopback(str(address[0]))
         names = {"localhost"} if local else own_names()
-        if not ip(wanted.host):
-            names.add(wanted.host)
+        if not ip(host):
+            names.add(host)
         return Place(sock, local, frozenset(name.lower() for name in names))
     if wanted.port is None:
         raise RtfxError(f"--web: ports {PORTS[0]} to {PORTS[-1]} are all in use: name another, such as --web :9000")

@@ -1,7 +1,8 @@
 """What the server answers: the files of the page, the code for another phone, and the socket that pages talk over.
 
 A page sends ``{"do": "preset next", "id": 7}`` or ``{"meters": true}``. It receives the whole ``state`` first, then
-each ``change`` of it, ``meters`` ten times a second while it shows them, and ``said``: the answers to its commands.
+each ``change`` of it, ``meters`` ten times a second while it shows them, ``pitch`` while the tuner is on, and
+``said``: the answers to its commands.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import RtfxError, is_text, message_of, one_line
 from ...live.feed import State, merged
+from ...live.tuner import READING_SECONDS
 
 if TYPE_CHECKING:
     from ...live.stream import Stream
@@ -63,6 +65,7 @@ class Page:
         self.answers: list[dict[str, Any]] = []
         self.change: State = {}
         self.meters: State | None = None
+        self.pitch: State | None = None
         self.wants_meters = False
         self.asked, self.room, self.due = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -91,8 +94,8 @@ class Page:
 
     def message(self) -> dict[str, Any]:
         """Return everything that is due, in one message."""
-        parts = {"change": self.change, "meters": self.meters, "said": self.answers}
-        self.change, self.meters, self.answers = {}, None, []
+        parts = {"change": self.change, "meters": self.meters, "pitch": self.pitch, "said": self.answers}
+        self.change, self.meters, self.pitch, self.answers = {}, None, None, []
         return {name: part for name, part in parts.items() if part}
 
 
@@ -163,7 +166,8 @@ class Hub:
         self._state: State = {}  # empty until the feed has told it, and while no page is open
         self._following: Callable[[], None] | None = None
         self._metering: Callable[[], None] | None = None
-        self._worker = Worker("rtfx web commands")
+        self._worker, self._listener = Worker("rtfx web commands"), Worker("rtfx web tuner")
+        self._tuning: asyncio.Task[None] | None = None
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one page until it leaves."""
@@ -228,6 +232,8 @@ class Hub:
     def _tell(self, change: State) -> None:
         """Tell all pages what has changed; pages that have just opened get the whole state."""
         self._state = merged(self._state, change)
+        if self._state["tuner"] and (self._tuning is None or self._tuning.done()):
+            self._tuning = asyncio.ensure_future(self._tune())
         for page in self._pages:
             page.change = joined(page.change, change)
             page.due.set()
@@ -238,6 +244,28 @@ class Hub:
                 if page.wants_meters:
                     page.meters = told["meters"]
                     page.due.set()
+
+    async def _tune(self) -> None:
+        """Tell the pages what the tuner reads, while it is on and a page is looked at."""
+        while self._state.get("tuner"):
+            looking = [page for page in self._pages if page.wants_meters]
+            if looking:
+                pitch = await self._listener.run(self._pitch)
+                for page in looking:
+                    page.pitch = pitch
+                    page.due.set()
+            await asyncio.sleep(READING_SECONDS)
+
+    def _pitch(self) -> State:
+        stream = self._stream()
+        try:
+            reading = stream.tuner.reading() if stream else None
+        except Exception:  # the stream is ending
+            reading = None
+        if reading is None:
+            return {"note": ""}
+        found = {name: getattr(reading, name) for name in ("note", "cents", "string", "hertz", "in_tune")}
+        return {name: round(part, 2) if isinstance(part, float) else part for name, part in found.items()}
 
     async def _send(self, socket: WebSocket, page: Page) -> None:
         """Send the whole state, then what is due; a page that takes nothing gets the sum of what it missed."""
@@ -292,6 +320,7 @@ class Hub:
     def close(self) -> None:
         """Begin no more commands."""
         self._worker.close()
+        self._listener.close()
 
 
 def joined(first: State, then: State) -> State:

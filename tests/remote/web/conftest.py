@@ -3,7 +3,8 @@
 import pytest
 
 import rtfx
-from rtfx.remote.web.address import Wanted, listen
+from rtfx.remote.address import Address
+from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 
 GIG = """
@@ -41,6 +42,6 @@ def stream(gig):
 @pytest.fixture
 def served(stream):
     """A server on a free port of the loopback address."""
-    server = Server(stream, listen(Wanted()))
+    server = Server(stream, listen(Address()))
     stream.accompany(server)
     return server

@@ -6,28 +6,10 @@ import stat
 
 import pytest
 
-from rtfx.errors import RtfxError, UsageError
+from rtfx.errors import RtfxError
+from rtfx.remote.address import Address
 from rtfx.remote.web import address
-from rtfx.remote.web.address import Wanted, listen, token_of
-
-
-@pytest.mark.parametrize(
-    ("text", "host", "port"),
-    [
-        ("", "127.0.0.1", None), ("0.0.0.0", "0.0.0.0", None), ("0.0.0.0:9000", "0.0.0.0", 9000),
-        (":9000", "127.0.0.1", 9000),
-        ("localhost", "localhost", None), ("::", "::", None), ("[::1]:9000", "::1", 9000), ("[::]", "::", None),
-    ],
-)  # fmt: skip
-def test_what_the_user_may_write(text, host, port):
-    assert Wanted.of(text) == Wanted(host, port)
-
-
-@pytest.mark.parametrize("text", ["a:b", "host:", ":0", ":65536", ":99999", "[::1", "http://host", "a:1:2", "::1:x"])
-def test_anything_else_is_refused_in_one_line(text):
-    with pytest.raises(UsageError, match="^--web") as refused:
-        Wanted.of(text)
-    assert "\n" not in str(refused.value)
+from rtfx.remote.web.address import listen, token_of
 
 
 def test_the_default_port_or_the_next_free_one(monkeypatch):
@@ -36,26 +18,26 @@ def test_the_default_port_or_the_next_free_one(monkeypatch):
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setattr(address, "PORTS", range(port, port + 20))
-        place = listen(Wanted())
+        place = listen(Address())
         assert place.port in range(port + 1, port + 20)
         assert place.local
         assert place.url("") == f"http://127.0.0.1:{place.port}/"
         place.sock.close()
         monkeypatch.setattr(address, "PORTS", range(port, port + 1))
         with pytest.raises(RtfxError, match="all in use: name another"):
-            listen(Wanted())
+            listen(Address())
         with pytest.raises(RtfxError, match=f"port {port} is in use by another program: name another"):
-            listen(Wanted(port=port))
+            listen(Address(port=port))
 
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "no.such.host.invalid", "bad host"])
 def test_an_address_that_is_none_of_this_machine_is_refused(host):
     with pytest.raises(RtfxError, match=f"^--web: .*{host}"):
-        listen(Wanted(host))
+        listen(Address(host))
 
 
 def test_an_address_for_the_network_has_the_token_and_knows_the_names_of_this_machine():
-    place = listen(Wanted("0.0.0.0"))
+    place = listen(Address("0.0.0.0"))
     try:
         assert not place.local
         assert {"localhost", socket.gethostname().lower()} <= place.names

@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rtfx.remote.web.address import Wanted, listen
+from rtfx.pitch import Pitch
+from rtfx.remote.address import Address
+from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -148,6 +150,23 @@ def test_bypass(visit, stream):
     assert stream.bypass
     stream.bypass = False
     expect(page.locator("#dry")).to_be_hidden()
+
+
+def test_the_tuner_reads_the_string_in_silence(visit, stream, monkeypatch):
+    page = visit()
+    page.click("#switches >> text=Tuner")
+    expect(page.locator("#tuner")).to_be_visible()
+    expect(page.locator("#muted")).to_be_visible()
+    page.select_option("#tunings", "drop-D")
+    expect(page.locator("#strings span")).to_have_count(6)
+    low = stream.tuner.target.reading(Pitch(73.0, 0.5, 0.95, 0.0, 0.0, 0.0), 1.0)
+    monkeypatch.setattr(stream.tuner, "reading", lambda: low)
+    expect(page.locator("#note")).to_have_text("D2")
+    expect(page.locator("#needle")).to_have_attribute("aria-valuetext", "D2, 10 cents flat")
+    expect(page.locator("#strings .sounds")).to_have_text("D2")
+    page.click("text=Done")
+    expect(page.locator("#tuner")).to_be_hidden()
+    expect(page.locator("#muted")).to_be_hidden()
 
 
 def test_only_commands_that_exist_have_buttons(visit, stream):
@@ -297,7 +316,7 @@ def test_a_player_that_goes_is_said_and_one_that_comes_back_is_shown_whole(visit
     stream.select(0)
     stream.mute = True
     stream.set("boost.gain_db", -9.0)
-    again = Server(stream, listen(Wanted(port=httpx.URL(served.url).port)))
+    again = Server(stream, listen(Address(port=httpx.URL(served.url).port)))
     stream.accompany(again)
     page.wait_for_selector("body:not([data-offline])")
     expect(page.locator("#offline")).to_be_hidden()
@@ -310,7 +329,7 @@ def test_a_player_that_goes_is_said_and_one_that_comes_back_is_shown_whole(visit
 
 def test_the_token_is_asked_for_and_leaves_the_address(browser, stream, tmp_path, monkeypatch):
     monkeypatch.setattr("rtfx.remote.web.server.token_file", lambda: tmp_path / "token")
-    server = Server(stream, listen(Wanted("0.0.0.0")))
+    server = Server(stream, listen(Address("0.0.0.0")))
     stream.accompany(server)
     url = httpx.URL(server.url)
     context = browser.new_context()

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 import rtfx
+from rtfx.remote.address import Address
 from rtfx.remote.web import address
-from rtfx.remote.web.address import Wanted, listen
+from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 from tests.cli.command import ENVIRONMENT, MODEL, start
 from tests.cli.command import rtfx as command
@@ -88,7 +89,7 @@ def test_what_is_no_http_leaves_the_server_running(served, garbage):
 
 def test_the_thread_ends_with_the_stream(gig):
     with rtfx.Rig.from_yaml(gig).play(device="null", say=None) as stream:
-        server = Server(stream, listen(Wanted()))
+        server = Server(stream, listen(Address()))
         stream.accompany(server)
         assert httpx.get(server.url).status_code == 200
     assert ended(lambda: not web_threads())
@@ -98,7 +99,7 @@ def test_the_thread_ends_with_the_stream(gig):
 
 def test_a_stream_that_is_deleted_ends_its_server():
     stream = rtfx.Rig([rtfx.load(MODEL)]).play(device="null", say=None)
-    stream.accompany(Server(stream, listen(Wanted())))
+    stream.accompany(Server(stream, listen(Address())))
     assert web_threads()
     del stream
     gc.collect()
@@ -106,11 +107,11 @@ def test_a_stream_that_is_deleted_ends_its_server():
 
 
 def test_a_server_takes_the_port_of_the_one_that_has_just_ended(stream):
-    first = Server(stream, listen(Wanted()))
+    first = Server(stream, listen(Address()))
     first.start()
     assert httpx.get(first.url).status_code == 200
     first.close()
-    second = Server(stream, listen(Wanted(port=httpx.URL(first.url).port)))
+    second = Server(stream, listen(Address(port=httpx.URL(first.url).port)))
     second.start()
     assert httpx.get(second.url).status_code == 200
     second.close()
@@ -118,7 +119,7 @@ def test_a_server_takes_the_port_of_the_one_that_has_just_ended(stream):
 
 def test_the_network_needs_the_token(stream, tmp_path, monkeypatch):
     monkeypatch.setattr("rtfx.remote.web.server.token_file", lambda: tmp_path / "token")
-    server = Server(stream, listen(Wanted("0.0.0.0")))
+    server = Server(stream, listen(Address("0.0.0.0")))
     stream.accompany(server)
     token = (tmp_path / "token").read_text().strip()
     assert server.url.endswith(f"/?token={token}")

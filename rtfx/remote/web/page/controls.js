@@ -131,7 +131,13 @@ class Knob extends Control {
     return this.about.kind === "structural";
   }
 
+  // The value as a number; the length of a note, such as 1/8, where it lies in the range.
+  get number() {
+    return typeof this.now === "string" ? this.at(this.about.norm ?? 0) : this.now;
+  }
+
   place(value) {
+    if (typeof value === "string") return this.about.norm ?? 0;
     const {min: low, max: high, step} = this.about;
     return step === null ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   }
@@ -151,7 +157,8 @@ class Knob extends Control {
 
   stepped(steps, fine) {
     const {whole, step} = this.about, size = fine && !whole ? 1 / FINE : 1;
-    this.send(this.rounded(step === null ? this.now * SEMITONE ** (steps * size) : this.now + steps * step * size));
+    const now = this.number;
+    this.send(this.rounded(step === null ? now * SEMITONE ** (steps * size) : now + steps * step * size));
   }
 
   grab(event) {
@@ -205,7 +212,7 @@ class Knob extends Control {
     const text = worded(this.about, value);
     this.dial.style.setProperty("--place", this.place(value).toFixed(4));
     write(this.value, text);
-    set(this.element, "aria-valuenow", value);
+    set(this.element, "aria-valuenow", this.number);
     set(this.element, "aria-valuetext", text);
     this.element.classList.toggle("turned", value !== written(this.about));
   }

@@ -4,7 +4,7 @@ const SILENCE = 5000;  // ms: the player sends something every two seconds
 const PATIENCE = [100, 250, 500, 1000, 2000];  // ms before each further try
 
 export class Link {
-  // `on` has the functions state, change, meters, said, online and offline.
+  // `on` has the functions state, change, meters, pitch, said, online and offline.
   constructor(on) {
     this.on = on;
     this.tries = 0;
@@ -57,6 +57,7 @@ export class Link {
     }
     if (message.change) this.on.change(message.change);
     if (message.meters) this.on.meters(message.meters);
+    if (message.pitch) this.on.pitch(message.pitch);
     for (const answer of message.said || []) this.on.said(answer);
   }
 

@@ -30,6 +30,7 @@ const link = new Link({
     if (part.message && part.message.number !== told && !seen(part.message.text)) say(part.message.text);
   },
   meters: showMeters,
+  pitch: showPitch,
   said(answer) {
     for (const each of all()) each.answered(answer.id);
     if (answer.failed) say(answer.text, true);
@@ -85,6 +86,7 @@ function show(keys) {
     $("dry").hidden = !state.bypass;
     document.body.classList.toggle("silent", state.mute);
   }
+  if (any("tuner")) showTuner();
   if (any("undo")) $("undo").disabled = !state.undo;
   if (any("redo")) $("redo").disabled = !state.redo;
   if (any("changed")) $("save").classList.toggle("primary", state.changed);
@@ -192,6 +194,28 @@ function sides(meters) {
   return [...named("In", inputs, meters.clip_in), ...named("Out", meters.out, meters.clip_out)];
 }
 
+function showTuner() {
+  const {tuner} = state;
+  $("tuner").hidden = !tuner;
+  if (!tuner) return;
+  const list = $("tunings");
+  if (list.length !== tuner.tunings.length) list.replaceChildren(...tuner.tunings.map((name) => make("option", {value: name, textContent: name})));
+  list.value = tuner.tuning;
+  $("strings").replaceChildren(...tuner.strings.map((name) => make("span", {textContent: name})));
+  showPitch({note: ""});
+}
+
+function showPitch({note, cents, string, hertz, in_tune: good}) {
+  const sounds = Boolean(note), off = Math.min(Math.max(cents ?? 0, -50), 50);
+  write($("note"), sounds ? note : "–");
+  write($("cents"), sounds ? `${cents > 0 ? "+" : "−"}${Math.abs(cents).toFixed(1)} cents, ${hertz.toFixed(1)} Hz` : "play a string");
+  $("tuner").className = !sounds ? "" : good ? "good" : cents < 0 ? "flat" : "sharp";
+  $("needle").firstElementChild.style.left = `${50 + off}%`;
+  set($("needle"), "aria-valuenow", Math.round(off));
+  set($("needle"), "aria-valuetext", sounds ? `${note}, ${good ? "in tune" : `${Math.abs(cents).toFixed(0)} cents ${cents < 0 ? "flat" : "sharp"}`}` : "silent");
+  [...$("strings").children].forEach((each, place) => each.classList.toggle("sounds", place + 1 === string));
+}
+
 function showMeters(meters) {
   const rows = sides(meters), parent = $("levels");
   while (parent.children.length > rows.length) parent.lastChild.remove();
@@ -232,6 +256,7 @@ document.addEventListener("click", (event) => {
     fit();
   }
 });
+$("tunings").addEventListener("change", () => link.do(`tuner ${$("tunings").value}`));
 addEventListener("resize", fit);
 $("more").addEventListener("toggle", () => { if ($("more").open) $("code").src = "code.svg"; });
 history.replaceState(null, "", location.pathname);  // the token stays out of pictures of the screen; the cookie has it
