@@ -66,6 +66,8 @@ class Measured:
         Number of the preset in the set list, from 1.
     quiet : bool
         Whether this thread had its core to itself; only then does `load_p99` depend on the preset alone.
+    louder_db : float
+        How much louder than all others the preset is to be, from the set list.
     """
 
     number: int
@@ -76,6 +78,7 @@ class Measured:
     peak_dbfs: float
     latency_ms: float
     quiet: bool
+    louder_db: float = 0.0
 
 
 @dataclass
@@ -222,6 +225,7 @@ def _measure(one: LoadedPreset, number: int, report: Report) -> None:
         db_from_gain(peak),
         1000.0 * one.plan.latency_frames / rate,
         share >= QUIET_SHARE,
+        one.source.louder_db() if one.source else 0.0,
     )
     report.presets.append(found)
 
@@ -268,10 +272,13 @@ def _neighbours(loaded: Sequence[LoadedPreset], report: Report) -> None:
         names = " and ".join(report.worst_pair)
         _loaded(report.worst_pair_load, f"the change between {names} ", report.worst_pair[1], report)
     for before, after in pairwise(report.presets):
-        jump = after.loudness_lufs - before.loudness_lufs
+        jump = after.loudness_lufs - after.louder_db - (before.loudness_lufs - before.louder_db)
         if math.isfinite(jump) and round(abs(jump), 1) >= JUMP_LU:
             text = f"{after.preset} is {abs(jump):.1f} LU {'louder' if jump > 0 else 'softer'} than {before.preset}"
-            report.findings.append(Finding(WARNING, "loudness", f"{text}: level them with a gain block", after.preset))
+            if before.louder_db or after.louder_db:
+                text += ", louder_db taken into account"
+            cure = f"rtfx match {report.path.name} --write makes all presets equally loud"
+            report.findings.append(Finding(WARNING, "loudness", f"{text}: {cure}", after.preset))
 
 
 def fade_load(one: LoadedPreset, other: LoadedPreset, report: Report) -> float:

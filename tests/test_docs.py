@@ -27,6 +27,7 @@ from rtfx.host.device import Device
 from rtfx.host.round_trip import RoundTrip
 from rtfx.live.commands import COMMANDS
 from rtfx.live.tuner import Reading
+from rtfx.match import Matched
 from rtfx.rig import set_list
 from rtfx.rig.set_list import load_set_list
 from rtfx.tune import Searched
@@ -162,9 +163,10 @@ def test_the_json_page_has_the_keys_of_files_that_are_no_models(tmp_path):
     assert {key for each in printed for key in each} == documented("info FOLDER")
 
 
-def test_the_json_page_has_exactly_the_fields_of_devices_latency_tuner_and_tune():
+def test_the_json_page_has_exactly_the_fields_of_devices_latency_match_tuner_and_tune():
     assert {each.name for each in dataclasses.fields(Device)} | {"route", "sample_rates"} == documented("devices")
     assert {each.name for each in dataclasses.fields(RoundTrip)} == documented("latency")
+    assert {each.name for each in dataclasses.fields(Matched)} == documented("match")
     assert {each.name for each in dataclasses.fields(Reading)} == documented("tuner")
     assert {each.name for each in dataclasses.fields(Searched)} | {"model", "block"} == documented("tune")
 

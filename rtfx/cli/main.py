@@ -31,6 +31,7 @@ VERBS = {
     "info": "Show what a model file contains, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",
     "check": "Find what could go wrong with a set list on stage.",
+    "match": "Make all presets of a set list equally loud.",
     "bench": "Time models through the engine.",
     "tune": "Measure which kernels are fastest on this machine, and use them.",
     "train": "Learn a pedal or an amp from a recording of it.",

@@ -1,4 +1,4 @@
-"""Edits the text of set lists: inserts a scene or a preset, and replaces the file by the new text.
+"""Edits the text of set lists: inserts a scene, a preset or a level trim, and replaces the file by the new text.
 
 The layout of the remaining text does not change.
 """
@@ -20,6 +20,9 @@ from .blocks import BlockSpec, BlockType
 from .set_list import Preset, SetList, load_set_list
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
+
+TRIM = "trim"  # id of the gain block that `with_trims` writes
+TRIM_ADDRESS = f"{TRIM}.gain_db"
 
 COMMENT = re.compile(r"#[^\n]*")
 
@@ -45,10 +48,7 @@ def with_scene(text: str, preset: str, scene: str, values: Mapping[str, float | 
     -----
     Through anchors and aliases the scene may also appear in other presets: load and check the result before use.
     """
-    import yaml  # type: ignore[import-untyped]
-
-    newline = "\r\n" if "\r\n" in text else "\n"
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    newline, root = _newline(text), _composed(text)
     entry = f"{quoted(scene)}: {nested(values)}"
     owner = _preset(root, preset)
     scenes = _child(owner, "scenes")
@@ -72,13 +72,89 @@ def with_preset(text: str, preset: Mapping[str, Any]) -> str:
     preset : mapping
         The keys to write: name, chain, scenes.
     """
-    import yaml
-
-    newline = "\r\n" if "\r\n" in text else "\n"
-    listed = _child(yaml.compose(text, Loader=yaml.SafeLoader), "presets")
+    newline, listed = _newline(text), _child(_composed(text), "presets")
     if listed.flow_style:
         return _into_braces(text, listed, nested(preset))
     return _below(text, listed, preset_lines(preset, " " * listed.start_mark.column, newline), newline)
+
+
+def with_trims(text: str, preset: str, trims: Mapping[str, float]) -> str:
+    """Return the text of a set list in which a gain block named `TRIM` ends a preset's chain.
+
+    Parameters
+    ----------
+    text : str
+        A set list that loads.
+    preset : str
+        Name of the preset; its trim is changed if it has one.
+    trims : mapping
+        Gain in dB: of the preset under "", which must be there, and of scenes by name.
+
+    Notes
+    -----
+    As for `with_scene`.
+    """
+    text = _with_block(text, preset, {"type": "gain", "id": TRIM, "gain_db": trims[""]})
+    for scene, db in trims.items():
+        if scene:
+            values = _child(_child(_preset(_composed(text), preset), "scenes"), scene)
+            text = _with_value(text, values, TRIM_ADDRESS, db)
+    return text
+
+
+def _with_block(text: str, preset: str, block: Mapping[str, Any]) -> str:
+    """Return the text with a block at the end of a preset's chain, or with the block of that name changed."""
+    chain = _child(_preset(_composed(text), preset), "chain")
+    for node in chain.value:
+        own = _child(node, "id") if node.id == "mapping" else None
+        if own is not None and own.value == block["id"]:
+            (name, value) = list(block.items())[-1]
+            return _with_value(text, node, name, value)
+    if chain.flow_style:
+        return _into_braces(text, chain, nested(block))
+    return _below(text, chain, f"{' ' * chain.start_mark.column}- {nested(block)}", _newline(text))
+
+
+def _with_value(text: str, mapping: Any, key: str, value: float | str) -> str:
+    """Return the text with one value of a mapping changed or added."""
+    old = _child(mapping, key)
+    if old is not None:
+        return text[: old.start_mark.index] + scalar(value) + text[old.end_mark.index :]
+    entry = f"{quoted(key)}: {scalar(value)}"
+    if mapping.flow_style:
+        return _into_braces(text, mapping, entry)
+    return _below(text, mapping, " " * mapping.value[0][0].start_mark.column + entry, _newline(text))
+
+
+def _composed(text: str) -> Any:
+    """Return the nodes of YAML, with their places in the text."""
+    import yaml  # type: ignore[import-untyped]
+
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def without_trims(set_list: SetList) -> tuple:
+    """Return the `content` of a set list without what `with_trims` writes."""
+    return content(
+        replace(
+            set_list,
+            presets=tuple(
+                replace(
+                    preset,
+                    chain=tuple(block for block in preset.chain if block.id != TRIM),
+                    scenes={
+                        scene: {address: value for address, value in values.items() if address != TRIM_ADDRESS}
+                        for scene, values in preset.scenes.items()
+                    },
+                )
+                for preset in set_list.presets
+            ),
+        )
+    )
 
 
 def preset_lines(preset: Mapping[str, Any], indent: str, newline: str = "\n") -> str:
@@ -196,6 +272,7 @@ def content(set_list: SetList) -> tuple:
         preset.name: (
             [block.written for block in preset.chain],
             {scene: dict(values) for scene, values in preset.scenes.items()},
+            dict(preset.louder),
         )
         for preset in set_list.presets
     }

@@ -36,7 +36,7 @@ from .yaml_marks import Marked, read_yaml
 
 VERSION = 1
 TOP_KEYS = ("version", "device", "global", "presets", "take")  # "take" holds the events of a take
-PRESET_KEYS = ("name", "chain", "scenes")
+PRESET_KEYS = ("name", "chain", "scenes", "louder_db")
 SHOWN = 60  # characters of a wrong value that a message shows
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 
@@ -44,6 +44,7 @@ GLOBALS = (
     Parameter("in_gain_db", 0.0, -60.0, 40.0, "dB", summary="before every chain"),
     Parameter("out_gain_db", 0.0, -60.0, 24.0, "dB", summary="after every chain"),
 )
+LOUDER = Parameter("louder_db", 0.0, -30.0, 30.0, "dB", summary="against all other presets, for rtfx match and check")
 DEVICE_NUMBERS = (
     Parameter("sample_rate", 48000.0, 8000.0, 384000.0, "Hz", kind="structural"),
     Parameter("block", 0.0, 0.0, 8192.0, "frames", kind="structural", summary="0: as the device likes it"),
@@ -64,6 +65,8 @@ class Preset:
         Line number of each (scene, address).
     number : int
         Its place in the set list as written, from 1; 0 if it is not in a set list.
+    louder : dict
+        ``louder_db`` of the preset, under "", and of scenes by name: how much louder than all others they are to be.
     """
 
     name: str
@@ -72,6 +75,11 @@ class Preset:
     lines: dict[tuple[str, str], int] = field(default_factory=dict)
     path: Path | None = None
     number: int = 0
+    louder: dict[str, float] = field(default_factory=dict)
+
+    def louder_db(self, scene: str = "") -> float:
+        """Return how much louder than all others the preset, or one of its scenes, is to be, in dB."""
+        return self.louder.get(scene, self.louder.get("", 0.0))
 
     def block(self, block_id: str) -> BlockSpec | None:
         """Return the block with this id, or None."""
@@ -345,8 +353,10 @@ class Reader:
         names.add(same_accents(name or ""))
         listed = self.items(keys.get("chain"), f"{place}: chain", "blocks, such as {type: gate}")
         chain, unknown = self.chain(listed)
-        scenes, lines = self.scenes(keys.get("scenes"), chain, unknown)
-        found = Preset(name or "", chain, scenes, lines, self.path, number)
+        scenes, lines, louder = self.scenes(keys.get("scenes"), chain, unknown)
+        if "louder_db" in keys:
+            louder[""] = self.value(keys["louder_db"], {LOUDER.name: LOUDER}, LOUDER.name, place)
+        found = Preset(name or "", chain, scenes, lines, self.path, number, louder)
         if len(self.mistakes) == before:
             return found
         self.spoiled.append(found)
@@ -515,8 +525,9 @@ class Reader:
         return name and (find_beside(name, self.beside, kind) or name)
 
     def scenes(self, marked: Marked | None, chain: tuple[BlockSpec, ...], unknown: set[str]):
-        """Return scenes and lines as `Preset` holds them; addresses of `unknown` blocks are skipped."""
+        """Return scenes, lines and louder as `Preset` holds them; addresses of `unknown` blocks are skipped."""
         scenes: dict[str, dict[str, float | str]] = {}
+        louder: dict[str, float] = {}
         lines: dict[tuple[str, str], int] = {}
         types = {block.id: block.type for block in chain}
         tables = {block.id: _table(self.blocks[block.type].of(block.router), block.file) for block in chain}
@@ -529,6 +540,9 @@ class Reader:
             for address, item in (self.mapping(values, f"scenes.{scene}") or {}).items():
                 block_id, dot, key = address.partition(".")
                 if block_id in unknown:
+                    continue
+                if address == LOUDER.name:
+                    louder[scene] = self.value(item, {LOUDER.name: LOUDER}, address, f"scenes.{scene}")
                     continue
                 if not dot or not key or block_id not in types:
                     hint = did_you_mean(address, known)
@@ -547,7 +561,7 @@ class Reader:
                     self.wrong(item, f"scenes.{scene}: {address}: {error}")
                     continue
                 lines[scene, address] = item.line
-        return scenes, lines
+        return scenes, lines, louder
 
 
 def _table(effect: BlockType, file: Path | str | None) -> dict[str, Parameter]:
