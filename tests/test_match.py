@@ -1,12 +1,9 @@
 """Set lists made equally loud: what is measured, what is written, and that comments stay."""
 
-import json
-
 import numpy as np
 import pytest
 
 from rtfx.check import check
-from rtfx.cli.main import run
 from rtfx.effects.table import BLOCKS
 from rtfx.engine.offline import Offline
 from rtfx.errors import PresetError
@@ -127,18 +124,3 @@ def test_mistakes_in_the_set_list_name_the_line(path, line, message):
     path.write_text(path.read_text().replace("louder_db: 2", line))
     with pytest.raises(PresetError, match=f"gig.yaml:14: .*{message}"):
         list(measured(path))
-
-
-def test_the_command(path, capsys):
-    text = path.read_text()
-    assert run(["match", str(path)]) == 0
-    shown = capsys.readouterr()
-    assert path.read_text() == text and "--write" in shown.err and "solo" in shown.out
-    assert run(["match", str(path), "--json", "--write"]) == 0
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["preset"], one["scene"]) for one in found][:3] == [("soft", ""), ("soft", "solo"), ("soft", "verse")]
-    assert path.read_text() != text
-    assert run(["match", str(path), "--write"]) == 0
-    assert "nothing to change" in capsys.readouterr().err
-    assert run(["match", "crunch", "--write"]) == 1
-    assert "copy it" in capsys.readouterr().err
