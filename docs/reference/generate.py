@@ -24,7 +24,7 @@ from rtfx.live.commands import COMMANDS
 from rtfx.live.stats import Stats
 from rtfx.model.levels import WORDS
 from rtfx.remote import osc
-from rtfx.rig import random_block, set_list
+from rtfx.rig import midi_map, random_block, set_list
 from rtfx.rig.parameters import Parameter
 from rtfx.ui.keys import KEYS
 
@@ -44,6 +44,7 @@ SAID = {
     "key": "the side input that controls it: `input`, the rig's own input, or the id of a block before it",
     "device": "which sound device, and how it is opened; flags of the command line go before it",
     "global": "what holds for all presets",
+    "midi": "what the controls of a pedal board do: below, and [how to](../how-to/midi.md)",
     "presets": "the list of presets; the first one is number 1",
     "take": "written by `r` while rtfx plays: what was played on this set list ([takes](../how-to/takes.md))",
     "name": "text; no two presets have the same one",
@@ -130,6 +131,10 @@ def set_list_page() -> str:
         keys(device, SAID_OF_DEVICE, set_list.DEVICE_NUMBERS),
         "## `global`\n",
         keys(("limiter",), SAID, set_list.GLOBALS),
+        "## `midi`\n",
+        table(("key", "what it is"), [(f"`{key}`", said) for key, said in midi_map.SAID_OF_SECTION.items()]),
+        "Each mapping has one of `cc`, `note` and `pc`, and one of `to` and `do`:\n",
+        table(("key", "what it is"), [(f"`{key}`", said) for key, said in midi_map.SAID_OF_MAPPING.items()]),
         "## A preset\n",
         keys(set_list.PRESET_KEYS),
         "## A block\n",

@@ -26,6 +26,7 @@ from .signals import TERMINATED, Terminated, listen
 VERBS = {
     "devices": "List sound devices.",
     "play": "Play a model or a set list, live.",
+    "midi": "List MIDI devices, and print what arrives from them.",
     "send": "Send a command to the player that runs.",
     "render": "Render audio files through a model or a set list.",
     "info": "Show what a model file contains, or list the blocks of a chain.",

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +64,8 @@ class Play(click.Command):
 @click.option("--no-reconnect", is_flag=True, help="End with exit code 1 when the device is lost.")
 @click.option("--web", metavar="[HOST[:PORT]]", help="Serve a page for phones and browsers; 0.0.0.0: to the network.")
 @click.option("--osc", metavar="[HOST:PORT]", help="Listen for OSC (default this machine only, UDP port 9000).")
+@click.option("--midi-in", multiple=True, metavar="NAME", help="MIDI input: a part of its name, or all.")
+@click.option("--midi-map", metavar="FILE", help="What its controls do, beside the set list's own map.")
 @click.option("--headless", is_flag=True, help="No live view and no keys: plain lines at changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @debug_option
@@ -76,6 +79,8 @@ def command(
     no_reconnect: bool,
     web: str | None,
     osc: str | None,
+    midi_in: tuple[str, ...],
+    midi_map: str | None,
     **more: Any,
 ) -> None:
     """Play through a model or a set list, live.
@@ -91,7 +96,13 @@ def command(
     from ..remote.address import Address
     from ..remote.surfaces import Surfaces
 
-    surfaces = Surfaces(more["name"], None if osc is None else Address.of("--osc", osc))
+    midi = None
+    if midi_in or midi_map:
+        from ..remote.midi import MidiSettings
+
+        midi = MidiSettings(midi_in, Path(midi_map) if midi_map else None)
+        midi.read(None)  # a mistake in the map is told before anything plays
+    surfaces = Surfaces(more["name"], None if osc is None else Address.of("--osc", osc), midi)
     page = None if web is None else _Page(Address.of("--web", web))
     _check_record(more["input_file"], more["record"])
     trouble, carried, asked = "", None, {**more, "watch": watch}

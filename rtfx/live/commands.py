@@ -20,7 +20,7 @@ from .save import save_scene
 from .tuner import switch
 
 if TYPE_CHECKING:
-    from .stream import Stream
+    from .stream import Learner, Stream
 
 STEP = {"next": 1, "previous": -1}
 SWITCH = {"on": True, "off": False}
@@ -279,6 +279,22 @@ def _save(stream: Stream, _: str) -> str:
     return save_scene(stream)
 
 
+def _learn(stream: Stream, target: str) -> str:
+    return _midi(stream, "learn", target).learn(target)
+
+
+def _forget(stream: Stream, target: str) -> str:
+    return _midi(stream, "forget", target).forget(target)
+
+
+def _midi(stream: Stream, command: str, target: str) -> Learner:
+    if not target:
+        raise COMMANDS[command].expects(target)
+    if stream.midi is None:
+        raise UsageError("no MIDI input is open: start with rtfx play --midi-in all")
+    return stream.midi
+
+
 def _seed(stream: Stream, block: str) -> str:
     return stream.reseeder.next(block or knobs.chosen(stream).block) if stream.reseeder else ""
 
@@ -327,6 +343,8 @@ COMMANDS = {
         Command("input", "[NUMBER or next]", "choose the input channel", _input, "next"),
         Command("save", "", "save what was turned as a scene of the set list", _save, alone=False),
         Command("take", "[FOLDER]", "save the last minute", _take, alone=False),
+        Command("learn", "BLOCK.PARAMETER, COMMAND or off", "map the MIDI control that moves next", _learn),
+        Command("forget", "BLOCK.PARAMETER or COMMAND", "remove the MIDI control of something", _forget, alone=False),
         Command("seed", "[BLOCK]", "play the next seed of a random net", _seed),
         Command("clear", "", "clear clip lights, worst load and xruns", _clear),
         Command("state", "[KEY]", "print the state of the player, or one key of it, as JSON", _state),

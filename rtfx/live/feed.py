@@ -66,6 +66,9 @@ def snapshot(stream: Stream) -> State:
         - ``status``: ``{device, input_device, output_device, route, sample_rate, block_frames, latency_ms, realtime,
           reconnects, xruns_in, xruns_out, non_finite_blocks, trouble}``, as in `Stats`; ``trouble`` says why there is
           no sound, or is "".
+        - ``midi``: null if no MIDI input is open, else ``{inputs, learning, map}``: the names of the open inputs, what
+          the next control that moves is mapped to ("": nothing is learned), and ``[{control, to or do, ...}]``. The
+          commands ``learn ADDRESS`` and ``forget ADDRESS`` change it.
         - ``message``: ``{number, text}``, the last line for the player; the number rises with each line.
         - ``ended``: whether the stream has ended.
     """
@@ -125,6 +128,7 @@ def _state(stream: Stream, described: list[State]) -> State:
         "recording": stream.recorder is not None,
         "taking": stream.takes.writing,
         "status": {name: getattr(stats, name) for name in STATUS} | {"trouble": stream.trouble()},
+        "midi": stream.midi.state() if stream.midi else None,
         "message": {"number": number, "text": text},
         "ended": stream.ended,
     }

@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..engine.engine import Engine
 from ..errors import UsageError
@@ -35,6 +35,16 @@ POLL_SECONDS = 0.005
 KEPT_LINES = 1000  # of `news` that nobody asks for
 
 
+class Learner(Protocol):
+    """MIDI inputs, as the commands ``learn`` and ``forget`` and the feed use them."""
+
+    def learn(self, target: str) -> str: ...
+
+    def forget(self, target: str) -> str: ...
+
+    def state(self) -> State: ...
+
+
 class Stream:
     """A rig that plays live, as `Rig.play` returns it; `close`, the end of its ``with`` block or deletion ends it.
 
@@ -56,6 +66,8 @@ class Stream:
         True if no device was found, so that the stream plays on the null device, without sound.
     message : tuple of int and str
         How many lines there were for the player, and the last of them.
+    midi : Learner or None
+        The MIDI inputs, if some are open.
     turns : lock
         Held by the command that runs, as commands come from several threads.
     """
@@ -82,6 +94,7 @@ class Stream:
         self.unheard = False
         self.reloads: deque[str] = deque()
         self.reseeder: Reseeder | None = None
+        self.midi: Learner | None = None
         self._companions: list[Companion] = []
         self._untold: deque[str] = deque(maxlen=KEPT_LINES)
         self._gathering = threading.Lock()

@@ -10,6 +10,7 @@ from ..errors import DeviceError
 if TYPE_CHECKING:
     from ..live.stream import Stream
     from .address import Address
+    from .midi import MidiSettings
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,13 @@ class Surfaces:
         The player's name, by which ``rtfx send --name`` finds it.
     osc : Address, optional
         Where to listen for OSC.
+    midi : MidiSettings, optional
+        Which MIDI inputs to open; without it those of a set list that has a ``midi`` section.
     """
 
     name: str
     osc: Address | None = None
+    midi: MidiSettings | None = None
 
     def open(self, stream: Stream) -> None:
         """Start the surfaces of a stream; they end with it.
@@ -48,3 +52,7 @@ class Surfaces:
 
             stream.accompany(osc := Osc(stream, self.osc))
             stream.notes = (*stream.notes, f"OSC: {osc.host}, UDP port {osc.port}")
+        if self.midi is not None or stream.set_list.midi is not None:
+            from .midi import Midi, MidiSettings
+
+            stream.accompany(Midi(stream, self.midi or MidiSettings(), stream.set_list.midi))

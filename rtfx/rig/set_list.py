@@ -31,11 +31,12 @@ from .blocks import (
     type_and_file,
     where,
 )
+from .midi_map import MidiMap, read_section
 from .parameters import CHANNELS_EXPECTED, Parameter, channels_of
 from .yaml_marks import Marked, read_yaml
 
 VERSION = 1
-TOP_KEYS = ("version", "device", "global", "presets", "take")  # "take" holds the events of a take
+TOP_KEYS = ("version", "device", "global", "midi", "presets", "take")  # "take" holds the events of a take
 PRESET_KEYS = ("name", "chain", "scenes", "louder_db")
 SHOWN = 60  # characters of a wrong value that a message shows
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
@@ -131,6 +132,7 @@ class SetList:
     device: dict[str, Any] = field(default_factory=dict)
     globals: dict[str, float | bool] = field(default_factory=dict)
     presets: tuple[Preset, ...] = ()
+    midi: MidiMap | None = None
 
     def index(self, key: str | int | None = None) -> int:
         """Return the index in `presets`, from 0, of a name or of a number from 1; None is the first preset.
@@ -289,7 +291,11 @@ class Reader:
         names: set[str] = set()
         presets = [self.preset(item, number, names) for number, item in enumerate(listed, 1)]
         device, shared = self.device(keys.get("device")), self.globals(keys.get("global"))
-        return SetList(self.path, device, shared, tuple(filter(None, presets))) if listed else None
+        midi = self.midi(keys.get("midi"))
+        return SetList(self.path, device, shared, tuple(filter(None, presets)), midi) if listed else None
+
+    def midi(self, marked: Marked | None) -> MidiMap | None:
+        return read_section(self, marked) if marked else None
 
     def device(self, marked: Marked | None) -> dict[str, Any]:
         table = {parameter.name: parameter for parameter in DEVICE_NUMBERS}

@@ -1,0 +1,188 @@
+"""MIDI inputs and outputs by name, which come and go while they are used.
+
+Messages are fetched from queues that the MIDI library fills. Its other way, a callback, would run Python on the thread
+of its JACK client, and all clients of JACK, the sound among them, would wait for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import DeviceError, quoted
+from ..host.jack import jack_runs
+from ..host.timeouts import await_end
+
+SCAN_SECONDS = 1.5  # between looks for devices
+QUEUE = 16384  # messages that wait for the next look
+NO_DEVICES = ("Midi Through", "rtfx")  # ports that are no devices: a loop of ALSA, and our own
+CLIENT = "rtfx midi"
+ALSA_SEQUENCER = "/dev/snd/seq"
+
+
+def backend() -> int:
+    """Return the number of the system that MIDI goes through: ALSA, else JACK if it runs; -1 if there is none.
+
+    PipeWire shows ALSA's devices again as JACK's, so that only one of the two is asked.
+    """
+    import rtmidi  # type: ignore[import-untyped]
+
+    compiled = rtmidi.get_compiled_api()
+    if not sys.platform.startswith("linux"):
+        return int(next((api for api in compiled if api != rtmidi.API_RTMIDI_DUMMY), -1))
+    if rtmidi.API_LINUX_ALSA in compiled and os.path.exists(ALSA_SEQUENCER):
+        return int(rtmidi.API_LINUX_ALSA)
+    return int(rtmidi.API_UNIX_JACK) if rtmidi.API_UNIX_JACK in compiled and jack_runs() else -1
+
+
+def is_wanted(port: str, wanted: Sequence[str]) -> bool:
+    """Return whether a port's name has one of the wanted parts; without any, whether it is a device."""
+    if wanted:
+        return any(part.casefold() in port.casefold() for part in wanted)
+    return not port.startswith(NO_DEVICES)
+
+
+class Ports:
+    """Keeps the wanted inputs open, and the outputs of the same devices, on a thread that looks for them.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Parts of names; empty: all devices.
+    outputs : bool
+        Also open outputs.
+    tell : callable
+        Called with a line of text when a device comes or goes.
+
+    Attributes
+    ----------
+    inputs, outputs : dict
+        The open ports by name. Another thread may read these; they are replaced, never changed.
+    """
+
+    def __init__(self, wanted: Sequence[str] = (), outputs: bool = False, tell: Callable[[str], object] = print):
+        self.inputs: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
+        self._wanted, self._with_outputs, self._tell = tuple(wanted), outputs, tell
+        self._scanners: dict[str, Any] = {}
+        self._backend = -1
+        self._over = threading.Event()
+        self._looked = threading.Event()
+        self._failed = ""
+        self._thread = threading.Thread(target=self._run, name="rtfx midi ports", daemon=True)
+
+    def start(self) -> None:
+        """Look for devices from now on; the first look is over when this returns, unless it takes long."""
+        try:
+            import rtmidi  # noqa: F401 - tells at once if it is missing
+        except ImportError as error:
+            raise DeviceError(f"MIDI needs the package python-rtmidi ({error}): pip install --upgrade rtfx") from None
+        self._thread.start()
+        self._looked.wait(2.0)
+
+    def close(self) -> None:
+        """Close all ports."""
+        self._over.set()
+        if self._thread.is_alive():
+            await_end(self._thread, 1.0)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._look()
+                self._failed = ""
+            except Exception as error:  # any error of the library: devices must still be found at the next look
+                if str(error) != self._failed:
+                    self._failed = str(error)
+                    self._tell(f"MIDI: {error}")
+            self._looked.set()
+            self._over.wait(SCAN_SECONDS)
+        self._drop_all()
+
+    def _look(self) -> None:
+        """Open what has come, and close what has gone."""
+        now = backend()
+        if now != self._backend:
+            self._drop_all()
+            self._backend = now
+        if now < 0:
+            return
+        self.inputs = self._matched("input", self.inputs, True)
+        if self._with_outputs:
+            self.outputs = self._matched("output", self.outputs, False)
+
+    def _matched(self, kind: str, open_: dict[str, Any], announced: bool) -> dict[str, Any]:
+        """Return the ports that are open now."""
+        if kind not in self._scanners:
+            self._scanners[kind] = self._made(kind)
+        found = self._scanners[kind].get_ports()
+        result = {}
+        for name, port in open_.items():
+            if name in found:
+                result[name] = port
+            else:
+                port.delete()
+                if announced:
+                    self._tell(f"MIDI: {name} has gone: it is used again when it is back")
+        for place, name in enumerate(found):
+            if name not in result and is_wanted(name, self._wanted):
+                port = self._made(kind)
+                with contextlib.suppress(Exception):  # it has gone since: the next look tells
+                    port.open_port(place, kind)
+                    result[name] = port
+                    if announced:
+                        self._tell(f"MIDI: {name}")
+        return result
+
+    def _made(self, kind: str) -> Any:
+        import rtmidi
+
+        if kind == "output":
+            return rtmidi.MidiOut(self._backend, name=CLIENT)
+        port = rtmidi.MidiIn(self._backend, name=CLIENT, queue_size_limit=QUEUE)
+        port.ignore_types(sysex=True, timing=False, active_sense=True)
+        return port
+
+    def _drop_all(self) -> None:
+        left = [*self._scanners.values(), *self.inputs.values(), *self.outputs.values()]
+        for name in self.inputs:
+            self._tell(f"MIDI: {name} has gone") if not self._over.is_set() else None
+        self._scanners, self.inputs, self.outputs = {}, {}, {}
+        for port in left:
+            with contextlib.suppress(Exception):
+                port.delete()
+
+
+def devices(kind: str = "input") -> list[str]:
+    """Return the names of all MIDI inputs, or outputs.
+
+    Raises
+    ------
+    DeviceError
+        There is no MIDI on this machine.
+    """
+    import rtmidi
+
+    system = backend()
+    if system < 0:
+        raise DeviceError(
+            "there is no MIDI here: neither ALSA's sequencer nor JACK runs: plug a device in, or start JACK"
+        )
+    scanner = (rtmidi.MidiOut if kind == "output" else rtmidi.MidiIn)(system, name=CLIENT)
+    try:
+        return [str(name) for name in scanner.get_ports()]
+    finally:
+        scanner.delete()
+
+
+def check_wanted(wanted: Sequence[str], found: Sequence[str]) -> str:
+    """Return a line about wanted devices that are not there; "" if all are."""
+    missing = [name for name in wanted if not any(is_wanted(port, [name]) for port in found)]
+    if not missing:
+        return ""
+    there = ", ".join(found) or "none"
+    return f"MIDI: no input is named {', '.join(map(quoted, missing))} (those there: {there}): it is awaited"
