@@ -247,7 +247,7 @@ class Model:
         """
         return weights_of(self.spec)
 
-    def heard_in(self, stream: Stream, preset: str, block: str) -> None:
+    def link_to(self, stream: Stream, preset: str, block: str) -> None:
         """Make `update` also change a block of a stream, as long as the stream exists. [any thread]
 
         `Rig.play` calls it for every block that was given as a `Model`.

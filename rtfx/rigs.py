@@ -453,7 +453,7 @@ class Rig:
         rate, fixed = self.sample_rate, self.asked or len(presets) == 1
         stream = open_stream(presets, self.index, self._models, self.set_list, rate, asked, fixed)
         for block, model in self._held.items():
-            model.heard_in(stream, self.preset.name, block)
+            model.link_to(stream, self.preset.name, block)
         end_when_interrupted(stream)
         if say:
             stream.takes.say = say

@@ -144,7 +144,7 @@ class Reloader:
             engine.record["limit"] = int(now.get("limiter", True))
         lines = ["reloaded: global"] if before != now else []
         if self.set_list.device != set_list.device:
-            lines.append("device: what has changed there is heard at the next start")
+            lines.append("device: changes apply at the next start")
         return lines
 
 

@@ -157,7 +157,7 @@ class HasKnobs(Protocol):
     spec: Any
     knobs: dict[str, float]
 
-    def heard_in(self, stream: Any, preset: str, block: str) -> None:
+    def link_to(self, stream: Any, preset: str, block: str) -> None:
         """Tell the model that this block of this stream plays it; `preset` is a name."""
 
 
