@@ -21,8 +21,8 @@ from .output import json_line, say, status
 def command(words: tuple[str, ...], name: str | None, listed: bool, as_json: bool) -> int:
     """Send a command to the player that runs.
 
-    An address and a value set a parameter, an address alone asks for it; - reads commands from standard input, one a
-    line.
+    An address and a value set a parameter, an address alone prints it. - reads commands from standard input, one on
+    each line.
 
     \b
     rtfx send preset next
@@ -33,7 +33,7 @@ def command(words: tuple[str, ...], name: str | None, listed: bool, as_json: boo
         _list(as_json)
         return 0
     if not words:
-        raise UsageError("no command was given: rtfx send --list tells all of them")
+        raise UsageError("no command was given: rtfx send --list lists all of them")
     from ..remote.socket import player
 
     worst = 0

@@ -1,4 +1,4 @@
-"""``rtfx tuner``: tells which note a string plays and how far off it is, live or for a recording."""
+"""``rtfx tuner``: shows which note a string plays and how far it is out of tune, live or for a recording."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PAUSE_SECONDS = 0.25  # between two readings of a recording: what follows is ano
 @click.command("tuner")
 @device_options
 @click.option("--in-channel", metavar="N", help="Input of the guitar, from 1.")
-@click.option("--input", "source", metavar="FILE", help="Tell the notes of a recording, and end.")
+@click.option("--input", "source", metavar="FILE", help="Print the notes of a recording, and end.")
 @click.option("--a4", type=Number(430, 450), default=440.0, metavar="HZ", help="Reference pitch (default 440).")
 @click.option("--tuning", default="chromatic", metavar="NAME", help="standard, drop-D, DADGAD, bass-5, ...")
 @click.option("--seconds", type=Number(0.001, 1e9), metavar="S", help="End after this time.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a reading, 25 a second.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each reading, 25 a second.")
 @debug_option
 def command(source: str | None, a4: float, tuning: str, as_json: bool, **more: Any) -> None:
     """Tune a guitar or a bass; the output is silent meanwhile.

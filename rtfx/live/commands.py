@@ -111,7 +111,7 @@ def _neighbour(stream: Stream, direction: int) -> str:
     index, passed = stream.preset, []
     while (index := (index + direction) % len(stream.presets)) in stream.unplayable:
         passed.append(str(index + 1))
-    left_out = f" (passed over {', '.join(passed)}, which cannot play)" if passed else ""
+    left_out = f" (skipped {', '.join(passed)}, which cannot play)" if passed else ""
     return _select(stream, index) + left_out
 
 
@@ -323,25 +323,25 @@ COMMANDS = {
     for command in (
         Command("preset", "NUMBER, NAME, next or previous", "crossfade to a preset", _preset),
         Command("next", "", "crossfade to the next preset", lambda stream, _: _neighbour(stream, 1)),
-        Command("previous", "", "crossfade to the preset before", lambda stream, _: _neighbour(stream, -1)),
+        Command("previous", "", "crossfade to the previous preset", lambda stream, _: _neighbour(stream, -1)),
         Command("scene", "[NAME, next or previous]", "set the values of a scene", _scene, default="next"),
         Command("set", "BLOCK.PARAMETER VALUE", "set a parameter to a value, or to 70% of its range", _set),
-        Command("get", "BLOCK.PARAMETER", "tell the value of a parameter", _get),
-        Command("nudge", "BLOCK.PARAMETER STEPS [fine]", "turn a parameter by so many steps", _nudge),
+        Command("get", "BLOCK.PARAMETER", "print the value of a parameter", _get),
+        Command("nudge", "BLOCK.PARAMETER STEPS [fine]", "turn a parameter by a number of steps", _nudge),
         Command("toggle", "BLOCK.PARAMETER or BLOCK", "switch a parameter, or a block, on or off", _toggle),
         Command("reset", "[BLOCK.PARAMETER]", "set a parameter, or the chosen knob, to its default", _reset),
         Command("knob", "BLOCK.PARAMETER, next or previous", "choose the knob that turn and reset act on", _knob),
         Command("block", "next or previous", "choose the first knob of another block", _block),
         Command("turn", "STEPS [fine]", "turn the chosen knob", _turn),
-        Command("undo", "", "take the last change back", _undo),
-        Command("redo", "", "make the change that was taken back again", _redo),
-        Command("slot", "[A, B or other]", "keep what plays in its slot and play the other one", _slot, OTHER),
+        Command("undo", "", "undo the last change", _undo),
+        Command("redo", "", "redo the change that was undone last", _redo),
+        Command("slot", "[A, B or other]", "store the sound in its slot and play the other slot", _slot, OTHER),
         Command("bypass", "[on, off or toggle]", "play the dry guitar", _bypass, TOGGLE),
         Command("mute", "[on, off or toggle]", "silence the output", _mute, TOGGLE),
         Command("panic", "", "mute, and start the preset from rest", _panic),
-        Command("tuner", "[on, off, mute, toggle, HZ or TUNING]", "tell how far off a string is", switch, TOGGLE),
+        Command("tuner", "[on, off, mute, toggle, HZ or TUNING]", "show whether a string is in tune", switch, TOGGLE),
         Command("input", "[NUMBER or next]", "choose the input channel", _input, "next"),
-        Command("save", "", "save what was turned as a scene of the set list", _save, alone=False),
+        Command("save", "", "save the changed knobs as a scene of the set list", _save, alone=False),
         Command("take", "[FOLDER]", "save the last minute", _take, alone=False),
         Command("learn", "BLOCK.PARAMETER, COMMAND or off", "map the MIDI control that moves next", _learn),
         Command("forget", "BLOCK.PARAMETER or COMMAND", "remove the MIDI control of something", _forget, alone=False),

@@ -172,7 +172,7 @@ class CommandSocket:
             os.replace(fresh, self.path)
         except OSError as error:
             self._listener.close()
-            raise DeviceError(f"{self.path}: no socket can be made ({error.strerror})") from None
+            raise DeviceError(f"{self.path}: a socket cannot be made ({error.strerror})") from None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._closed = False

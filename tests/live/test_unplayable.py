@@ -73,8 +73,8 @@ def test_one_bad_preset_of_three_is_marked_and_the_others_play(folder, case):
             stream.select(1)
         assert press(stream, "2") == f"preset 2, p2, cannot play: {reason}"
         assert stream.preset == 0 and stream.set("gain.gain_db", -8) is None
-        assert press(stream, "n") == "preset 3: p3 (passed over 2, which cannot play)"
-        assert press(stream, "p") == "preset 1: p1 (passed over 2, which cannot play)"
+        assert press(stream, "n") == "preset 3: p3 (skipped 2, which cannot play)"
+        assert press(stream, "p") == "preset 1: p1 (skipped 2, which cannot play)"
         press(stream, "3")
         assert level(stream) == pytest.approx(0.25, rel=0.01)
 
