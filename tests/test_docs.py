@@ -163,6 +163,19 @@ def test_the_json_page_has_the_keys_of_files_that_are_no_models(tmp_path):
     assert {key for each in printed for key in each} == documented("info FOLDER")
 
 
+def test_every_command_with_json_output_is_on_the_json_page():
+    for verb in VERBS:
+        command = group.get_command(click.Context(group), verb)
+        if any("--json" in each.opts for each in command.params):
+            assert documented(verb), verb
+
+
+def test_the_json_page_has_the_keys_of_the_commands_that_can_be_sent():
+    printed = process("send", "--list", "--json").stdout.splitlines()
+    assert {key for line in printed for key in json.loads(line)} <= documented("send --list")
+    assert documented("send --list") - json.loads(printed[0]).keys() == {"player", "process", "socket"}
+
+
 def test_the_json_page_has_exactly_the_fields_of_devices_latency_match_tuner_and_tune():
     assert {each.name for each in dataclasses.fields(Device)} | {"route", "sample_rates"} == documented("devices")
     assert {each.name for each in dataclasses.fields(RoundTrip)} == documented("latency")
