@@ -54,6 +54,8 @@ class Job:
     rate: float | None
     preset: int = 0
     label: str = ""
+    lufs: float | None = None
+    measure: bool = False
 
     @property
     def words(self) -> tuple[str | None, RigFlags]:
@@ -141,7 +143,8 @@ def render_one(rig: Rig, job: Job, progress: Any = None, tell: Callable[[str], N
         return outputs
 
     try:
-        rendered = render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
+        how = (job.encoding, job.mono, job.overwrite, progress, job.lufs, job.measure)
+        rendered = render_file(process, job.source, job.target, *how)
     except (RtfxError, BrokenPipeError, Cancelled):
         raise
     except MemoryError as error:
@@ -243,7 +246,7 @@ class Settings:
             files = [identity(block) for block in rig.preset.chain if block.file is not None]
         except RtfxError:
             return ""  # nothing will be rendered
-        common = replace(job, source="", target="", overwrite=False)
+        common = replace(job, source="", target="", overwrite=False, measure=False)
         facts = (__version__, job.what, common, files, rig.preset.chain, rig.set_list.globals)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 

@@ -139,7 +139,8 @@ def render_pieces(rig: Rig, job: Job, jobs: int, progress: Callable[[int, int | 
             return _after(_through(last, stream), skip), width
 
         try:
-            return render_file(process, job.source, job.target, job.encoding, job.mono, job.overwrite, progress)
+            how = (job.encoding, job.mono, job.overwrite, progress, job.lufs, job.measure)
+            return render_file(process, job.source, job.target, *how)
         finally:
             workers.shutdown(wait=True, cancel_futures=True)
 

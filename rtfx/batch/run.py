@@ -202,6 +202,10 @@ def _warm(rigs: Rigs, job: Job) -> None:
     with contextlib.suppress(RtfxError), Reader(job.source) as reader:
         channels = 1 if job.mono else reader.channels
         rigs.of(job).stream_blocks(iter(()), reader.sample_rate, channels, model_rate=job.rate)
+        if job.measure or job.lufs is not None:
+            from ..host.meter import WEIGH
+
+            WEIGH.address  # noqa: B018 - compiles
 
 
 def _rate(job: Job) -> float:

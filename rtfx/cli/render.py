@@ -36,6 +36,7 @@ READABLE = (".wav", ".flac", ".aif", ".aiff", ".w64", ".rf64", ".caf", ".au", ".
 @click.option("--float", "as_float", is_flag=True, help="Write 32-bit floats.")
 @click.option("--bits", type=click.Choice(["16", "24"]), help="Write integers (default 24).")
 @click.option("--mono", is_flag=True, help="Average the channels first.")
+@click.option("--lufs", type=Number(-60, 0), metavar="L", help="Level each file by one gain, to -1 dBTP at most.")
 @click.option("--no-align", is_flag=True, help="Keep the rig's latency and cut its tail: the stream as live.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Files at a time (default: all cores).")
 @click.option("-y", "overwrite", is_flag=True, help="Overwrite files that exist.")
@@ -66,6 +67,7 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
         overwrite=more["overwrite"],
         block=more["block"] or 0,
         rate=more["rate"],
+        lufs=more["lufs"],
     )
     from ..batch.run import render_all
 
@@ -76,6 +78,8 @@ def command(paths: tuple[str, ...], whats: tuple[str, ...], flags: RigFlags, job
     work = [
         replace(ways[place], source=source, target=target) for source, target, place in pairs(paths, encoding, labels)
     ]
+    if len(work) > 1:
+        work = [replace(job, measure=True) for job in work]
     workers = jobs or os.cpu_count() or 1
     if not os.path.isdir(paths[-1]):
         outcomes = render_all(rigs, work, workers, progress, Once())
@@ -109,7 +113,7 @@ def _is_take(what: str) -> bool:
 
 def _render_take(paths: tuple[str, ...], what: str, more: dict[str, Any]) -> int:
     """Render one recording through a take and return the exit code."""
-    wrong = [f"--{name}" for name in ("mono", "block", "rate") if more[name]]
+    wrong = [f"--{name}" for name in ("mono", "block", "rate", "lufs") if more[name] not in (None, False)]
     if len(paths) != 2 or wrong:
         found = ", ".join(wrong) or f"{len(paths)} paths"
         raise UsageError(f"found {found}, expected IN OUT {what}: a take is rendered as it was played")
@@ -252,15 +256,19 @@ def _show_table(outcomes: Sequence[Outcome], folder: str) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("file", "result"):
         table.add_column(name, overflow="fold")
-    for name in ("length", "Hz", "channels", "x real time"):
+    for name in ("length", "Hz", "channels", "LUFS", "dBTP", "x real time"):
         table.add_column(name, justify="right")
     for outcome in outcomes:
-        rendered, numbers = outcome.rendered, ("", "", "", "")
+        rendered = outcome.rendered
+        numbers: tuple[str, ...] = ("",) * 6
         result = Text("failed", "red") if outcome.error else Text("finished before", "dim")
         if rendered is not None:
             length = rendered.frames_out / rendered.sample_rate
             speed = length / max(outcome.seconds, 1e-6)
-            numbers = (f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", f"{speed:.0f}")
+            levels = (f"{level:.1f}" for level in (rendered.lufs, rendered.true_peak_dbtp))
+            numbers = (
+                f"{length:.1f} s", f"{rendered.sample_rate}", f"{rendered.channels}", *levels, f"{speed:.0f}",
+            )  # fmt: skip
             result = Text("rendered", "green")
         table.add_row(Text(os.path.relpath(outcome.job.target, folder)), result, *numbers)
     console = printer(stderr=True)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..audio import Reader
 from ..engine.layout import LOUDEST_SAMPLE
-from ..errors import AudioFileError, UnsupportedInput, UsageError
+from ..errors import AudioFileError, UnsupportedInput, UsageError, reason_of
 from ..files import STANDARD
 from ..plan.arena import MAX_CHANNELS
+from ..units import gain_from_db
 from .wave import Writer, check_target
+
+if TYPE_CHECKING:
+    from .meter import Meter
 
 READ_FRAMES = 8192  # per block: little memory, and the cost of a call does not matter
 QUALITY = "VHQ"  # soxr's quality
+HIGHEST_PEAK_DBTP = -1.0  # of a levelled file, as streaming services and EBU R 128 want it
 RATES = (1.0, 10e6)  # Hz; soxr never returns if a rate is NaN
 
 Process = Callable[[Iterable[np.ndarray], int, int], tuple[Iterator[np.ndarray], int]]
@@ -27,13 +35,15 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Rendered:
-    """The rendered file: frames at `sample_rate` Hz, and warnings about the source."""
+    """The rendered file: frames at `sample_rate` Hz, warnings about the source, and if measured its levels."""
 
     frames_in: int
     frames_out: int
     sample_rate: int
     channels: int
     warnings: tuple[str, ...] = ()
+    lufs: float | None = None
+    true_peak_dbtp: float | None = None
 
 
 def render_file(
@@ -44,6 +54,8 @@ def render_file(
     mono: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    lufs: float | None = None,
+    measure: bool = False,
 ) -> Rendered:
     """Render one file.
 
@@ -61,6 +73,11 @@ def render_file(
         Replace an existing target.
     progress : callable, optional
         Called as ``progress(frames read, frames in all or None)``, first with 0 when processing begins.
+    lufs : float, optional
+        Bring the output to this integrated loudness by one gain, or as near as a true peak of `HIGHEST_PEAK_DBTP`
+        allows; a warning says so.
+    measure : bool
+        Measure the loudness and the true peak of the output.
 
     Raises
     ------
@@ -86,11 +103,67 @@ def render_file(
         if progress:
             progress(0, reader.frames)  # everything is compiled now
         known = reader.frames or 0
-        with Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known) as writer:
-            for block in outputs:
-                writer.write(block)
-        warnings = (*reader.warnings, *no_sound(reader.name, replaced))
-        return Rendered(done, writer.frames, reader.sample_rate, channels, warnings)
+        with contextlib.ExitStack() as stack:
+            writer = stack.enter_context(
+                Writer(target, reader.sample_rate, channels, encoding, overwrite, reader.tags, known)
+            )
+            levels: tuple[float | None, float | None] = None, None
+            said: list[str] = []
+            if lufs is not None or measure:
+                from .meter import Meter
+
+                meter = Meter(reader.sample_rate, channels)
+                outputs = _measured(outputs, meter)
+                if lufs is not None:
+                    spool = stack.enter_context(tempfile.TemporaryFile(dir=_folder_of(target)))
+                    outputs, gain_db, said = _levelled(outputs, spool, meter, lufs, writer.name)
+                for block in outputs:
+                    writer.write(block)
+                applied = gain_db if lufs is not None else 0.0
+                levels = meter.lufs + applied, meter.true_peak_dbtp + applied
+            else:
+                for block in outputs:
+                    writer.write(block)
+        warnings = (*reader.warnings, *no_sound(reader.name, replaced), *said)
+        return Rendered(done, writer.frames, reader.sample_rate, channels, warnings, *levels)
+
+
+def _measured(blocks: Iterable[np.ndarray], meter: Meter) -> Iterator[np.ndarray]:
+    for block in blocks:
+        meter.add(block)
+        yield block
+
+
+def _folder_of(target: str | Path) -> Path | None:
+    """Return where the samples wait for their gain: beside the target, None for the system's temporary folder."""
+    return None if str(target) == STANDARD else Path(target).parent
+
+
+def _levelled(
+    blocks: Iterable[np.ndarray], spool: IO[bytes], meter: Meter, lufs: float, name: str
+) -> tuple[Iterator[np.ndarray], float, list[str]]:
+    """Return the blocks with the gain that brings them to `lufs`, the gain in dB, and what the user must know of it."""
+    try:
+        for block in blocks:
+            spool.write(np.ascontiguousarray(block, np.float32).tobytes())
+        spool.seek(0)
+    except OSError as error:
+        raise AudioFileError(f"{name}: cannot be written ({reason_of(error)}): is the disk full?") from error
+    found = meter.lufs
+    gain_db, said = lufs - found, []
+    if not math.isfinite(found):
+        gain_db, said = 0.0, [f"{name} is silent: it has no loudness to bring to {lufs:g} LUFS"]
+    elif meter.true_peak_dbtp + gain_db > HIGHEST_PEAK_DBTP:
+        wished = meter.true_peak_dbtp + gain_db
+        gain_db = HIGHEST_PEAK_DBTP - meter.true_peak_dbtp
+        said = [
+            f"{name}: at {lufs:g} LUFS its true peak would be {wished:+.1f} dBTP: levelled to "
+            f"{found + gain_db:.1f} LUFS, where it is {HIGHEST_PEAK_DBTP:g} dBTP"
+        ]
+    gain = np.float32(gain_from_db(gain_db))
+    channels = meter.channels
+    pieces = iter(lambda: spool.read(4 * channels * READ_FRAMES), b"")
+    return (gain * np.frombuffer(piece, np.float32).reshape(-1, channels) for piece in pieces), gain_db, said
 
 
 def _check_different(source: Path, target: Path) -> None:

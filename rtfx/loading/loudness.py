@@ -63,7 +63,11 @@ def loudness(x: np.ndarray, sample_rate: float) -> float:
     block = min(round(BLOCK_SECONDS * sample_rate), frames)
     starts = np.arange(0, frames - block + 1, round(STEP_SECONDS * sample_rate))
     energy = np.concatenate([[0.0], np.cumsum((weighted**2).mean(axis=1))])
-    power = np.maximum(energy[starts + block] - energy[starts], 0.0) / block
+    return gated(np.maximum(energy[starts + block] - energy[starts], 0.0) / block)
+
+
+def gated(power: np.ndarray) -> float:
+    """Return the loudness in LUFS of blocks with these weighted mean squares, -inf for silence."""
     power = power[power > _power(ABSOLUTE_GATE)]
     if not len(power):
         return -math.inf
@@ -73,19 +77,21 @@ def loudness(x: np.ndarray, sample_rate: float) -> float:
 
 def k_weighting(frequencies: np.ndarray, sample_rate: float) -> np.ndarray:
     """Return the complex response of both filters at frequencies in Hz."""
+    shelf, high_pass = k_filters(sample_rate)
+    return _biquad(frequencies / sample_rate, *shelf) * _biquad(frequencies / sample_rate, *high_pass)
+
+
+def k_filters(sample_rate: float) -> list[tuple[tuple[float, float, float], tuple[float, float, float]]]:
+    """Return zeros and poles (b, a) of the shelf and of the high-pass; a[0] is not 1."""
     k = math.tan(math.pi * SHELF_HZ / sample_rate)
     high = 10.0 ** (SHELF_DB / 20.0)
     middle = high**SHELF_MIDDLE
-    shelf = _biquad(
-        frequencies / sample_rate,
-        (high + middle * k / SHELF_Q + k * k, 2.0 * (k * k - high), high - middle * k / SHELF_Q + k * k),
-        (1.0 + k / SHELF_Q + k * k, 2.0 * (k * k - 1.0), 1.0 - k / SHELF_Q + k * k),
-    )
+    zeros = (high + middle * k / SHELF_Q + k * k, 2.0 * (k * k - high), high - middle * k / SHELF_Q + k * k)
+    poles = (1.0 + k / SHELF_Q + k * k, 2.0 * (k * k - 1.0), 1.0 - k / SHELF_Q + k * k)
     k = math.tan(math.pi * HIGH_PASS_HZ / sample_rate)
     first = 1.0 + k / HIGH_PASS_Q + k * k
-    poles = (first, 2.0 * (k * k - 1.0), 1.0 - k / HIGH_PASS_Q + k * k)
     # the standard uses the numerator 1, -2, 1 without normalising its gain
-    return shelf * _biquad(frequencies / sample_rate, (first, -2.0 * first, first), poles)
+    return [(zeros, poles), ((first, -2.0 * first, first), (first, 2.0 * (k * k - 1.0), 1.0 - k / HIGH_PASS_Q + k * k))]
 
 
 def _biquad(cycles: np.ndarray, zeros: tuple[float, ...], poles: tuple[float, ...]) -> np.ndarray:
