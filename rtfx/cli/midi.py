@@ -38,16 +38,15 @@ def command(names: tuple[str, ...], only_list: bool, seconds: float | None, as_j
     end = None if seconds is None else time.monotonic() + seconds
     try:
         while end is None or time.monotonic() < end:
-            for name, port in ports.inputs.items():
-                while (found := port.get_message()) is not None:
-                    for message in parsers.setdefault(name, Parser()).feed(found[0]):
-                        if as_json:
-                            kind = NAMES.get(message.kind, hex(message.kind))
-                            data = list(message.data)
-                            json_line({"device": name, "kind": kind, "channel": message.channel, "data": data})
-                        elif message.kind != CLOCK:
-                            preset = f" (preset {message.data[0] + 1})" if NAMES.get(message.kind) == "PC" else ""
-                            say(f"{name}: {message}{preset}")
+            for name, data in ports.fetch():
+                for message in parsers.setdefault(name, Parser()).feed(data):
+                    if as_json:
+                        kind = NAMES.get(message.kind, hex(message.kind))
+                        values = list(message.data)
+                        json_line({"device": name, "kind": kind, "channel": message.channel, "data": values})
+                    elif message.kind != CLOCK:
+                        preset = f" (preset {message.data[0] + 1})" if NAMES.get(message.kind) == "PC" else ""
+                        say(f"{name}: {message}{preset}")
             time.sleep(POLL_SECONDS)
     finally:
         ports.close()

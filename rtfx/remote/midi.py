@@ -180,20 +180,23 @@ class Midi:
     def _run(self) -> None:
         told = ""
         while not self._over.wait(POLL_SECONDS):
-            for name, port in self.ports.inputs.items():
-                arrived = []
-                while (found := port.get_message()) is not None:
-                    arrived += self._parsers.setdefault(name, Parser()).feed(found[0])
-                try:
-                    if arrived:
-                        self.take(name, arrived)
-                except Exception as error:  # any error: the next message must still be taken
-                    if message_of(error) != told:
-                        told = message_of(error)
-                        self._stream.tell(f"internal error, please report it ({told}): MIDI goes on")
+            try:
+                for name, messages in self._arrived().items():
+                    self.take(name, messages)
+            except Exception as error:  # any error: the next message must still be taken
+                if message_of(error) != told:
+                    told = message_of(error)
+                    self._stream.tell(f"internal error, please report it ({told}): MIDI goes on")
             learner = self._learner
             if learner and learner.done(time.monotonic()):
                 self._keep(learner)
+
+    def _arrived(self) -> dict[str, list[Message]]:
+        """Return the messages that have arrived from each input."""
+        found: dict[str, list[Message]] = {}
+        for name, data in self.ports.fetch():
+            found.setdefault(name, []).extend(self._parsers.setdefault(name, Parser()).feed(data))
+        return found
 
     # --- what arrives ---
 
@@ -397,20 +400,22 @@ class Midi:
                 if mapping.do.partition(" ")[0] == word and word in difference:
                     self._send(mapping, HIGHEST if difference[word] else 0)
         if "preset" in difference and self.map.programs is not False and difference["preset"] <= PROGRAMS:
-            for port in self.ports.outputs.values():
-                port.send_message([PC, difference["preset"] - 1])
+            self.ports.send([PC, difference["preset"] - 1])
 
     def _send(self, mapping: Mapping, value: int) -> None:
         status = CC if mapping.kind == "cc" else NOTE_ON
-        channel = (mapping.channel or 1) - 1
-        for name, port in self.ports.outputs.items():
+        controls = list(self._controls.items())
+
+        def wanted(name: str) -> bool:
+            """Whether this is the mapping's device, and it has not sent this value itself."""
             seen = [
                 each.value
-                for (device, heard, kind, number), each in list(self._controls.items())
+                for (device, _, kind, number), each in controls
                 if (kind, number) == (status, mapping.number) and _same_board(device, name)
             ]
-            if seen != [value] and (not mapping.device or mapping.device.casefold() in name.casefold()):
-                port.send_message([status | channel, mapping.number, value])
+            return mapping.device.casefold() in name.casefold() and seen != [value]
+
+        self.ports.send([status | (mapping.channel or 1) - 1, mapping.number, value], wanted)
 
 
 @dataclass

@@ -61,7 +61,8 @@ class Ports:
     Attributes
     ----------
     inputs, outputs : dict
-        The open ports by name. Another thread may read these; they are replaced, never changed.
+        The open ports by name. A port that is closed while another thread uses it would crash the process; `fetch` and
+        `send` keep that from happening.
     """
 
     def __init__(self, wanted: Sequence[str] = (), outputs: bool = False, tell: Callable[[str], object] = print):
@@ -70,6 +71,7 @@ class Ports:
         self._wanted, self._with_outputs, self._tell = tuple(wanted), outputs, tell
         self._scanners: dict[str, Any] = {}
         self._backend = -1
+        self._lock = threading.Lock()  # held while ports are used, and while they are replaced
         self._over = threading.Event()
         self._looked = threading.Event()
         self._failed = ""
@@ -103,6 +105,22 @@ class Ports:
             self._over.wait(SCAN_SECONDS)
         self._drop_all()
 
+    def fetch(self) -> list[tuple[str, list[int]]]:
+        """Return (name of the input, bytes) of all messages that have arrived, in their order."""
+        found = []
+        with self._lock:
+            for name, port in self.inputs.items():
+                while (message := port.get_message()) is not None:
+                    found.append((name, message[0]))
+        return found
+
+    def send(self, message: list[int], wanted: Callable[[str], bool] = lambda name: True) -> None:
+        """Send a message to the outputs whose name `wanted` accepts."""
+        with self._lock:
+            for name, port in self.outputs.items():
+                if wanted(name):
+                    port.send_message(message)
+
     def _look(self) -> None:
         """Open what has come, and close what has gone."""
         now = backend()
@@ -111,32 +129,42 @@ class Ports:
             self._backend = now
         if now < 0:
             return
-        self.inputs = self._matched("input", self.inputs, True)
+        self._match("input")
         if self._with_outputs:
-            self.outputs = self._matched("output", self.outputs, False)
+            self._match("output")
 
-    def _matched(self, kind: str, open_: dict[str, Any], announced: bool) -> dict[str, Any]:
-        """Return the ports that are open now."""
+    def _match(self, kind: str) -> None:
+        """Open the wanted ports of a kind that are there and not open yet, and close those that have gone."""
         if kind not in self._scanners:
             self._scanners[kind] = self._made(kind)
         found = self._scanners[kind].get_ports()
-        result = {}
-        for name, port in open_.items():
-            if name in found:
-                result[name] = port
-            else:
-                port.delete()
-                if announced:
-                    self._tell(f"MIDI: {name} has gone: it is used again when it is back")
+        before = self.inputs if kind == "input" else self.outputs
+        after = {name: port for name, port in before.items() if name in found}
         for place, name in enumerate(found):
-            if name not in result and is_wanted(name, self._wanted):
+            if name not in after and is_wanted(name, self._wanted):
                 port = self._made(kind)
                 with contextlib.suppress(Exception):  # it has gone since: the next look tells
                     port.open_port(place, kind)
-                    result[name] = port
-                    if announced:
-                        self._tell(f"MIDI: {name}")
-        return result
+                    after[name] = port
+        self._replace(kind, after)
+
+    def _replace(self, kind: str, after: dict[str, Any]) -> None:
+        """Use other ports from now on, and close those that are no longer among them."""
+        with self._lock:
+            before = self.inputs if kind == "input" else self.outputs
+            if kind == "input":
+                self.inputs = after
+            else:
+                self.outputs = after
+        for name, port in before.items():
+            if name not in after:
+                with contextlib.suppress(Exception):  # its server may have ended
+                    port.delete()
+        if kind == "input" and not self._over.is_set():
+            for name in before.keys() - after.keys():
+                self._tell(f"MIDI: {name} has gone: it is used again when it is back")
+            for name in after.keys() - before.keys():
+                self._tell(f"MIDI: {name}")
 
     def _made(self, kind: str) -> Any:
         import rtmidi
@@ -148,11 +176,10 @@ class Ports:
         return port
 
     def _drop_all(self) -> None:
-        left = [*self._scanners.values(), *self.inputs.values(), *self.outputs.values()]
-        for name in self.inputs:
-            self._tell(f"MIDI: {name} has gone") if not self._over.is_set() else None
-        self._scanners, self.inputs, self.outputs = {}, {}, {}
-        for port in left:
+        for kind in ("input", "output"):
+            self._replace(kind, {})
+        scanners, self._scanners = self._scanners, {}
+        for port in scanners.values():
             with contextlib.suppress(Exception):
                 port.delete()
 

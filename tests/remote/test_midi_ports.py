@@ -150,8 +150,9 @@ def test_a_board_that_comes_and_goes_while_playing(stream, server, midi):
         stream.set("boost.gain_db", -6.0)
         board.kill()
         eventually(lambda: not midi.ports.inputs)
-    said = stream.news()
-    assert sum("has gone" in line for line in said) == 2 and said.count("MIDI: board:out") == 2
+    said = []
+    eventually(lambda: said.extend(stream.news()) or sum("has gone" in line for line in said) == 2)
+    assert said.count("MIDI: board:out") == 2
 
 
 def test_the_board_is_told_what_others_change(stream, board, midi):
