@@ -41,6 +41,11 @@ to the number of paths. Pan and delay are there if the set list states one. Addr
 # What the set list's keys mean that are no parameters with a range.
 SAID = {
     "version": "always 1",
+    "define": "containers: chains with a name, each `{chain: [...], expose: {NAME: BLOCK.PARAMETER}}`; "
+    "`{use: NAME, id: ID, ...}` puts one into a chain, and `expose` gives parameters names of the container's own",
+    "bpm": "the tempo of values that are notes, 20 to 400; `tap` and `tempo.bpm` change it",
+    "macros": "controls of several parameters: `{NAME: [{to: BLOCK.PARAMETER, from: A, at: B, curve: linear}]}`; "
+    "`macro.NAME` goes from 0 to 1, and `curve` may be linear, slow or fast",
     "key": "the side input that controls it: `input`, the rig's own input, or the id of a block before it",
     "device": "which sound device, and how it is opened; flags of the command line go before it",
     "global": "what holds for all presets",

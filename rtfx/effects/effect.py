@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.kernel import Kernel
 from ..kernels.state import STATE
 from ..rig.blocks import Router
-from ..rig.parameters import ON, Parameter
+from ..rig.parameters import BPM, ON, Parameter
 
 # Kernels with such a long memory that it would take too long to run them until they rest. The values are the dtype of
 # their state and a function ``rest(state, constant, cells)``, which sets the state to that of rest at a constant input.
@@ -30,7 +30,7 @@ class Effect:
     type : str
         The name in set lists.
     parameters : tuple of Parameter
-        With their ranges and units. `rig.parameters.ON` is added to them.
+        With their ranges and units. `rig.parameters.ON` is added to them, and `BPM` if a value may be a note.
     cells : callable
         ``cells(values, sample_rate) -> sequence of float``; always the same length.
     kernel : callable or None
@@ -86,8 +86,9 @@ class Effect:
     key: bool = False
 
     def __post_init__(self) -> None:
-        if ON not in self.parameters:
-            object.__setattr__(self, "parameters", (*self.parameters, ON))
+        tempo = (BPM,) if any(parameter.note for parameter in self.parameters) else ()
+        added = tuple(parameter for parameter in (*tempo, ON) if parameter not in self.parameters)
+        object.__setattr__(self, "parameters", (*self.parameters, *added))
 
     def of(self, router: Router | None) -> Effect:
         """Return the effect with the parameters of its paths; only routing blocks have any."""

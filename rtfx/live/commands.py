@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..errors import AudioFileError, UsageError, did_you_mean, quoted, same_accents
 from ..host.choose import remember_channel
 from ..loading.preset import Knob, Value
+from ..rig.controls import TEMPO_BPM
 from . import knobs
 from .save import save_scene
 from .tuner import switch
@@ -267,6 +269,15 @@ def _moved(how: str, moved: Sequence[knobs.Knob]) -> str:
     return f"{how}: {', '.join(map(str, moved))}" if moved else ""
 
 
+def _tap(stream: Stream, _: str) -> str:
+    bpm = stream.selection.taps.tap(time.monotonic())
+    if bpm is None:
+        return "tap again: two taps give a tempo"
+    knob = stream.find(TEMPO_BPM)
+    stream.set_many({knob.address: min(max(bpm, knob.parameter.minimum), knob.parameter.maximum)})
+    return f"{knob.value:.1f} bpm"
+
+
 def _slot(stream: Stream, name: str) -> str:
     if name == OTHER:
         name = "B" if stream.selection.slots.current(stream.presets[stream.preset]) == "A" else "A"
@@ -336,6 +347,7 @@ COMMANDS = {
         Command("undo", "", "undo the last change", _undo),
         Command("redo", "", "redo the change that was undone last", _redo),
         Command("slot", "[A, B or other]", "store the sound in its slot and play the other slot", _slot, OTHER),
+        Command("tap", "", "tap the tempo, two times or more", _tap),
         Command("bypass", "[on, off or toggle]", "play the dry guitar", _bypass, TOGGLE),
         Command("mute", "[on, off or toggle]", "silence the output", _mute, TOGGLE),
         Command("panic", "", "mute, and start the preset from rest", _panic),

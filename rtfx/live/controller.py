@@ -165,6 +165,10 @@ class Controller:
         preset = self.preset
         knobs = [(self.find(address), value) for address, value in values.items()]
         turned = {knob: knob.check(value) for knob, value in knobs}
+        for knob, value in list(turned.items()):
+            for address, driven in preset.driven(knob.address, value).items():
+                target = preset.knobs[address]
+                turned.setdefault(target, target.check(driven))  # a value that the caller gives goes first
         for block in preset.blocks:
             new = {knob.parameter.name: value for knob, value in turned.items() if knob.values is block.values}
             if new:

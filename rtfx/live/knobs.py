@@ -24,6 +24,8 @@ LOGARITHMIC_RATIO = 50.0  # steps are ratios if maximum / minimum is at least th
 SEMITONE = 2.0 ** (1.0 / 12.0)
 DEPTH = 200  # changes that can be undone
 ONE_TURN_SECONDS = 1.0  # changes of the same knobs that follow each other faster are undone together
+TAPS = 5
+LONGEST_BEAT = 3.0  # seconds: 20 beats a minute
 DIGITS = 4  # significant digits of a value on a logarithmic range
 
 
@@ -307,6 +309,25 @@ def next_scene(stream: Stream, current: str, step: int = 1) -> str:
 
 
 @dataclass
+class Taps:
+    """The taps of a foot or a finger, and the tempo that they give."""
+
+    times: list[float] = field(default_factory=list)
+
+    def tap(self, now: float) -> float | None:
+        """Return the beats a minute of the last taps, at `now` in seconds; None at the first one.
+
+        A tap after a pause of more than `LONGEST_BEAT` seconds is a first one. The mean of at most `TAPS` taps counts.
+        """
+        if self.times and not 0.0 < now - self.times[-1] <= LONGEST_BEAT:
+            self.times.clear()
+        self.times.append(now)
+        del self.times[:-TAPS]
+        beats = len(self.times) - 1
+        return 60.0 * beats / (now - self.times[0]) if beats else None
+
+
+@dataclass
 class Selection:
     """The player's choices. It holds no reference to the stream, so that a deleted stream ends at once.
 
@@ -322,5 +343,6 @@ class Selection:
 
     knob: str = OUT_GAIN
     slots: Slots = field(default_factory=Slots)
+    taps: Taps = field(default_factory=Taps)
     scenes: dict[str, str] = field(default_factory=dict)
     set_list: str = ""

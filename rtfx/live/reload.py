@@ -199,7 +199,7 @@ def _says_the_same(preset: Preset, loaded: LoadedPreset) -> bool:
 
 def _said(preset: Preset) -> Any:
     """Return the content of a preset without line numbers."""
-    return [replace(block, file=str(block.file)).written for block in preset.chain], preset.scenes
+    return [replace(block, file=str(block.file)).written for block in preset.chain], preset.scenes, preset.controls
 
 
 def _difference(old: LoadedPreset, new: LoadedPreset) -> str:

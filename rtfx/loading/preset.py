@@ -20,7 +20,8 @@ from ..plan.block import ReadyBlock
 from ..plan.chain import Plan, plan_chain
 from ..plan.resolve import Models, find_parameter, resolve, with_values
 from ..rig.blocks import BlockSpec
-from ..rig.parameters import Options, Parameter
+from ..rig.controls import MACRO, TEMPO, Control, Target
+from ..rig.parameters import BPM, Options, Parameter
 from ..rig.set_list import Preset
 from .level import levelled
 
@@ -166,6 +167,12 @@ class LoadedPreset:
             for block in self.blocks
             for name, parameter in block.ready.table.items()
         }
+        self._targets: dict[str, tuple[Target, ...]] = {}
+        for control in source.controls if source and plan else ():
+            self._add_control(control)
+        tempos = tuple(Target(address) for address in self.knobs if address.endswith(f".{BPM.name}"))
+        if tempos:
+            self._add_control(Control(TEMPO, BPM.name, tempos))
         self._structural = [
             (place, name)
             for place, block in enumerate(self.blocks)
@@ -175,6 +182,22 @@ class LoadedPreset:
         self._made: dict[tuple, Compiled] = {}
         if plan and template:
             self._now = self._made[self.structure(self.now())] = Compiled(plan, template)
+
+    def _add_control(self, control: Control) -> None:
+        """Add the knob of a macro, of the tempo, or of a parameter that a container exposes."""
+        parameter = control.parameter({block.id: block.ready.table for block in self.blocks})
+        target = control.targets[0]
+        first = self.knobs[target.address]
+        if len(control.targets) == 1 and target.low is None:  # another name for the same value
+            self.knobs[control.address] = replace(first, address=control.address)
+            return
+        self._targets[control.address] = control.targets
+        start = first.value if target.low is None else parameter.default
+        self.knobs[control.address] = Knob(control.address, parameter, {parameter.name: start}, start)
+
+    def driven(self, address: str, position: Value) -> dict[str, Value]:
+        """Return the values of the parameters, by address, that a control turns when it is set to `position`."""
+        return {target.address: target.value(position) for target in self._targets.get(address, ())}
 
     @property
     def plan(self) -> Plan:
@@ -199,7 +222,8 @@ class LoadedPreset:
         UsageError
             The address is unknown or ambiguous; the message suggests the closest one.
         """
-        knob = self.knobs.get(address) if isinstance(address, str) else None
+        names = (address, f"{MACRO}.{address}", f"{TEMPO}.{address}") if isinstance(address, str) else ()
+        knob = next((self.knobs[name] for name in names if name in self.knobs), None)
         return knob or self.knobs[find_parameter(self.name, [block.ready for block in self.blocks], address)]
 
     def now(self) -> Values:

@@ -17,7 +17,7 @@ from ..model.random.nets import changed_words, kind_of, redrawn, settings_of
 from ..model.spec import SIZE, ModelSpec
 from ..rig import random_block
 from ..rig.blocks import BlockSpec
-from ..rig.parameters import DEFAULT_BPM, ON, OVERSAMPLE, PHASE, Parameter
+from ..rig.parameters import BPM, ON, OVERSAMPLE, PHASE, Parameter
 from ..units import gain_from_db
 from .resampling import Conversion
 
@@ -146,17 +146,18 @@ class ReadyBlock:
         """How many times faster than the rate that fits it the model runs."""
         return int(self.values.get(OVERSAMPLE.name, 1))
 
-    def cells(self, values: Mapping, sample_rate: float, bpm: float = DEFAULT_BPM) -> list[float]:
+    def cells(self, values: Mapping, sample_rate: float) -> list[float]:
         """Return the values of the block's cells: linear gains, coefficients, knobs, and last whether it is on.
 
         Parameters
         ----------
         values : mapping
-            A value for each parameter; notes have their length at `bpm` beats a minute.
+            A value for each parameter; notes have their length at the value of `bpm`.
         sample_rate : float
             Hz.
         """
         on = float(values.get(ON.name, ON.default))
+        bpm = float(values.get(BPM.name, BPM.default))
         notes = {p.name: p.number(values[p.name], bpm) for p in self.parameters if p.note}
         cells = [float(v) for v in self.effect.cells({**values, **notes}, sample_rate)]
         if self.spec is None:

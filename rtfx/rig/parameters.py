@@ -99,6 +99,9 @@ class Parameter:
 ON = Parameter("on", 1.0, kind="switch", summary="false takes the block out of the sound; it fades over 20 ms")
 
 
+BPM = Parameter(
+    "bpm", DEFAULT_BPM, 20.0, 400.0, "bpm", summary="tempo of values that are notes: quarter notes a minute"
+)
 OVERSAMPLE = Parameter(
     "oversample", "1", kind="structural", choices=("1", "2", "4", "8", "16"),
     summary="how many times the sample rate it runs at: less aliasing for more load",

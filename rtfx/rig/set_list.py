@@ -31,13 +31,22 @@ from .blocks import (
     type_and_file,
     where,
 )
+from .controls import (
+    TEMPO_BPM,
+    Container,
+    Control,
+    container_file,
+    expand,
+    read_containers,
+    read_macros,
+)
 from .midi_map import MidiMap, read_section
-from .parameters import CHANNELS_EXPECTED, Parameter, channels_of
+from .parameters import BPM, CHANNELS_EXPECTED, Parameter, channels_of
 from .yaml_marks import Marked, read_yaml
 
 VERSION = 1
-TOP_KEYS = ("version", "device", "global", "midi", "presets", "take")  # "take" holds the events of a take
-PRESET_KEYS = ("name", "chain", "scenes", "louder_db")
+TOP_KEYS = ("version", "device", "global", "midi", "define", "presets", "take")  # "take" holds the events of a take
+PRESET_KEYS = ("name", "bpm", "louder_db", "chain", "macros", "scenes")
 SHOWN = 60  # characters of a wrong value that a message shows
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 
@@ -68,6 +77,8 @@ class Preset:
         Its place in the set list as written, from 1; 0 if it is not in a set list.
     louder : dict
         ``louder_db`` of the preset, under "", and of scenes by name: how much louder than all others they are to be.
+    controls : tuple of Control
+        Its macros, and what its containers expose.
     """
 
     name: str
@@ -77,6 +88,7 @@ class Preset:
     path: Path | None = None
     number: int = 0
     louder: dict[str, float] = field(default_factory=dict)
+    controls: tuple[Control, ...] = ()
 
     def louder_db(self, scene: str = "") -> float:
         """Return how much louder than all others the preset, or one of its scenes, is to be, in dB."""
@@ -236,6 +248,8 @@ class Reader:
         self.beside = folders_of(path)
         self.mistakes: list[tuple[int, str]] = []
         self.spoiled: list[Preset] = []
+        self.containers: dict[str, Container | None] = {}
+        self.used: set[str] = set()  # ids of the containers in the preset that is read
 
     def wrong(self, marked: Marked, message: str) -> None:
         """Note a mistake."""
@@ -287,6 +301,7 @@ class Reader:
         if version and (version.value != VERSION or isinstance(version.value, bool)):
             self.wrong(version, f"version is {_show(version)}, expected {VERSION}: is this rtfx too old?")
             return None
+        self.containers |= read_containers(self, keys.get("define"))
         listed = self.items(keys.get("presets"), "presets", "presets")
         names: set[str] = set()
         presets = [self.preset(item, number, names) for number, item in enumerate(listed, 1)]
@@ -358,15 +373,54 @@ class Reader:
             self.wrong(marked, f"{place}: a second preset is called {quoted(name)}: rename one")
         names.add(same_accents(name or ""))
         listed = self.items(keys.get("chain"), f"{place}: chain", "blocks, such as {type: gate}")
-        chain, unknown = self.chain(listed)
-        scenes, lines, louder = self.scenes(keys.get("scenes"), chain, unknown)
+        exposed: list[Control] = []
+        self.used = set()
+        chain, unknown = self.chain(expand(self, listed, "chain", exposed))
+        if "bpm" in keys:
+            bpm = self.value(keys["bpm"], {BPM.name: BPM}, BPM.name, place)
+            chain = tuple(self.at_tempo(block, bpm) for block in chain)
+        controls = (*read_macros(self, keys.get("macros")), *exposed)
+        if len(self.mistakes) == before:  # else a target may be missing only because its block is
+            for control in controls:
+                self.check_targets(control, chain, unknown)
+        scenes, lines, louder = self.scenes(keys.get("scenes"), chain, unknown, controls)
         if "louder_db" in keys:
             louder[""] = self.value(keys["louder_db"], {LOUDER.name: LOUDER}, LOUDER.name, place)
-        found = Preset(name or "", chain, scenes, lines, self.path, number, louder)
+        found = Preset(name or "", chain, scenes, lines, self.path, number, louder, controls)
         if len(self.mistakes) == before:
             return found
         self.spoiled.append(found)
         return None
+
+    def at_tempo(self, block: BlockSpec, bpm: float | None) -> BlockSpec:
+        """Return a block with the tempo of its preset, if it has notes and no tempo of its own."""
+        has_notes = BPM.name in _table(self.blocks[block.type].of(block.router), block.file)
+        return replace(block, values={BPM.name: bpm, **block.values}) if bpm and has_notes else block
+
+    def check_targets(self, control: Control, chain: tuple[BlockSpec, ...], unknown: set[str]) -> None:
+        """Note targets of a control that are no parameters; knobs of models are checked when these are read."""
+        blocks = {block.id: block for block in chain}
+        tables = {id: _table(self.blocks[block.type].of(block.router), block.file) for id, block in blocks.items()}
+        for target in control.targets:
+            block = target.address.partition(".")[0]
+            name = target.address.partition(".")[2]
+            a_knob = block in blocks and self.blocks[blocks[block].type].file == "model" and name not in tables[block]
+            if block in unknown or a_knob and name:
+                continue
+            try:
+                replace(control, targets=(target,)).parameter(tables)
+            except UsageError as error:
+                self.mistakes.append((control.line, f"{self.path}:{control.line}: {control.address}: {error}"))
+
+    def container(self, name: str, marked: Marked, place: str) -> Container | None:
+        """Return the container with a name, or in a file; None after a mistake."""
+        if name not in self.containers and name.lower().endswith((".yaml", ".yml")):
+            self.containers[name] = container_file(self, name, marked, place)
+        if name not in self.containers:
+            known = ", ".join(self.containers) or "nothing is defined; define: {NAME: {chain: [...]}} does"
+            hint = did_you_mean(name, self.containers)
+            self.wrong(marked, f"{place}: use is {quoted(name)}{hint}, expected a file or one of: {known}")
+        return self.containers.get(name)
 
     def chain(self, listed: list[Marked]) -> tuple[tuple[BlockSpec, ...], set[str]]:
         """Return the blocks of known types in the order of processing, and the ids of the other blocks."""
@@ -530,7 +584,9 @@ class Reader:
         name = self.text(marked, f"{place}: file")
         return name and (find_beside(name, self.beside, kind) or name)
 
-    def scenes(self, marked: Marked | None, chain: tuple[BlockSpec, ...], unknown: set[str]):
+    def scenes(
+        self, marked: Marked | None, chain: tuple[BlockSpec, ...], unknown: set[str], controls: tuple[Control, ...] = ()
+    ):
         """Return scenes, lines and louder as `Preset` holds them; addresses of `unknown` blocks are skipped."""
         scenes: dict[str, dict[str, float | str]] = {}
         louder: dict[str, float] = {}
@@ -538,6 +594,7 @@ class Reader:
         types = {block.id: block.type for block in chain}
         tables = {block.id: _table(self.blocks[block.type].of(block.router), block.file) for block in chain}
         known = [f"{block.id}.{name}" for block in chain for name in (*tables[block.id], *block.values)]
+        turned = {control.address for control in controls} | {TEMPO_BPM}
         for scene, values in ((self.mapping(marked, "scenes") if marked else None) or {}).items():
             if not scene.strip() or not is_text(scene):
                 self.wrong(values, f"scenes: the name {quoted(scene)} is not text")
@@ -549,6 +606,9 @@ class Reader:
                     continue
                 if address == LOUDER.name:
                     louder[scene] = self.value(item, {LOUDER.name: LOUDER}, address, f"scenes.{scene}")
+                    continue
+                if address in turned and _is_number(item):
+                    scenes[scene][address] = item.plain
                     continue
                 if not dot or not key or block_id not in types:
                     hint = did_you_mean(address, known)

@@ -204,7 +204,7 @@ BAD = {
     "same name": (TOP + ONE + "  - name: a\n    chain:\n" + ONE, 6, "a second preset is called 'a'"),
     "device per preset": (
         TOP + ONE + "    device: {input: 1}", 6,
-        "presets[0]: unknown key 'device', allowed: name, ch",
+        "presets[0]: unknown key 'device', allowed: name, bpm, ch",
     ),
     "unknown device key": (TOP + ONE + "device: {sample_rat: 1}", 6, "did you mean 'sample_rate'"),
     "device channel": (TOP + ONE + "device: {in_channel: 0}", 6, "in_channel is 0, expected a channel from 1 to 256"),
@@ -242,13 +242,13 @@ SEVERAL = """\
 version: 1
 presets:
   - name: one
-    bpm: 120
+    tempo: 120
     chain:
       - {type: gate, bypass: true, threshold_db: 9}
-      - {type: reverb, mix: 0.3}
+      - {type: reverbb, mix: 0.3}
       - {type: amp, file: a.json, drive: loud}
     scenes:
-      solo: {gate.bright: 1, reverb.mix: 0.5, amp.file: b.json, out_gain_db: 3}
+      solo: {gate.bright: 1, reverbb.mix: 0.5, amp.file: b.json, out_gain_db: 3}
   - name: one
     chain: [{type: gain}]
   - Outro
@@ -262,10 +262,10 @@ def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another
     path = write(tmp_path, SEVERAL)
     read = read_in_spite(path, BLOCKS)
     expected = [
-        (4, "unknown key 'bpm'"),
+        (4, "unknown key 'tempo'"),
         (6, "unknown key 'bypass'"),
         (6, "threshold_db is 9"),
-        (7, "unknown type 'reverb'"),
+        (7, "unknown type 'reverbb'"),
         (8, "drive is 'loud'"),
         (10, "gate.bright: unknown key 'bright'"),
         (10, "amp.file: is 'b.json'"),
