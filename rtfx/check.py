@@ -26,7 +26,8 @@ from .loading.loudness import guitars, mean_loudness
 from .loading.preset import LoadedPreset, Loader
 from .plan.resolve import DEFAULT_RATE, Models, common_rate, mistakes, models_of
 from .rig.parameters import Options, channels_text
-from .rig.set_list import Preset, SetList, read_in_spite
+from .rig.presets import Preset, SetList
+from .rig.set_list import read_in_spite
 from .units import db_from_gain
 from .verify import verify
 

@@ -24,7 +24,8 @@ from .loading.preset import Loader
 from .plan.resolve import DEFAULT_RATE, Models, common_rate, models_of
 from .rig.edit import TRIM, TRIM_ADDRESS, replace_set_list, with_trims, without_trims
 from .rig.parameters import Options
-from .rig.set_list import Preset, SetList, load_set_list
+from .rig.presets import Preset, SetList
+from .rig.set_list import load_set_list
 from .units import db_from_gain
 
 NEAR_LU = 0.25  # of the common loudness: two presets within it are at most half a LU apart

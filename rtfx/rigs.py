@@ -30,7 +30,8 @@ from .plan.chain import Plan, plan_chain
 from .plan.resolve import Models, common_rate, models_of
 from .rig.blocks import BlockSpec, HasKnobs, blocks_of
 from .rig.parameters import Options
-from .rig.set_list import Preset, SetList, load_set_list
+from .rig.presets import Preset, SetList
+from .rig.set_list import load_set_list
 
 _rigs: weakref.WeakSet[Rig] = weakref.WeakSet()
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import NotAModelFile, UsageError
-from ..rig.set_list import split_selection
+from ..rig.presets import split_selection
 from .options import debug_option, inputs_option
 from .output import json_line, say
 

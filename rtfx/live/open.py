@@ -27,7 +27,7 @@ from ..loading.preset import LoadedPreset, Loader, load_playable
 from ..plan.arena import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.parameters import channels_text
-from ..rig.set_list import Preset, SetList
+from ..rig.presets import Preset, SetList
 from ..units import gain_from_db
 from .controller import Controller
 from .reload import Reloader, Watcher, paths_of, signature_of

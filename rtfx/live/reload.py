@@ -20,7 +20,8 @@ from ..loading.preset import LoadedPreset, Loader, cannot_play
 from ..model.read.state_dict import description
 from ..plan.resolve import Models
 from ..rig.blocks import BlockSpec
-from ..rig.set_list import Preset, SetList, load_set_list
+from ..rig.presets import Preset, SetList
+from ..rig.set_list import load_set_list
 from .controller import Controller
 
 REST_SECONDS = 0.15  # files that have not changed for this long are complete

@@ -29,8 +29,9 @@ from ..rig.edit import (
     with_preset,
     with_scene,
 )
+from ..rig.presets import Preset, SetList
 from ..rig.random_block import turned_in
-from ..rig.set_list import Preset, SetList, load_set_list
+from ..rig.set_list import load_set_list
 
 if TYPE_CHECKING:
     from .stream import Stream

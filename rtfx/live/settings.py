@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import UsageError, did_you_mean
 from ..host.jack import NAME
 from ..rig.parameters import CHANNELS_EXPECTED, Options, channels_of
-from ..rig.set_list import SetList
+from ..rig.presets import SetList
 
 LONGEST_NAME = 48  # bytes of a client's name: JACK allows 63, and a number may follow
 LIMITS = {

@@ -19,7 +19,7 @@ from ..loading.preset import Knob, Value
 from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
 from ..rig.parameters import Parameter, channels_of
-from ..rig.set_list import Preset, SetList
+from ..rig.presets import Preset, SetList
 from .commands import COMMANDS, Command, do
 from .controller import Controller
 from .feed import Feed, State, Unsubscribe, snapshot

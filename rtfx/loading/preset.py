@@ -22,7 +22,7 @@ from ..plan.resolve import Models, find_parameter, resolve, with_values
 from ..rig.blocks import BlockSpec
 from ..rig.controls import MACRO, TEMPO, Control, Target
 from ..rig.parameters import BPM, Options, Parameter
-from ..rig.set_list import Preset
+from ..rig.presets import Preset
 from .level import levelled
 
 KEPT = 3  # plans kept per preset: those of the slots A and B, and the previous one

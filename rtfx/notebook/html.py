@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from ..model.spec import ModelSpec
-from ..rig.set_list import Preset
+from ..rig.presets import Preset
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> str:

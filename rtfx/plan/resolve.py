@@ -17,7 +17,7 @@ from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.blocks import BlockSpec, check_value
 from ..rig.parameters import OVERSAMPLE, PHASE, Options
-from ..rig.set_list import Preset
+from ..rig.presets import Preset
 from .block import ReadyBlock
 from .rates import fitted
 

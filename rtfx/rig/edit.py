@@ -17,7 +17,8 @@ from ..errors import PresetError, reason_of
 from ..errors import quoted as shown
 from ..files import replacement, write_file
 from .blocks import BlockSpec, BlockType
-from .set_list import Preset, SetList, load_set_list
+from .presets import Preset, SetList
+from .set_list import load_set_list
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
 

@@ -6,8 +6,8 @@ Reading continues after a mistake, so that one reading finds all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,6 @@ from .blocks import (
     folders_of,
     per_path,
     type_and_file,
-    where,
 )
 from .controls import (
     TEMPO_BPM,
@@ -42,6 +41,7 @@ from .controls import (
 )
 from .midi_map import MidiMap, read_section
 from .parameters import BPM, CHANNELS_EXPECTED, Parameter, channels_of
+from .presets import Preset, SetList
 from .yaml_marks import Marked, read_yaml
 
 VERSION = 1
@@ -61,124 +61,6 @@ DEVICE_NUMBERS = (
 )
 DEVICE_NAMES = ("input", "output", "device")  # an index or a part of a name
 DEVICE_CHANNELS = ("in_channel", "out_channels")
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A chain and its scenes.
-
-    Parameters
-    ----------
-    scenes : dict
-        For each name, {"block.parameter": value}.
-    lines : dict
-        Line number of each (scene, address).
-    number : int
-        Its place in the set list as written, from 1; 0 if it is not in a set list.
-    louder : dict
-        ``louder_db`` of the preset, under "", and of scenes by name: how much louder than all others they are to be.
-    controls : tuple of Control
-        Its macros, and what its containers expose.
-    """
-
-    name: str
-    chain: tuple[BlockSpec, ...]
-    scenes: dict[str, dict[str, float | str]] = field(default_factory=dict)
-    lines: dict[tuple[str, str], int] = field(default_factory=dict)
-    path: Path | None = None
-    number: int = 0
-    louder: dict[str, float] = field(default_factory=dict)
-    controls: tuple[Control, ...] = ()
-
-    def louder_db(self, scene: str = "") -> float:
-        """Return how much louder than all others the preset, or one of its scenes, is to be, in dB."""
-        return self.louder.get(scene, self.louder.get("", 0.0))
-
-    def block(self, block_id: str) -> BlockSpec | None:
-        """Return the block with this id, or None."""
-        return next((block for block in self.chain if block.id == block_id), None)
-
-    def check(self, block: BlockSpec, parameters: Sequence[Parameter]) -> None:
-        """Raise the first of `mistakes`."""
-        for mistake in self.mistakes(block, parameters):
-            raise mistake
-
-    def mistakes(self, block: BlockSpec, parameters: Sequence[Parameter]) -> Iterator[PresetError]:
-        """Find all mistakes in the values of a block, including those in scenes, once its knobs are known.
-
-        Parameters
-        ----------
-        parameters : sequence of Parameter
-            All parameters of the block: those of its type, then its knobs.
-
-        Yields
-        ------
-        PresetError
-            For each unknown name or value out of range; with the line, a suggestion and the allowed values.
-        """
-        table = {parameter.name: parameter for parameter in parameters}
-        for key, value in block.values.items():
-            try:
-                check_value(table, key, value, ("type", "id", "file", "level", "inputs"))
-            except UsageError as error:
-                yield block.error(key, str(error))
-        for scene, values in self.scenes.items():
-            for address, value in values.items():
-                block_id, _, key = address.partition(".")
-                if block_id == block.id:
-                    try:
-                        check_scene_value(table, key, value)
-                    except UsageError as error:
-                        yield self.scene_error(scene, address, str(error))
-
-    def scene_error(self, scene: str, address: str, message: str) -> PresetError:
-        """Return an error with `message` about one value of a scene, with file and line."""
-        return PresetError(f"{where(self.path, self.lines.get((scene, address)))}scenes.{scene}: {address}: {message}")
-
-
-@dataclass(frozen=True)
-class SetList:
-    """A set list; presets are numbered from 1 in the order of `presets`."""
-
-    path: Path
-    device: dict[str, Any] = field(default_factory=dict)
-    globals: dict[str, float | bool] = field(default_factory=dict)
-    presets: tuple[Preset, ...] = ()
-    midi: MidiMap | None = None
-
-    def index(self, key: str | int | None = None) -> int:
-        """Return the index in `presets`, from 0, of a name or of a number from 1; None is the first preset.
-
-        Raises
-        ------
-        UsageError
-            There is no such preset; the message lists the presets.
-        """
-        names = [preset.name for preset in self.presets]
-        if key is None:
-            return 0
-        composed = [same_accents(name) for name in names]
-        if isinstance(key, str) and same_accents(key) in composed:
-            return composed.index(same_accents(key))
-        try:
-            number = int(key)
-        except ValueError:
-            number = 0
-        if 1 <= number <= len(names):
-            return number - 1
-        listed = ", ".join(f"{position} {name}" for position, name in enumerate(names, 1))
-        hint = did_you_mean(str(key), names)
-        raise UsageError(f"{self.path}: no preset {quoted(key)}{hint}, expected one of: {listed}")
-
-    def select(self, key: str | int | None = None) -> Preset:
-        """Return the preset with a name or number; see `index`."""
-        return self.presets[self.index(key)]
-
-
-def split_selection(text: str) -> tuple[str, str | None]:
-    """Split "rig.yaml:preset" into file and preset, which is None if the text names no preset."""
-    match = re.fullmatch(r"(.*\.ya?ml):(.+)", text, re.IGNORECASE | re.DOTALL)
-    return (match[1], match[2]) if match else (text, None)
 
 
 def load_set_list(path: str | Path, blocks: Mapping[str, BlockType]) -> SetList:

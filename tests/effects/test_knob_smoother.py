@@ -5,7 +5,7 @@ import numpy as np
 from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Options
-from rtfx.rig.set_list import Preset
+from rtfx.rig.presets import Preset
 from tests.engine.rigs import drive, engine
 
 RATE = 48000

@@ -16,7 +16,7 @@ from rtfx.plan.chain import plan_chain
 from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Options
-from rtfx.rig.set_list import Preset
+from rtfx.rig.presets import Preset
 from tests.engine.rigs import drive, engine
 
 RATE = 48000

@@ -8,7 +8,7 @@ import pytest
 import rtfx
 from rtfx.errors import UsageError
 from rtfx.live.settings import StreamSettings
-from rtfx.rig.set_list import SetList
+from rtfx.rig.presets import SetList
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from rtfx.loading.preset import Knob
 from rtfx.rig import edit
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.set_list import Preset, SetList, load_set_list
+from rtfx.rig.presets import Preset, SetList
+from rtfx.rig.set_list import load_set_list
 from rtfx.ui.keys import press
 
 TEXT = """\

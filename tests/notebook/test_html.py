@@ -9,7 +9,7 @@ from rtfx.model.nodes import Input, Mul
 from rtfx.model.spec import Knob, ModelSpec
 from rtfx.notebook.html import model_table, rig_table, table
 from rtfx.rig.blocks import BlockSpec
-from rtfx.rig.set_list import Preset
+from rtfx.rig.presets import Preset
 from tests.engine.rigs import gru, tcn
 
 

@@ -19,7 +19,7 @@ from rtfx.plan.rates import choose_method, fitted, largest_pole
 from rtfx.plan.resolve import Models, resolve
 from rtfx.rig.blocks import BlockSpec
 from rtfx.rig.parameters import Options
-from rtfx.rig.set_list import Preset
+from rtfx.rig.presets import Preset
 from tests.engine.rigs import CUTS, cut, drive, engine, gru, lstm, model, noise, tcn
 
 HOME = 48000.0

@@ -9,7 +9,8 @@ import pytest
 from rtfx.effects.table import BLOCKS
 from rtfx.errors import PresetError, UsageError
 from rtfx.rig.parameters import Parameter
-from rtfx.rig.set_list import load_set_list, read_in_spite, split_selection
+from rtfx.rig.presets import split_selection
+from rtfx.rig.set_list import load_set_list, read_in_spite
 
 GOOD = """\
 version: 1
@@ -204,7 +205,7 @@ BAD = {
     "same name": (TOP + ONE + "  - name: a\n    chain:\n" + ONE, 6, "a second preset is called 'a'"),
     "device per preset": (
         TOP + ONE + "    device: {input: 1}", 6,
-        "presets[0]: unknown key 'device', allowed: name, bpm, ch",
+        "presets[0]: unknown key 'device', allowed: name, bpm, louder_db, ch",
     ),
     "unknown device key": (TOP + ONE + "device: {sample_rat: 1}", 6, "did you mean 'sample_rate'"),
     "device channel": (TOP + ONE + "device: {in_channel: 0}", 6, "in_channel is 0, expected a channel from 1 to 256"),
@@ -276,7 +277,7 @@ def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another
         (14, "chain is an empty list"),
         (15, "unknown key 'tuner'"),
         (15, "out_gain_db is 99"),
-        (16, "unknown key 'midi'"),
+        (16, "midi: unknown key 'pc'"),
     ]
     assert len(read.mistakes) == len(expected), "\n".join(read.mistakes)
     for (line, words), message in zip(expected, read.mistakes, strict=True):
