@@ -282,7 +282,7 @@ def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another
     assert len(read.mistakes) == len(expected), "\n".join(read.mistakes)
     for (line, words), message in zip(expected, read.mistakes, strict=True):
         assert message.startswith(f"{path}:{line}: ") and words in message
-    with pytest.raises(PresetError, match=r"set.yaml:4: .*'bpm'.* \(and 14 more: rtfx check set.yaml lists them\)"):
+    with pytest.raises(PresetError, match=r"set.yaml:4: .*'tempo'.* \(and 14 more: rtfx check set.yaml lists them\)"):
         load_set_list(path, BLOCKS)
 
 
