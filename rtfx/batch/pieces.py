@@ -51,13 +51,16 @@ def stages_of(plan: Plan) -> list[Stage] | None:
     A model's DC blocker has an infinite history and costs little: it is a stage of its own.
     """
     from ..effects.dcblock import DCBLOCK
+    from ..kernels.partitioned import levels_for
     from ..plan.block import ReadyBlock
 
     stages: list[Stage] = []
     for planned in plan.blocks:
         block, spec = planned.source, planned.source.playing
         if spec is None:
-            cab = block.impulse.shape[1] - 1 if block.impulse is not None else None
+            # partitions begin with the stream: a piece that begins elsewhere would be rounded differently
+            whole = block.impulse is not None and not levels_for(block.impulse.shape[1])
+            cab = block.impulse.shape[1] - 1 if whole else None
             _append(stages, block, 0 if block.effect.type == "gain" else cab)
             continue
         if spec.receptive_field is None or spec.period > 1 or block.conversion(plan.sample_rate) is not None:

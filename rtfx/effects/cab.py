@@ -8,7 +8,7 @@ A response is brought to the stream's rate and then cut, so that it costs neithe
 - rate: soxr converts the response, which is then multiplied by (old rate / new rate), since the sum of more samples of
   the same curve is louder. If the conversion rings before the front, at most `PRERING` frames of that are kept;
 - tail: the response fades out after the point where -80 dB of the energy is left, within an eighth of its length so far
-  and at most 256 taps. If that exceeds `max_taps`, it fades out earlier, to end at `max_taps`;
+  and at most 256 taps. If that exceeds `READ_SECONDS`, or `max_taps`, it fades out earlier, to end there;
 - level: the mean power gain over 80 Hz to 5 kHz, equal weight to each octave, is 1, so that cabinets can be compared
   and changed without a change of loudness; but no frequency is raised by more than 12 dB.
 
@@ -30,8 +30,7 @@ from .effect import Effect
 
 PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),)
 
-MAX_TAPS = 8192  # 170 ms at 48 kHz; the response of a close-miked cabinet lasts 50 ms
-READ_SECONDS = 10.0  # more of a file is not read, as a response is much shorter
+READ_SECONDS = 10.0  # more of a file is not read: the response of a cabinet lasts 50 ms, that of a hall 5 s
 FRONT_DB = -60.0
 OFFSET_DB = (-80.0, -6.0)  # of the peak: a smaller value may be the end of the response; a larger one is no offset
 OFFSET_SECONDS = 0.005  # of the response's last quarter, at least
@@ -62,12 +61,12 @@ class Impulse(NamedTuple):
     notes: tuple[str, ...]
 
 
-def load_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: bool = True) -> np.ndarray:
+def load_impulse(path, sample_rate: float, max_taps: int | None = None, normalise: bool = True) -> np.ndarray:
     """Return the response alone that `read_impulse` reads."""
     return read_impulse(path, sample_rate, max_taps, normalise).response
 
 
-def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: bool = True) -> Impulse:
+def read_impulse(path, sample_rate: float, max_taps: int | None = None, normalise: bool = True) -> Impulse:
     """Read an impulse response from a WAV, FLAC or AIFF file of any rate.
 
     Parameters
@@ -75,8 +74,8 @@ def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
     path : str or Path
     sample_rate : float
         Hz, of the stream that will be convolved.
-    max_taps : int
-        Longest result, in frames at `sample_rate`.
+    max_taps : int, optional
+        Longest result, in frames at `sample_rate`; by default `READ_SECONDS`.
     normalise : bool
         Bring the level to that of the module's docstring; otherwise it is the file's.
 
@@ -91,6 +90,7 @@ def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
         Missing, not audio, silent, not finite, or more than two channels.
     """
     name = Path(path).name
+    max_taps = max_taps or round(READ_SECONDS * sample_rate)
     response, file_rate, notes = _read(Path(path))
     offset = _offset(response, file_rate)
     if offset.any():
@@ -109,7 +109,7 @@ def read_impulse(path, sample_rate: float, max_taps: int = MAX_TAPS, normalise: 
     if response.shape[1] == max_taps < whole.shape[1]:
         lost = float((whole[:, max_taps:] ** 2).sum() / (whole**2).sum())
         notes.append(
-            f"{name} is longer than the {1000.0 * max_taps / sample_rate:.0f} ms that a cabinet may ring: what comes "
+            f"{name} is longer than {max_taps / sample_rate:.3g} s: what comes "
             f"later, {db_from_gain(lost**0.5):.0f} dB of it, is cut"
         )
     return Impulse(response * _level(response, sample_rate) if normalise else response, tuple(notes))

@@ -24,6 +24,7 @@ from ..effects.split import (
     TO_MID_SIDE,
 )
 from ..errors import UnsupportedInput
+from ..kernels import partitioned
 from ..kernels.compile_workers import order
 from ..kernels.elementwise import GAIN, rows_kernel
 from ..kernels.kernel import Kernel
@@ -415,21 +416,28 @@ def _model(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signa
 
 
 def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:
-    """Direct convolution: a conv layer of one input and one output; a stereo response gives two channels."""
+    """A conv layer of one input and one output, partitions for a long response; a stereo one gives two channels."""
     impulse = item.impulse
     assert impulse is not None
     outputs = max(signal.width, impulse.shape[0])
     loud = builder.buffer(outputs)
     entrance = builder.step(rows_kernel(0, signal.width, lanes()), signal, builder.buffer(signal.width))
-    builder.remember(entrance, impulse.shape[1] - 1)
+    levels = partitioned.levels_for(impulse.shape[1])
+    head = impulse[:, : 2 * levels[0].size if levels else None]
+    builder.remember(entrance, head.shape[1] - 1)
     first = builder.mark()
-    for channel in range(outputs if len(impulse) > 1 else 1):
-        newest_last = impulse[min(channel, len(impulse) - 1)][::-1]
-        layer = conv_layer(Conv1d((0,), weight=newest_last[None, None, :], bias=np.zeros(1)), None)
+    different = outputs if len(impulse) > 1 else 1
+    for channel in range(different):
+        response = min(channel, len(impulse) - 1)
+        layer = conv_layer(Conv1d((0,), weight=head[response][::-1][None, None, :], bias=np.zeros(1)), None)
         source, target = entrance.rows(min(channel, signal.width - 1), 1), loud.rows(channel, 1)
         builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **layer.fields)
+        for level in levels:
+            weights, state = partitioned.pack(level, impulse[response]), partitioned.state_at(level)
+            fields = {"size": level.size, "partitions": level.count}
+            builder.step(partitioned.KERNEL, source, target, weights=weights, dtype=state, **fields)
     last = builder.mark()
-    for channel in range(last.steps - first.steps, outputs):
+    for channel in range(different, outputs):
         builder.repeat(first, last, {entrance.buffer: channel, loud.buffer: channel})
     return _gain(builder, loud, builder.buffer(outputs), cells[0])
 
