@@ -35,6 +35,12 @@ def equal_power(mix: float) -> tuple[float, float]:
     return (math.cos(0.5 * math.pi * mix), math.sin(0.5 * math.pi * mix)) if mix < 1.0 else (0.0, 1.0)
 
 
+def comb_mix(mix: float) -> tuple[float, float]:
+    """Return the gains (dry, wet) of two signals that differ in phase alone: 1 - mix and mix, as loud as the input."""
+    power = math.hypot(1.0 - mix, mix)
+    return (1.0 - mix) / power, mix / power
+
+
 def one_pole(hertz: float, sample_rate: float) -> float:
     """Return the share k of ``low += k (x - low)``, a low-pass with its corner at `hertz`; 1 at `OFF_HZ`."""
     if hertz >= OFF_HZ:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ..rig.blocks import BlockSpec
+from .autowah import AUTOWAH
 from .cab import CAB
+from .chorus import CHORUS
 from .comp import COMP
 from .delay import DELAY
+from .doubler import DOUBLER
 from .effect import Effect
 from .eq import EQ
+from .flanger import FLANGER
 from .gain import GAIN
 from .gate import GATE
 from .graphic_eq import GRAPHIC_EQ
@@ -15,10 +19,15 @@ from .klon import KLON
 from .model import MODEL
 from .parametric_eq import PARAMETRIC_EQ
 from .peak_limiter import LIMITER
+from .phaser import PHASER
 from .reverb import REVERB
+from .rotary import ROTARY
 from .split import ROUTING
 from .tilt import TILT
 from .tonestack import TONESTACK
+from .tremolo import TREMOLO
+from .vibrato import VIBRATO
+from .wah import WAH
 
 EFFECTS = (
     GAIN,
@@ -35,6 +44,15 @@ EFFECTS = (
     CAB,
     DELAY,
     REVERB,
+    CHORUS,
+    FLANGER,
+    PHASER,
+    TREMOLO,
+    VIBRATO,
+    ROTARY,
+    DOUBLER,
+    WAH,
+    AUTOWAH,
 )
 BLOCKS: dict[str, Effect] = {effect.type: effect for effect in EFFECTS} | ROUTING
 

@@ -36,4 +36,6 @@ def test_one_pole_reaches_63_percent_after_its_time_constant():
 def test_mixing_laws():
     assert [lines.balance(mix) for mix in (0.0, 0.25, 0.5, 1.0)] == [(1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0)]
     assert lines.equal_power(0.0) == (1.0, 0.0) and lines.equal_power(1.0) == (0.0, 1.0)
+    assert lines.comb_mix(0.0) == (1.0, 0.0) and lines.comb_mix(1.0) == (0.0, 1.0)
+    assert lines.comb_mix(0.5) == pytest.approx((0.5**0.5, 0.5**0.5))
     assert np.hypot(*lines.equal_power(0.3)) == pytest.approx(1.0)
