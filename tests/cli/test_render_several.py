@@ -1,6 +1,7 @@
 """Several models, set lists and presets are all rendered: none is dropped silently."""
 
 import json
+import os
 import unicodedata
 
 import numpy as np
@@ -21,6 +22,7 @@ presets:
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # workers only where a test names --jobs: they start slowly
     rng = np.random.default_rng(3)
     for name in ("a.wav", "b.flac"):
         soundfile.write(name, 0.2 * rng.standard_normal(3000), RATE)

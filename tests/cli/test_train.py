@@ -161,6 +161,7 @@ def test_an_interrupt_keeps_the_best_and_a_player_hears_every_checkpoint(recorde
     assert code == 0 and first["round"] == last["rounds"] + 1, notes
 
 
+@pytest.mark.slow
 def test_without_matplotlib_a_line_says_so(recorded, tmp_path):
     code = "import sys; sys.modules['matplotlib'] = None; from rtfx.cli.main import main; main(sys.argv[1:])"
     flags = (*audio_flags(recorded), "--arch", "lstm6", "--rounds", 1, "--out", tmp_path / "my.json")

@@ -125,7 +125,9 @@ def concatenates(state, source, target, frames):
     return len("x" * frames)
 
 
-@pytest.mark.parametrize("function", [allocates, concatenates, raises, prints, draws], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [allocates, pytest.param(concatenates, marks=pytest.mark.slow), raises, prints, draws]
+)
 def test_what_is_not_safe_is_refused(function):
     assert violations(Loop(function).compiled())
     with pytest.raises(TypeError, match=rf"{function.__name__} calls \w+.*: kernels may call the C library only"):

@@ -103,8 +103,9 @@ def test_two_parts_learn_what_one_would():
     assert not np.array_equal(odd.optimiser.values, nets[0].optimiser.values)
 
 
-def test_a_gradient_that_is_not_finite_is_passed_over():
-    net = RecurrentLearner("gru", 4, 1, seed=0)
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])  # each compiles for seconds
+def test_a_gradient_that_is_not_finite_is_passed_over(cell):
+    net = RecurrentLearner(cell, 4, 1, seed=0)
     before = net.optimiser.values.copy()
     net.step(np.full((2, 1, 1600), np.nan, np.float32), np.zeros((2, 1600), np.float32))
     assert np.array_equal(net.optimiser.values, before)

@@ -11,13 +11,14 @@ from rtfx.model.load import load
 from rtfx.model.read.pt2 import spec_from_torch
 from rtfx.model.reference import evaluate
 
+from ...sampled import sampled
 from ..test_pt2 import agree
 from .modules import answer, modules
 
 MODULES = modules()
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", sampled(MODULES, 3))
 def test_every_module(name):
     module, example = MODULES[name]
     spec = spec_from_torch(module, example, sample_rate=48000)
