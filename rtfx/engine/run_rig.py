@@ -82,7 +82,10 @@ def make_room(arena, first, last):
         frames = domains[b.domain].frames
         if b.slides and b.ring == 0 and b.cursor + 4 * frames > b.end:
             kept = 4 * b.history
-            move_bytes(arena + b.start - kept, arena + b.cursor - kept, 4 * b.rows * b.stride)
+            whole = (
+                4 * (b.rows - 1) * b.stride + kept
+            )  # to the last row's cursor: what follows may lie behind the arena
+            move_bytes(arena + b.start - kept, arena + b.cursor - kept, whole)
             b.cursor = b.start
 
 
