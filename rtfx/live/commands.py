@@ -306,6 +306,14 @@ def _midi(stream: Stream, command: str, target: str) -> Learner:
     return stream.midi
 
 
+def _capture(stream: Stream, words: str) -> str:
+    return stream.captures.play("model", words) if stream.captures else ""
+
+
+def _ir(stream: Stream, words: str) -> str:
+    return stream.captures.play("audio", words) if stream.captures else ""
+
+
 def _seed(stream: Stream, block: str) -> str:
     return stream.reseeder.next(block or knobs.chosen(stream).block) if stream.reseeder else ""
 
@@ -358,6 +366,8 @@ COMMANDS = {
         Command("learn", "BLOCK.PARAMETER, COMMAND or off", "map the MIDI control that moves next", _learn),
         Command("forget", "BLOCK.PARAMETER or COMMAND", "remove the MIDI control of something", _forget, alone=False),
         Command("seed", "[BLOCK]", "play the next seed of a random net", _seed),
+        Command("capture", "[BLOCK] [NAME, next or previous]", "play another capture in a block", _capture, "next"),
+        Command("ir", "[BLOCK] [NAME, next or previous]", "play another impulse response", _ir, "next"),
         Command("clear", "", "clear clip lights, worst load and xruns", _clear),
         Command("state", "[KEY]", "print the state of the player, or one key of it, as JSON", _state),
         Command("quit", "", "fade out and end", _quit),

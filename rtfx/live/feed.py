@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import message_of
@@ -44,8 +45,9 @@ def snapshot(stream: Stream) -> State:
         - ``presets``: ``[{number, name, fault}]``; numbers count from 1; ``fault`` says why it cannot play, or is "".
         - ``preset``: the number of the current preset, from 1; ``preset_name``: its name.
         - ``scenes``: names of the current preset's scenes; ``scene``: the one chosen last, or "".
-        - ``blocks``: ``[{id, type, on}]`` in the order of the chain; ``on`` is true or false, or null for a block
-          that cannot be switched off. ``set ID.on 0`` or ``toggle ID.on`` switches it.
+        - ``blocks``: ``[{id, type, on, plays, file}]`` in the order of the chain; ``on`` is true or false, or null for
+          a block that cannot be switched off. ``set ID.on 0`` or ``toggle ID.on`` switches it. ``plays`` is "model",
+          "audio" or "": the kind of file that it plays; ``file`` is the name of its file, or "".
         - ``knobs``: ``[{address, block, name, value, text, norm, written, min, max, unit, kind, whole, step, choices,
           summary}]``, the two gains first, then every parameter in the order of the chain. ``block`` is the block's
           id, or "level" for the gains. ``kind`` is "continuous", "switch" (1 on, 0 off), "stepped" or "structural" (a
@@ -110,7 +112,14 @@ def _state(stream: Stream, described: list[State]) -> State:
         "scenes": list(preset.scenes),
         "scene": selection.scenes.get(preset.name, ""),
         "blocks": [
-            {"id": block.id, "type": block.ready.effect.type, "on": _on(knobs, block.id)} for block in preset.blocks
+            {
+                "id": block.id,
+                "type": block.ready.effect.type,
+                "on": _on(knobs, block.id),
+                "plays": block.ready.effect.file,
+                "file": Path(str(block.spec.file)).name if block.spec and block.spec.file else "",
+            }
+            for block in preset.blocks
         ],
         "knobs": [one | _moving(knobs[one["address"]]) for one in described if one["address"] in values],
         "gains": {address: knob.value for address, knob in stream.gains.items()},

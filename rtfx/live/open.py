@@ -29,8 +29,9 @@ from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.parameters import channels_text
 from ..rig.presets import Preset, SetList
 from ..units import gain_from_db
+from .captures import Captures
 from .controller import Controller
-from .reload import Reloader, Watcher, paths_of, signature_of
+from .reload import Reloader, Watcher, is_file, paths_of, signature_of
 from .reseed import Reseeder
 from .settings import StreamSettings
 from .shutdown import collect
@@ -131,6 +132,8 @@ def open_stream(
     stream.unheard = choice.is_null and bool(choice.notes)
     reloader = Reloader(controller, set_list, loader, found)
     stream.reseeder = Reseeder(controller, stream.reloads)
+    beside = set_list.path.parent if is_file(set_list) else None
+    stream.captures = Captures(controller, loader, beside, stream.reloads)
     if wanted.watch:
         stream.accompany(Watcher(reloader, stream.reloads))
     if not choice.is_null:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 def save_scene(stream: Stream) -> str:
     """Save the values that differ from the set list as a new scene; return a line to show.
 
-    A scene cannot hold the settings of a random net. If these have changed, the whole preset is saved as a new one.
+    A scene cannot hold the settings of a random net or another file. If these have changed, the whole preset is saved
+    as a new one.
 
     The set list is read again and extended by one insertion. The new text replaces the file only if it loads and has
     the same content apart from the addition. A shipped set list is copied first, and a model that is played alone gets
@@ -57,7 +58,8 @@ def save_scene(stream: Stream) -> str:
     opened = stream.set_list.select(name)
     listed = [preset for preset in before.presets if preset.name == name] if before else []
     heard = with_nets(stream)
-    if heard and _redrawn(heard, listed[0] if listed else opened):
+    written = listed[0] if listed else opened
+    if heard and (_redrawn(heard, written) or _other_file(heard, written)):
         return _save_preset(stream, heard, before, target, text)
     preset = before.select(name) if before else _with_cab(opened, stream.cab)
     values, left_out = changed(stream)
@@ -120,6 +122,15 @@ def _redrawn(playing: Preset, written: Preset) -> bool:
     return any(text and old and text != old.random_net for text, old in texts)
 
 
+def _other_file(playing: Preset, written: Preset) -> str:
+    """Return the name of a file that plays in place of the one in the set list; "" if there is none."""
+    for block in playing.chain:
+        old = written.block(block.id)
+        if block.file is not None and not block.random_net and (old is None or block.file != old.file):
+            return Path(str(block.file)).stem
+    return ""
+
+
 def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
     """Add the preset with its present values to the end of a set list; return a line to show."""
     chain = []
@@ -135,6 +146,8 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
             return f"preset {shown(preset.name)} plays just this"
     seeds = [found[1] for block in source.chain if (found := re.search(r"seed=(\d+)", block.random_net))]
     name = f"{re.sub(r' seed [0-9 ]+$', '', source.name)} seed {' '.join(seeds)}"
+    if not seeds:
+        name = f"{source.name} {_other_file(source, before.select(source.name) if before else source)}".strip()
     taken = {preset.name for preset in presets}
     name = next(free for free in (name, *(f"{name} {n}" for n in range(2, 1000))) if free not in taken)
     heard = replace(heard, name=name)

@@ -20,6 +20,7 @@ from ..notebook.audio import Audio, played
 from ..notebook.html import stats_table
 from ..rig.parameters import Parameter, channels_of
 from ..rig.presets import Preset, SetList
+from .captures import Captures
 from .commands import COMMANDS, Command, do
 from .controller import Controller
 from .feed import Feed, State, Unsubscribe, snapshot
@@ -95,6 +96,7 @@ class Stream:
         self.reloads: deque[str] = deque()
         self.reseeder: Reseeder | None = None
         self.midi: Learner | None = None
+        self.captures: Captures | None = None
         self._companions: list[Companion] = []
         self._untold: deque[str] = deque(maxlen=KEPT_LINES)
         self._gathering = threading.Lock()

@@ -55,7 +55,7 @@ class FakeStream:
         self.notes = ()
         self.recorder = None
         self.selection = Selection()
-        self.reseeder = self.midi = None
+        self.reseeder = self.midi = self.captures = None
         self.clock = 0.0
         self.history = History(lambda: self.clock)
         self.values = {address: parameter.default for address, parameter in KNOBS.items()}

@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import RtfxError, is_text, message_of, one_line
 from ...live.feed import State, merged
 from ...live.tuner import READING_SECONDS
+from .upload import UPLOAD, UPLOADED, take_file
 
 if TYPE_CHECKING:
     from ...live.stream import Stream
@@ -167,6 +168,7 @@ class Hub:
         self._following: Callable[[], None] | None = None
         self._metering: Callable[[], None] | None = None
         self._worker, self._listener = Worker("rtfx web commands"), Worker("rtfx web tuner")
+        self.files = Worker("rtfx web files")
         self._tuning: asyncio.Task[None] | None = None
 
     async def serve(self, socket: WebSocket) -> None:
@@ -304,12 +306,8 @@ class Hub:
         stream = self._stream()
         if stream is None:
             return "the player has ended", True
-        name, _, arguments = line.partition(" ")
-        command = stream.commands.get(name)
-        if name in NOT_FROM_PAGES:
-            return f"{name}: not from a page", True
-        if command and arguments.strip() and any(word in command.arguments for word in FILE_ARGUMENTS):
-            return f"{name}: a page cannot name a folder", True
+        if why := _forbidden(stream, line):
+            return why, True
         try:
             return one_line(stream.do(line)), False
         except RtfxError as error:
@@ -321,6 +319,23 @@ class Hub:
         """Begin no more commands."""
         self._worker.close()
         self._listener.close()
+        self.files.close()
+
+    def listed(self, kind: str) -> list[str]:
+        """Return the names of all files of a kind."""
+        stream = self._stream()
+        return list(stream.captures.listed(kind)) if stream and stream.captures else []
+
+
+def _forbidden(stream: Stream, line: str) -> str:
+    """Return why a page may not run a command, also as one that it maps to a pedal; "" if it may."""
+    name, _, arguments = line.strip().partition(" ")
+    command = stream.commands.get(name)
+    if name in NOT_FROM_PAGES:
+        return f"{name}: not from a page"
+    if command and arguments.strip() and any(word in command.arguments for word in FILE_ARGUMENTS):
+        return f"{name}: a page cannot name a folder"
+    return _forbidden(stream, arguments) if command and "COMMAND" in command.arguments else ""
 
 
 def joined(first: State, then: State) -> State:
@@ -346,6 +361,28 @@ def _finite(data: Any) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
+class Files:
+    """Lists the captures and impulse responses, and takes new ones into the user's folder."""
+
+    def __init__(self, hub: Hub):
+        self._hub = hub
+        self._one = asyncio.Lock()  # as each holds its whole content in memory
+
+    async def listed(self, request: Request) -> Response:
+        """Answer with the names of a kind."""
+        kind = request.query_params.get("kind", "")
+        names = await self._hub.files.run(partial(self._hub.listed, kind)) if kind in UPLOADED else []
+        return JSONResponse(names)
+
+    async def upload(self, request: Request) -> Response:
+        """Take a file, if it can be read; answer with its name, or with what is wrong with it."""
+        async with self._one:
+            content = await request.body()
+            taken = partial(take_file, request.query_params.get("name", ""), content)
+            name, why = await self._hub.files.run(taken)
+        return PlainTextResponse(why, 400) if why else JSONResponse({"name": name})
+
+
 def make_app(hub: Hub, url: str) -> Starlette:
     """Return the application.
 
@@ -365,10 +402,13 @@ def make_app(hub: Hub, url: str) -> Starlette:
     async def code(request: Request) -> Response:
         return Response(qr_svg(url), media_type=KINDS[".svg"])
 
+    files_of_user = Files(hub)
     return Starlette(
         routes=[
             Route("/", file),
             Route("/code.svg", code),
+            Route("/library", files_of_user.listed),
+            Route(UPLOAD, files_of_user.upload, methods=["POST"]),
             Route("/{name}", file),
             WebSocketRoute("/live", hub.serve),
         ]

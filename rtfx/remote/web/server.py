@@ -16,6 +16,7 @@ from ...host.timeouts import await_end
 from .address import Place, token_file, token_of
 from .app import MESSAGE_BYTES, Hub, make_app
 from .guard import Guard
+from .upload import MOST_BYTES, UPLOAD
 
 if TYPE_CHECKING:
     from ...live.stream import Stream
@@ -80,7 +81,7 @@ class Server:
         self.url = place.url(token)
         self._hub = Hub(stream)
         config = uvicorn.Config(
-            Guard(make_app(self._hub, self.url), token, place.names),
+            Guard(make_app(self._hub, self.url), token, place.names, {UPLOAD: MOST_BYTES}),
             http="h11",
             ws="websockets-sansio",
             ws_max_size=MESSAGE_BYTES,

@@ -23,6 +23,8 @@ presets:
     chain: [{type: gain, gain_db: -3}]
   - name: chorus
     chain: [{type: gain, gain_db: 0}, {type: eq}]
+  - name: amp
+    chain: [{type: model, id: amp, file: klon.json}]
 """
 
 

@@ -94,6 +94,7 @@ def test_what_others_change_reaches_the_page(stream, phone):
         ("set boost.gain_db 1000", "boost"), ("set nothing 1", "nothing"),
         ("", "no command"), ("__class__", "no command"), ("preset lost", "cannot play"),
         ("take /tmp", "cannot name a folder"), ("quit", "not from a page"), ("quit now", "not from a page"),
+        ("learn quit", "not from a page"), ("learn take /tmp", "cannot name a folder"),
     ],
 )  # fmt: skip
 def test_a_command_that_fails_says_why(phone, stream, line, words):

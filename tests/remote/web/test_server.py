@@ -39,7 +39,8 @@ def test_the_page_is_a_few_small_files_that_name_no_other_machine(served):
     with httpx.Client(base_url=served.url) as client:
         for name, kind in {
             "": "text/html", "page.css": "text/css", "page.js": "text/javascript", "link.js": "text/javascript",
-            "controls.js": "text/javascript", "icon.svg": "image/svg+xml", "code.svg": "image/svg+xml",
+            "controls.js": "text/javascript", "files.js": "text/javascript", "icon.svg": "image/svg+xml",
+            "code.svg": "image/svg+xml",
         }.items():  # fmt: skip
             answer = client.get(f"/{name}")
             assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)

@@ -1,6 +1,7 @@
 // The page: it shows the state that the player sends, and sends commands. It keeps no state of its own.
 
 import {control, isSwitch, make, set, write} from "./controls.js";
+import {Files, verb} from "./files.js";
 import {Link} from "./link.js";
 
 const FLOOR = -60;  // dBFS at the left end of a level
@@ -41,6 +42,7 @@ const link = new Link({
     $("offline").hidden = true;
   },
   offline(why) {
+    $("files").close();
     document.body.dataset.offline = "";
     $("all").inert = true;
     $("offline").hidden = false;
@@ -48,6 +50,8 @@ const link = new Link({
     for (const each of all()) each.forget();
   },
 });
+
+const files = new Files($("files"), (line) => link.do(line), say);
 
 function* all() {
   for (const some of controls.values()) yield* some;
@@ -65,6 +69,7 @@ function seen(text) {
 
 function say(text, failed) {
   if (!text) return;
+  ($("files").open ? $("files") : document.body).append($("said"));  // a dialog covers the rest of the page
   write($("said"), text);
   $("said").className = failed ? "failed" : "";
   clearTimeout(quiet);
@@ -77,6 +82,7 @@ function show(keys) {
   if (any("presets", "preset")) showSongs();
   if (any("scenes", "scene")) showScenes();
   if (any("knobs")) buildBoard();
+  if (any("blocks", "knobs")) showFiles();
   if (any("values", "knobs")) {
     for (const about of state.knobs) for (const each of controls.get(about.address)) each.receive(about.value);
   }
@@ -171,11 +177,29 @@ function buildBoard() {
   $("blocks").hidden = !$("blocks").children.length;
   $("board").replaceChildren(...[...blocks].map(([name, {head, turns}]) => {
     const knobs = make("div", {className: "knobs"}, ...turns.map((each) => each.element));
-    const block = make("div", {className: "block", role: "group", "aria-label": name}, head ? head.element : make("h3", {textContent: name}), knobs);
+    const title = head ? head.element : make("h3", {textContent: name});
+    const block = make("div", {className: "block", role: "group", "aria-label": name}, title, ...filesOf(name), knobs);
     block.style.setProperty("--knobs", Math.min(turns.length, 3));
     return block;
   }));
   if (focused) document.querySelector(`[data-address="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
+}
+
+// The file of a block, between buttons for the one before and the one after.
+function filesOf(id) {
+  const {plays} = state.blocks.find((each) => each.id === id) ?? {};
+  if (!plays || !(verb(plays) in commands)) return [];
+  const step = (word, sign) => make("button", {type: "button", textContent: sign, "data-do": `${verb(plays)} ${id} ${word}`, "aria-label": `${word} for ${id}`});
+  const name = make("button", {type: "button", className: "file", "data-file": id, "data-plays": plays});
+  return [make("div", {className: "files"}, step("previous", "‹"), name, step("next", "›"))];
+}
+
+function showFiles() {
+  for (const {id, file} of state.blocks) {
+    const button = document.querySelector(`[data-file="${CSS.escape(id)}"]`);
+    if (button) write(button, file || "choose");
+    if (files.block === id && $("files").open) files.show(file);
+  }
 }
 
 function showStatus() {
@@ -246,6 +270,10 @@ function showMeters(meters) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.do) link.do(button.dataset.do);
+  if (button?.dataset.file) {
+    files.playing = state.blocks.find((each) => each.id === button.dataset.file)?.file;
+    files.open(button.dataset.file, button.dataset.plays);
+  }
   if (button?.dataset.view) {
     document.body.dataset.view = button.dataset.view;
     for (const each of document.querySelectorAll("nav [data-view]")) {
