@@ -21,6 +21,7 @@ import pytest
 import soundfile
 
 import rtfx
+from rtfx.analyze import Analysis
 from rtfx.cli.main import VERBS, group
 from rtfx.effects.table import BLOCKS
 from rtfx.host.device import Device
@@ -176,9 +177,10 @@ def test_the_json_page_has_the_keys_of_the_commands_that_can_be_sent():
     assert documented("send --list") - json.loads(printed[0]).keys() == {"player", "process", "socket"}
 
 
-def test_the_json_page_has_exactly_the_fields_of_devices_latency_match_tuner_and_tune():
+def test_the_json_page_has_exactly_the_fields_of_devices_latency_analyze_match_tuner_and_tune():
     assert {each.name for each in dataclasses.fields(Device)} | {"route", "sample_rates"} == documented("devices")
     assert {each.name for each in dataclasses.fields(RoundTrip)} == documented("latency")
+    assert {each.name for each in dataclasses.fields(Analysis)} == documented("analyze")
     assert {each.name for each in dataclasses.fields(Matched)} == documented("match")
     assert {each.name for each in dataclasses.fields(Reading)} == documented("tuner")
     assert {each.name for each in dataclasses.fields(Searched)} | {"model", "block"} == documented("tune")

@@ -31,6 +31,7 @@ VERBS = {
     "render": "Render audio files through a model or a set list.",
     "info": "Show what a model file contains, or list the blocks of a chain.",
     "verify": "Compare the compiled model with a float64 reference.",
+    "analyze": "Measure what a model or a rig does to test signals.",
     "check": "Find what could go wrong with a set list on stage.",
     "match": "Make all presets of a set list equally loud.",
     "bench": "Time models through the engine.",
