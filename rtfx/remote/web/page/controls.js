@@ -30,6 +30,11 @@ export function control(about, turn) {
   return new kind(about, turn);
 }
 
+// Knobs stand before lists, and these before switches.
+export function rank({element}) {
+  return ["knob", "choice"].indexOf(element.classList[0]) + 1 || 3;
+}
+
 export function isSwitch(about) {
   return about.kind === "switch" || about.choices.join() === "off,on";
 }

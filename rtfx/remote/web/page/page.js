@@ -1,6 +1,6 @@
 // The page: it shows the state that the player sends, and sends commands. It keeps no state of its own.
 
-import {control, isSwitch, make, set, write} from "./controls.js";
+import {control, isSwitch, make, rank, set, write} from "./controls.js";
 import {Files, verb} from "./files.js";
 import {Link} from "./link.js";
 
@@ -93,6 +93,7 @@ function show(keys) {
     document.body.classList.toggle("silent", state.mute);
   }
   if (any("tuner")) showTuner();
+  if (any("midi")) showLearning();
   if (any("undo")) $("undo").disabled = !state.undo;
   if (any("redo")) $("redo").disabled = !state.redo;
   if (any("changed")) $("save").classList.toggle("primary", state.changed);
@@ -175,8 +176,9 @@ function buildBoard() {
   }
   $("blocks").replaceChildren(...[...blocks.values()].filter(({big}) => big).map(({big}) => big.element));
   $("blocks").hidden = !$("blocks").children.length;
-  $("board").replaceChildren(...[...blocks].map(([name, {head, turns}]) => {
-    const knobs = make("div", {className: "knobs"}, ...turns.map((each) => each.element));
+  const first = [...blocks].sort(([a], [b]) => (b === "macro") - (a === "macro"));
+  $("board").replaceChildren(...first.map(([name, {head, turns}]) => {
+    const knobs = make("div", {className: "knobs"}, ...turns.sort((a, b) => rank(a) - rank(b)).map((each) => each.element));
     const title = head ? head.element : make("h3", {textContent: name});
     const block = make("div", {className: "block", role: "group", "aria-label": name}, title, ...filesOf(name), knobs);
     block.style.setProperty("--knobs", Math.min(turns.length, 3));
@@ -216,6 +218,34 @@ function sides(meters) {
   const inputs = one ? meters.in.slice(state.in_channel - 1, state.in_channel) : meters.in.slice(0, 2);
   const named = (side, levels, clip) => levels.map((level, place) => [levels.length > 1 ? `${side} ${place + 1}` : side, level, clip]);
   return [...named("In", inputs, meters.clip_in), ...named("Out", meters.out, meters.clip_out)];
+}
+
+// While a control is to be chosen for a pedal, a touch chooses it in place of turning it.
+function showLearning() {
+  const {midi} = state;
+  $("learn").hidden = !midi || !("learn" in commands);
+  const waits = Boolean(midi?.learning);
+  if (waits) choose(false);
+  set($("learn"), "aria-pressed", choosing || waits);
+  write($("learn"), waits ? `Move the pedal for ${midi.learning} …` : choosing ? "Touch a control …" : "Learn a pedal");
+}
+
+let choosing = false;
+
+function choose(on) {
+  choosing = on;
+  document.body.classList.toggle("choosing", on);
+}
+
+function chosen(event) {
+  if (!choosing) return;
+  const target = event.target.closest("[data-address], [data-do]");
+  if (!target || target.id === "learn") return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.type === "click") return;
+  link.do(`learn ${target.dataset.address ?? target.dataset.do}`);
+  setTimeout(() => { choose(false); showLearning(); }, 300);  // after the click that belongs to this touch
 }
 
 function showTuner() {
@@ -267,6 +297,12 @@ function showMeters(meters) {
   $("xruns").className = meters.xruns ? "yellow" : "";
 }
 
+for (const kind of ["pointerdown", "click"]) document.addEventListener(kind, chosen, true);
+$("learn").addEventListener("click", () => {
+  if (state.midi.learning) link.do("learn off");
+  choose(!choosing && !state.midi.learning);
+  showLearning();
+});
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.do) link.do(button.dataset.do);
