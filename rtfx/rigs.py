@@ -203,7 +203,8 @@ class Rig:
 
     def _plan(self, sample_rate: float, channels: int, options: Options, values: Mapping[str, Any]) -> Plan:
         with self._turn:
-            blocks, _, self.notes = chain(self._current(), sample_rate, self._models, options, values)
+            whole = self.set_list.whole(self._current())
+            blocks, _, self.notes = chain(whole, sample_rate, self._models, options, values)
             keys = {block.key for block in blocks}
             turned = [block for block in blocks if block.id in keys or not block.effect.idle(block.values)]
             plan = plan_chain(turned, sample_rate, channels)

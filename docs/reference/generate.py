@@ -41,6 +41,8 @@ to the number of paths. Pan and delay are there if the set list states one. Addr
 # What the set list's keys mean that are no parameters with a range.
 SAID = {
     "version": "always 1",
+    "before": "blocks before all presets, such as a gate: they go on when the preset changes",
+    "after": "blocks after all presets, such as an equaliser for the room",
     "define": "containers: chains with a name, each `{chain: [...], expose: {NAME: BLOCK.PARAMETER}}`; "
     "`{use: NAME, id: ID, ...}` puts one into a chain, and `expose` gives parameters names of the container's own",
     "bpm": "the tempo of values that are notes, 20 to 400; `tap` and `tempo.bpm` change it",
@@ -122,7 +124,9 @@ def in_words(text: str) -> str:
 def set_list_page() -> str:
     """Return the page of all keys of a set list."""
     known = {*set_list.TOP_KEYS, *set_list.PRESET_KEYS, *set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS}
-    unknown = known ^ (set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs", "key"})
+    unknown = known ^ (
+        set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs", "key", *set_list.SHARED}
+    )
     assert not unknown, f"keys without a description, or described and not read: {unknown}"
     device = (*set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS, "latency")
     parts = [
@@ -135,7 +139,7 @@ def set_list_page() -> str:
         "## `device`\n",
         keys(device, SAID_OF_DEVICE, set_list.DEVICE_NUMBERS),
         "## `global`\n",
-        keys(("limiter",), SAID, set_list.GLOBALS),
+        keys(("limiter", *set_list.SHARED), SAID, set_list.GLOBALS),
         "## `midi`\n",
         table(("key", "what it is"), [(f"`{key}`", said) for key, said in midi_map.SAID_OF_SECTION.items()]),
         "Each mapping has one of `cc`, `note` and `pc`, and one of `to` and `do`:\n",

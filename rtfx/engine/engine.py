@@ -148,11 +148,28 @@ class Engine:
             for field in ("target", "goal", "value"):
                 e[name][field] = value
         self.rigs: dict[int, EngineRig] = {}
+        self.shared: tuple[EngineRig | None, EngineRig | None] = (None, None)
         self.published: deque[Published] = deque(maxlen=PUBLISHED_KEPT)
         self._number = 0
         self.on_free: Callable[[EngineRig], object] | None = None
         self.poison = False
         self.graveyard: list[EngineRig] = []
+
+    def share(self, before: EngineRig | None, after: EngineRig | None) -> None:
+        """Let a rig process the input of all presets, and one their output, for as long as the engine runs.
+
+        They never restart. This must be called before the stream starts. [control thread]
+
+        Parameters
+        ----------
+        before : EngineRig, optional
+            With as many inputs and outputs as the rigs have inputs.
+        after : EngineRig, optional
+            With as many inputs and outputs as rows are mixed.
+        """
+        self.shared = (before, after)
+        for name, rig in zip(("before", "after"), self.shared, strict=True):
+            self.record[name] = rig.address if rig else 0
 
     def publish(self, rig: EngineRig, continues: bool = False) -> None:
         """Offer a rig; the audio thread takes it at the next block. An earlier offer not yet taken is dropped.

@@ -66,6 +66,8 @@ ENGINE = np.dtype(
         ("run_rig", np.int64),  # address of run_rig.RUN_RIG
         ("play_slots", np.int64),  # address of voices.PLAY_SLOTS
         ("finish", np.int64),  # address of process.FINISH
+        ("before", np.int64),  # arena address of the rig that all presets share before them, or 0
+        ("after", np.int64),  # and of the one after them
         ("sample_rate", np.float64),
         ("loudest", np.float32),  # an input sample above it is replaced by 0
         ("inputs", np.int64),  # rows fed to rigs

@@ -237,14 +237,31 @@ def oldest_after(slots, age):
     return found
 
 
+@inline
+def run_shared(engine, arena, rows, count, frames):
+    """Run a rig that all presets share, in place, on `count` rows of the engine; 0 is no rig. [audio thread]"""
+    if arena == 0:
+        return
+    e = records(engine, 1, ENGINE)[0]
+    rig = records(arena, 1, RIG)[0]
+    if call_rig(e.run_rig, arena, rows, ROW, frames, e.clock, np.int64(0)) > 0:
+        e.non_finite += 1
+    output = records(arena + rig.buffers, rig.buffer_count, BUFFER)[rig.output_buffer]
+    for row in range(count):
+        channel = min(row, rig.outputs - 1)
+        move_bytes(rows + 4 * ROW * row, arena + output.cursor + 4 * output.stride * channel, 4 * frames)
+
+
 def play_slots(engine, frames):
     """Take a published rig, run every occupied slot and add its output to the mix. [audio thread]
 
-    The slots are added from oldest to newest. Floating-point sums depend on their order; with this order the result
-    does not depend on which slots were free.
+    The rigs that all presets share process the input before the slots and the mix after them. The slots are added from
+    oldest to newest. Floating-point sums depend on their order; with this order the result does not depend on which
+    slots were free.
     """
     take_rig(engine)
     e = records(engine, 1, ENGINE)[0]
+    run_shared(engine, e.before, engine + IN, e.inputs, frames)
     for row in range(e.outputs):
         fill_row(engine + MIX + 4 * ROW * row, np.float32(0.0), frames)
     slots = records(engine + SLOTS_AT, SLOTS, SLOT)
@@ -281,6 +298,7 @@ def play_slots(engine, frames):
                 slot.speed = -1.0 / e.quick_frames
         elif slot.phase != PLAYING and slot.position <= 0.0:
             retire(engine, slot)
+    run_shared(engine, e.after, engine + MIX, e.outputs, frames)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import ChainMap, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from ..engine.engine import Engine
 from ..engine.engine_rig import EngineRig
 from ..errors import AudioFileError, PresetError, UsageError, did_you_mean, message_of, quoted
 from ..host.timeouts import await_end
-from ..loading.preset import Compiled, Knob, LoadedPreset, Origin, Value, Values, cannot_play
+from ..loading.preset import Compiled, Knob, LoadedPreset, Origin, Shared, Value, Values, cannot_play
 from ..model.random.nets import FAMILY as RANDOM
 from ..model.spec import ModelSpec
 from ..plan.chain import Plan
@@ -88,6 +89,14 @@ class Controller:
     Methods may be called from any thread: they check and post a change, then return. `get` returns a posted value at
     once.
 
+    Parameters
+    ----------
+    presets : sequence of LoadedPreset
+    first : int
+        The index of the one that plays first, from 0.
+    shared : Shared, optional
+        The blocks before and after all presets. They play until the stream ends.
+
     Attributes
     ----------
     gains : dict of str to Knob
@@ -96,8 +105,9 @@ class Controller:
         Called after each change, on the thread that makes it.
     """
 
-    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0):
+    def __init__(self, engine: Engine, presets: Sequence[LoadedPreset], first: int = 0, shared: Shared | None = None):
         self.engine = engine
+        self.shared = shared or Shared()
         self._listed = list(presets), first  # one tuple, as other threads read both without the lock
         self._wake = threading.Condition()
         self._turned = False
@@ -115,6 +125,14 @@ class Controller:
             for parameter in GLOBALS
         }
         self.gains = {parameter.name: Knob(parameter.name, parameter, levels) for parameter in reversed(GLOBALS)}
+        engine.share(*(each.instance(each.now()) if each else None for each in self.shared))
+        # A shared knob has no written value, as what is saved belongs to a preset.
+        self._common = {
+            address: replace(knob, written=None)
+            for each in self.shared.loaded
+            for address, knob in each.knobs.items()
+            if knob.parameter.kind != "structural"
+        }
         self.playing: EngineRig
         self._begin(self.preset, self.preset.now())
         self._thread = threading.Thread(target=self._run, name="rtfx control", daemon=True)
@@ -138,7 +156,8 @@ class Controller:
     @property
     def knobs(self) -> Mapping[str, Knob]:
         """The gains, then every parameter of the current preset in the order of its chain, by address."""
-        return ChainMap(self.preset.knobs, self.gains)  # a ChainMap iterates over its last mapping first
+        # a ChainMap iterates over its last mapping first
+        return ChainMap(self.preset.knobs, self._common, self.gains)
 
     def start(self) -> None:
         """Start the control thread."""
@@ -146,7 +165,8 @@ class Controller:
 
     def find(self, address: str) -> Knob:
         """Return the knob of an address, or of a name that only one block has; UsageError if there is none."""
-        return self.gains[address] if address in self.gains else self.preset.find(address)
+        common = self.gains.get(address) or self._common.get(address)
+        return common or self.preset.find(address)
 
     def set(self, address: str, value) -> None:
         """Set a knob; the sound follows in a ramp, or after a new plan is built. [any thread]"""
@@ -183,7 +203,8 @@ class Controller:
             self._glide_gain(address)
         if remember:
             for name, own in ((None, True), (preset.name, False)):
-                some = [knob for knob in turned if (knob.address in self.gains) == own]
+                common = self.gains.keys() | self._common.keys()
+                some = [knob for knob in turned if (knob.address in common) == own]
                 if some:
                     was, now = ({knob.address: found[knob] for knob in some} for found in (before, turned))
                     self.history.note(name, was, now)
@@ -303,6 +324,9 @@ class Controller:
             self._begin(preset, values, primes=True)
         elif turned:
             self._turn(preset, values)
+        for rig, each in zip(self.engine.shared, self.shared, strict=True):
+            if turned and rig and each:
+                rig.glide_to(each.now())
         self.engine.reclaim()
 
     def _begin(self, preset: LoadedPreset, values: Values, primes: bool = False) -> None:

@@ -23,7 +23,7 @@ from ..host.null import BLOCK_FRAMES, NullHost
 from ..host.recorder import Recorder
 from ..host.render import count_no_sound, no_sound, planar, sound
 from ..kernels.kernel import compilation_listener
-from ..loading.preset import LoadedPreset, Loader, load_playable
+from ..loading.preset import LoadedPreset, Loader, load_playable, load_shared
 from ..plan.arena import MAX_CHANNELS
 from ..plan.resolve import DEFAULT_RATE, Models
 from ..rig.parameters import channels_text
@@ -91,21 +91,25 @@ def open_stream(
     with compilation_listener(wanted.progress):
         loader = Loader(stream_rate, models, wanted.options, heard)
         every, first, notes = load_playable(presets, first, fixed, wanted.values, loader)
+        loaded = [preset for preset in every if not preset.fault]
+        shared, told = load_shared(set_list, max(preset.plan.outputs for preset in loaded), loader)
+        notes += told
         CALLBACK_KERNEL.address  # noqa: B018 - compiles before a device opens
-    loaded = [preset for preset in every if not preset.fault]
     limiter = bool(set_list.globals.get("limiter", True)) and not wanted.options.bare
-    engine = _engine(choice, source, loops, stream_rate, loaded, limiter, wanted)
+    engine = _engine(choice, source, loops, stream_rate, [*loaded, *shared.loaded], limiter, wanted)
     if stands_in:
         engine.read_from(tuple(range(1, heard + 1)))
     else:
         engine.read_from(_channels(wanted.in_channel, set_list.device.get("in_channel"), choice, engine))
     latency_frames = max(preset.plan.latency_frames for preset in loaded)
+    latency_frames += sum(each.plan.latency_frames for each in shared.loaded)
     ends = None if wanted.seconds is None else round(wanted.seconds * stream_rate)
     if ends is None and source is not None and not loops:
-        ends = len(source) + max(preset.plan.tail_frames + preset.plan.latency_frames for preset in loaded)
+        tail = max(preset.plan.tail_frames for preset in loaded) + sum(each.plan.tail_frames for each in shared.loaded)
+        ends = len(source) + tail + latency_frames
     if ends is not None:
         engine.stop_at(ends)
-    controller = Controller(engine, every, first)
+    controller = Controller(engine, every, first, shared)
     block, latency = wanted.block_size, wanted.latency
     host: Host
     if choice.is_null:

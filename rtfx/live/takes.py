@@ -231,6 +231,7 @@ class Takes:
         if e["stop_frame"] >= 0:
             about["stop_frame"] = int(e["stop_frame"])
         fault = _fault(presets, preset, events, start, about["lead_frames"] / rate)
+        fault = fault or ("a global block was turned" if self._controller.shared.turned else "")
         about |= {"exact": not fault, **({"fault": fault} if fault else {})}
         name, values = self._opened
         place = next((place for place, preset in enumerate(presets) if preset.name == name), 0)
@@ -287,7 +288,8 @@ class Takes:
         presets = []
         for preset in take.presets:
             assert preset.source is not None
-            chain = tuple(self._kept(block, preset, base) for block in preset.source.chain)
+            whole = self._controller.shared.around(preset.source)
+            chain = tuple(self._kept(block, preset, base) for block in whole.chain)
             presets.append(document(replace(preset.source, name=_name(preset), chain=chain)))
         text = {"version": 1, **take.device, "presets": presets, "take": take.about}
         form = {"sort_keys": False, "width": 120, "default_flow_style": None, "allow_unicode": True}

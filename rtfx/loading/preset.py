@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..engine.engine import order_kernels
 from ..engine.engine_rig import EngineRig
-from ..errors import RtfxError, UsageError
+from ..errors import PresetError, RtfxError, UsageError
 from ..model.spec import ModelSpec
 from ..model.update import with_weights
 from ..plan.block import ReadyBlock
@@ -22,7 +22,7 @@ from ..plan.resolve import Models, find_parameter, resolve, with_values
 from ..rig.blocks import BlockSpec
 from ..rig.controls import MACRO, TEMPO, Control, Target
 from ..rig.parameters import BPM, Options, Parameter
-from ..rig.presets import Preset
+from ..rig.presets import Preset, SetList
 from .level import levelled
 
 KEPT = 3  # plans kept per preset: those of the slots A and B, and the previous one
@@ -389,6 +389,62 @@ class Loader:
         loaded = LoadedPreset(preset.name, plan, template, preset.scenes, preset, written)
         loaded.learned = any(block.weights is not None for block in preset.chain)
         return loaded, [*notes, *plan.notes, *plan.replaced]
+
+
+class Shared(NamedTuple):
+    """The blocks that all presets of a set list share, before and after them, made ready; None where there are none."""
+
+    before: LoadedPreset | None = None
+    after: LoadedPreset | None = None
+
+    @property
+    def loaded(self) -> list[LoadedPreset]:
+        """Those that there are."""
+        return [each for each in self if each is not None]
+
+    @property
+    def turned(self) -> bool:
+        """Whether a value differs from the set list."""
+        return any(block.values != dict(block.ready.values) for each in self.loaded for block in each.blocks)
+
+    def around(self, preset: Preset) -> Preset:
+        """Return a preset with these blocks in its own chain."""
+        before, after = (each.source.chain if each and each.source else () for each in self)
+        return replace(preset, chain=(*before, *preset.chain, *after))
+
+
+def load_shared(set_list: SetList, outputs: int, loader: Loader) -> tuple[Shared, list[str]]:
+    """Return the shared blocks, and notes for the user.
+
+    Parameters
+    ----------
+    outputs : int
+        The largest number of output channels of any preset.
+
+    Raises
+    ------
+    PresetError
+        The blocks before the presets change the number of channels.
+    """
+    loader = replace(loader, options=loader.options.but(cab=None))
+    if loader.options.bare:
+        return Shared(), []
+    before, after = None, None
+    notes: list[str] = []
+    if set_list.before:
+        before, notes = loader.load(Preset("global before", set_list.before))
+        if before.plan.outputs != loader.channels:
+            raise PresetError(
+                f"{set_list.path}: global before: {loader.channels} channels become {before.plan.outputs}, expected as "
+                "many: put the block that widens the sound into after, or into the presets"
+            )
+    if set_list.after:
+        last = Preset("global after", set_list.after)
+        after, told = replace(loader, channels=outputs).load(last)
+        if after.plan.outputs > outputs:
+            after, told = replace(loader, channels=after.plan.outputs).load(last)
+        notes += told
+    return Shared(before, after), notes
 
 
 def load_presets(presets: Sequence[Preset], first: int, values: Mapping[str, Any], loader: Loader):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +90,22 @@ class Preset:
 
 @dataclass(frozen=True)
 class SetList:
-    """A set list; presets are numbered from 1 in the order of `presets`."""
+    """A set list; presets are numbered from 1 in the order of `presets`.
+
+    `before` and `after` are the blocks that all presets share, before and after their own.
+    """
 
     path: Path
     device: dict[str, Any] = field(default_factory=dict)
     globals: dict[str, float | bool] = field(default_factory=dict)
     presets: tuple[Preset, ...] = ()
     midi: MidiMap | None = None
+    before: tuple[BlockSpec, ...] = ()
+    after: tuple[BlockSpec, ...] = ()
+
+    def whole(self, preset: Preset) -> Preset:
+        """Return a preset with the shared blocks in its own chain, as a rig that plays it alone needs it."""
+        return replace(preset, chain=(*self.before, *preset.chain, *self.after))
 
     def index(self, key: str | int | None = None) -> int:
         """Return the index in `presets`, from 0, of a name or of a number from 1; None is the first preset.

@@ -47,6 +47,7 @@ from .yaml_marks import Marked, read_yaml
 VERSION = 1
 TOP_KEYS = ("version", "device", "global", "midi", "define", "presets", "take")  # "take" holds the events of a take
 PRESET_KEYS = ("name", "bpm", "louder_db", "chain", "macros", "scenes")
+SHARED = ("before", "after")  # keys of `global` that hold blocks
 SHOWN = 60  # characters of a wrong value that a message shows
 ID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # no dot: an address is "id.parameter"
 
@@ -131,6 +132,7 @@ class Reader:
         self.mistakes: list[tuple[int, str]] = []
         self.spoiled: list[Preset] = []
         self.containers: dict[str, Container | None] = {}
+        self.shared_ids: set[str] = set()
         self.used: set[str] = set()  # ids of the containers in the preset that is read
 
     def wrong(self, marked: Marked, message: str) -> None:
@@ -184,12 +186,14 @@ class Reader:
             self.wrong(version, f"version is {_show(version)}, expected {VERSION}: is this rtfx too old?")
             return None
         self.containers |= read_containers(self, keys.get("define"))
+        shared = self.globals(keys.get("global"))
+        before, after = (self.shared(keys.get("global"), each) for each in SHARED)
         listed = self.items(keys.get("presets"), "presets", "presets")
         names: set[str] = set()
         presets = [self.preset(item, number, names) for number, item in enumerate(listed, 1)]
-        device, shared = self.device(keys.get("device")), self.globals(keys.get("global"))
-        midi = self.midi(keys.get("midi"))
-        return SetList(self.path, device, shared, tuple(filter(None, presets)), midi) if listed else None
+        device, midi = self.device(keys.get("device")), self.midi(keys.get("midi"))
+        known = tuple(filter(None, presets))
+        return SetList(self.path, device, shared, known, midi, before, after) if listed else None
 
     def midi(self, marked: Marked | None) -> MidiMap | None:
         return read_section(self, marked) if marked else None
@@ -222,9 +226,11 @@ class Reader:
 
     def globals(self, marked: Marked | None) -> dict[str, float | bool]:
         table = {parameter.name: parameter for parameter in GLOBALS}
-        keys = self.mapping(marked, "global", (*table, "limiter")) if marked else None
+        keys = self.mapping(marked, "global", (*table, "limiter", *SHARED)) if marked else None
         result: dict[str, float | bool] = {}
         for key, item in (keys or {}).items():
+            if key in SHARED:
+                continue
             if key in table:
                 result[key] = self.value(item, table, key, "global")
             elif isinstance(item.value, bool):
@@ -232,6 +238,27 @@ class Reader:
             else:
                 self.wrong(item, f"global: {key} is {_show(item)}, expected true or false")
         return result
+
+    def shared(self, marked: Marked | None, key: str) -> tuple[BlockSpec, ...]:
+        """Return the blocks that all presets share, `key` their own; without an id they get one that begins with it."""
+        item = marked.value.get(key) if marked and isinstance(marked.value, dict) else None
+        if item is None:
+            return ()
+        listed = []
+        for each in self.items(item, f"global: {key}", "blocks, such as {type: gate}"):
+            keys = dict(each.value) if isinstance(each.value, dict) else {"type": each}
+            word = next((word for word in ROUTERS if word in keys), "") or str(
+                keys["type"].value if "type" in keys else ""
+            )
+            if "id" not in keys and ID.fullmatch(f"{key}-{word}"):
+                keys["id"] = Marked(f"{key}-{word}", each.line)
+            listed.append(Marked(keys, each.line))
+        blocks, _ = self.chain(listed)
+        for block in blocks:
+            if block.id in self.shared_ids:
+                self.mistakes.append((item.line, f"{self.path}:{item.line}: global: two blocks have the id {block.id}"))
+            self.shared_ids.add(block.id)
+        return blocks
 
     def value(self, item: Marked, table: Mapping[str, Parameter], key: str, place: str):
         """Return the value of a parameter in `table`."""
@@ -258,6 +285,11 @@ class Reader:
         exposed: list[Control] = []
         self.used = set()
         chain, unknown = self.chain(expand(self, listed, "chain", exposed))
+        for block in chain:
+            if block.id in self.shared_ids:
+                line = block.lines.get("id", marked.line)
+                said = f"{block.place}: id {quoted(block.id)} is that of a global block: rename one"
+                self.mistakes.append((line, f"{self.path}:{line}: {said}"))
         if "bpm" in keys:
             bpm = self.value(keys["bpm"], {BPM.name: BPM}, BPM.name, place)
             chain = tuple(self.at_tempo(block, bpm) for block in chain)
