@@ -7,29 +7,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "rtfx", ROOT / "tests"
 UNTESTED = {
     # what users run: tested as a command, by its output
-    "rtfx.__main__",
     "rtfx.batch.run",
-    "rtfx.batch.workers",
-    "rtfx.cli.bench",
-    "rtfx.cli.check",
-    "rtfx.cli.devices",
-    "rtfx.cli.tune",
     # compiled into the audio thread's callback: tested by what an engine plays
     "rtfx.engine.ports",
-    "rtfx.kernels.rows",
     # parts of readers and writers: tested with whole files
     "rtfx.model.read.hdf5_process",
     "rtfx.model.read.nam_wavenet",
     "rtfx.model.read.onnx_layers",
     "rtfx.model.read.onnx_operators",
     "rtfx.model.read.operations",
-    "rtfx.model.read.pt2_archive",
     # rewrites and lowerings: tested by how a graph sounds
     "rtfx.plan.lowering.elementwise",
     "rtfx.plan.lowering.series",
     "rtfx.plan.lowering.wavenet",
     # tested by the gradients that it computes
-    "rtfx.train.compiled",
     "rtfx.train.tiles",
 }
 
