@@ -62,7 +62,8 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(wheel):
         if path.is_file() and "make" not in path.parts and path.suffix != ".md" and path.name[0] != "."
     }
     assert {"rtfx/data/models/klon.json", "rtfx/data/models/riff.flac", "rtfx/data/presets/crunch.yaml"} <= shipped
-    assert shipped | {"rtfx/py.typed", "rtfx/cli/main.py"} <= names
+    page = {f"rtfx/remote/web/page/{name}" for name in ("index.html", "page.css", "page.js", "icon.svg")}
+    assert shipped | page | {"rtfx/py.typed", "rtfx/cli/main.py"} <= names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"rtfx", f"rtfx-{rtfx.__version__}.dist-info"}
     assert not [name for name in names if "/make/" in name or "__pycache__" in name]

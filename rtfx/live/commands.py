@@ -286,8 +286,8 @@ def _slot(stream: Stream, name: str) -> str:
     return stream.selection.slots.switch(stream, name.upper())
 
 
-def _save(stream: Stream, _: str) -> str:
-    return save_scene(stream)
+def _save(stream: Stream, name: str) -> str:
+    return save_scene(stream, name)
 
 
 def _learn(stream: Stream, target: str) -> str:
@@ -361,7 +361,7 @@ COMMANDS = {
         Command("panic", "", "mute, and start the preset from rest", _panic),
         Command("tuner", "[on, off, mute, toggle, HZ or TUNING]", "show whether a string is in tune", switch, TOGGLE),
         Command("input", "[NUMBER or next]", "choose the input channel", _input, "next"),
-        Command("save", "", "save the changed knobs as a scene of the set list", _save, alone=False),
+        Command("save", "[NAME]", "save the changed knobs as a scene of the set list", _save, alone=False),
         Command("take", "[FOLDER]", "save the last minute", _take, alone=False),
         Command("learn", "BLOCK.PARAMETER, COMMAND or off", "map the MIDI control that moves next", _learn),
         Command("forget", "BLOCK.PARAMETER or COMMAND", "remove the MIDI control of something", _forget, alone=False),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..effects.table import BLOCKS
-from ..errors import PresetError
+from ..errors import PresetError, UsageError, is_text
 from ..errors import quoted as shown
 from ..files import free_name, read_file
 from ..find import shipped, user_folder
@@ -36,9 +36,16 @@ from ..rig.set_list import load_set_list
 if TYPE_CHECKING:
     from .stream import Stream
 
+LONGEST_NAME = 60  # characters
 
-def save_scene(stream: Stream) -> str:
+
+def save_scene(stream: Stream, wanted: str = "") -> str:
     """Save the values that differ from the set list as a new scene; return a line to show.
+
+    Parameters
+    ----------
+    wanted : str
+        The name of the scene, or of the preset; by default ``saved 1``, or the preset's name with the seed or file.
 
     A scene cannot hold the settings of a random net or another file. If these have changed, the whole preset is saved
     as a new one.
@@ -49,9 +56,13 @@ def save_scene(stream: Stream) -> str:
 
     Raises
     ------
+    UsageError
+        The name is taken, or no name.
     PresetError
         The set list cannot be read, extended or written; it has not changed.
     """
+    if len(wanted) > LONGEST_NAME or not is_text(wanted):
+        raise UsageError(f"the name is {shown(wanted[:LONGEST_NAME])}, expected at most {LONGEST_NAME} characters")
     name = stream.presets[stream.preset]
     origin, target, text = _target(stream)
     before = load_set_list(origin, BLOCKS) if origin else None
@@ -60,7 +71,7 @@ def save_scene(stream: Stream) -> str:
     heard = with_nets(stream)
     written = listed[0] if listed else opened
     if heard and (_redrawn(heard, written) or _other_file(heard, written)):
-        return _save_preset(stream, heard, before, target, text)
+        return _save_preset(stream, heard, before, target, text, wanted)
     preset = before.select(name) if before else _with_cab(opened, stream.cab)
     values, left_out = changed(stream)
     ids = {block.id for block in preset.chain}
@@ -72,7 +83,9 @@ def save_scene(stream: Stream) -> str:
     for scene, held in preset.scenes.items():
         if dict(held) == values:
             return f"scene {shown(scene)} holds just these values{hint}"
-    scene = next(f"saved {n}" for n in range(1, len(preset.scenes) + 2) if f"saved {n}" not in preset.scenes)
+    if wanted in preset.scenes:
+        raise UsageError(f"{name} has a scene {shown(wanted)}: choose another name")
+    scene = wanted or next(f"saved {n}" for n in range(1, len(preset.scenes) + 2) if f"saved {n}" not in preset.scenes)
 
     def means(after: SetList) -> bool:
         expected = content(before or after)
@@ -131,7 +144,7 @@ def _other_file(playing: Preset, written: Preset) -> str:
     return ""
 
 
-def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str) -> str:
+def _save_preset(stream: Stream, source: Preset, before: SetList | None, target: Path, text: str, wanted: str) -> str:
     """Add the preset with its present values to the end of a set list; return a line to show."""
     chain = []
     for block in source.chain:
@@ -149,6 +162,9 @@ def _save_preset(stream: Stream, source: Preset, before: SetList | None, target:
     if not seeds:
         name = f"{source.name} {_other_file(source, before.select(source.name) if before else source)}".strip()
     taken = {preset.name for preset in presets}
+    if wanted in taken:
+        raise UsageError(f"there is a preset {shown(wanted)}: choose another name")
+    name = wanted or name
     name = next(free for free in (name, *(f"{name} {n}" for n in range(2, 1000))) if free not in taken)
     heard = replace(heard, name=name)
 

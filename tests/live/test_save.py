@@ -9,7 +9,7 @@ import pytest
 
 import rtfx
 from rtfx.effects.table import BLOCKS
-from rtfx.errors import PresetError
+from rtfx.errors import PresetError, UsageError
 from rtfx.find import shipped
 from rtfx.live import commands, save
 from rtfx.live.knobs import Selection
@@ -276,3 +276,18 @@ def test_a_seed_is_saved_beside_the_preset_it_came_from(tmp_path, user):
     assert after.presets[3].scenes == {"loud": {"net.level_db": 3.0}}
     assert after.presets[3].chain[0].file == "random:tcn?seed=8&layers=2&channels=2"
     assert str(after.presets[3].chain[1].file).endswith("open-2x12.wav")
+
+
+def test_a_name_is_the_scenes_and_a_taken_one_is_refused(tmp_path, user):
+    path = tmp_path / "list.yaml"
+    path.write_text(TEXT)
+    player = Player(load_set_list(path, BLOCKS))
+    player.values["gain.gain_db"] = 3.0
+    assert save.save_scene(player, "for the solo").startswith("saved as scene 'for the solo'")
+    assert load_set_list(path, BLOCKS).select("clean").scenes == {"for the solo": {"gain.gain_db": 3.0}}
+    before = path.read_text()
+    player.values["gain.gain_db"] = 4.0
+    for name in ("for the solo", "x" * 61, "two\nlines"):
+        with pytest.raises(UsageError):
+            save.save_scene(player, name)
+    assert path.read_text() == before

@@ -103,7 +103,7 @@ def test_scenes_come_one_after_the_other_and_sound_the_same_from_anywhere():
 
 def test_an_error_is_said_and_not_raised(monkeypatch):
     stream = FakeStream()
-    monkeypatch.setattr(commands, "save_scene", lambda stream: stream.set_many({"nobody.knows": 1.0}))
+    monkeypatch.setattr(commands, "save_scene", lambda stream, name: stream.set_many({"nobody.knows": 1.0}))
     assert press(stream, "s") == "no parameter 'nobody.knows'"
 
 

@@ -333,7 +333,13 @@ def test_save_says_where(visit, stream, gig):
         page.locator("#board").get_by_role("slider", name="boost gain").press("ArrowUp")
         until(lambda: stream.get("boost.gain_db") == 4.0)
         page.click("#save")
-        expect(page.locator("#said")).to_contain_text("saved as scene")
+        page.click("#cancel")
+        page.click("#save")
+        page.fill("#name", "loud")
+        assert serious(page) == []
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_contain_text("saved as scene 'loud'")
+        expect(page.locator("#scenes >> text=loud")).to_be_visible()
         expect(page.locator("#scenes button")).to_have_count(3)
     finally:
         gig.write_text(before)

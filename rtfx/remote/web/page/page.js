@@ -42,7 +42,7 @@ const link = new Link({
     $("offline").hidden = true;
   },
   offline(why) {
-    $("files").close();
+    for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     document.body.dataset.offline = "";
     $("all").inert = true;
     $("offline").hidden = false;
@@ -104,8 +104,8 @@ function show(keys) {
 
 // A button whose command the player lacks is not shown.
 function showCommands() {
-  for (const button of document.querySelectorAll("[data-do]")) {
-    const lacks = !(button.dataset.do.split(" ")[0] in commands);
+  for (const button of document.querySelectorAll("[data-do], [data-needs]")) {
+    const lacks = !((button.dataset.needs ?? button.dataset.do.split(" ")[0]) in commands);
     if (button.id !== "muted") button.hidden = lacks;
   }
 }
@@ -319,6 +319,15 @@ document.addEventListener("click", (event) => {
     scrollTo(0, 0);
     fit();
   }
+});
+$("save").addEventListener("click", () => {
+  $("name").value = "";
+  $("naming").returnValue = "";
+  $("naming").showModal();
+});
+$("cancel").addEventListener("click", () => $("naming").close());
+$("naming").addEventListener("close", () => {
+  if ($("naming").returnValue === "save") link.do(`save ${$("name").value.trim()}`.trim());
 });
 $("tunings").addEventListener("change", () => link.do(`tuner ${$("tunings").value}`));
 addEventListener("resize", fit);
