@@ -357,7 +357,14 @@ class Rig:
         return self._rendering.non_finite_blocks if self._rendering else 0
 
     def render(
-        self, src: str | Path, dst: str | Path, *, encoding: str = "PCM_24", mono: bool = False, **settings: Any
+        self,
+        src: str | Path,
+        dst: str | Path,
+        *,
+        encoding: str = "PCM_24",
+        mono: bool = False,
+        lufs: float | None = None,
+        **settings: Any,
     ) -> Rendered:
         """Render an audio file; an existing target is replaced once the new file is complete.
 
@@ -369,13 +376,15 @@ class Rig:
             "PCM_16", "PCM_24" or "FLOAT".
         mono : bool
             Average the channels of the input before the rig.
+        lufs : float, optional
+            Bring the output to this loudness by one gain, or as near as a true peak of -1 dBTP allows.
         **settings
             As for `stream_blocks`.
 
         Returns
         -------
         Rendered
-            The number of frames, their rate in Hz, and warnings about the source.
+            The number of frames, their rate in Hz, warnings about the source, and with `lufs` the levels that came out.
 
         Raises
         ------
@@ -385,7 +394,7 @@ class Rig:
             A model, a value or an option cannot be used.
         """
         process = partial(self.stream_blocks, **settings)
-        return render_file(process, src, dst, encoding, mono, overwrite=True)
+        return render_file(process, src, dst, encoding, mono, overwrite=True, lufs=lufs)
 
     def play(
         self,

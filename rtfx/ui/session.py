@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from .keyboard import Keyboard
 
 REFRESH_SECONDS = 0.1  # of the view; keys take effect at once
-TUNER_SECONDS = 0.05  # of the view while it shows the tuner
+TUNER_SECONDS = 0.04  # of the view while it shows the tuner: as often as it has a new reading
 
 
 class View(Protocol):
-    """Shows a stream; `update` is called ten times a second, and twice as often while the tuner is on.
+    """Shows a stream; `update` is called ten times a second, and more often while the tuner is on.
 
     `help`: whether it shows what the keys do instead.
     """

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import rtfx
 from rtfx.cli.main import run
 from rtfx.host.meter import Meter
 from rtfx.loading.loudness import riff
@@ -67,3 +68,10 @@ def test_nothing_else_is_left_in_the_folder(dry, tmp_path):
     assert run(words) == 0
     assert levels(tmp_path / "a.wav")[1] == pytest.approx(-25.0, abs=0.02)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "dry"]
+
+
+def test_a_rig_in_python_levels_too(dry, tmp_path):
+    done = rtfx.Rig([{"type": "gain"}]).render(dry / "soft.wav", tmp_path / "a.wav", lufs=-24.0)
+    _, lufs, peak = levels(tmp_path / "a.wav")
+    assert lufs == pytest.approx(-24.0, abs=0.02) and done.lufs == pytest.approx(-24.0)
+    assert done.true_peak_dbtp == pytest.approx(peak, abs=0.05)

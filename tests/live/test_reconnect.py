@@ -113,6 +113,8 @@ def test_a_rate_that_the_server_changes(cards, stream):
     old = cards.streams[0]
     stream.set("level.gain_db", -3.0)
     stream.out_gain_db = -1.0
+    stream.do("tuner drop-D")
+    stream.do("tuner mute")
     old.rate_now = 44100.0
     cards.plugged = [ONLY_44100]
     attempt = Attempt(stream)
@@ -128,6 +130,9 @@ def test_a_rate_that_the_server_changes(cards, stream):
         assert new.stats.sample_rate == 44100
         assert new.get("level.gain_db") == -3.0 and new.out_gain_db == -1.0
         assert new.stats.reconnects == 1
+        assert new.mute and new.tuner.on and new.tuner.target.tuning == "drop-D"
+        new.do("tuner off")
+        assert not new.mute
 
 
 def test_a_named_rate_is_waited_for(cards):

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from rtfx.live.tuner import Target
+from rtfx.pitch import Pitch
 from rtfx.ui import session, view
 from rtfx.ui.terminal import Painter
 
@@ -83,6 +85,17 @@ def test_plain_lines_at_changes_only():
     assert lines() == []
     stream.stats.block_frames = 1024  # as after a request by another program
     assert lines() == ["rtfx: a block has 1024 frames now"]
+    assert lines() == []
+
+
+def test_a_note_is_told_in_whole_cents_while_the_tuner_is_on():
+    stream = FakeStream()
+    lines = plain(stream)
+    lines()
+    stream.tuner.reading = lambda: Target().reading(Pitch(82.5, 1e-4, 0.95, 0.3, 0.1, 0.1), 1.0)
+    assert lines() == []
+    stream.tuner.on = True
+    assert lines() == ["rtfx: E2 +2 cents"]
     assert lines() == []
 
 
@@ -245,6 +258,13 @@ def test_the_view_is_drawn_ten_times_a_second_whatever_is_typed():
     keys = Timed(*[["+"]] * 200)
     assert session.play(stream, said, keys, lambda: keys.now > 3.0, lambda: keys.now) == "stopped"
     assert 29 <= said.updates <= 32
+
+
+def test_the_view_is_drawn_for_each_reading_of_the_tuner():
+    stream, said = FakeStream(), Said()
+    keys = Timed(["t"], *[[]] * 400)
+    assert session.play(stream, said, keys, lambda: keys.now > 3.0, lambda: keys.now) == "stopped"
+    assert 70 <= said.updates <= 78 and stream.mute
 
 
 def test_a_fault_of_page_or_key_is_said_once_and_the_sound_goes_on(monkeypatch, capsys):
