@@ -19,6 +19,27 @@ def test_there_are_at_least_three():
     assert len({str([(block.type, block.values, block.file) for block in chain]) for chain in chains}) == len(chains)
 
 
+def test_they_use_every_effect_of_time_and_movement_and_every_way_of_routing():
+    blocks = [block for path in FILES for preset in load_set_list(path, BLOCKS).presets for block in preset.chain]
+    used = {block.type for block in blocks}
+    moving = {"delay", "reverb", "chorus", "flanger", "phaser", "tremolo", "vibrato", "rotary", "doubler"}
+    assert used >= moving | {"wah", "autowah", "comp", "limiter", "tonestack", "split", "crossover", "mid_side"}
+    assert {block.values.get("kind") for block in blocks if block.type == "reverb"} >= {
+        "room",
+        "hall",
+        "plate",
+        "spring",
+    }
+    assert {block.values.get("mode") for block in blocks if block.type == "delay"} >= {"digital", "tape", "pingpong"}
+
+
+def test_one_of_them_is_a_gig_of_twelve_songs():
+    (gig,) = [load_set_list(path, BLOCKS) for path in FILES if path.stem == "gig"]
+    assert len(gig.presets) == 12 and all(len(preset.scenes) >= 2 for preset in gig.presets)
+    louder = [scene for preset in gig.presets for scene in preset.scenes if scene == "solo"]
+    assert len(louder) >= 4
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_files_and_knobs(path):
     set_list = load_set_list(path, BLOCKS)
