@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .effects.table import BLOCKS
 from .engine.offline import BLOCK_FRAMES, Offline
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 from .find import find_preset
 from .host.render import Rendered, at_rate, planar, render_file
 from .live.open import open_stream
@@ -27,9 +27,9 @@ from .loading.preset import chain
 from .model.spec import ModelSpec
 from .notebook.html import rig_table
 from .plan.chain import Plan, plan_chain
-from .plan.resolve import Models, common_rate, models_of
+from .plan.resolve import DEFAULT_RATE, Models, common_rate, mistakes, models_of, parameters_of
 from .rig.blocks import BlockSpec, HasKnobs, blocks_of
-from .rig.parameters import Options
+from .rig.parameters import ON, Options
 from .rig.presets import Preset, SetList
 from .rig.set_list import load_set_list
 
@@ -61,6 +61,29 @@ class Calling(NamedTuple):
     asked: Asked = Asked(0.0, 0, Options())
     chain: list[tuple[Any, ...]] = []
     weights: list[Any] = []
+
+
+class Block:
+    """A block of a rig. Its parameters are attributes, in their own units.
+
+    ``rig.blocks["eq"].bell1_db = 3.0`` sets one, and `AttributeError` or `UsageError` says what is allowed.
+    """
+
+    def __init__(self, rig: Rig, id: str):
+        object.__setattr__(self, "_rig", rig)
+        object.__setattr__(self, "id", id)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = self._rig._get(self.id, name)
+        return bool(value) if name == ON.name else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._rig._set(self.id, name, value)
+
+    def __repr__(self) -> str:
+        return f"<block {self.id} of {self._rig!r}>"
 
 
 class Rig:
@@ -104,12 +127,17 @@ class Rig:
     def _begin(self) -> None:
         """Set up the state between calls, which a copy does not share."""
         self._turn = threading.RLock()
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         _rigs.add(self)
         self._calling = Calling()
         self._rendering: Offline | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_turn", "_calling", "_rendering")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_turn", "_streams", "_calling", "_rendering")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -170,6 +198,37 @@ class Rig:
     def specs(self) -> list[ModelSpec]:
         """Every model that the presets play; a model that is used twice is listed twice."""
         return models_of(self.presets, self._models)
+
+    @property
+    def blocks(self) -> Mapping[str, Block]:
+        """The blocks of the current preset by id; their parameters are attributes: ``rig.blocks["amp"].on = False``.
+
+        A change reaches calls, renders and streams that begin later, and every stream that plays this preset now.
+        """
+        return {block.id: Block(self, block.id) for block in self.preset.chain}
+
+    def _set(self, block_id: str, name: str, value: Any) -> None:
+        """Set a parameter of a block of the current preset, if it has one of this name and the value fits."""
+        preset = self.preset
+        chain = [replace(b, values={**b.values, name: value}) if b.id == block_id else b for b in preset.chain]
+        changed = replace(preset, chain=tuple(chain))
+        (block,) = (each for each in chain if each.id == block_id)
+        for mistake in mistakes(changed, block, self.sample_rate or DEFAULT_RATE, self._models):
+            raise UsageError(str(mistake))
+        presets = tuple(changed if place == self.index else one for place, one in enumerate(self.presets))
+        self.set_list = replace(self.set_list, presets=presets)
+        for stream in list(self._streams):
+            if stream.active and stream.presets[stream.preset] == preset.name:
+                stream.set(f"{block_id}.{name}", value)
+
+    def _get(self, block_id: str, name: str) -> Any:
+        """Return the value of a parameter of a block of the current preset."""
+        block = self.preset.block(block_id)
+        assert block is not None
+        table = {parameter.name: parameter for parameter in parameters_of(block, DEFAULT_RATE, self._models)}
+        if name not in table:
+            raise AttributeError(f"{block_id} has no parameter {name!r}{did_you_mean(name, table)}: {', '.join(table)}")
+        return table[name].check(block.values.get(name, table[name].default))
 
     def plan(
         self, sample_rate: float, channels: int = 1, *, values: Mapping[str, Any] | None = None, **how: Any
@@ -463,6 +522,7 @@ class Rig:
         presets = [self._current() if i == self.index else p for i, p in enumerate(self.presets)]
         rate, fixed = self.sample_rate, self.asked or len(presets) == 1
         stream = open_stream(presets, self.index, self._models, self.set_list, rate, asked, fixed)
+        self._streams.add(stream)
         for block, model in self._held.items():
             model.link_to(stream, self.preset.name, block)
         end_when_interrupted(stream)

@@ -220,7 +220,7 @@ def test_rig_from_yaml(tmp_path):
 @pytest.mark.parametrize(
     "chain, said",
     [
-        ([{"type": "flanger"}], "eq"),
+        ([{"type": "flangre"}], "eq"),
         ([{"type": "gain", "gain": 3}], "gain_db"),
         ([3], "block is 3, expected a model, a path, or a mapping"),
         ("klon.json", r"chain is 'klon.json', expected a list of blocks, such as Rig\(\['klon.json'\]\)"),

@@ -16,7 +16,7 @@ from ..model.levels import NONE, NORMAL, PLUGIN, at_level
 from ..model.load import load
 from ..model.spec import ModelSpec
 from ..rig.blocks import BlockSpec, check_value
-from ..rig.parameters import OVERSAMPLE, PHASE, Options
+from ..rig.parameters import OVERSAMPLE, PHASE, Options, Parameter
 from ..rig.presets import Preset
 from .block import ReadyBlock
 from .rates import fitted
@@ -167,6 +167,11 @@ def mistakes(preset: Preset, block: BlockSpec, sample_rate: float, models: Model
     except RtfxError as error:
         found.append(error)
     yield from found
+
+
+def parameters_of(block: BlockSpec, sample_rate: float, models: Models) -> tuple[Parameter, ...]:
+    """Return all parameters of a block, the knobs of its model included."""
+    return _opened(block, sample_rate, models).parameters
 
 
 def _opened(block: BlockSpec, sample_rate: float, models: Models) -> ReadyBlock:

@@ -46,7 +46,7 @@ class Parameter:
     whole: bool = False
     note: bool = False
 
-    def check(self, value):
+    def check(self, value: Any) -> Any:
         """Return `value` as this parameter stores it, or raise UsageError naming what is allowed."""
         if self.kind == "switch":
             word = str(value).strip().lower()
