@@ -177,11 +177,19 @@ class _Page:
         self._place: Place | None = listen(self._wanted)  # before anything plays, as the port may be taken
 
     def serve(self, stream: Stream) -> None:
-        """Serve the page of a stream until that ends, and tell where it is."""
+        """Serve the page of a stream until that ends, and tell where it is.
+
+        The first stream has the place that was taken at the start; a later one, to which the player has moved with its
+        device, plays on without a page if another program has taken the port meanwhile.
+        """
         from ..remote.web.address import listen
         from ..remote.web.server import Server
 
-        place, self._place = self._place or listen(self._wanted), None
+        try:
+            place, self._place = self._place or listen(self._wanted), None
+        except RtfxError as error:
+            stream.tell(f"no page: {error}")
+            return
         self._wanted = dataclasses.replace(self._wanted, port=place.port)
         server = Server(stream, place)
         stream.accompany(server)

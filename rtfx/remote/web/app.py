@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -49,6 +49,7 @@ LONGEST_LINE = 400  # characters of a command
 WAITING = 64  # commands of one page; while so many wait, no more are read from it
 PAGES = 32
 GAP_SECONDS = 0.02  # at least, between two messages to a page: changes in between are sent as one
+UPLOAD_SECONDS = 120.0
 BEAT_SECONDS = 2.0  # at most, between two messages to a page, which takes longer silence for a lost connection
 NOT_FROM_PAGES = ("quit",)  # a phone in a pocket must not end the concert
 FILE_ARGUMENTS = ("FOLDER", "FILE", "PATH")  # commands that write or read anywhere take no arguments from a page
@@ -377,7 +378,10 @@ class Files:
     async def upload(self, request: Request) -> Response:
         """Take a file, if it can be read; answer with its name, or with what is wrong with it."""
         async with self._one:
-            content = await request.body()
+            try:
+                content = await asyncio.wait_for(request.body(), UPLOAD_SECONDS)
+            except (asyncio.TimeoutError, ClientDisconnect):  # too slow, too large, or the phone has left
+                return PlainTextResponse(f"not sent within {UPLOAD_SECONDS:.0f} s", 408)
             taken = partial(take_file, request.query_params.get("name", ""), content)
             name, why = await self._hub.files.run(taken)
         return PlainTextResponse(why, 400) if why else JSONResponse({"name": name})

@@ -1,9 +1,12 @@
 """A set list that plays on the null device, and the server of its page."""
 
+import os
+
 import pytest
 
 import rtfx
 from rtfx.remote.address import Address
+from rtfx.remote.web import address
 from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 
@@ -26,6 +29,14 @@ presets:
   - name: amp
     chain: [{type: model, id: amp, file: klon.json}]
 """
+
+
+@pytest.fixture(autouse=True)
+def ports(monkeypatch):
+    """Ports that no other worker of the tests takes when a server ends and another one follows it."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    first = 18137 + 20 * worker
+    monkeypatch.setattr(address, "PORTS", range(first, first + 20))
 
 
 @pytest.fixture(scope="module")

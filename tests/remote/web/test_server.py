@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import rtfx
+from rtfx.cli import play
 from rtfx.remote.address import Address
-from rtfx.remote.web import address
 from rtfx.remote.web.address import listen
 from rtfx.remote.web.server import Server
 from tests.cli.command import ENVIRONMENT, MODEL, start
@@ -195,5 +195,26 @@ def test_a_missing_package_is_named():
     assert done.stderr.splitlines()[-1] == "rtfx: --web needs the package uvicorn: pip install --upgrade rtfx"
 
 
-def test_ports_that_are_tried_begin_with_the_documented_one():
-    assert address.PORTS[0] == 8137
+def test_the_documented_port_is_the_first_that_is_tried():
+    code = "from rtfx.remote.web.address import PORTS; print(PORTS[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.stdout == "8137\n"
+
+
+def test_a_stream_that_follows_plays_without_a_page_if_the_port_was_taken_meanwhile(gig):
+    page = play._Page(Address())
+    rig = rtfx.Rig.from_yaml(gig)
+    with rig.play(device="null", say=None) as stream:
+        page.serve(stream)
+        port = httpx.URL(page._url).port
+        assert httpx.get(page._url).status_code == 200
+    with rig.play(device="null", say=None) as stream:  # at the same address
+        page.serve(stream)
+        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+    with socket.socket() as taken, rig.play(device="null", say=None) as stream:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        page.serve(stream)
+        assert f"no page: --web: port {port} is in use" in stream.news()[-1]
+        assert stream.active

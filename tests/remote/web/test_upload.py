@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from rtfx.find import shipped, user_folder
-from rtfx.remote.web import upload
+from rtfx.remote.web import app, upload
 from rtfx.remote.web.upload import take_file
 
 CAPTURE = (shipped() / "models" / "klon.json").read_bytes()
@@ -88,7 +88,7 @@ def test_a_link_is_not_followed(home, tmp_path):
     assert victim.read_text() == "precious"
 
 
-def test_over_http_from_the_page_only_and_no_larger_than_said(served, home):
+def test_over_http_from_the_page_only_and_no_larger_than_said(served, home, monkeypatch):
     origin = {"Origin": served.url.rstrip("/")}
     with httpx.Client(base_url=served.url) as client:
         assert client.post("/upload", params={"name": "amp.json"}, content=CAPTURE).status_code == 403
@@ -103,4 +103,10 @@ def test_over_http_from_the_page_only_and_no_larger_than_said(served, home):
         lines = ["POST /upload HTTP/1.1", f"Host: {url.netloc.decode()}", f"Origin: {origin['Origin']}"]
         raw.sendall("\r\n".join([*lines, f"Content-Length: {1 << 40}", "", ""]).encode())
         assert b" 413 " in raw.recv(200)
+    monkeypatch.setattr(app, "UPLOAD_SECONDS", 0.2)
+    with socket.create_connection((url.host, url.port)) as raw:  # one that never ends
+        raw.sendall("\r\n".join([*lines, "Content-Length: 1000", "", "x"]).encode())
+        assert b" 408 " in raw.recv(200)
+    monkeypatch.setattr(app, "UPLOAD_SECONDS", 60.0)
+    assert httpx.post(f"{served.url}upload?name=amp.json", content=CAPTURE, headers=origin).is_success
     assert kept(home) == ["models/amp.json"]
