@@ -59,8 +59,8 @@ def stages_of(plan: Plan) -> list[Stage] | None:
         block, spec = planned.source, planned.source.playing
         if spec is None:
             # partitions begin with the stream: a piece that begins elsewhere would be rounded differently
-            whole = block.impulse is not None and not levels_for(block.impulse.shape[1])
-            cab = block.impulse.shape[1] - 1 if whole else None
+            taps = block.impulse.shape[1] if block.impulse is not None else 0
+            cab = taps - 1 if taps and not levels_for(taps) else None
             _append(stages, block, 0 if block.effect.type == "gain" else cab)
             continue
         if spec.receptive_field is None or spec.period > 1 or block.conversion(plan.sample_rate) is not None:

@@ -17,6 +17,8 @@ from .gate import GATE
 from .graphic_eq import GRAPHIC_EQ
 from .klon import KLON
 from .model import MODEL
+from .mono import MONO
+from .octaver import OCTAVER
 from .parametric_eq import PARAMETRIC_EQ
 from .peak_limiter import LIMITER
 from .phaser import PHASER
@@ -25,9 +27,11 @@ from .rotary import ROTARY
 from .split import ROUTING
 from .tilt import TILT
 from .tonestack import TONESTACK
+from .transpose import TRANSPOSE
 from .tremolo import TREMOLO
 from .vibrato import VIBRATO
 from .wah import WAH
+from .width import WIDTH
 
 EFFECTS = (
     GAIN,
@@ -39,6 +43,10 @@ EFFECTS = (
     GRAPHIC_EQ,
     TILT,
     TONESTACK,
+    TRANSPOSE,
+    OCTAVER,
+    MONO,
+    WIDTH,
     KLON,
     MODEL,
     CAB,

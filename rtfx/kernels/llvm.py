@@ -10,7 +10,7 @@ from .processor import feature_flags, model
 
 # What kernels call outside themselves, one group per reason: all in the C library, so any process can load them.
 C_FUNCTIONS = {
-    "maths": r"tanhf?|expf?|exp2f?|expm1f?|log1pf?|sinf?|cosf?|powf?|erff?|erfcf?|sqrtf?|fabsf?|floorf?|roundf?|fmaf?",
+    "maths": r"(tanh|exp|exp2|expm1|log1p|sin|cos|atan2|pow|erf|erfc|sqrt|fabs|floor|round|fma)f?",
     "memory": r"memcpy|memmove|memset",
     "system": r"clock_gettime|gettid",  # neither blocks
     "sleep": r"nanosleep",  # only in the null device's own loop, never in the callback

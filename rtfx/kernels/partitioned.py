@@ -81,7 +81,7 @@ def levels_for(taps: int) -> tuple[Level, ...]:
 def state_at(level: Level) -> np.dtype:
     """Return the record of a level's state with its memory: three blocks of input, work, output twice, spectra."""
     floats_behind = level.size * (3 + 2 + 2 + 2 * level.count)
-    places = STATE.fields or {}
+    places: dict = dict(STATE.fields or {})
     names = list(places)
     return np.dtype(
         {

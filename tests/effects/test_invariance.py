@@ -10,10 +10,14 @@ from rtfx.effects.gain import GAIN
 from rtfx.effects.gate import GATE
 from rtfx.effects.graphic_eq import GRAPHIC_EQ
 from rtfx.effects.klon import KLON
+from rtfx.effects.mono import MONO
+from rtfx.effects.octaver import OCTAVER
 from rtfx.effects.parametric_eq import PARAMETRIC_EQ
 from rtfx.effects.peak_limiter import LIMITER
 from rtfx.effects.tilt import TILT
 from rtfx.effects.tonestack import TONESTACK
+from rtfx.effects.transpose import TRANSPOSE
+from rtfx.effects.width import WIDTH
 
 from .harness import CUTS, Run, constant, cut, glide, guitar
 from .test_klon import STAGE
@@ -29,6 +33,10 @@ SETTINGS = {
     "graphic_eq": (GRAPHIC_EQ, {"db250": 6.0, "db16k": -6.0}, {"db500": -12.0, "db4k": 12.0}),
     "tilt": (TILT, {"tilt_db": 6.0}, {"tilt_db": -9.0, "pivot_hz": 1500.0}),
     "tonestack": (TONESTACK, {"amp": "vox", "bass": 0.9}, {"treble": 1.0, "mid": 0.0, "level_db": 6.0}),
+    "transpose": (TRANSPOSE, {"semitones": 4.0}, {"semitones": -7.0, "mix": 0.5}),
+    "octaver": (OCTAVER, {"up": 0.5}, {"down": 0.2, "up": 1.0}),
+    "mono": (MONO, {}, {}),
+    "width": (WIDTH, {"width": 0.3}, {"width": 1.8, "balance": -0.4}),
     "dcblock": (DCBLOCK, {}, {}),
     "klon": (KLON, {"tone": 0.1, "level": 0.3}, {"tone": 1.0, "level": 1.0}),
     "klon gain stage": (STAGE, {"gain": 0.1}, {"gain": 1.0}),
