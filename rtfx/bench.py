@@ -14,6 +14,7 @@ from itertools import groupby
 import numpy as np
 
 from .api import Model, load
+from .effects.table import BLOCKS
 from .engine.offline import Offline
 from .engine.timing import measured_peak, time_blocks, time_run
 from .errors import RtfxError, UsageError
@@ -198,6 +199,87 @@ def candidate(name: str, model: Model, block: int, sample_rate: float | None = N
     spec = model.spec.at_size(sizes[0]) if sizes else model.spec
     clip = guitar_like(spec.inputs, CHUNK_FRAMES, rate).astype(np.float32)
     return Candidate(name, spec, plan, EnginePlayer(Offline(plan, block=block), clip), clip)
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """What an effect costs, beyond a chain without blocks.
+
+    Attributes
+    ----------
+    effect : str
+    block : int
+        Frames per callback.
+    channels : int
+        Of the input.
+    sample_rate : float
+        Hz.
+    ns_per_frame : float
+        In the best round, all channels together.
+    percent_of_core : float
+        Share of the time that a frame lasts.
+    p99_ns : float
+        99 % of the callbacks, the engine's share included, took no longer.
+    latency_frames : int
+    """
+
+    effect: str
+    block: int
+    channels: int
+    sample_rate: float
+    ns_per_frame: float
+    percent_of_core: float
+    p99_ns: float
+    latency_frames: int
+
+
+def bench_effects(
+    blocks: Sequence[int], sample_rate: float | None = None, seconds: float = 1.0, channels: Sequence[int] = (1, 2)
+) -> list[EffectRow]:
+    """Return a row for each effect that needs no file, block size and number of channels.
+
+    All parameters have their defaults; an effect that would do nothing there has all its gains at 3 dB.
+
+    Parameters
+    ----------
+    blocks : sequence of int
+        Frames per callback.
+    sample_rate : float, optional
+        Hz; by default 48 kHz.
+    seconds : float
+        Approximate time spent on each row.
+    channels : sequence of int
+
+    Raises
+    ------
+    UsageError
+        A block is longer than a run.
+    """
+    check_blocks(blocks)
+    rate = sample_rate or USUAL_RATE
+    chains: dict[str, list] = {"": []}
+    for name, effect in BLOCKS.items():
+        if effect.kernel is not None and not effect.file:
+            idle = effect.idle(effect.complete({}))
+            gains = {each.name: 3.0 for each in effect.parameters if idle and each.unit == "dB"}
+            chains[name] = [{"type": name, **gains}]
+    players = {}
+    for width in channels:
+        clip = guitar_like(width, CHUNK_FRAMES, rate).astype(np.float32)
+        for name, chain in chains.items():
+            plan = Rig(chain).plan(rate, width)
+            for block in blocks:
+                players[name, block, width] = EnginePlayer(Offline(plan, block=block), clip)
+    in_turns(list(players.values()), ROUNDS, seconds / ROUNDS)
+    rows = []
+    for (name, block, width), player in players.items():
+        if not name:
+            continue
+        own = max(player.best - players["", block, width].best, 0.0)
+        p99 = float(np.quantile(np.concatenate(player.times), 0.99))
+        share, late = 100.0 * own * 1e-9 * rate, player.player.plan.latency_frames
+        rows.append(EffectRow(name, block, width, rate, own, share, p99, late))
+    return rows
 
 
 def timed(candidates: Sequence[Candidate], seconds: float) -> list[Row]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import rtfx
-from rtfx.bench import EnginePlayer, bench, chosen
+from rtfx.bench import EnginePlayer, bench, bench_effects, chosen
 from rtfx.engine.offline import Offline
 from rtfx.engine.timing import measured_peak
+from rtfx.errors import UsageError
 from rtfx.kernels.conv import ConvTile
 from rtfx.kernels.processor import lanes
 from rtfx.model.nodes import Activation, Conv1d, Dense, Gru, Input
@@ -115,3 +116,14 @@ def test_the_tile_beats_the_plain_loop(monkeypatch):
     (slow,) = bench([("loop", gru(33))], [64], 48000.0, 0.3)
     assert any("plain" in name for name in slow.kernels) and not any("plain" in name for name in fast.kernels)
     assert slow.ns_per_sample > 4.0 * fast.ns_per_sample
+
+
+def test_effects_are_timed_beyond_an_empty_chain():
+    rows = bench_effects([64], seconds=0.01, channels=[1])
+    found = {row.effect: row for row in rows}
+    assert {"gain", "comp", "eq", "transpose", "klon"} <= found.keys() and not {"model", "cab"} & found.keys()
+    assert found["transpose"].ns_per_frame > found["gain"].ns_per_frame >= 0.0
+    assert found["transpose"].percent_of_core == pytest.approx(found["transpose"].ns_per_frame * 48e3 * 1e-7)
+    assert found["transpose"].latency_frames > 0 and found["eq"].ns_per_frame > 0.0
+    with pytest.raises(UsageError, match="expected 1 to"):
+        bench_effects([0])

@@ -16,12 +16,13 @@ from .options import Number, debug_option, deterministic_option
 from .output import json_line, printer, say, status
 
 if TYPE_CHECKING:
-    from ..bench import Row
+    from ..bench import EffectRow, Row
 
 SHIPPED = ("klon", "amp")
 BLOCKS = "16,64,256"
 COLUMNS = ("model", "block", "ns", "xRT", "%peak", "p99 us", "p99.9", "empty", "compile", "plan")
-WORDS = ("model", "plan", "layer")  # left-aligned columns
+EFFECT_COLUMNS = ("effect", "block", "channels", "ns", "%core", "p99 us", "late")
+WORDS = ("effect", "model", "plan", "layer")  # left-aligned columns
 
 
 @click.command("bench")
@@ -31,10 +32,13 @@ WORDS = ("model", "plan", "layer")  # left-aligned columns
     "--rate", type=Number(1000, 768000), metavar="HZ", help="Sample rate of the stream (default: the model's own)."
 )
 @click.option("--seconds", type=Number(0.01), default=1.0, help="Time spent on each row (default 1).")
+@click.option("--effects", is_flag=True, help="Time the effects instead: one row each, block size and 1 or 2 channels.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object for each row.")
 @deterministic_option
 @debug_option
-def command(models: tuple[str, ...], sizes: str, rate: float | None, seconds: float, as_json: bool) -> int:
+def command(
+    models: tuple[str, ...], sizes: str, rate: float | None, seconds: float, effects: bool, as_json: bool
+) -> int:
     """Time whole models through the engine: gains, meters and limiter included, on one core.
 
     Columns: ns, nanoseconds per sample in the best round; xRT, how many times faster than real time; %peak, share of
@@ -42,8 +46,18 @@ def command(models: tuple[str, ...], sizes: str, rate: float | None, seconds: fl
     empty, the same for the clock alone. All models take turns. Run it on a core that nothing else uses (taskset -c 1
     rtfx bench ...) and compare ratios, because nanoseconds differ between machines. Below the table each layer's
     kernel is listed, with its tile.
+
+    With --effects: ns, nanoseconds per frame beyond a chain without blocks; %core, share of one core; late, the
+    effect's latency in milliseconds.
     """
     blocks = block_sizes(sizes)
+    if effects:
+        if models:
+            raise UsageError("--effects times the effects, not models: leave MODEL out")
+        from ..bench import bench_effects
+
+        show_effects(bench_effects(blocks, rate, seconds), as_json)
+        return 0
     from ..bench import bench, readable
     from ..find import find_model
 
@@ -60,6 +74,27 @@ def command(models: tuple[str, ...], sizes: str, rate: float | None, seconds: fl
     else:
         show_rows(rows)
     return 1 if errors else 0
+
+
+def show_effects(rows: Sequence[EffectRow], as_json: bool) -> None:
+    """Print a row for each effect, as a table or as JSON."""
+    if as_json:
+        for row in rows:
+            json_line(dataclasses.asdict(row))
+        return
+    cells = [
+        [
+            row.effect,
+            str(row.block),
+            str(row.channels),
+            f"{row.ns_per_frame:.1f}",
+            f"{row.percent_of_core:.2f}",
+            f"{row.p99_ns / 1000:.1f}",
+            f"{1000.0 * row.latency_frames / row.sample_rate:.1f}",
+        ]
+        for row in rows
+    ]
+    show_table(EFFECT_COLUMNS, cells)
 
 
 def block_sizes(text: str) -> list[int]:

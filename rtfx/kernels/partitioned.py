@@ -54,10 +54,10 @@ MEMORY = STATE.itemsize
 
 
 class Level(NamedTuple):
-    """Partitions of one size: the taps from 2 `size` on, `count` times `size` of them."""
+    """Partitions of one size: the taps from 2 `size` on, `partitions` times `size` of them."""
 
     size: int
-    count: int
+    partitions: int
 
 
 def levels_for(taps: int) -> tuple[Level, ...]:
@@ -72,7 +72,7 @@ def levels_for(taps: int) -> tuple[Level, ...]:
         if len(levels) < len(sizes):
             continue
         cost = DIRECT_COST * 2 * sizes[0] + sum(
-            PRODUCT_COST * level.count + STAGE_COST * math.log2(level.size) for level in levels
+            PRODUCT_COST * level.partitions + STAGE_COST * math.log2(level.size) for level in levels
         )
         found = min(found, (cost, levels))
     return found[1]
@@ -80,7 +80,7 @@ def levels_for(taps: int) -> tuple[Level, ...]:
 
 def state_at(level: Level) -> np.dtype:
     """Return the record of a level's state with its memory: three blocks of input, work, output twice, spectra."""
-    floats_behind = level.size * (3 + 2 + 2 + 2 * level.count)
+    floats_behind = level.size * (3 + 2 + 2 + 2 * level.partitions)
     places: dict = dict(STATE.fields or {})
     names = list(places)
     return np.dtype(
@@ -104,11 +104,11 @@ def pack(level: Level, response: np.ndarray) -> np.ndarray:
     size = level.size
     twiddles = np.concatenate([np.exp(-1j * np.pi * np.arange(half) / half) for half in _halves(size)] + [np.ones(1)])
     twist = np.exp(0.5j * np.pi * np.arange(size) / size)
-    part = np.zeros(level.count * size)
+    part = np.zeros(level.partitions * size)
     taps = response[2 * size : 2 * size + part.size]
     part[: len(taps)] = taps
-    spectra = np.fft.fft(part.reshape(level.count, size) * twist, axis=1)[:, _order(size)] / size
-    chunks = spectra.reshape(level.count, size // CHUNK, CHUNK).transpose(1, 0, 2)
+    spectra = np.fft.fft(part.reshape(level.partitions, size) * twist, axis=1)[:, _order(size)] / size
+    chunks = spectra.reshape(level.partitions, size // CHUNK, CHUNK).transpose(1, 0, 2)
     both = np.stack([chunks.real, chunks.imag], axis=2)  # (chunk, partition, re and im, bin)
     tables = [twiddles.real, twiddles.imag, twist.real, twist.imag]
     return np.concatenate([*tables, both.ravel()]).astype(np.float32)

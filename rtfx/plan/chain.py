@@ -434,7 +434,7 @@ def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
         builder.step(layer.kernel, source, target, weights=layer.weights, dtype=layer.dtype, **layer.fields)
         for level in levels:
             weights, state = partitioned.pack(level, impulse[response]), partitioned.state_at(level)
-            fields = {"size": level.size, "partitions": level.count}
+            fields = {"size": level.size, "partitions": level.partitions}
             builder.step(partitioned.KERNEL, source, target, weights=weights, dtype=state, **fields)
     last = builder.mark()
     for channel in range(different, outputs):

@@ -1,10 +1,14 @@
 """``rtfx bench``: the sizes it is given, and the tables that it prints."""
 
+import json
+
 import pytest
 
 from rtfx.bench import Row
 from rtfx.cli.bench import COLUMNS, block_sizes, show_rows, show_table
 from rtfx.errors import UsageError
+
+from .command import rtfx
 
 
 def row(model: str, block: int) -> Row:
@@ -29,3 +33,14 @@ def test_further_columns_are_those_of_all_rows(capsys):
     show_table(["model", "ns"], [["a", "1"], ["b", "2"]], [{"torch": "3"}, {"other": "4"}])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [["model", "ns", "torch", "other"], ["a", "1", "3"], ["b", "2", "4"]]
+
+
+def test_effects_as_a_table_and_as_json(capsys):
+    arguments = ("bench", "--effects", "--block", "64", "--seconds", "0.01")
+    code, said, _ = rtfx(capsys, *arguments)
+    assert code == 0 and "%core" in said and "transpose" in said
+    code, said, _ = rtfx(capsys, *arguments, "--json")
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert code == 0 and {row["channels"] for row in rows} == {1, 2} and all(row["block"] == 64 for row in rows)
+    code, _, told = rtfx(capsys, "bench", "--effects", "klon")
+    assert code == 2 and "leave MODEL out" in told

@@ -41,7 +41,7 @@ def cuts(frames: int, seed: int) -> list[int]:
 def late(response: np.ndarray, level: Level) -> np.ndarray:
     """Return the response without the taps that are not the level's."""
     result = np.zeros(len(response))
-    part = slice(2 * level.size, (2 + level.count) * level.size)
+    part = slice(2 * level.size, (2 + level.partitions) * level.size)
     result[part] = response[part]
     return result
 
@@ -49,7 +49,7 @@ def late(response: np.ndarray, level: Level) -> np.ndarray:
 @pytest.mark.parametrize("level", [Level(64, 1), Level(256, 1), Level(256, 6), Level(1024, 5), Level(4096, 2)])
 def test_it_is_the_direct_form(level):
     generator = np.random.default_rng(1)
-    response = generator.standard_normal((2 + level.count) * level.size - 17)
+    response = generator.standard_normal((2 + level.partitions) * level.size - 17)
     x = generator.standard_normal(12 * level.size + 777).astype(np.float32)
     expected = scipy.signal.fftconvolve(np.float64(x), late(response, level))[: x.size]
     y = Tail(level, response)(x, cuts(x.size, 5))
@@ -92,7 +92,7 @@ def test_a_short_response_is_direct_and_a_long_one_is_covered_once():
         levels = levels_for(taps)
         assert levels and all(level.size in LEVELS for level in levels)
         for level, above in zip(levels, levels[1:], strict=False):
-            assert (2 + level.count) * level.size == 2 * above.size
+            assert (2 + level.partitions) * level.size == 2 * above.size
         assert (1 + levels[-1].count) * levels[-1].size < taps <= (2 + levels[-1].count) * levels[-1].size
         assert 2 * levels[0].size <= DIRECT
 
