@@ -7,8 +7,8 @@ A preset or scene that states ``louder_db`` is brought to so much above the comm
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from .loading.level import TARGET_LUFS
 from .loading.loudness import guitars, mean_loudness
 from .loading.preset import Loader
 from .plan.resolve import DEFAULT_RATE, Models, common_rate, models_of
+from .rig.blocks import BlockSpec
 from .rig.edit import TRIM, TRIM_ADDRESS, replace_set_list, with_trims, without_trims
 from .rig.parameters import Options
 from .rig.presets import Preset, SetList
@@ -30,6 +31,9 @@ from .units import db_from_gain
 
 NEAR_LU = 0.25  # of the common loudness: two presets within it are at most half a LU apart
 STEP_DB = 0.1
+ROUNDS = 6  # of measuring and correcting, with blocks after the trim
+LEAST_SLOPE = 0.1  # of the loudness over the trim, behind a limiter
+GAIN = BLOCKS["gain"].parameters[0]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class Matched:
         return self.new_trim_db != self.trim_db
 
     @property
+    def at_end(self) -> bool:
+        """Whether the new trim is as large or as small as a trim can be."""
+        return self.new_trim_db in (GAIN.minimum, GAIN.maximum)
+
+    @property
     def new_peak_dbfs(self) -> float:
         """The peak with the new trim; the limiter reduces what exceeds 0."""
         return self.peak_dbfs + self.new_trim_db - self.trim_db
@@ -94,24 +103,40 @@ def measured(path: str | Path, target_lufs: float = TARGET_LUFS, inputs: str | N
     loader = Loader(rate, models, Options())
     for preset in set_list.presets:
         for scene in ("", *preset.scenes):
-            yield _measured(preset, scene, loader, target_lufs)
+            yield _measured(preset, scene, set_list, loader, target_lufs)
 
 
-def _measured(preset: Preset, scene: str, loader: Loader, target_lufs: float) -> Matched:
-    plan = loader.load(preset, preset.scenes.get(scene, {}))[0].plan
-    y = Offline(plan, limiter=False).process(guitars(loader.sample_rate)[:, None])
-    found = mean_loudness(y, loader.sample_rate)
+def _measured(preset: Preset, scene: str, set_list: SetList, loader: Loader, target_lufs: float) -> Matched:
     louder = preset.louder_db(scene)
+    values = preset.scenes.get(scene, {})
     own = preset.block(TRIM)
-    trim = float(preset.scenes.get(scene, {}).get(TRIM_ADDRESS, own.values.get("gain_db", 0.0) if own else 0.0))
-    off = target_lufs + louder - found
-    limits = next(parameter for parameter in BLOCKS["gain"].parameters if parameter.name == "gain_db")
-    new = trim
-    if math.isfinite(off) and abs(off) > NEAR_LU:
-        new = min(max(round((trim + off) / STEP_DB) * STEP_DB, limits.minimum), limits.maximum)
-    peak = db_from_gain(float(np.abs(y).max()))
-    number = preset.number
-    return Matched(number, preset.name, scene, found, peak, louder, target_lufs + louder, trim, round(new, 1))
+    trim = float(values.get(TRIM_ADDRESS, own.values.get("gain_db", 0.0) if own else 0.0))
+    found, peak = _heard(set_list.whole(preset), values, loader)
+    target, level, new, slope = target_lufs + louder, found, trim, 1.0
+    # blocks that all presets share come after the trim: a limiter or a compressor there takes part of it back
+    for _ in range(ROUNDS if set_list.after else 1):
+        if not math.isfinite(level) or abs(target - level) <= NEAR_LU:
+            break
+        before, last = new, level
+        wanted = round(round((new + (target - level) / slope) / STEP_DB) * STEP_DB, 1)
+        new = min(max(wanted, GAIN.minimum), GAIN.maximum)
+        if set_list.after and new != before:
+            level, _ = _heard(set_list.whole(_trimmed(preset, new)), {**values, TRIM_ADDRESS: new}, loader)
+            slope = min(max((level - last) / (new - before), LEAST_SLOPE), 1.0)
+    return Matched(preset.number, preset.name, scene, found, peak, louder, target, trim, new)
+
+
+def _heard(preset: Preset, values: Mapping[str, float | str], loader: Loader) -> tuple[float, float]:
+    """Return the loudness of a preset in LUFS and its peak in dBFS, for the guitars."""
+    plan = loader.load(preset, values)[0].plan
+    y = Offline(plan, limiter=False).process(guitars(loader.sample_rate)[:, None])
+    return mean_loudness(y, loader.sample_rate), db_from_gain(float(np.abs(y).max()))
+
+
+def _trimmed(preset: Preset, db: float) -> Preset:
+    """Return the preset with a trim at the end of its chain."""
+    chain = [block for block in preset.chain if block.id != TRIM]
+    return replace(preset, chain=(*chain, BlockSpec("gain", TRIM, {"gain_db": db})))
 
 
 def write(path: str | Path, found: list[Matched]) -> Path:

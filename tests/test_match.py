@@ -124,3 +124,18 @@ def test_mistakes_in_the_set_list_name_the_line(path, line, message):
     path.write_text(path.read_text().replace("louder_db: 2", line))
     with pytest.raises(PresetError, match=f"gig.yaml:14: .*{message}"):
         list(measured(path))
+
+
+def test_blocks_that_all_presets_share_are_measured_with_them(path):
+    shared = "global: {before: [{type: gain, gain_db: 4}], after: [{type: comp, threshold_db: -24, ratio: 3}]}\n"
+    path.write_text(path.read_text().replace("version: 1\n", f"version: 1\n{shared}"))
+    assert write(path, list(measured(path, -26.0))) == path
+    after = list(measured(path, -26.0))
+    assert not any(one.changes for one in after)
+    assert max(abs(one.loudness_lufs - one.target_lufs) for one in after) <= 0.25
+
+
+def test_a_trim_that_cannot_go_further_is_told(path):
+    path.write_text("version: 1\npresets: [{name: far, chain: [{type: gain, gain_db: -40}]}]\n")
+    (found,) = measured(path)
+    assert found.new_trim_db == 24.0 and found.at_end

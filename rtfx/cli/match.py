@@ -55,6 +55,9 @@ def command(rig: str, writes: bool, lufs: float, as_json: bool, inputs: str | No
     if loud and not as_json:
         status(f"is {_name(loud[0])} meant to be louder? louder_db: {loud[0].loudness_lufs - loud[0].target_lufs:.0f} "
                "in the scene keeps it so")  # fmt: skip
+    for one in found:
+        if one.at_end:
+            status(f"{_name(one)}: {one.new_trim_db:+g} dB is as far as a trim goes: turn its own levels first")
     limited = [one for one in found if one.new_peak_dbfs > 0.0]
     for one in limited:
         status(f"{_name(one)}: peaks of {one.new_peak_dbfs:+.1f} dBFS with a hard guitar, which the limiter reduces")
