@@ -134,7 +134,7 @@ def check(path: str | Path, block: int | None = None, inputs: str | None = None)
     loaded = []
     for preset in good:
         try:
-            one, notes = loader.load(preset)
+            one, notes = loader.load(set_list.whole(preset))
         except RtfxError as error:
             report.findings.append(Finding(ERROR, "file", str(error), preset.name))
             continue

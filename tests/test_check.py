@@ -29,7 +29,7 @@ presets:
   - name: one
     chain:
       - {type: gate, threshold_bd: -60}
-      - {type: flanger}
+      - {type: theremin}
       - {type: model, file: net.json, dirve: 0.3}
     scenes: {up: {gate.threshold_db: 3}}
   - name: two
@@ -70,7 +70,7 @@ def test_every_mistake_is_named_with_its_line(folder):
     expected = [
         (2, "unknown key 'sample_rat' (did you mean 'sample_rate'?)"),
         (6, "unknown key 'threshold_bd' (did you mean 'threshold_db'?)"),
-        (7, "unknown type 'flanger'"),
+        (7, "unknown type 'theremin'"),
         (8, "unknown key 'dirve' (did you mean 'drive'?)"),
         (9, "threshold_db is 3"),
         (12, "gain_db"),

@@ -135,6 +135,14 @@ def test_blocks_that_all_presets_share_are_measured_with_them(path):
     assert max(abs(one.loudness_lufs - one.target_lufs) for one in after) <= 0.25
 
 
+def test_check_measures_with_the_shared_blocks_too(path):
+    shared = "version: 1\nglobal: {after: [{type: gain, gain_db: -9}]}\n"
+    path.write_text(path.read_text().replace("version: 1\n", shared))
+    assert [one.loudness_lufs for one in check(path, 64).presets] == pytest.approx(
+        [one.loudness_lufs for one in measured(path) if not one.scene], abs=0.01
+    )
+
+
 def test_a_trim_that_cannot_go_further_is_told(path):
     path.write_text("version: 1\npresets: [{name: far, chain: [{type: gain, gain_db: -40}]}]\n")
     (found,) = measured(path)

@@ -156,9 +156,9 @@ BAD = {
     "huge": (CHAIN + "{type: gain, gain_db: 1" + "0" * 400 + "}", 6, "expected a number from -60 to 24 dB"),
     "unknown type": (
         CHAIN + "{type: gaet}", 6,
-        "unknown type 'gaet' (did you mean 'gate'?), expected one of: cab, comp,",
+        "unknown type 'gaet' (did you mean 'gate'?), expected one of: ",
     ),
-    "type is a list": (CHAIN + "{type: [gate]}", 6, "unknown type a list, expected one of: cab"),
+    "type is a list": (CHAIN + "{type: [gate]}", 6, "unknown type a list, expected one of: "),
     "no type": (CHAIN + "{threshold_db: -60}", 6, "chain[1]: missing key 'type'"),
     "block is text": (CHAIN + "gaet", 6, "chain[1] is 'gaet', expected keys with values"),
     "no file": (CHAIN + "{type: cab}", 6, "chain[1] (cab): missing key 'file'"),
@@ -288,7 +288,7 @@ def test_one_reading_finds_every_mistake_and_none_that_only_follows_from_another
 
 def test_presets_keep_the_numbers_that_they_have_in_the_file(tmp_path):
     listed = ""
-    for name, kind in (("a", "gain"), ("b", "flanger"), ("c", "gain")):
+    for name, kind in (("a", "gain"), ("b", "theremin"), ("c", "gain")):
         listed += f"  - {{name: {name}, chain: [{{type: {kind}}}]}}\n"
     read = read_in_spite(write(tmp_path, "version: 1\npresets:\n" + listed), BLOCKS)
     assert [(preset.number, preset.name) for preset in read.set_list.presets] == [(1, "a"), (3, "c")]
