@@ -24,9 +24,9 @@ def playing():
 
 
 def threads() -> list[str]:
-    """Return the threads of streams, without the thread that ends PortAudio at exit."""
-    names = [thread.name for thread in threading.enumerate()]
-    return sorted(name for name in names if name.startswith("rtfx ") and name != "rtfx exit")
+    """Return the threads of streams, without those of the process: one ends PortAudio at exit, others compile."""
+    names = {thread.name for thread in threading.enumerate()} - {"rtfx exit", "rtfx compiles"}
+    return sorted(name for name in names if name.startswith("rtfx "))
 
 
 def until(done, seconds=20.0) -> bool:
