@@ -50,6 +50,7 @@ def stages_of(plan: Plan) -> list[Stage] | None:
 
     A model's DC blocker has an infinite history and costs little: it is a stage of its own.
     """
+    from ..effects.cab import cuts
     from ..effects.dcblock import DCBLOCK
     from ..kernels.partitioned import levels_for
     from ..plan.block import ReadyBlock
@@ -60,7 +61,7 @@ def stages_of(plan: Plan) -> list[Stage] | None:
         if spec is None:
             # partitions begin with the stream: a piece that begins elsewhere would be rounded differently
             taps = block.impulse.shape[1] if block.impulse is not None else 0
-            cab = taps - 1 if taps and not levels_for(taps) else None
+            cab = taps - 1 if taps and not levels_for(taps) and not cuts(block.values) else None
             _append(stages, block, 0 if block.effect.type == "gain" else cab)
             continue
         if spec.receptive_field is None or spec.period > 1 or block.conversion(plan.sample_rate) is not None:

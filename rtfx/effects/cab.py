@@ -1,4 +1,4 @@
-"""Cabinet: its level parameter, and the reading of the impulse response that `plan` convolves with.
+"""Cabinet: its level and its two cuts, and the reading of the impulse response that `plan` convolves with.
 
 A response is brought to the stream's rate and then cut, so that it costs neither latency nor inaudible work:
 
@@ -27,8 +27,14 @@ from ..errors import AudioFileError
 from ..rig.parameters import Parameter
 from ..units import db_from_gain, gain_from_db
 from .effect import Effect
+from .sections import BUTTERWORTH_Q, LOWEST_CUT_HZ, matched_cells
 
-PARAMETERS = (Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),)
+HIGH_CUT_OFF_HZ = 20000.0
+PARAMETERS = (
+    Parameter("level_db", 0.0, -60.0, 40.0, "dB", summary="gain after the cabinet"),
+    Parameter("low_cut_hz", 0.0, 0.0, 500.0, "Hz", summary="removes what is below, 12 dB an octave; 0 is off"),
+    Parameter("high_cut_hz", HIGH_CUT_OFF_HZ, 1000.0, HIGH_CUT_OFF_HZ, "Hz", summary="the same above; 20000 is off"),
+)
 
 READ_SECONDS = 10.0  # more of a file is not read: the response of a cabinet lasts 50 ms, that of a hall 5 s
 FRONT_DB = -60.0
@@ -47,8 +53,21 @@ HIGHEST_GAIN = 4.0  # 12 dB
 
 
 def cells(values, sample_rate: float) -> list[float]:
-    """Return [linear gain]."""
-    return [gain_from_db(values["level_db"])]
+    """Return [linear gain, the cells of the two cuts]."""
+    result = [gain_from_db(values["level_db"])]
+    slope = (1.0, 1.0 / BUTTERWORTH_Q, 1.0)
+    low, high = values["low_cut_hz"], values["high_cut_hz"]
+    for numerator, frequency, off in (
+        ((1.0, 0.0, 0.0), max(low, LOWEST_CUT_HZ), low <= 0.0),
+        ((0.0, 0.0, 1.0), high, high >= HIGH_CUT_OFF_HZ),
+    ):
+        result += matched_cells(slope if off else numerator, slope, frequency, sample_rate)
+    return result
+
+
+def cuts(values) -> bool:
+    """Return whether the low or the high cut does anything."""
+    return values["low_cut_hz"] > 0.0 or values["high_cut_hz"] < HIGH_CUT_OFF_HZ
 
 
 CAB = Effect("cab", PARAMETERS, cells, file="audio", summary="a loudspeaker cabinet: an impulse response")

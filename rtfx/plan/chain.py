@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..effects import klon, klon_circuit, knob_smoother, switch
+from ..effects import klon, klon_circuit, knob_smoother, sections, switch
 from ..effects.dcblock import DCBLOCK
 from ..effects.klon import OUTPUT, STATE, VOLTS
 from ..effects.split import (
@@ -439,7 +439,11 @@ def _cab(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal]
     last = builder.mark()
     for channel in range(different, outputs):
         builder.repeat(first, last, {entrance.buffer: channel, loud.buffer: channel})
-    return _gain(builder, loud, builder.buffer(outputs), cells[0])
+    cut = builder.buffer(outputs)
+    for channel in range(outputs):
+        place, fields = (loud.rows(channel, 1), cut.rows(channel, 1)), {"first_parameter": cells[1].row, "count": 2}
+        builder.step(sections.KERNEL, *place, dtype=sections.SECTIONS_STATE, **fields)
+    return _gain(builder, cut, builder.buffer(outputs), cells[0])
 
 
 def _klon(builder: Builder, item: ReadyBlock, signal: Signal, cells: list[Signal], sample_rate: float) -> Signal:

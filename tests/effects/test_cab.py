@@ -239,7 +239,8 @@ def test_bad_files(tmp_path, case):
 
 
 def test_level():
-    assert CAB.cells({"level_db": -20.0}, 48000) == pytest.approx([0.1])
+    cells = CAB.cells(CAB.complete({"level_db": -20.0}), 48000)
+    assert cells[0] == pytest.approx(0.1) and cells[3:6] == cells[8:11] == [0.0, 0.0, 0.0]  # flat sections
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -256,3 +257,16 @@ def test_a_long_response_is_convolved_exactly_and_at_once(tmp_path, seconds, cha
     taps = load_impulse(path, 48000)
     expected = scipy.signal.fftconvolve(x.astype(np.float64), taps, axes=1)[:, : x.shape[1]]
     assert np.abs(y - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+def test_the_cuts_are_butterworth_filters_behind_the_response(tmp_path):
+    path = write(tmp_path, speaker(48000))
+    x = np.zeros(48000, np.float32)
+    x[0] = 0.5
+    plain = Rig([{"type": "cab", "file": str(path)}])(x, 48000)
+    y = Rig([{"type": "cab", "file": str(path), "low_cut_hz": 100.0, "high_cut_hz": 5000.0}])(x, 48000)
+    grid = np.geomspace(50, 12000, 60)
+    found = magnitude_db(y, 48000, grid) - magnitude_db(plain, 48000, grid)
+    low = scipy.signal.freqs(*scipy.signal.butter(2, 100, "high", analog=True), grid)[1]
+    high = scipy.signal.freqs(*scipy.signal.butter(2, 5000, "low", analog=True), grid)[1]
+    assert np.abs(found - 20 * np.log10(np.abs(low * high))).max() < 0.4
