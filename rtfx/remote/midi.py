@@ -22,6 +22,7 @@ from ..live.commands import COMMANDS
 from ..live.feed import State, Unsubscribe
 from ..live.knobs import logarithmic, norm_of, nudge, value_at
 from ..loading.preset import Knob, Value
+from ..rig.controls import TEMPO_BPM
 from ..rig.midi_map import HIGHEST, RELATIVE, Mapping, MidiMap, joined, load_file
 from ..rig.set_list import Reader
 from .midi_parser import CC, CLOCK, CONTINUE, NOTE_OFF, NOTE_ON, PC, START, STOP, Message, Parser
@@ -40,6 +41,8 @@ LEARN_SECONDS = 1.0  # without another message of the control, learning is done
 SWEPT = 32  # values between heel and toe that make a pedal of a control
 KINDS = {"cc": CC, "note": NOTE_ON, "pc": PC}
 TICKS_IN_BEAT = 24
+CLOCK_BEATS = 4  # over which the tempo is measured
+STEADY_BPM = 0.5
 USER_FILE, LEARNED_FILE = "midi.yaml", "midi-learned.yaml"
 
 
@@ -84,7 +87,7 @@ class Clock:
     def __init__(self) -> None:
         self.ticks = 0
         self.running = False
-        self._times: deque[float] = deque(maxlen=TICKS_IN_BEAT + 1)
+        self._times: deque[float] = deque(maxlen=CLOCK_BEATS * TICKS_IN_BEAT + 1)
 
     def take(self, kind: int, now: float) -> None:
         """Count one message that arrived at `now`, in seconds."""
@@ -101,10 +104,10 @@ class Clock:
 
     @property
     def bpm(self) -> float | None:
-        """Beats a minute over the last beat; None before one was complete."""
+        """Beats a minute over the last `CLOCK_BEATS` at most; None before one was complete."""
         if len(self._times) <= TICKS_IN_BEAT or self._times[-1] <= self._times[0]:
             return None
-        return 60.0 / (self._times[-1] - self._times[0])
+        return 60.0 * (len(self._times) - 1) / TICKS_IN_BEAT / (self._times[-1] - self._times[0])
 
 
 @dataclass
@@ -209,6 +212,8 @@ class Midi:
             kind, data = message.kind, message.data
             if kind >= CLOCK:
                 self.clock.take(kind, now)
+                if kind == CLOCK and self.map.clock is not False and not self.clock.ticks % TICKS_IN_BEAT:
+                    self._follow_clock()
                 continue
             if kind not in (CC, NOTE_ON, NOTE_OFF, PC):
                 continue
@@ -229,6 +234,14 @@ class Midi:
             if not mappings:
                 values = self._program(device, message, values)
         self._apply(values)
+
+    def _follow_clock(self) -> None:
+        """Set the tempo of a preset that has one to that of MIDI clock; small differences are those of its arrival."""
+        knob, bpm = self._stream.knobs.get(TEMPO_BPM), self.clock.bpm
+        if knob is None or bpm is None or abs(bpm - float(knob.value)) <= STEADY_BPM:
+            return
+        low, high = knob.parameter.minimum, knob.parameter.maximum
+        self._apply({TEMPO_BPM: min(max(round(bpm, 1), low), high)})
 
     def _apply(self, values: dict[str, Value]) -> dict[str, Value]:
         """Set values by address; return an empty dict for the next ones. Undo does not go back through pedals."""

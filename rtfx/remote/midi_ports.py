@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import DeviceError, quoted
-from ..host.jack import jack_runs
+from ..host.jack import jack_runs, running
 from ..host.timeouts import await_end
 
 SCAN_SECONDS = 1.5  # between looks for devices
@@ -71,6 +71,7 @@ class Ports:
         self._wanted, self._with_outputs, self._tell = tuple(wanted), outputs, tell
         self._scanners: dict[str, Any] = {}
         self._backend = -1
+        self._server: frozenset = frozenset()
         self._lock = threading.Lock()  # held while ports are used, and while they are replaced
         self._over = threading.Event()
         self._looked = threading.Event()
@@ -124,9 +125,10 @@ class Ports:
     def _look(self) -> None:
         """Open what has come, and close what has gone."""
         now = backend()
-        if now != self._backend:
+        server = running() if now >= 0 else frozenset()  # one that has died and is back is another one
+        if (now, server) != (self._backend, self._server):
             self._drop_all()
-            self._backend = now
+            self._backend, self._server = now, server
         if now < 0:
             return
         self._match("input")

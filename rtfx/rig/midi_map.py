@@ -27,7 +27,8 @@ RELATIVE = ("twos", "offset", "sign")
 MODES = ("absolute", "toggle", "momentary", *RELATIVE)
 HIGHEST = 127
 TARGETS = ("to", "do")
-SECTION_KEYS = ("channel", "in", "takeover", "feedback", "programs", "map")
+FLAGS = ("takeover", "feedback", "programs", "clock")
+SECTION_KEYS = ("channel", "in", *FLAGS, "map")
 RANGE_KEYS = ("from", "at", "low", "high", "curve")
 MAPPING_KEYS = (*KINDS, "channel", "device", *TARGETS, "release", *RANGE_KEYS, "mode", "takeover")
 # What each key means, for the reference.
@@ -37,6 +38,7 @@ SAID_OF_SECTION = {
     "takeover": "`true`: a control does nothing until it passes the knob's value (default `false`)",
     "feedback": "`true`: changes are sent back to the board, for lights and motor faders (default `false`)",
     "programs": "`false`: program changes select no presets (default `true`: PC 0 is preset 1)",
+    "clock": "`false`: the tempo does not follow MIDI clock (default `true`)",
     "map": "the list of mappings",
 }
 SAID_OF_MAPPING = {
@@ -129,7 +131,7 @@ class MidiMap:
     ----------
     inputs : tuple of str
         Parts of the names of the inputs to open; empty: all.
-    feedback, programs : bool or None
+    feedback, programs, clock : bool or None
         None: not written.
     """
 
@@ -137,6 +139,7 @@ class MidiMap:
     inputs: tuple[str, ...] = ()
     feedback: bool | None = None
     programs: bool | None = None
+    clock: bool | None = None
 
 
 def read_section(reader: Reader, marked: Marked) -> MidiMap:
@@ -145,7 +148,7 @@ def read_section(reader: Reader, marked: Marked) -> MidiMap:
     if keys is None:
         return MidiMap()
     channel = _channel(reader, keys.get("channel"), "midi")
-    flags = {name: _flag(reader, keys.get(name), f"midi: {name}") for name in ("takeover", "feedback", "programs")}
+    flags = {name: _flag(reader, keys.get(name), f"midi: {name}") for name in FLAGS}
     inputs = keys.get("in")
     names = inputs.value if inputs and isinstance(inputs.value, list) else [inputs] if inputs else []
     found = [reader.text(name, "midi: in") for name in names]
@@ -156,6 +159,7 @@ def read_section(reader: Reader, marked: Marked) -> MidiMap:
         tuple(filter(None, found)),
         flags["feedback"],
         flags["programs"],
+        flags["clock"],
     )
 
 
@@ -184,6 +188,7 @@ def joined(maps: Iterable[MidiMap]) -> MidiMap:
             one.inputs or result.inputs,
             result.feedback if one.feedback is None else one.feedback,
             result.programs if one.programs is None else one.programs,
+            result.clock if one.clock is None else one.clock,
         )
     return result
 

@@ -12,8 +12,9 @@ from rtfx.remote import midi as module
 from rtfx.remote.midi import Clock, Midi, MidiSettings, place_of, steps_of, user_file, value_of
 from rtfx.remote.midi_parser import CC, CLOCK, NOTE_OFF, NOTE_ON, PC, START, STOP, Message
 from rtfx.remote.midi_ports import is_wanted
+from rtfx.rig.controls import TEMPO_BPM
 from rtfx.rig.midi_map import Mapping, MidiMap
-from rtfx.rig.parameters import Parameter
+from rtfx.rig.parameters import BPM, Parameter
 from tests.live.eventually import eventually
 
 
@@ -221,6 +222,20 @@ def test_clock():
     assert (clock.ticks, clock.running, clock.bpm) == (100, True, pytest.approx(120.0))
     clock.take(STOP, 3.0)
     assert not clock.running and clock.ticks == 100
+
+
+@pytest.mark.parametrize(("follows", "bpm"), [(None, 90.0), (False, 120.0)])
+def test_the_tempo_follows_the_clock(stream, midi, monkeypatch, follows, bpm):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    tempo = Knob(TEMPO_BPM, BPM, {"bpm": 120.0})
+    monkeypatch.setattr(type(stream), "knobs", {TEMPO_BPM: tempo})
+    monkeypatch.setattr(stream, "set_many", lambda values, remember: tempo.values.update(bpm=values[TEMPO_BPM]))
+    surface = midi(clock=follows)
+    for _ in range(100):
+        surface.take("drums", [Message(CLOCK, 0)])
+        now[0] += 60.0 / 90.0 / 24.0
+    assert tempo.value == bpm
 
 
 DRIVE, CENTRE = Parameter("drive", 0.5), Parameter("hz", 400.0, 20.0, 20000.0, "Hz")

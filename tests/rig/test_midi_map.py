@@ -45,13 +45,14 @@ in: [Board, Pedal]
 takeover: true
 feedback: true
 programs: false
+clock: false
 map:
   - {cc: 11, channel: 3, device: Board, to: wah.position, from: 0.2, at: 0.9, low: 10, high: 110, curve: 2}
   - {note: 60, do: mute on, release: mute off, takeover: false}
   - {cc: 5, to: amp.drive, mode: twos}
 """,
     )
-    assert (found.inputs, found.feedback, found.programs) == (("Board", "Pedal"), True, False)
+    assert (found.inputs, found.feedback, found.programs, found.clock) == (("Board", "Pedal"), True, False, False)
     assert found.mappings == (
         Mapping("cc", 11, 3, "Board", "wah.position", "", "", 0.2, 0.9, 10, 110, 2.0, "", True),
         Mapping("note", 60, do="mute on", release="mute off"),
