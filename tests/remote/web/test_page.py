@@ -456,6 +456,13 @@ def serious(page, scheme="light"):
     ]
 
 
+def test_a_phone_on_its_side_has_song_and_buttons_in_view(visit):
+    page = visit((740, 360))
+    for part in ("#now", "#next", "text=Next ›", "text=‹ Back", "#mute"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_fingers_find_every_button(visit):
     page = visit(has_touch=True, is_mobile=True)
     for name in ("stage", "sound", "list"):
