@@ -147,7 +147,7 @@ def spectrum(process: Process, sample_rate: float, hertz: float, db: float) -> t
     cycles = 2 * round((hertz * size / sample_rate - 1.0) / 2.0) + 1
     settle = round(SETTLE_SECONDS * sample_rate)
     phase = 2.0 * np.pi * cycles * np.arange(-settle, size) / size
-    y = process(gain_from_db(db) * np.sin(phase))[settle:]
+    y = process(gain_from_db(db) * np.sin(phase))[settle:].astype(np.float64)
     return cycles, 2.0 * np.fft.rfft(y) / size
 
 
@@ -160,7 +160,8 @@ def aliasing_ratio(process: Process, sample_rate: float, hertz: float, db: float
     energy = np.abs(bins) ** 2
     energy[0] = 0.0
     signal = float(energy[::cycles].sum())
-    return _power_db(float(energy.sum()) - signal, signal)
+    energy[::cycles] = 0.0  # the difference of two sums would lose a small rest
+    return _power_db(float(energy.sum()), signal)
 
 
 def _aliasing(process: Process, sample_rate: float) -> dict[str, Any]:

@@ -231,7 +231,13 @@ class Rig:
         return table[name].check(block.values.get(name, table[name].default))
 
     def plan(
-        self, sample_rate: float, channels: int = 1, *, values: Mapping[str, Any] | None = None, **how: Any
+        self,
+        sample_rate: float,
+        channels: int = 1,
+        *,
+        values: Mapping[str, Any] | None = None,
+        every: bool = False,
+        **how: Any,
     ) -> Plan:
         """Return the current preset compiled for a sample rate and a number of input channels.
 
@@ -243,6 +249,8 @@ class Rig:
             Number of input channels.
         values : mapping, optional
             Parameter values by address, ``block.parameter``.
+        every : bool
+            Plan also the blocks that change nothing at these values, as a stream does, in which they can be turned.
         **how
             Options in place of the rig's own: ``bare``, ``cold``, ``cab``, ``level`` ("normal", "plugin", "none" or a
             plugin that ``rtfx info`` names), ``rate_method`` ("auto", "delay", "dilate" or "resample"),
@@ -258,14 +266,16 @@ class Rig:
         RtfxError
             A file, a value or an option cannot be used.
         """
-        return self._plan(sample_rate, channels, self.options.but(**how), values or {})
+        return self._plan(sample_rate, channels, self.options.but(**how), values or {}, every)
 
-    def _plan(self, sample_rate: float, channels: int, options: Options, values: Mapping[str, Any]) -> Plan:
+    def _plan(
+        self, sample_rate: float, channels: int, options: Options, values: Mapping[str, Any], every: bool = False
+    ) -> Plan:
         with self._turn:
             whole = self.set_list.whole(self._current())
             blocks, _, self.notes = chain(whole, sample_rate, self._models, options, values)
             keys = {block.key for block in blocks}
-            turned = [block for block in blocks if block.id in keys or not block.effect.idle(block.values)]
+            turned = [b for b in blocks if every or b.id in keys or not b.effect.idle(b.values)]
             plan = plan_chain(turned, sample_rate, channels)
             self.digest = plan.digest
             self.replaced = plan.replaced

@@ -129,7 +129,7 @@ def _print_rig(name: str, as_json: bool) -> None:
     names = [one.name for one in Rig.from_yaml(path).presets] if preset is None else [preset]
     for each in names:
         rig = Rig.from_yaml(path, each)
-        plan = rig.plan(rig.sample_rate or DEFAULT_RATE)
+        plan = rig.plan(rig.sample_rate or DEFAULT_RATE, every=True)
         if as_json:
             facts = {"outputs": plan.outputs, "latency_frames": plan.latency_frames, "tail_frames": plan.tail_frames}
             json_line({"preset": rig.preset.name, "inputs": plan.inputs, **facts, "blocks": routes_of(plan)})
