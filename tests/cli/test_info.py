@@ -179,13 +179,13 @@ def test_numbers_that_are_not_finite_become_null():
 def test_a_set_list_shows_how_the_sound_passes(capsys, tmp_path):
     path = tmp_path / "set.yaml"
     path.write_text(
-        "version: 1\npresets:\n  - name: wide\n    chain: [eq, {split: [[{type: gain, id: a}], []], pan: [-1, 1]}, klon]\n"
+        "version: 1\npresets:\n  - name: w\n    chain: [eq, {split: [[{type: gain, id: a}], []], pan: [-1, 1]}, klon]\n"
     )
     code, out, _ = rtfx(capsys, "info", str(path))
     lines = out.splitlines()
-    assert code == 0 and lines[0].startswith("wide: 1 in, 2 out, 0 frames late")
+    assert code == 0 and lines[0].startswith("w: 1 in, 2 out, 0 frames late")
     assert lines[1:4] == ["  eq: mono", "  split: mono to stereo", "    path 1: a (gain): mono"]
     assert "runs 2 times" in lines[-1]
-    code, out, _ = rtfx(capsys, "info", f"{path}:wide", "--json")
+    code, out, _ = rtfx(capsys, "info", f"{path}:w", "--json")
     facts = json.loads(out)
     assert [block["block"] for block in facts["blocks"]] == ["eq", "split", "a", "klon"] and facts["outputs"] == 2
