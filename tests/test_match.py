@@ -52,6 +52,7 @@ def heard(path):
     return found
 
 
+@pytest.mark.slow
 def test_all_are_equally_loud_within_half_a_lu_but_those_meant_to_be_louder(path):
     before = heard(path)
     assert max(before.values()) - min(before.values()) > 20.0
@@ -79,6 +80,7 @@ def test_comments_and_layout_stay_and_what_is_right_gets_no_trim(path):
     assert after[-1] == before[-1]
 
 
+@pytest.mark.slow
 def test_a_trim_that_is_there_is_changed(path):
     write(path, list(measured(path)))
     text = path.read_text()
@@ -126,6 +128,7 @@ def test_mistakes_in_the_set_list_name_the_line(path, line, message):
         list(measured(path))
 
 
+@pytest.mark.slow
 def test_blocks_that_all_presets_share_are_measured_with_them(path):
     shared = "global: {before: [{type: gain, gain_db: 4}], after: [{type: comp, threshold_db: -24, ratio: 3}]}\n"
     path.write_text(path.read_text().replace("version: 1\n", f"version: 1\n{shared}"))
@@ -135,6 +138,7 @@ def test_blocks_that_all_presets_share_are_measured_with_them(path):
     assert max(abs(one.loudness_lufs - one.target_lufs) for one in after) <= 0.25
 
 
+@pytest.mark.slow
 def test_check_measures_with_the_shared_blocks_too(path):
     shared = "version: 1\nglobal: {after: [{type: gain, gain_db: -9}]}\n"
     path.write_text(path.read_text().replace("version: 1\n", shared))
