@@ -31,6 +31,7 @@ SMALLEST, LARGEST = 0.6, 1.5  # times the lengths below, at size 0 and 1
 LONGEST_PREDELAY = 0.25  # s
 SLEW = 0.15  # frames a frame by which lines change their length when the size turns
 SHELF_HZ, MIDDLE_HZ = 5000.0, 1000.0
+PATIENCE_SECONDS = 0.3  # more than the longest line, chain of allpasses and early reflection
 AUDIBLE = 1e-7  # -140 dBFS: a kind whose output is lower, and that gets nothing, may sleep
 LONGEST_GAIN = 0.999999  # of a line
 SPRINGS, STAGES = 3, 100  # and the allpasses of each
@@ -161,13 +162,14 @@ def spans(sample_rate: float, dispersion: float) -> list[float]:
 
 def constants(sample_rate: float, dispersion: float) -> dict:
     """Return what follows from the sample rate alone; `dispersion` is the coefficient of the springs' allpasses."""
-    sizes = rings(sample_rate)
+    sizes, patience = rings(sample_rate), round(PATIENCE_SECONDS * sample_rate)
     starts = np.concatenate([[0], np.cumsum(sizes)]) + ROWS * BLOCK
     share = -math.expm1(-2.0 * math.pi * min(SHELF_HZ, 0.45 * sample_rate) / sample_rate)
     middle = share / (1.0 - (1.0 - share) * np.exp(-2j * math.pi * MIDDLE_HZ / sample_rate))
     return {
         "tap": tap_at_rest(sample_rate),
-        "patience": round(sample_rate),
+        "patience": patience,
+        "quiet": (patience + 1,) * 4,  # all sleep until something is played
         "steps": tuple(hertz / sample_rate for hertz in MOTION_HZ),
         "offset": tuple(int(start) for start in starts[:-1]),
         "mask": tuple(size - 1 for size in sizes),
