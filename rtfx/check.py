@@ -16,18 +16,19 @@ from .effects.table import BLOCKS, effect_of
 from .engine.engine import Engine
 from .engine.engine_rig import EngineRig
 from .engine.offline import Offline
-from .errors import DeviceError, RtfxError
+from .errors import DeviceError, RtfxError, UsageError, did_you_mean, quoted
 from .find import find_preset
 from .host.choose import choose
 from .host.devices import devices, find, sample_rates
 from .host.hosts import measured_block
 from .host.null import BLOCK_FRAMES
+from .live.commands import COMMANDS
 from .loading.loudness import guitars, mean_loudness
 from .loading.preset import LoadedPreset, Loader
 from .plan.resolve import DEFAULT_RATE, Models, common_rate, mistakes, models_of
 from .rig.parameters import Options, channels_text
 from .rig.presets import Preset, SetList
-from .rig.set_list import read_in_spite
+from .rig.set_list import GLOBALS, read_in_spite
 from .units import db_from_gain
 from .verify import verify
 
@@ -48,7 +49,7 @@ class Finding:
     severity : str
         "error": the preset will not play, or not in time; "warning": the problem will be audible; "note".
     topic : str
-        "set list", "file", "device", "rate", "load", "loudness", "kernels" or "model".
+        "set list", "file", "device", "midi", "rate", "load", "loudness", "kernels" or "model".
     """
 
     severity: str
@@ -145,6 +146,7 @@ def check(path: str | Path, block: int | None = None, inputs: str | None = None)
         loaded.append(one)
         _measure(one, preset.number, report)
     _neighbours(loaded, report)
+    report.findings += _controls(set_list, loaded)
     _kernels(models, report)
     return _sorted(report)
 
@@ -206,6 +208,35 @@ def _devices(set_list: SetList) -> Iterator[Finding]:
                     yield Finding(ERROR, "device", text)
             except DeviceError as error:
                 yield Finding(WARNING, "device", f"{error} (it may be plugged in later)")
+
+
+def _controls(set_list: SetList, loaded: Sequence[LoadedPreset]) -> Iterator[Finding]:
+    """Find MIDI controls that would do nothing: no preset has their parameter, or there is no such command."""
+    known = {parameter.name: parameter for parameter in GLOBALS}
+    known |= {address: knob.parameter for one in loaded for address, knob in one.knobs.items()}
+    for mapping in set_list.midi.mappings if set_list.midi else ():
+        if mapping.to and not any(_has(one, mapping.to) for one in loaded) and mapping.to not in known:
+            hint = did_you_mean(mapping.to, known)
+            yield Finding(WARNING, "midi", f"midi: {mapping.control}: no preset has {quoted(mapping.to)}{hint}")
+        for end in (mapping.start, mapping.end):
+            try:
+                if end is not None and mapping.to in known:
+                    known[mapping.to].check(end)
+            except UsageError as error:
+                yield Finding(WARNING, "midi", f"midi: {mapping.control}: {error}")
+        for line in filter(None, (mapping.do, mapping.release)):
+            name = line.partition(" ")[0]
+            if name not in COMMANDS and name not in known:
+                hint = did_you_mean(name, COMMANDS)
+                yield Finding(WARNING, "midi", f"midi: {mapping.control}: no command {quoted(name)}{hint}")
+
+
+def _has(preset: LoadedPreset, address: str) -> bool:
+    try:
+        preset.find(address)
+    except UsageError:
+        return False
+    return True
 
 
 def _measure(one: LoadedPreset, number: int, report: Report) -> None:

@@ -247,3 +247,19 @@ def test_a_channel_that_the_card_does_not_have(folder, monkeypatch):
     text = presets("{type: gain}") + "device: {input: Card, in_channel: %d}\n"
     assert "in_channel is 5, but Card has 2 inputs" in messages(check(written(folder, text % 5)), "error")
     assert not messages(check(written(folder, text % 2)), "error")
+
+
+def test_midi_controls_that_would_do_nothing_are_named(folder):
+    text = presets("{type: gain, id: amp}") + "midi:\n  map:\n"
+    for line in (
+        "cc: 1, to: amp.gain_db",
+        "cc: 2, to: amp.gian_db",
+        "cc: 3, do: nxet",
+        "cc: 4, do: next, release: mute",
+    ):
+        text += f"    - {{{line}}}\n"
+    text += "    - {cc: 5, to: out_gain_db, from: -900, at: 0}\n    - {cc: 6, do: amp.gain_db -3}\n"
+    found = [one.message for one in check(written(folder, text)).findings if one.topic == "midi"]
+    assert len(found) == 3
+    assert "CC 2: no preset has 'amp.gian_db'" in found[0] and "did you mean 'amp.gain_db'" in found[0]
+    assert "CC 3: no command 'nxet'" in found[1] and "CC 5: out_gain_db is -900" in found[2]
