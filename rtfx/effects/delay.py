@@ -227,4 +227,5 @@ DELAY = Effect(
     constants=constants,
     memory=memory,
     rings=True,
+    gap=lambda sample_rate: math.ceil(LONGEST_MS / 1000.0 * sample_rate),
 )

@@ -39,6 +39,9 @@ class Effect:
         Record that begins with the common header; zero is its initial value.
     tail : callable
         ``tail(values, sample_rate) -> int``, frames that ring on after the input ends.
+    gap : callable
+        ``gap(sample_rate) -> int``, frames for which it may be silent before it sounds again, as between two echoes. A
+        tail that is silent for longer has ended.
     file : str
         The kind of file that the block plays: "" (none), "model" (which brings knobs of its own) or "audio".
     idle : callable
@@ -74,6 +77,7 @@ class Effect:
     kernel: object = None
     state: np.dtype = STATE
     tail: Callable[[Mapping, float], int] = lambda values, sample_rate: 0
+    gap: Callable[[float], int] = lambda sample_rate: 0
     file: str = ""
     net: str = ""
     summary: str = ""

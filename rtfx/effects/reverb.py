@@ -25,6 +25,7 @@ from .reverb_lines import (
     HALL_FIRST,
     KINDS,
     LARGEST,
+    LONGEST_PREDELAY,
     MOTION_SECONDS,
     PLATE,
     PREDELAY,
@@ -160,4 +161,5 @@ REVERB = Effect(
     constants=fixed,
     memory=memory,
     rings=True,
+    gap=lambda sample_rate: math.ceil(LONGEST_PREDELAY * sample_rate),
 )

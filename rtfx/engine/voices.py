@@ -34,7 +34,8 @@ RING, SLOTS_AT = OFFSET["retire_ring"], OFFSET["slots"]
 HALF_PI = math.pi / 2.0
 CELL_BYTES = CELL.itemsize
 NO_TAILS, TAILS = np.int64(0), np.int64(1)  # both are int64, so that `begin` is compiled once for both
-SILENCE = np.float32(1e-5)  # -100 dBFS: a tail below it for a tenth of a second has ended
+# -100 dBFS: a tail below it for a tenth of a second, and the longest gap between echoes more, has ended
+SILENCE = np.float32(1e-5)
 
 
 @intrinsic
@@ -293,7 +294,7 @@ def play_slots(engine, frames):
         if slot.phase == RINGING:
             slot.tail -= frames
             slot.quiet = slot.quiet + frames if peak < SILENCE else 0
-            if slot.tail <= 0 or np.float64(slot.quiet) * 10.0 > e.sample_rate:
+            if slot.tail <= 0 or np.float64(slot.quiet - rig.gap_frames) * 10.0 > e.sample_rate:
                 slot.phase = CLOSING
                 slot.speed = -1.0 / e.quick_frames
         elif slot.phase != PLAYING and slot.position <= 0.0:

@@ -53,6 +53,7 @@ RIG = np.dtype(
         ("outputs", np.int64),
         ("glide_frames", np.int64),
         ("tail_frames", np.int64),
+        ("gap_frames", np.int64),  # for which it may be silent before it sounds again
         ("prime_frames", np.int64),  # frames of input that it processes without output before it fades in
         ("graph", np.int64),  # rigs of equal value differ in weights and parameters only: equal-gain crossfade
         ("layout", np.int64),  # if equal, the state of one rig is valid in the other

@@ -174,6 +174,8 @@ def plan_chain(chain: Sequence[ReadyBlock], sample_rate: float, channels: int = 
     )
     loudest = np.float32(np.inf if plan.bare else LOUDEST_OUTPUT)
     arena[: RIG.itemsize].view(RIG)[0]["loudest_bits"] = loudest.view(np.int32)
+    gap = sum(block.source.effect.gap(sample_rate) for block in plan.blocks)
+    arena[: RIG.itemsize].view(RIG)[0]["gap_frames"] = gap
     tell(plan)
     return plan
 

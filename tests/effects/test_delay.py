@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from rtfx import Rig
 from rtfx.effects.delay import DELAY, HOTTEST
 from rtfx.effects.lines import FADE_SECONDS
+from rtfx.engine.engine import Engine
+from rtfx.engine.engine_rig import EngineRig
 
 from .harness import RATE, Run, constant, glide, guitar, run
 
@@ -130,3 +133,21 @@ def test_the_tail_is_the_time_until_the_echoes_are_60_db_down():
     y = np.abs(run(DELAY, x, values)[0])
     assert y[DELAY.tail(values, RATE) :].max() <= 1.1e-3 * y[4800]
     assert DELAY.tail(values | {"time": "1/4", "feedback": 1.0}, RATE) == 30 * RATE
+
+
+def test_echoes_come_after_a_change_of_presets_however_long_the_gap_between_them():
+    """The second echo of a short note, 0.6 s after the first, while the next preset plays silence."""
+    old, new = (
+        EngineRig(Rig([{"type": "delay", **OPEN, **values}]).plan(RATE, 1))
+        for values in ({"time": 600.0, "feedback": 0.5}, {"mix": 0.0})
+    )
+    engine = Engine(RATE, outputs=2, device_outputs=2, live=False, limiter=False)
+    engine.publish(EngineRig(old.plan, template=old))
+    note = np.zeros((9600, 1), np.float32)
+    note[:2000, 0] = 0.3 * np.sin(np.arange(2000) * 0.05)
+    engine.drive(note, 64)
+    engine.publish(EngineRig(new.plan, template=new))
+    y = np.abs(engine.drive(np.zeros((2 * RATE, 1), np.float32), 64)).max(axis=1)
+    first, second = (round(echo * 0.6 * RATE) - 9600 for echo in (1, 2))
+    assert y[first : first + 2000].max() > 0.25 and y[second : second + 2000].max() > 0.12
+    assert y[first + 6000 : second - 100].max() < 1e-3
