@@ -93,7 +93,7 @@ def test_a_short_response_is_direct_and_a_long_one_is_covered_once():
         assert levels and all(level.size in LEVELS for level in levels)
         for level, above in zip(levels, levels[1:], strict=False):
             assert (2 + level.partitions) * level.size == 2 * above.size
-        assert (1 + levels[-1].count) * levels[-1].size < taps <= (2 + levels[-1].count) * levels[-1].size
+        assert (1 + levels[-1].partitions) * levels[-1].size < taps <= (2 + levels[-1].partitions) * levels[-1].size
         assert 2 * levels[0].size <= DIRECT
 
 

@@ -119,7 +119,7 @@ def test_a_net_that_remembers_long_is_heard_when_it_has_heard_as_much(layers):
     error = np.abs(driven.y[late] - expected[late]).max()
     assert error < 1e-4 * np.abs(expected[late]).max(), "as one that has always been there"
     assert memory <= begun - asked <= memory + 64, "and no later than need be"
-    assert bool([line for line in driven.controller.news if "listens for" in line]) == (memory > RATE)
+    assert bool([line for line in driven.controller.news if "runs silently for" in line]) == (memory > RATE)
 
 
 def test_knobs_turn_what_is_heard_while_the_next_net_listens():
