@@ -68,6 +68,8 @@ class Osc:
     ----------
     where : Address
         Without a host only this machine reaches it.
+    subscribers : OrderedDict, optional
+        Those of a stream that this one follows, whose device came back at another rate; it is kept up to date.
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ class Osc:
         The port is taken, or the address is none of this machine's.
     """
 
-    def __init__(self, stream: Stream, where: Address):
+    def __init__(self, stream: Stream, where: Address, subscribers: OrderedDict[Target, None] | None = None):
         self._stream, self._anywhere = stream, bool(where.host)
         self.ignored = 0
         host, port = where.host or LOOPBACK, where.port or PORT
@@ -96,7 +98,7 @@ class Osc:
             raise DeviceError(f"--osc: {host}:{port} cannot be used ({error.strerror}): name another port") from None
         self.host, self.port = self._socket.getsockname()[:2]
         self._lock = threading.Lock()
-        self._subscribers: OrderedDict[Target, None] = OrderedDict()
+        self._subscribers: OrderedDict[Target, None] = OrderedDict() if subscribers is None else subscribers
         self._unsubscribe: Unsubscribe = lambda: None
         self._state: State = {}
         self._closed = False
@@ -106,9 +108,10 @@ class Osc:
     def start(self) -> None:
         """Listen."""
         self._thread.start()
+        self._serve()
 
     def close(self) -> None:
-        """End the thread and all subscriptions."""
+        """End the thread."""
         self._closed = True
         self._unsubscribe()
         with contextlib.suppress(OSError):  # wakes the thread: closing the socket would not
@@ -222,6 +225,10 @@ class Osc:
                 self._subscribers[target] = None
                 while len(self._subscribers) > MOST_SUBSCRIBERS:
                     self._subscribers.popitem(last=False)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Subscribe to the stream anew, so that the whole state is sent, if anybody is to be told."""
         self._unsubscribe()
         self._unsubscribe = self._stream.subscribe(self._tell, meters=True) if self._subscribers else lambda: None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import DeviceError
@@ -30,6 +31,7 @@ class Surfaces:
     name: str
     osc: Address | None = None
     midi: MidiSettings | None = None
+    _subscribers: OrderedDict[tuple[str, int], None] = field(default_factory=OrderedDict, compare=False, repr=False)
 
     def open(self, stream: Stream) -> None:
         """Start the surfaces of a stream; they end with it.
@@ -50,7 +52,7 @@ class Surfaces:
         if self.osc is not None:
             from .osc import Osc
 
-            stream.accompany(osc := Osc(stream, self.osc))
+            stream.accompany(osc := Osc(stream, self.osc, self._subscribers))
             stream.notes = (*stream.notes, f"OSC: {osc.host}, UDP port {osc.port}")
         if self.midi is not None or stream.set_list.midi is not None:
             from .midi import Midi, MidiSettings

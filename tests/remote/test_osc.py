@@ -243,3 +243,14 @@ def test_surfaces_open_it(stream, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "PORT", 0)
     Surfaces("stage", Address("127.0.0.1")).open(stream)
     assert "OSC: 127.0.0.1, UDP port" in stream.notes[-1]
+
+
+def test_subscribers_of_a_stream_are_told_of_the_one_that_follows(rig, tablet, osc, stream):
+    tablet.send("/rtfx/subscribe")
+    eventually(lambda: tablet.read().get("/rtfx/preset") == [1])
+    stream.close()
+    eventually(lambda: tablet.read().get("/rtfx/ended") == [1])
+    with rig.play(device="null", input=np.zeros(48000, np.float32), sample_rate=48000) as after:
+        after.do("preset 2")
+        after.accompany(Osc(after, Address("", osc.port), osc._subscribers))
+        eventually(lambda: tablet.read().get("/rtfx/preset") == [2] and tablet.values["/rtfx/ended"] == [0])
