@@ -48,6 +48,8 @@ SAID = {
     "bpm": "the tempo of values that are notes, 20 to 400; `tap` and `tempo.bpm` change it",
     "macros": "controls of several parameters: `{NAME: [{to: BLOCK.PARAMETER, from: A, at: B, curve: linear}]}`; "
     "`macro.NAME` goes from 0 to 1, and `curve` may be linear, slow or fast",
+    "file2": "a second response: the cabinet is then a `split` of two, `ID-1` and `ID-2`, with its keys: `blend` "
+    "(0.5), `level_db: [0, -3]`, `pan`, `delay_ms`, `invert`",
     "key": "the side input that controls it: `input`, the rig's own input, or the id of a block before it",
     "device": "which sound device, and how it is opened; flags of the command line go before it",
     "global": "what holds for all presets",
@@ -125,7 +127,7 @@ def set_list_page() -> str:
     """Return the page of all keys of a set list."""
     known = {*set_list.TOP_KEYS, *set_list.PRESET_KEYS, *set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS}
     unknown = known ^ (
-        set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs", "key", *set_list.SHARED}
+        set(SAID) - {"latency", "limiter", "type", "id", "file", "level", "inputs", "key", "file2", *set_list.SHARED}
     )
     assert not unknown, f"keys without a description, or described and not read: {unknown}"
     device = (*set_list.DEVICE_NAMES, *set_list.DEVICE_CHANNELS, "latency")
@@ -157,7 +159,7 @@ def set_list_page() -> str:
         parts.append(f"### `{name}`\n")
         parts.append(f"{block.summary[:1].upper()}{block.summary[1:]}.\n" if block.summary else "")
         parts.append(PATHS_TEXT.format(name) if name in ROUTING else "")
-        extra = {"": (), "model": ("file", "level", "inputs")}.get(block.file, ("file",))
+        extra = {"": (), "model": ("file", "level", "inputs")}.get(block.file, ("file", "file2"))
         extra += ("key",) if block.key else ()
         parts.append(keys(extra, SAID, block.parameters))
         if block.file == "model":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -195,9 +195,35 @@ def flat(chain: Sequence[Any], place: str = "chain") -> list[Placed]:
     return found
 
 
+def two_cabs(keys: Mapping[str, Any], wrap: Callable[[Any], Any] = lambda value: value) -> dict[str, Any] | None:
+    """Return a cabinet with a second response, ``file2``, as a split of two cabinets; None for any other block.
+
+    The keys of paths (`blend`, `pan`, `delay_ms`, `invert`, lists of levels), `id` and `on` are the split's, all others
+    those of both cabinets. `wrap` makes a value of the kind that `keys` holds.
+    """
+    if "file2" not in keys:
+        return None
+    outer: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for key, value in keys.items():
+        plain = getattr(value, "value", value)
+        paths = PATH_KEY.fullmatch(key) and (isinstance(plain, list | tuple) or not key.startswith("level"))
+        target = outer if paths or key in ("id", "on", "blend", "blend_law") else inner
+        target[key] = value
+    title = str(getattr(keys.get("id"), "value", keys.get("id", "cab")))
+    second = inner.pop("file2")
+    cabs = [
+        wrap([wrap({**inner, "id": wrap(f"{title}-{number}"), "file": file})])
+        for number, file in ((1, inner.get("file", second)), (2, second))
+    ]
+    # the responses of one loudspeaker are alike, so their gains add up to 1
+    return {"id": wrap(title), "blend": wrap(0.5), "blend_law": wrap("gain"), **outer, "split": wrap(cabs)}
+
+
 def _flatten(chain: Sequence[Any], place: str, branch: tuple[tuple[int, int], ...], found: list[Placed]) -> None:
     for position, item in enumerate(chain):
         here = f"{place}[{position}]"
+        item = (two_cabs(item) if isinstance(item, Mapping) else None) or item
         kind = next((word for word in ROUTERS if isinstance(item, Mapping) and word in item), "")
         if not kind:
             found.append(Placed(item, here, 0, branch))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from .blocks import (
     check_value,
     folders_of,
     per_path,
+    two_cabs,
     type_and_file,
 )
 from .controls import (
@@ -369,6 +371,7 @@ class Reader:
         for position, item in enumerate(listed):
             here = f"{place}[{position}]"
             keys = item.value if isinstance(item.value, dict) else {}
+            keys = two_cabs(keys, partial(Marked, line=item.line)) or keys
             kind = next((word for word in ROUTERS if word in keys), "")
             if not kind:
                 found.append(Placed(item, here, 0, branch))

@@ -105,3 +105,21 @@ def test_a_stream_turns_paths_and_plays_scenes(path):
         assert (stream.get("amps.level2_db"), stream.get("b.on"), stream.get("amps.mute1")) == (3.0, 0.0, 1.0)
         stream.set("b.on", True)
         assert stream.get("b.on") == 1.0
+
+
+def test_a_cabinet_may_have_two_responses(path):
+    path.write_text(
+        "version: 1\npresets:\n  - name: a\n    chain: [{type: cab, file: open-2x12.wav, file2: closed-4x12.wav, "
+        "blend: 0.4, level_db: 3, invert: [false, true]}]\n    scenes: {far: {cab.blend: 1}}\n"
+    )
+    (preset,) = load_set_list(path, BLOCKS).presets
+    assert [(block.id, block.type) for block in preset.chain] == [("cab", "split"), ("cab-1", "cab"), ("cab-2", "cab")]
+    assert [block.values.get("level_db") for block in preset.chain] == [None, 3.0, 3.0]
+    x = np.random.default_rng(2).uniform(-0.2, 0.2, 3000).astype(np.float32)
+    y = rtfx.Rig.from_yaml(path)(x, 48000)
+    both = [
+        rtfx.Rig([{"type": "cab", "file": f, "level_db": 3.0}])(x, 48000) for f in ("open-2x12.wav", "closed-4x12.wav")
+    ]
+    assert np.allclose(y, 0.6 * both[0] - 0.4 * both[1], atol=1e-6)
+    same = {"type": "cab", "file": "open-2x12.wav", "file2": "closed-4x12.wav", "blend": 0.0}
+    assert np.allclose(rtfx.Rig([same])(x, 48000), both[0] * 10.0 ** (-3.0 / 20.0), atol=1e-6)
