@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api import Rig
 
 SET_LIST = re.compile(r"^(?P<path>.+\.ya?ml)(?::(?P<preset>.+))?$", re.IGNORECASE)
+PACKED = re.compile(r"^(?P<path>.+\.rtfx)(?::(?P<preset>.+))?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ def build(what: str | None, flags: RigFlags) -> Rig:
     if not names:
         return Rig([], cab=flags.options.cab)
     set_list = SET_LIST.match(names[0])
+    if packed := PACKED.fullmatch(names[0]):
+        from .pack import unpack
+
+        set_list = SET_LIST.match(f"{unpack(packed['path'])}:{packed['preset'] or ''}".removesuffix(":"))
     path = set_list["path"] if set_list else _bare_set_list(names[0])
 
     if path is not None and len(names) == 1:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rtfx"
 # a folder may import itself and those before it; __init__ exports lazily from any folder
 ORDER = "errors units files wave_headers find audio pitch model rig kernels effects plan engine loading host".split()
-ORDER += "notebook live remote ui rigs api verify check match analyze analysis_page bench tune train".split()
+ORDER += "notebook live remote ui rigs api verify pack check match analyze analysis_page bench tune train".split()
 ORDER += "rig_arguments batch cli __main__".split()
 
 HEAVY = ("numba", "llvmlite", "scipy", "soxr", "soundfile", "sounddevice", "rich", "torch", "watchfiles")

@@ -33,6 +33,8 @@ VERBS = {
     "verify": "Compare the compiled model with a float64 reference.",
     "analyze": "Measure what a model or a rig does to test signals.",
     "check": "Find what could go wrong with a set list on stage.",
+    "list": "List the models, responses and set lists that can be named.",
+    "pack": "Put a set list and its files into one file.",
     "match": "Make all presets of a set list equally loud.",
     "bench": "Time models through the engine.",
     "tune": "Measure which kernels are fastest on this machine, and use them.",
