@@ -46,7 +46,7 @@ class Stage:
 
 
 def stages_of(plan: Plan) -> list[Stage] | None:
-    """Return a plan's chain as stages; None if a history is infinite or an output depends on the time.
+    """Return a plan's chain as stages; None if it has paths, a history is infinite or an output depends on the time.
 
     A model's DC blocker has an infinite history and costs little: it is a stage of its own.
     """
@@ -55,6 +55,8 @@ def stages_of(plan: Plan) -> list[Stage] | None:
     from ..kernels.partitioned import levels_for
     from ..plan.block import ReadyBlock
 
+    if any(planned.source.paths or planned.source.key for planned in plan.blocks):
+        return None  # stages are one behind the other; paths and side inputs are not
     stages: list[Stage] = []
     for planned in plan.blocks:
         block, spec = planned.source, planned.source.playing

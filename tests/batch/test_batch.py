@@ -17,6 +17,7 @@ from rtfx.batch.job import LEDGER
 from ..cli.command import RATE, rtfx, start
 
 CONV = "random:tcn?seed=1&layers=3&channels=4"
+LONG_CONV = "random:tcn?seed=1&layers=8&channels=4&dilation=2"  # depends on the last 512 frames and more
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
     cuts = []
     whole = pieces.render_pieces
     monkeypatch.setattr(pieces, "render_pieces", lambda *a: cuts.append(1) or whole(*a))
-    flags = ("--model", CONV, "--cab", "open-2x12.wav", "--float", *more)
+    flags = ("--model", LONG_CONV, "--cab", "open-2x12.wav", "--float", *more)
     assert rtfx(capsys, "render", *flags, "long.wav", "serial.wav", "--jobs", "1")[0] == 0
     assert not cuts
     code, _, err = rtfx(capsys, "render", *flags, "long.wav", "pieces.wav", "--jobs", "2")
@@ -163,6 +164,22 @@ def test_pieces_are_the_whole_bit_for_bit(capsys, folder, monkeypatch, more):
     serial, cut = (soundfile.read(name, dtype="float32", always_2d=True)[0] for name in ("serial.wav", "pieces.wav"))
     assert serial.shape == cut.shape and np.array_equal(serial, cut)
     assert np.abs(serial).max() > (0.99 if "30" in more else 0.001)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        '[{split: [[{type: model, file: "random:tcn?seed=1&layers=3"}], [{type: gain}]]}]',
+        '[{type: model, file: "random:tcn?seed=1&layers=3"}, {type: gate, key: input}]',
+    ],
+    ids=["split", "key"],
+)
+def test_paths_and_side_inputs_are_not_cut(folder, monkeypatch, capsys, chain):
+    monkeypatch.setattr(pieces, "WORTH", 0.0)
+    monkeypatch.setattr(pieces, "render_pieces", None)
+    (folder / "set.yaml").write_text(f"version: 1\npresets:\n  - name: a\n    chain: {chain}\n")
+    code, _, told = rtfx(capsys, "render", "--rig", "set.yaml:a", "in/a.wav", "wet.wav", "--jobs", "2")
+    assert code == 0, told
 
 
 def test_a_recurrent_net_is_not_cut(folder, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import tempfile
 import time
 
 import numpy as np
@@ -70,12 +71,14 @@ class Gig:
 
 
 @pytest.fixture
-def gig(tmp_path, monkeypatch):
+def gig(tmp_path, monkeypatch, request):
     from . import command
 
-    for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
-        (tmp_path / name).mkdir(mode=0o700)
-        monkeypatch.setitem(command.ENVIRONMENT, name, str(tmp_path / name))
+    (tmp_path / "config").mkdir(mode=0o700)
+    monkeypatch.setitem(command.ENVIRONMENT, "XDG_CONFIG_HOME", str(tmp_path / "config"))
+    runtime = tempfile.TemporaryDirectory(prefix="rtfx")  # a short name: that of a socket has 107 bytes at most
+    request.addfinalizer(runtime.cleanup)
+    monkeypatch.setitem(command.ENVIRONMENT, "XDG_RUNTIME_DIR", runtime.name)
     (tmp_path / "gig.yaml").write_text(SET_LIST)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
