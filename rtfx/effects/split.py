@@ -79,9 +79,9 @@ def _with_paths(kind: str, router: Router) -> Routing:
         blend = _blend(values) if LAW in values else (1.0, 1.0)
         for n in each:
             gain = gain_from_db(values[f"level{n}_db"]) * (-1.0 if values[f"invert{n}"] else 1.0)
-            heard = values[f"solo{n}"] if alone else not values[f"mute{n}"]
+            plays = values[f"solo{n}"] if alone else not values[f"mute{n}"]
             gain *= blend[n - 1] if LAW in values else 1.0
-            gain = gain if heard else 0.0
+            gain = gain if plays else 0.0
             angle = math.pi / 4.0 * (1.0 + values.get(f"pan{n}", 0.0))
             left, right = math.sqrt(2.0) * math.cos(angle), math.sqrt(2.0) * math.sin(angle)
             if kind == "mid_side":

@@ -136,6 +136,7 @@ def test_mute_cannot_be_missed_and_is_always_at_hand(visit, stream):
         expect(page.locator("#mute")).to_be_in_viewport()
     page.click("#mute")
     for each in (page, other):
+        expect(each.locator("#muted")).to_be_visible()
         box = each.locator("#muted").bounding_box()
         assert box["width"] >= each.viewport_size["width"] * 0.95 and box["height"] >= 80
         expect(each.locator("#muted")).to_contain_text("MUTED")
