@@ -111,6 +111,7 @@ class Controller:
         self._listed = list(presets), first  # one tuple, as other threads read both without the lock
         self._wake = threading.Condition()
         self._turned = False
+        self._shared_turned = False
         self._selected = False
         self._replaced = False
         self._stopped = False
@@ -197,7 +198,9 @@ class Controller:
             before = {knob: knob.value for knob in turned}
             for knob, value in turned.items():
                 knob.values[knob.parameter.name] = value
-            self._turned = self._turned or any(knob.address not in self.gains for knob in turned)
+            addresses = {knob.address for knob in turned} - self.gains.keys()
+            self._shared_turned = self._shared_turned or not addresses.isdisjoint(self._common)
+            self._turned = self._turned or not addresses <= self._common.keys()
             self._wake.notify()
         for address in self.gains.keys() & {knob.address for knob in turned}:
             self._glide_gain(address)
@@ -290,14 +293,15 @@ class Controller:
                     self.news.append(f"a change was not made, the sound stays as it was: {told}")
 
     def _asked(self) -> bool:
-        return bool(self._turned or self._selected or self._replaced or self._stopped or self._updates or self._built)
+        posted = self._turned or self._shared_turned or self._selected or self._replaced
+        return bool(posted or self._stopped or self._updates or self._built)
 
     def _act(self) -> None:
         """Apply every change posted since the last time; free the rigs that the engine has given back."""
         with self._wake:
-            selected, turned = self._selected, self._turned
+            selected, turned, shared_turned = self._selected, self._turned, self._shared_turned
             continues = self._replaced and not selected
-            self._selected = self._turned = self._replaced = False
+            self._selected = self._turned = self._shared_turned = self._replaced = False
             updates, self._updates = self._updates, {}
             built, self._built = self._built, []
             preset = self.preset  # changes posted later are applied at the next call
@@ -325,7 +329,7 @@ class Controller:
         elif turned:
             self._turn(preset, values)
         for rig, each in zip(self.engine.shared, self.shared, strict=True):
-            if turned and rig and each:
+            if shared_turned and rig and each:
                 rig.glide_to(each.now())
         self.engine.reclaim()
 

@@ -410,7 +410,7 @@ class Shared(NamedTuple):
     def around(self, preset: Preset) -> Preset:
         """Return a preset with these blocks in its own chain."""
         before, after = (each.source.chain if each and each.source else () for each in self)
-        return replace(preset, chain=(*before, *preset.chain, *after))
+        return preset.between(before, after)
 
 
 def load_shared(set_list: SetList, outputs: int, loader: Loader) -> tuple[Shared, list[str]]:

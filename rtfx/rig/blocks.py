@@ -182,6 +182,19 @@ class Placed(NamedTuple):
     branch: tuple[tuple[int, int], ...] = ()
 
 
+def router_of(keys: Collection[str]) -> str:
+    """Return the key that makes a block with these keys a routing block, "" if there is none."""
+    return next((word for word in ROUTERS if word in keys), "")
+
+
+def free_id(wanted: str, taken: Collection[str]) -> str:
+    """Return an id that is not taken: the wanted one, else with a number from 2 on, such as ``eq_2``."""
+    found, number = wanted, 2
+    while found in taken:
+        found, number = f"{wanted}_{number}", number + 1
+    return found
+
+
 def flat(chain: Sequence[Any], place: str = "chain") -> list[Placed]:
     """Return all items of a chain in the order in which they are processed: a routing block, then its paths.
 
@@ -224,7 +237,7 @@ def _flatten(chain: Sequence[Any], place: str, branch: tuple[tuple[int, int], ..
     for position, item in enumerate(chain):
         here = f"{place}[{position}]"
         item = (two_cabs(item) if isinstance(item, Mapping) else None) or item
-        kind = next((word for word in ROUTERS if isinstance(item, Mapping) and word in item), "")
+        kind = router_of(item) if isinstance(item, Mapping) else ""
         if not kind:
             found.append(Placed(item, here, 0, branch))
             continue
@@ -303,10 +316,7 @@ def _block_of(item: Any, types: Mapping[str, BlockType], used: set[str]) -> Bloc
         kind = "cab" if str(item).lower().endswith(AUDIO_SUFFIXES) else "model"
         file, values = str(item), {}
     title = title or kind
-    name, number = title, 2
-    while name in used:
-        name, number = f"{title}_{number}", number + 1
-    return BlockSpec(kind, name, values, file, level, inputs, key=key)
+    return BlockSpec(kind, free_id(title, used), values, file, level, inputs, key=key)
 
 
 def _meant(item: Mapping, word: Any, file: Any, types: Collection[str]) -> tuple[str, Any, str]:

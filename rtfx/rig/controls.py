@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PresetError, UsageError, did_you_mean, quoted
 from ..find import find_beside
-from .blocks import ROUTERS, type_and_file
+from .blocks import ROUTERS, free_id, router_of, type_and_file
 from .parameters import Parameter
 from .yaml_marks import Marked, read_yaml
 
@@ -185,7 +185,7 @@ def expand(reader: Reader, listed: list[Marked], place: str, controls: list[Cont
     for position, item in enumerate(listed):
         here = f"{place}[{position}]"
         keys = item.value if isinstance(item.value, dict) else {}
-        kind = next((word for word in ROUTERS if word in keys), "")
+        kind = router_of(keys)
         if kind and isinstance(keys[kind].value, list):
             paths = [
                 Marked(expand(reader, path.value, f"{here}.{kind}[{n}]", controls), path.line)
@@ -210,10 +210,7 @@ def _used(
     if name is None or container is None:
         return []
     given = keys.get("id")
-    title = str(given.value) if given else name.rpartition("/")[2].partition(".")[0]
-    number, wanted = 2, title
-    while title in reader.used:
-        title, number = f"{wanted}_{number}", number + 1
+    title = free_id(str(given.value) if given else name.rpartition("/")[2].partition(".")[0], reader.used)
     reader.used.add(title)
     for key, value in keys.items():
         if key not in ("use", "id", *container.expose):
@@ -246,13 +243,11 @@ def _renamed(reader: Reader, chain: list[Marked], title: str, ids: dict[str, str
         if "use" in keys:
             reader.wrong(item, f"container {quoted(title)}: it uses another container, expected blocks only")
             continue
-        kind = next((word for word in ROUTERS if word in keys), "")
+        kind = router_of(keys)
         word = kind or str(keys["type"].value if "type" in keys else "")
         meant = type_and_file(word, reader.blocks)
         base = str(keys["id"].value) if "id" in keys else (meant[0] if meant and meant[1] else word)
-        inner, number = base, 2
-        while inner in ids:
-            inner, number = f"{base}_{number}", number + 1
+        inner = free_id(base, ids)
         ids[inner] = f"{title}-{inner}"
         keys["id"] = Marked(ids[inner], item.line)
         if "key" in keys and keys["key"].value in ids:

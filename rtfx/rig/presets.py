@@ -46,6 +46,10 @@ class Preset:
         """Return how much louder than all others the preset, or one of its scenes, is to be, in dB."""
         return self.louder.get(scene, self.louder.get("", 0.0))
 
+    def between(self, before: Sequence[BlockSpec], after: Sequence[BlockSpec]) -> Preset:
+        """Return the preset with further blocks before and after its own."""
+        return replace(self, chain=(*before, *self.chain, *after))
+
     def block(self, block_id: str) -> BlockSpec | None:
         """Return the block with this id, or None."""
         return next((block for block in self.chain if block.id == block_id), None)
@@ -105,7 +109,7 @@ class SetList:
 
     def whole(self, preset: Preset) -> Preset:
         """Return a preset with the shared blocks in its own chain, as a rig that plays it alone needs it."""
-        return replace(preset, chain=(*self.before, *preset.chain, *self.after))
+        return preset.between(self.before, self.after)
 
     def index(self, key: str | int | None = None) -> int:
         """Return the index in `presets`, from 0, of a name or of a number from 1; None is the first preset.

@@ -19,7 +19,6 @@ from . import random_block
 from .blocks import (
     INPUT,
     PATH_KEY,
-    ROUTERS,
     BlockSpec,
     BlockType,
     Placed,
@@ -28,7 +27,9 @@ from .blocks import (
     check_scene_value,
     check_value,
     folders_of,
+    free_id,
     per_path,
+    router_of,
     two_cabs,
     type_and_file,
 )
@@ -249,9 +250,7 @@ class Reader:
         listed = []
         for each in self.items(item, f"global: {key}", "blocks, such as {type: gate}"):
             keys = dict(each.value) if isinstance(each.value, dict) else {"type": each}
-            word = next((word for word in ROUTERS if word in keys), "") or str(
-                keys["type"].value if "type" in keys else ""
-            )
+            word = router_of(keys) or str(keys["type"].value if "type" in keys else "")
             if "id" not in keys and ID.fullmatch(f"{key}-{word}"):
                 keys["id"] = Marked(f"{key}-{word}", each.line)
             listed.append(Marked(keys, each.line))
@@ -372,7 +371,7 @@ class Reader:
             here = f"{place}[{position}]"
             keys = item.value if isinstance(item.value, dict) else {}
             keys = two_cabs(keys, partial(Marked, line=item.line)) or keys
-            kind = next((word for word in ROUTERS if word in keys), "")
+            kind = router_of(keys)
             if not kind:
                 found.append(Placed(item, here, 0, branch))
                 continue
@@ -437,9 +436,7 @@ class Reader:
         if "id" in keys:
             block_id = str(keys.pop("id").value)
         else:
-            count = 1
-            while (block_id := name if count == 1 else f"{name}_{count}") in taken:
-                count += 1
+            block_id = free_id(name, taken)
         router = None
         if paths:
             keys = {name: item for key, one in keys.items() for name, item in self.per_path(key, one, place, paths)}
